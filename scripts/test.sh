@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Set-up, then every check: format, lint, types, tests, notebooks.
+#
+#   scripts/test.sh                         everything
+#   scripts/test.sh tests/core -k donchian  set-up, then only pytest with these
+#
+# Every check runs even when one before it failed; the exit code is 0 only
+# when all passed, else that of the first that failed. bash 3.2.
+
+set -u
+root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
+cd "$root" || exit 1
+bash scripts/setup.sh || exit 1
+
+# Tests speak for themselves alone: no bytecode setting, path or profile of the caller.
+unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONWARNINGS
+export PYTHONPATH="$root" MPLBACKEND=agg
+bin=$root/.venv/bin
+
+if [ $# -gt 0 ]; then
+  exec "$bin/python" -m pytest "$@"
+fi
+
+first_failure=0
+failed=
+began=$SECONDS
+
+check() {
+  local name=$1 check_began=$SECONDS code=0
+  shift
+  echo "== $name: $*"
+  "$@" || code=$?
+  if [ "$code" -ne 0 ]; then
+    failed="$failed $name"
+    [ "$first_failure" -ne 0 ] || first_failure=$code
+  fi
+  echo "== $name: exit code $code, $((SECONDS - check_began)) s"
+}
+
+check format "$bin/ruff" format --check .
+check lint "$bin/ruff" check .
+check types "$bin/mypy" --strict tf_lib
+# Warnings are errors, doctests of tf_lib included: see pyproject.toml.
+check tests "$bin/python" -m pytest --durations=10
+# Notebooks are checked by pytest too (tests that run nbval); a check of their
+# own goes here.
+
+echo "== all checks: $((SECONDS - began)) s"
+if [ -n "$failed" ]; then
+  echo "== FAILED:$failed"
+fi
+exit "$first_failure"
