@@ -1,0 +1,255 @@
+"""
+Reads of the account: key, portfolios, fees, holdings, orders, fills.
+
+Holdings are the complete account list or nothing: a page that is missing, doubled or damaged
+makes all of it unknown, because a zero that is not one loses money.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tf_lib.core.records import FeeRates, Holding
+from tf_lib.edge.order_state import Fill, OrderState, fill, order_state
+from tf_lib.edge.paging import all_records, all_records_without_next
+from tf_lib.edge.values import (
+    Record,
+    amount,
+    optional_text,
+    record_of,
+    records_of,
+    required_text,
+    rfc3339,
+)
+from tf_lib.edge.wire import HttpRejectedError, Wire
+from tf_lib.errors import UnknownState
+
+_ACCOUNTS_PER_PAGE = 250
+_ORDERS_PER_PAGE = 250
+_FILLS_PER_PAGE = 250
+_IDS_PER_REQUEST = 50
+_MOST_OPEN_ORDERS = 1000
+# Not tradable on spot. Any type not known here counts: an unseen holding would stay bare.
+_OTHER_ACCOUNTS = frozenset({"VAULT", "PERP_FUTURES", "PREDICTION"})
+_NOT_FOUND = 404
+_NO_SUCH_ORDER = frozenset({"NOT_FOUND", "UNKNOWN"})
+
+
+@dataclass(frozen=True)
+class KeyPermissions:
+    """What a key may do, and the portfolio it is bound to."""
+
+    can_view: bool
+    can_trade: bool
+    can_transfer: bool
+    portfolio_uuid: str
+
+
+@dataclass(frozen=True)
+class PortfolioRef:
+    """A portfolio of the account."""
+
+    name: str
+    uuid: str
+    deleted: bool
+
+
+class AccountReads:
+    """The part of the client that reads what is owned and ordered."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def key_permissions(self) -> KeyPermissions:
+        """Return what the key may do; anything but a clear yes or no is unknown."""
+        answer = self._wire.get("/key_permissions")
+        flags = {name: answer.get(name) for name in ("can_view", "can_trade", "can_transfer")}
+        for name, value in flags.items():
+            if not isinstance(value, bool):
+                raise UnknownState(f"key permissions: {name} must be a bool, got {value!r:.40}")
+        uuid = required_text(answer, "portfolio_uuid", what="key permissions")
+        return KeyPermissions(
+            can_view=flags["can_view"] is True,
+            can_trade=flags["can_trade"] is True,
+            can_transfer=flags["can_transfer"] is True,
+            portfolio_uuid=uuid,
+        )
+
+    def portfolios(self) -> list[PortfolioRef]:
+        """Return the account's portfolios; a key may see more than it can trade."""
+        answer = self._wire.get("/portfolios")
+        return [
+            PortfolioRef(
+                name=optional_text(record, "name"),
+                uuid=required_text(record, "uuid", what="portfolio"),
+                deleted=record.get("deleted", False) is not False,
+            )
+            for record in records_of(answer, "portfolios", what="portfolios")
+        ]
+
+    def fee_rates(self) -> FeeRates:
+        """Return the account's fees of today for spot."""
+        answer = self._wire.get("/transaction_summary", {"product_type": "SPOT"})
+        tier = record_of(answer, "fee_tier", what="fees")
+        return FeeRates(
+            maker=_rate(tier, "maker_fee_rate"),
+            taker=_rate(tier, "taker_fee_rate"),
+        )
+
+    def holdings(self) -> dict[str, Holding]:
+        """
+        Return what is owned per currency, available and held by orders.
+
+        Raises
+        ------
+        UnknownState
+            If the list did not end properly, an account came twice, or an amount cannot be
+            believed.
+        """
+        records = all_records(
+            lambda paging: self._wire.get("/accounts", {"limit": _ACCOUNTS_PER_PAGE, **paging}),
+            "accounts",
+            what="accounts",
+        )
+        return holdings_from(records)
+
+    def open_orders(self, product_ids: Iterable[str] | None = None) -> list[OrderState]:
+        """
+        Return the orders with status OPEN.
+
+        The exchange's filter hides PENDING and QUEUED orders; `orders` shows all.
+        """
+        found = self._orders({"order_status": ["OPEN"], **_products(product_ids)})
+        if len(found) >= _MOST_OPEN_ORDERS:
+            raise UnknownState(f"open orders: the list is cut off at {_MOST_OPEN_ORDERS}")
+        return found
+
+    def orders(
+        self,
+        product_ids: Iterable[str] | None = None,
+        *,
+        start: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        placement_source: str | None = None,
+    ) -> list[OrderState]:
+        """
+        Return orders in any state, whole.
+
+        Parameters
+        ----------
+        product_ids : iterable of str, optional
+        start, end : datetime, optional
+            Of their creation, `end` excluded.
+        placement_source : str, optional
+            The exchange lists only its advanced orders unless asked for RETAIL_SIMPLE.
+        """
+        filters: dict[str, Any] = _products(product_ids)
+        if start is not None:
+            filters["start_date"] = rfc3339(start)
+        if end is not None:
+            filters["end_date"] = rfc3339(end)
+        if placement_source is not None:
+            filters["order_placement_source"] = placement_source
+        return self._orders(filters)
+
+    def order(self, order_id: str) -> OrderState | None:
+        """
+        Return one order, or None when the exchange says it has none of that id.
+
+        Right after a create None means *not visible yet*.
+        """
+        if not order_id:
+            raise ValueError("order_id must not be empty")
+        try:
+            # Only the documented 404 says so, not one of a proxy or of another path.
+            answer = self._wire.get(f"/orders/historical/{order_id}")
+        except HttpRejectedError as error:
+            if error.status == _NOT_FOUND and error.code.upper() in _NO_SUCH_ORDER:
+                return None
+            raise
+        state = order_state(record_of(answer, "order", what=f"order {order_id}"))
+        if state.order_id != order_id:
+            raise UnknownState(f"asked for order {order_id}, got {state.order_id}")
+        return state
+
+    def fills(self, order_ids: Iterable[str]) -> list[Fill]:
+        """Return the fills of orders, each once, oldest first."""
+        wanted = list(dict.fromkeys(order_ids))
+        found: dict[str, Fill] = {}
+        for ids in _chunks(wanted, _IDS_PER_REQUEST):
+            for record in self._fill_records(ids):
+                one = fill(record)
+                if one.order_id not in ids:
+                    continue
+                if found.setdefault(one.entry_id, one) != one:
+                    raise UnknownState(f"fill {one.entry_id} comes with two contents")
+        return sorted(found.values(), key=lambda one: (one.trade_time, one.entry_id))
+
+    def _fill_records(self, order_ids: Sequence[str]) -> list[Record]:
+        query = {"order_ids": list(order_ids), "limit": _FILLS_PER_PAGE}
+        return all_records_without_next(
+            lambda paging: self._wire.get("/orders/historical/fills", {**query, **paging}),
+            "fills",
+            page_size=_FILLS_PER_PAGE,
+            what="fills",
+        )
+
+    def _orders(self, filters: Mapping[str, Any]) -> list[OrderState]:
+        query = {"limit": _ORDERS_PER_PAGE, **filters}
+        records = all_records(
+            lambda paging: self._wire.get("/orders/historical/batch", {**query, **paging}),
+            "orders",
+            what="orders",
+        )
+        # An order that moves while the pages are read may stand on two of them.
+        return list({state.order_id: state for state in map(order_state, records)}.values())
+
+
+def holdings_from(records: Iterable[Record]) -> dict[str, Holding]:
+    """Add the account records up; raise `UnknownState` rather than guess."""
+    seen: set[str] = set()
+    holdings: dict[str, Holding] = {}
+    for record in records:
+        uuid = required_text(record, "uuid", what="account")
+        if uuid in seen:
+            raise UnknownState(f"accounts: account {uuid} is listed twice")
+        seen.add(uuid)
+        if optional_text(record, "type").removeprefix("ACCOUNT_TYPE_") in _OTHER_ACCOUNTS:
+            continue
+        currency = required_text(record, "currency", what=f"account {uuid}")
+        holding = Holding(
+            available=_money(record, "available_balance", currency),
+            hold=_money(record, "hold", currency),
+        )
+        known = holdings.get(currency)
+        if known is not None and known.total and holding.total:
+            raise UnknownState(f"accounts: two accounts hold {currency}")
+        if known is None or holding.total:
+            holdings[currency] = holding
+    return holdings
+
+
+def _money(record: Record, key: str, currency: str) -> Any:
+    what = f"account of {currency}: {key}"
+    money = record_of(record, key, what=what)
+    if money.get("currency", currency) != currency:
+        raise UnknownState(f"{what}: is in {money.get('currency')!r:.20}")
+    return amount(money.get("value"), what=what)
+
+
+def _rate(tier: Record, key: str) -> float:
+    rate = amount(tier.get(key), what=f"fees: {key}")
+    if rate >= 1:
+        raise UnknownState(f"fees: {key} must be a fraction below 1, got {rate}")
+    return float(rate)
+
+
+def _products(product_ids: Iterable[str] | None) -> dict[str, Any]:
+    return {} if product_ids is None else {"product_ids": list(product_ids)}
+
+
+def _chunks(items: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -1,0 +1,111 @@
+"""
+The API key: read once, handed to the SDK explicitly, shown to nobody.
+
+The SDK reads the environment when it is imported and keeps what it finds as default
+arguments. Here the key is always passed, so that those defaults never act.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from tf_lib.errors import PreflightRefused
+
+KEY_VARIABLE = "COINBASE_API_KEY"
+SECRET_VARIABLE = "COINBASE_API_SECRET"
+MASK = "***"
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|Bearer\s+\S+")
+_SHORTEST_HIDDEN = 8
+
+
+class ApiKey:
+    """Name and private key of a Coinbase API key; masked wherever it is shown."""
+
+    __slots__ = ("_name", "_secret")
+
+    def __init__(self, name: str, secret: str) -> None:
+        self._name = name
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        """Show that there is a key, and nothing of it."""
+        return f"ApiKey({MASK})"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied into a file."""
+        raise TypeError("an API key is not pickled")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> ApiKey:
+        """Take the key from the environment, or say which variable is missing."""
+        source = os.environ if environment is None else environment
+        missing = [name for name in (KEY_VARIABLE, SECRET_VARIABLE) if not source.get(name)]
+        if missing:
+            raise PreflightRefused(
+                f"no API key: {' and '.join(missing)} not set in the environment, "
+                "and no key_file is named"
+            )
+        return cls(source[KEY_VARIABLE].strip(), source[SECRET_VARIABLE])
+
+    @classmethod
+    def from_file(cls, path: Path) -> ApiKey:
+        """Read the JSON file that the Coinbase portal gives out (name and privateKey)."""
+        found = _read_key_file(path)
+        if isinstance(found, str):
+            raise PreflightRefused(f"key file {path}: {found}")
+        return found
+
+    @property
+    def for_sdk(self) -> dict[str, str]:
+        """The two arguments of the SDK's client."""
+        return {"api_key": self._name, "api_secret": self._secret}
+
+    def check(self) -> None:
+        """Sign a token, so that a bad key is found before the first request."""
+        from coinbase import jwt_generator
+
+        name, secret = self._name, self._secret
+        try:
+            plain = secret.encode("utf-8").decode("unicode_escape")
+            jwt_generator.build_jwt(name, plain)
+        except Exception as error:  # the SDK raises plain Exception
+            problem = self.scrub(str(error).split("\n")[0])
+        else:
+            return
+        # Raised outside the handler: the failed frames hold the secret.
+        del secret
+        raise PreflightRefused(f"the API key cannot sign: {problem}")
+
+    def scrub(self, text: str) -> str:
+        """Return `text` without the key's name, its secret or any token."""
+        pieces = {self._name, self._name.rsplit("/", 1)[-1], self._secret}
+        plain = self._secret.replace("\\n", "\n")
+        pieces.update(line.strip() for line in plain.splitlines() if "-----" not in line)
+        clean = _TOKEN.sub(MASK, text)
+        for piece in sorted(pieces, key=len, reverse=True):
+            if len(piece) >= _SHORTEST_HIDDEN:
+                clean = clean.replace(piece, MASK)
+        return clean
+
+
+def _read_key_file(path: Path) -> ApiKey | str:
+    """Return the key, or what is wrong with the file without quoting any of it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "there is no such file"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except ValueError:
+        return "is not JSON"
+    if not isinstance(content, dict):
+        return "expected an object with name and privateKey"
+    name, secret = content.get("name") or content.get("id"), content.get("privateKey")
+    if not isinstance(name, str) or not isinstance(secret, str) or not name or not secret:
+        return "lacks name or privateKey"
+    return ApiKey(name, secret)

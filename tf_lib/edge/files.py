@@ -1,0 +1,140 @@
+"""
+Files: written whole or not at all.
+
+A file is written beside its place and renamed into it, so a reader meets the old content or
+the new one and never a half. What must survive a power loss is flushed to the disk, the file
+first and then the folder that names it. Lines of a log are appended in one write each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_CHUNK_BYTES = 1 << 20
+
+
+def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> None:
+    """
+    Write a file beside its place and rename it into it; make its folder when it is missing.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes or str
+        Text is written as UTF-8, line ends as they are.
+    durable : bool
+        Flush file and folder to the disk first, so that a power loss cannot undo it. False is
+        for what can be fetched again and proves its own content.
+
+    Raises
+    ------
+    OSError
+        Nothing was changed; the file beside is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            os.fchmod(file.fileno(), _default_mode())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, content: Any, *, durable: bool = True) -> None:
+    """Write plain values as readable JSON; NaN is refused rather than written."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_whole(path, text + "\n", durable=durable)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder, so that the names in it survive a power loss."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes as 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def append_json_line(path: Path, record: Mapping[str, Any], *, durable: bool = True) -> None:
+    """
+    Append one record as a line of JSON, on its own line even after a torn one.
+
+    The line goes out in one write, so that lines of two processes never mix.
+    """
+    line = json.dumps(dict(record), ensure_ascii=False, default=str) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        data = (b"\n" if _is_torn(handle) else b"") + line.encode("utf-8")
+        written = os.write(handle, data)
+        if written != len(data):
+            raise OSError(f"{path}: {written} of {len(data)} bytes were written; is the disk full?")
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+    if durable and is_new:
+        sync_folder(path.parent)
+
+
+def read_json_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """
+    Return the records of a log and how many lines could not be read.
+
+    A line cut short by a power loss is not a record; a missing file holds none.
+    """
+    if not path.exists():
+        return [], 0
+    records: list[dict[str, Any]] = []
+    unreadable = 0
+    for line in path.read_bytes().split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if isinstance(record, dict):
+            records.append(record)
+        else:
+            unreadable += 1
+    return records, unreadable
+
+
+def _is_torn(handle: int) -> bool:
+    """Whether the file ends in the middle of a line."""
+    size = os.fstat(handle).st_size
+    return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+
+
+def _default_mode() -> int:
+    """Give the mode that open() would give; temporary files are made for the owner only."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
