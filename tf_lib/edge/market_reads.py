@@ -30,11 +30,14 @@ from tf_lib.errors import UnknownState
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tf_lib.core.arrays import FloatArray, IntArray
+
 logger = logging.getLogger(__name__)
 
 MOST_DAYS_PER_REQUEST = 300
 """Coinbase documents 350, refused 350 in a probe, and once allowed 300."""
 
+_EPOCH = dt.date(1970, 1, 1)
 _DAY_SECONDS = 86_400
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 Bar = tuple[float, float, float, float, float]
@@ -134,8 +137,8 @@ class MarketReads:
         answer = self._wire.get(
             f"/products/{product_id}/candles",
             {
-                "start": str(_seconds(first_day)),
-                "end": str(_seconds(last_day)),
+                "start": str(day_number(first_day) * _DAY_SECONDS),
+                "end": str(day_number(last_day) * _DAY_SECONDS),
                 "granularity": "ONE_DAY",
                 "limit": MOST_DAYS_PER_REQUEST,
             },
@@ -192,14 +195,26 @@ def day_pages(first_day: dt.date, last_day: dt.date) -> list[tuple[dt.date, dt.d
 def bars_frame(bars: Mapping[dt.date, Bar]) -> pd.DataFrame:
     """Return bars as a float frame on a rising UTC index named ``date``."""
     import numpy as np
-    import pandas as pd
 
     days = sorted(bars)
-    index = pd.DatetimeIndex(
-        np.array([day.isoformat() for day in days], dtype="datetime64[ns]"), name="date"
-    ).tz_localize("UTC")
+    numbers = np.array([day_number(day) for day in days], dtype=np.int64)
     values = np.array([bars[day] for day in days], dtype=np.float64).reshape(len(days), 5)
-    return pd.DataFrame(values, index=index, columns=list(BAR_COLUMNS))
+    return candle_frame(numbers, values)
+
+
+def candle_frame(day_numbers: IntArray, values: FloatArray) -> pd.DataFrame:
+    """Return a frame of bars from days since 1970 and an array of shape (n_days, 5)."""
+    import pandas as pd
+
+    index = pd.DatetimeIndex(day_numbers.astype("datetime64[D]").astype("datetime64[ns]"))
+    return pd.DataFrame(
+        values, index=index.tz_localize("UTC").rename("date"), columns=list(BAR_COLUMNS)
+    )
+
+
+def day_number(day: dt.date) -> int:
+    """Return days since 1970."""
+    return (day - _EPOCH).days
 
 
 def market_quotes(
@@ -241,17 +256,13 @@ def _best(levels: object) -> Decimal | None:
     return number if number is not None and number > 0 else None
 
 
-def _seconds(day: dt.date) -> int:
-    return (day - dt.date(1970, 1, 1)).days * _DAY_SECONDS
-
-
 def _candle_day(record: Record, product_id: str) -> dt.date:
     what = f"{product_id}: candle start"
     start = amount(record.get("start"), what=what)
     days, rest = divmod(start, _DAY_SECONDS)
     if rest:
         raise UnknownState(f"{what}: expected midnight UTC in seconds, got {start}")
-    return dt.date(1970, 1, 1) + dt.timedelta(days=int(days))
+    return _EPOCH + dt.timedelta(days=int(days))
 
 
 def _bar(record: Record) -> Bar:
