@@ -14,7 +14,7 @@ bash scripts/setup.sh || exit 1
 
 # Tests speak for themselves alone: no bytecode setting, path or profile of the caller.
 unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONWARNINGS
-export PYTHONPATH="$root" MPLBACKEND=agg
+export PYTHONPATH="$root"
 bin=$root/.venv/bin
 
 if [ $# -gt 0 ]; then
