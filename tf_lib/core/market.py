@@ -1,0 +1,293 @@
+"""
+Market: from candles to lagged bars, one grid for all tickers.
+
+Stage 1 of the pipeline (candles -> *bars* -> signals -> risk -> ...). Row D of every array
+holds the bar of day D - 1: what is known when day D begins. The unfinished bar of the last row's
+day never enters. Days without a bar inside a history are flat; a gap at the end stays empty.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tf_lib.core.arrays import BoolArray, FloatArray, IntArray
+from tf_lib.errors import BarsError
+
+FIELDS = ("open", "high", "low", "close", "volume")
+LONG_GAP_DAYS = 3
+BARS_AFTER_LONG_GAP = 30
+_Number = TypeVar("_Number", np.float64, np.bool_)
+_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+class Gap(NamedTuple):
+    """Days without a usable bar, both ends included; `filled` when bars follow."""
+
+    ticker: str
+    first_missing: dt.date
+    last_missing: dt.date
+    filled: bool
+
+
+@dataclass(frozen=True)
+class Bars:
+    """
+    Lagged daily bars of several tickers on one grid of days.
+
+    Attributes
+    ----------
+    tickers : tuple of str
+        By name.
+    days : DatetimeIndex of shape (n_rows,)
+        UTC midnights without a hole; the last one is the day to decide.
+    open, high, low, close, volume : float array of shape (n_rows, n_tickers)
+        Row D holds the bar of D - 1. Flat (all prices the last close, volume 0) where a bar is
+        missing inside the history, NaN before the first bar and after the last.
+    present : bool array of shape (n_rows, n_tickers)
+        Where the bar itself exists with finite, positive, consistent prices.
+    first_row, end_row : int array of shape (n_tickers,)
+        Where a ticker's history begins, and the row after its last bar; equal when it has none.
+    recovering : bool array of shape (n_rows, n_tickers)
+        The 30 rows after a gap of more than 3 days.
+    gaps : tuple of Gap
+    bad_bars : tuple of (ticker, day)
+        Bars that were given but not usable; they count as missing.
+    """
+
+    tickers: tuple[str, ...]
+    days: pd.DatetimeIndex
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+    present: BoolArray
+    first_row: IntArray
+    end_row: IntArray
+    recovering: BoolArray
+    gaps: tuple[Gap, ...]
+    bad_bars: tuple[tuple[str, dt.date], ...]
+
+    @property
+    def as_of(self) -> dt.date:
+        """The day of the last row."""
+        return self.days[-1].date()
+
+    @property
+    def bar_counts(self) -> IntArray:
+        """Days from each ticker's first bar through its last, flat ones included."""
+        return self.end_row - self.first_row
+
+    def row_of(self, day: dt.date) -> int:
+        """Return the row of a day, or say which days there are."""
+        row = (day - self.days[0].date()).days
+        if not 0 <= row < len(self.days):
+            raise BarsError(
+                f"there are no bars for {day}: rows go from {self.days[0].date()} to {self.as_of}"
+            )
+        return row
+
+    def select(self, tickers: Sequence[str]) -> Bars:
+        """Return the bars of these tickers, by name; a ticker without bars here is an error."""
+        wanted = tuple(sorted(tickers))
+        missing = [ticker for ticker in wanted if ticker not in self.tickers]
+        if missing:
+            raise BarsError(f"no bars of {', '.join(missing)}; there are {', '.join(self.tickers)}")
+        if wanted == self.tickers:
+            return self
+        keep = np.array([self.tickers.index(ticker) for ticker in wanted])
+        return replace(
+            self,
+            tickers=wanted,
+            open=_columns(self.open, keep),
+            high=_columns(self.high, keep),
+            low=_columns(self.low, keep),
+            close=_columns(self.close, keep),
+            volume=_columns(self.volume, keep),
+            present=_columns(self.present, keep),
+            recovering=_columns(self.recovering, keep),
+            first_row=self.first_row[keep],
+            end_row=self.end_row[keep],
+            gaps=tuple(gap for gap in self.gaps if gap.ticker in wanted),
+            bad_bars=tuple(bad for bad in self.bad_bars if bad[0] in wanted),
+        )
+
+
+def _columns(grid: NDArray[_Number], keep: IntArray) -> NDArray[_Number]:
+    """Return some columns, each ticker's rows next to each other in memory."""
+    return np.ascontiguousarray(grid.T[keep]).T
+
+
+class _Series(NamedTuple):
+    """One ticker's finished bars: days since 1970, prices by field, and what was unusable."""
+
+    days: IntArray
+    values: FloatArray
+    bad_days: IntArray
+
+
+def lag_bars(candles: Mapping[str, pd.DataFrame], *, as_of: dt.date) -> Bars:
+    """
+    Put candles on one grid of days, one day late, ending at `as_of`.
+
+    Parameters
+    ----------
+    candles : mapping of ticker to DataFrame
+        Daily bars with columns open, high, low, close, volume, on a strictly rising index of
+        UTC open days. Bars of `as_of` and later are ignored. A frame may be empty.
+    as_of : date
+        The day to decide; its row holds the bar of the day before.
+
+    Returns
+    -------
+    Bars
+        **Row D knows the bars through D - 1.** Rows start the day after the first bar of all.
+
+    Raises
+    ------
+    BarsError
+        If a column is missing, an index is not made of rising days, or nothing is before `as_of`.
+    """
+    tickers = tuple(sorted(candles))
+    today = _day_number(as_of)
+    series = [_finished(ticker, candles[ticker], today) for ticker in tickers]
+    starts = [int(one.days[0]) for one in series if one.days.size]
+    if not starts:
+        raise BarsError(f"no usable bar before {as_of}: {_spans(candles)}")
+    origin = min(starts)
+    n_rows = today - origin
+    grids = np.full((len(FIELDS), len(tickers), n_rows), np.nan)
+    present = np.zeros((len(tickers), n_rows), dtype=np.bool_)
+    for j, one in enumerate(series):
+        present[j, one.days - origin] = True
+        grids[:, j, one.days - origin] = one.values
+    first, end = _extent(present)
+    for j in range(len(tickers)):
+        _fill_flat(grids[:, j], present[j], int(first[j]), int(end[j]))
+    return _assemble(tickers, series, grids, present, (first, end), origin)
+
+
+def _assemble(
+    tickers: tuple[str, ...],
+    series: list[_Series],
+    grids: FloatArray,
+    present: BoolArray,
+    extent: tuple[IntArray, IntArray],
+    origin: int,
+) -> Bars:
+    n_rows = present.shape[1]
+    recovering = np.zeros_like(present)
+    gaps: list[Gap] = []
+    for j, ticker in enumerate(tickers):
+        for begin, stop in _holes(present[j], int(extent[0][j])):
+            filled = stop < n_rows
+            gaps.append(Gap(ticker, _date(origin + begin), _date(origin + stop - 1), filled))
+            if filled and stop - begin > LONG_GAP_DAYS:
+                recovering[j, stop : stop + BARS_AFTER_LONG_GAP] = True
+    bad = [(t, _date(int(d))) for t, one in zip(tickers, series, strict=True) for d in one.bad_days]
+    days = pd.date_range(_date(origin + 1), periods=n_rows, freq="D", tz="UTC", name="date")
+    opens, highs, lows, closes, volumes = (grid.T for grid in grids)
+    return Bars(
+        tickers=tickers,
+        days=days,
+        open=opens,
+        high=highs,
+        low=lows,
+        close=closes,
+        volume=volumes,
+        present=present.T,
+        first_row=extent[0],
+        end_row=extent[1],
+        recovering=recovering.T,
+        gaps=tuple(gaps),
+        bad_bars=tuple(bad),
+    )
+
+
+def _finished(ticker: str, frame: pd.DataFrame, today: int) -> _Series:
+    missing = [name for name in FIELDS if name not in frame.columns]
+    if missing:
+        raise BarsError(f"{ticker}: candles lack {missing}; they have {list(frame.columns)}")
+    days = _open_days(ticker, frame)
+    before = days < today
+    days = days[before]
+    values = np.array([frame[name].to_numpy(dtype=np.float64)[before] for name in FIELDS])
+    o, h, low, c, _ = values
+    with np.errstate(invalid="ignore"):
+        usable = np.isfinite(values[:4]).all(axis=0) & (low > 0)
+        usable &= (low <= o) & (low <= c) & (o <= h) & (c <= h)
+    values[4] = np.where(np.isfinite(values[4]), values[4], 0.0)
+    return _Series(days[usable], values[:, usable], days[~usable])
+
+
+def _open_days(ticker: str, frame: pd.DataFrame) -> IntArray:
+    if len(frame) == 0:
+        return np.zeros(0, dtype=np.int64)
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        kind = type(frame.index).__name__
+        raise BarsError(f"{ticker}: candles need an index of days, got {kind}")
+    # Counted from 1970 in UTC whatever the zone; an index without one is taken as UTC.
+    index = frame.index
+    numbers, rest = np.divmod(index.asi8, _PER_DAY[index.unit])
+    if rest.any():
+        odd = index[int(np.flatnonzero(rest)[0])]
+        raise BarsError(f"{ticker}: a daily bar opens at 00:00 UTC, got one at {odd}")
+    falls = np.flatnonzero(np.diff(numbers) <= 0)
+    if falls.size:
+        at = int(falls[0])
+        late, early = _date(int(numbers[at + 1])), _date(int(numbers[at]))
+        raise BarsError(f"{ticker}: days must rise, but {late} comes after {early}")
+    return numbers
+
+
+def _extent(present: BoolArray) -> tuple[IntArray, IntArray]:
+    has_any = present.any(axis=1)
+    first = np.where(has_any, present.argmax(axis=1), 0)
+    end = np.where(has_any, present.shape[1] - present[:, ::-1].argmax(axis=1), 0)
+    return first.astype(np.int64), end.astype(np.int64)
+
+
+def _fill_flat(fields: FloatArray, present: BoolArray, first: int, end: int) -> None:
+    """Make missing days inside the history flat at the last close, in place."""
+    hole = first + np.flatnonzero(~present[first:end])
+    if not hole.size:
+        return
+    source = np.maximum.accumulate(np.where(present, np.arange(present.size), 0))
+    fields[:4, hole] = fields[3, source[hole]]
+    fields[4, hole] = 0.0
+
+
+def _holes(present: BoolArray, first: int) -> list[tuple[int, int]]:
+    """Return [begin, stop) of each run of missing rows from `first` on."""
+    if not present.any():
+        return []
+    edges = np.flatnonzero(np.diff(present[first:].astype(np.int8)))
+    marks = [*(first + 1 + edges).tolist(), present.size]
+    return list(zip(marks[:-1:2], marks[1::2], strict=True))
+
+
+def _day_number(day: dt.date) -> int:
+    return (day - dt.date(1970, 1, 1)).days
+
+
+def _date(number: int) -> dt.date:
+    return dt.date(1970, 1, 1) + dt.timedelta(days=number)
+
+
+def _spans(candles: Mapping[str, pd.DataFrame]) -> str:
+    if not candles:
+        return "no ticker was given"
+    return "; ".join(f"{ticker} {_span(frame)}" for ticker, frame in sorted(candles.items()))
+
+
+def _span(frame: pd.DataFrame) -> str:
+    if len(frame) == 0:
+        return "has no bar"
+    return f"starts {frame.index[0]:%Y-%m-%d}, ends {frame.index[-1]:%Y-%m-%d}"

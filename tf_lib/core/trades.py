@@ -1,0 +1,292 @@
+"""
+Trades: from target weights to what should be bought and sold, gate by gate.
+
+Stage 5 of the pipeline (target weights -> *desired trades* -> orders). The gates stand in the
+order of DESIGN section 7 and the first that applies gives the reason. Sells never shrink; buys
+shrink to the cash that is there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel
+from tf_lib.core.records import FeeRates, Product, Reason
+from tf_lib.parameters import Config
+
+REASONS = tuple(Reason)
+STALE = REASONS.index(Reason.STALE_OR_MISSING_OHLC)
+UNKNOWN = REASONS.index(Reason.UNKNOWN_SIGNAL)
+FULL_EXIT = REASONS.index(Reason.FULL_EXIT)
+NO_POSITION = REASONS.index(Reason.NO_POSITION)
+BELOW = REASONS.index(Reason.BELOW_THRESHOLD)
+TRIM = REASONS.index(Reason.TRIM)
+COOLING = REASONS.index(Reason.COOLDOWN_ACTIVE)
+BREACHED = REASONS.index(Reason.STOP_BREACHED)
+BARE = REASONS.index(Reason.NOT_PROTECTABLE)
+ENTER = REASONS.index(Reason.ENTER)
+ADD = REASONS.index(Reason.ADD)
+NOT_FORCED = -1
+LEAST_TARGET = 1e-6
+# Half a billionth of a step: a size that is whole up to float noise is not floored away.
+_WHOLE = 5e-10
+
+
+class TradeRules(NamedTuple):
+    """The numbers of DESIGN section 7 as the kernel takes them."""
+
+    cash_buffer: float
+    threshold: float
+    least_trade: float
+    cost: float
+    limit_buffer: float
+    limit_atr: float
+
+
+class Lots(NamedTuple):
+    """Steps and minimums of each product, by position, and whether it takes orders."""
+
+    base_increment: FloatArray
+    base_min_size: FloatArray
+    quote_min_size: FloatArray
+    price_increment: FloatArray
+    tradable: BoolArray
+
+
+class Standing(NamedTuple):
+    """
+    One ticker per position: what is known and owned when the day begins.
+
+    `stop` is the chandelier, `resting` the stop order that rests (NaN when none), `forced` the
+    position of a reason that rules out any trade, or -1.
+    """
+
+    weight: FloatArray
+    units: FloatArray
+    mid: FloatArray
+    stop: FloatArray
+    resting: FloatArray
+    atr: FloatArray
+    data_ok: BoolArray
+    known: BoolArray
+    cooling: BoolArray
+    forced: IntArray
+
+
+class RawTrades(NamedTuple):
+    """What the kernel answers; `Trades` says what each number is."""
+
+    equity: float
+    deployable: float
+    target: FloatArray
+    current: FloatArray
+    trade: FloatArray
+    reason: IntArray
+    stop: FloatArray
+    shrink: float
+
+
+@dataclass(frozen=True)
+class Trades:
+    """
+    Desired trades of one day, money in quote currency.
+
+    Attributes
+    ----------
+    tickers : tuple of str
+        By name; what the arrays and `reasons` are indexed by.
+    target_notional, current_notional, trade_notional : float array (n_tickers,)
+        The trade is signed, after shrinking, 0 when refused.
+    reasons : tuple of Reason
+    gate_stop : float array (n_tickers,)
+        The stop level the gate used: the chandelier, or the resting stop if higher; NaN if none.
+    equity, deployable, cash_shrink_factor : float
+        The last multiplied all buys.
+    """
+
+    tickers: tuple[str, ...]
+    target_notional: FloatArray
+    current_notional: FloatArray
+    trade_notional: FloatArray
+    reasons: tuple[Reason, ...]
+    gate_stop: FloatArray
+    equity: float
+    deployable: float
+    cash_shrink_factor: float
+
+    @property
+    def cooldowns_started(self) -> tuple[str, ...]:
+        """Tickers whose cooldown begins on the day decided, because the gate saw a breach."""
+        named = zip(self.tickers, self.reasons, strict=True)
+        return tuple(ticker for ticker, why in named if why is Reason.STOP_BREACHED)
+
+
+def trade_rules(config: Config, fees: FeeRates | None) -> TradeRules:
+    """Return the numbers the trade kernel takes; fees are never below the configured ones."""
+    costs = config.execution_and_costs
+    maker = max(costs.maker_fee, fees.maker if fees else 0.0)
+    taker = max(costs.taker_fee, fees.taker if fees else 0.0)
+    passive = costs.passive_trade_rate
+    return TradeRules(
+        cash_buffer=float(config.risk_and_sizing.cash_buffer_percentage),
+        threshold=float(costs.notional_threshold_pct),
+        least_trade=float(costs.min_trade_notional_abs),
+        cost=costs.transaction_cost_est + passive * maker + (1.0 - passive) * taker,
+        limit_buffer=config.stops.limit_buffer_bps / 10_000.0,
+        limit_atr=float(config.stops.limit_buffer_atr),
+    )
+
+
+def lots(tickers: tuple[str, ...], products: Mapping[str, Product]) -> Lots:
+    """Return the products' steps and minimums as arrays, in the order of `tickers`."""
+    rows = [products[ticker] for ticker in tickers]
+    return Lots(
+        base_increment=np.array([float(p.base_increment) for p in rows]),
+        base_min_size=np.array([float(p.base_min_size) for p in rows]),
+        quote_min_size=np.array([float(p.quote_min_size) for p in rows]),
+        price_increment=np.array([float(p.price_increment) for p in rows]),
+        tradable=np.array([p.accepts_market_orders for p in rows], dtype=np.bool_),
+    )
+
+
+def desired_trades(
+    tickers: tuple[str, ...], standing: Standing, cash: float, *, lots: Lots, rules: TradeRules
+) -> Trades:
+    """Decide what to trade today; the kernel's answer with names (DESIGN section 7)."""
+    raw = trade_kernel(standing, cash, lots, rules)
+    return Trades(
+        tickers=tickers,
+        target_notional=raw.target,
+        current_notional=raw.current,
+        trade_notional=raw.trade,
+        reasons=tuple(REASONS[code] for code in raw.reason),
+        gate_stop=raw.stop,
+        equity=raw.equity,
+        deployable=raw.deployable,
+        cash_shrink_factor=raw.shrink,
+    )
+
+
+@kernel
+def floor_to_step(value: float, step: float) -> float:
+    """Return the largest whole number of steps not above `value`, times the step."""
+    return math.floor(value / step + _WHOLE) * step
+
+
+@kernel
+def stop_limit(level: float, atr: float, tick: float, rules: TradeRules) -> float:
+    """Return the limit price under a stop at `level`; the lowest price there is at least."""
+    below = level * rules.limit_buffer
+    if math.isfinite(atr):
+        below = max(below, atr * rules.limit_atr)
+    return max(floor_to_step(level - below, tick), tick)
+
+
+@kernel
+def is_protectable(
+    units: float, level: float, atr: float, position: int, lots: Lots, rules: TradeRules
+) -> bool:
+    """Whether the exchange would take a stop at `level` under a holding of `units`."""
+    if not lots.tradable[position] or not math.isfinite(level):
+        return False
+    tick = lots.price_increment[position]
+    resting = floor_to_step(level, tick)
+    if resting <= tick:
+        return False
+    size = floor_to_step(units, lots.base_increment[position])
+    if size <= 0.0 or size < lots.base_min_size[position]:
+        return False
+    return bool(size * stop_limit(resting, atr, tick, rules) >= lots.quote_min_size[position])
+
+
+@kernel
+def higher_stop(chandelier: float, resting: float, held: bool) -> float:
+    """Return the stop the gate uses: the higher of today's and the one that rests while held."""
+    if not held or math.isnan(resting):
+        return chandelier
+    return resting if math.isnan(chandelier) else max(chandelier, resting)
+
+
+@kernel
+def _gate(
+    i: int,
+    target: float,
+    current: float,
+    equity: float,
+    day: Standing,
+    lots: Lots,
+    rules: TradeRules,
+) -> int:
+    """Return the position of the first reason that applies to one ticker."""
+    held = day.units[i] > 0.0
+    if day.forced[i] != NOT_FORCED:
+        return int(day.forced[i])
+    if not day.data_ok[i]:
+        return STALE
+    if held and not day.known[i]:
+        return UNKNOWN
+    if target < LEAST_TARGET:
+        return FULL_EXIT if held else NO_POSITION
+    delta = target - current
+    floor = max(rules.threshold * equity, rules.threshold * abs(target))
+    if abs(delta) <= max(floor, rules.least_trade):
+        return BELOW
+    if delta < 0.0:
+        return TRIM
+    if day.cooling[i]:
+        return COOLING
+    stop = higher_stop(day.stop[i], day.resting[i], held)
+    if day.mid[i] <= stop:
+        return BREACHED
+    units = target / day.mid[i]
+    if not is_protectable(units, stop, day.atr[i], i, lots, rules):
+        return BARE
+    return ADD if held else ENTER
+
+
+@kernel
+def trade_kernel(day: Standing, cash: float, lots: Lots, rules: TradeRules) -> RawTrades:
+    """Decide one day's trades; a price that is not known is NaN and counts 0 in equity."""
+    n = day.weight.size
+    current, target, trade = np.zeros(n), np.zeros(n), np.zeros(n)
+    stop = np.empty(n)
+    reason = np.empty(n, dtype=np.int64)
+    equity = cash
+    for i in range(n):
+        if day.units[i] > 0.0 and math.isfinite(day.mid[i]):
+            current[i] = day.units[i] * day.mid[i]
+        equity += current[i]
+        stop[i] = higher_stop(day.stop[i], day.resting[i], day.units[i] > 0.0)
+    deployable = (1.0 - rules.cash_buffer) * equity
+    buys, sells = 0.0, 0.0
+    for i in range(n):
+        target[i] = day.weight[i] * deployable
+        code = _gate(i, target[i], current[i], equity, day, lots, rules)
+        reason[i] = code
+        if code == FULL_EXIT:
+            trade[i] = -current[i]
+        elif code in (TRIM, ENTER, ADD):
+            trade[i] = target[i] - current[i]
+        if trade[i] > 0.0:
+            buys += trade[i]
+        else:
+            sells -= trade[i]
+    shrink = 1.0
+    if buys > 0.0:
+        room = cash * (1.0 - rules.cash_buffer) + sells * (1.0 - rules.cost)
+        shrink = min(1.0, max(0.0, room / (buys * (1.0 + rules.cost))))
+    if shrink < 1.0:
+        for i in range(n):
+            if trade[i] > 0.0:
+                trade[i] *= shrink
+                units = floor_to_step(trade[i] / day.mid[i], lots.base_increment[i])
+                too_few = units <= 0.0 or units < lots.base_min_size[i]
+                if too_few or trade[i] < lots.quote_min_size[i]:
+                    trade[i] = 0.0
+                    reason[i] = BELOW
+    return RawTrades(equity, deployable, target, current, trade, reason, stop, shrink)

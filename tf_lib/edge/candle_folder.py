@@ -1,0 +1,68 @@
+"""Candle folder: candles and products as files, one ``<PRODUCT>.csv`` per ticker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from tf_lib.core.candle_text import parse_candles
+from tf_lib.core.product_text import parse_products
+from tf_lib.core.records import Product
+from tf_lib.errors import BarsError, InputError, ParameterError
+
+
+def read_candle_folder(
+    folder: Path, tickers: Iterable[str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """
+    Read the candles of the tickers asked for, or of every file in the folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds one ``<PRODUCT>.csv`` per ticker (see `tf_lib.core.candle_text`).
+    tickers : iterable of str, optional
+        Only these, and all of them.
+
+    Returns
+    -------
+    dict of ticker to DataFrame
+        By name; columns open, high, low, close, volume on a rising UTC index of open days.
+
+    Raises
+    ------
+    BarsError
+        If the folder or a file is missing, or a file is wrong: names the file and the line.
+    """
+    if not folder.is_dir():
+        raise BarsError(f"{folder}: there is no such candle folder")
+    found = {path.stem: path for path in sorted(folder.glob("*.csv"))}
+    if not found:
+        raise BarsError(f"{folder}: holds no candle file, expected one <PRODUCT>.csv per ticker")
+    wanted = sorted(found if tickers is None else set(tickers))
+    missing = [ticker for ticker in wanted if ticker not in found]
+    if missing:
+        raise BarsError(
+            f"{folder}: no candle file for {', '.join(missing)} (expected "
+            f"{missing[0]}.csv); there are {', '.join(found)}"
+        )
+    return {
+        ticker: parse_candles(_text(found[ticker], BarsError), source=str(found[ticker]))
+        for ticker in wanted
+    }
+
+
+def read_products_file(path: Path) -> dict[str, Product]:
+    """Read a products file, or say with file and line what is wrong (`ParameterError`)."""
+    return parse_products(_text(path, ParameterError), source=str(path))
+
+
+def _text(path: Path, error: type[InputError]) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise error(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(f"{path}: cannot be read: {cause}") from cause
