@@ -6,7 +6,6 @@ import datetime as dt
 import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from . import signals, sizing, trades
@@ -38,11 +37,6 @@ def known(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
 
 
-def last_close(table: pd.DataFrame) -> float:
-    """Close of the newest bar there is."""
-    return np.nan if table.empty else float(table["close"].iloc[-1])
-
-
 def decide_from_tables(
     params: dict[str, Any],
     tables: dict[str, pd.DataFrame],
@@ -58,7 +52,7 @@ def decide_from_tables(
     rows = {ticker: signals.row_of_day(table, as_of) for ticker, table in tables.items()}
     quantity = {t: float(portfolio.get("positions", {}).get(t, 0)) for t in rows}
     mids = portfolio.get("mid_prices", {})
-    mid = {t: float(mids[t]) if t in mids else last_close(tables[t]) for t in rows}
+    mid = {t: float(mids[t]) if t in mids else row["close"] for t, row in rows.items()}
     current = {t: quantity[t] * mid[t] if quantity[t] else 0.0 for t in rows}
     cash = float(portfolio.get("cash", 0))
     equity = cash + sum(current.values())
@@ -81,7 +75,7 @@ def decide_from_tables(
             is_ok=row["data_ok"],
             is_known=math.isfinite(row["vol_adjusted_signal"]),
             current=current[t],
-            target=sized["weights"][t] * deployable,
+            target=float(sized["weights"][t]) * deployable,
             mid=mid[t],
             stop=max(row["chandelier_stop"], float(open_stops.get(t, 0)))
             if quantity[t] > 0
@@ -106,7 +100,7 @@ def decide_from_tables(
                 "sleeve_multiplier": sized["multipliers"][sleeve_of[t]],
                 "risk_budget_weight": float(sized["unit"][t]),
                 "target_weight": float(sized["weights"][t]),
-                "target_notional": float(holdings[t].target),
+                "target_notional": holdings[t].target,
                 "current_notional": current[t],
                 "trade_notional": decided[t][0],
                 "reason": decided[t][1],
