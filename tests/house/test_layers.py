@@ -32,8 +32,8 @@ ALLOWED = {
 # What the core may use besides itself: nothing that knows the time, the
 # machine, the disk, the network or chance.
 PURE_MODULES = {
-    "__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses",
-    "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools",
+    "__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "csv",
+    "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "io", "itertools",
     "json", "math", "numbers", "operator", "re", "statistics", "string", "struct", "textwrap",
     "types", "typing", "uuid", "zlib",
     "numba", "numpy", "pandas", "scipy",
@@ -42,6 +42,7 @@ IMPURE_BUILTINS = {"__import__", "breakpoint", "eval", "exec", "input", "open", 
 IMPURE_METHODS = {
     "now", "utcnow", "today",  # datetime, date, Timestamp
     "uuid1", "uuid4",
+    "open", "read_text", "read_bytes", "write_text", "write_bytes",
     "read_csv", "read_json", "read_parquet", "read_pickle",
     "to_csv", "to_parquet", "to_pickle", "tofile", "fromfile", "loadtxt", "savetxt",
 }  # fmt: skip
@@ -182,6 +183,7 @@ def test_an_allowed_import_passes(module: str, source: str) -> None:
     "source",
     [
         "open('x')",
+        "io.open('x')",
         "print('x')",
         "datetime.now(UTC)",
         "pd.Timestamp.utcnow()",
