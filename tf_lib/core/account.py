@@ -1,0 +1,156 @@
+"""
+The account as it was read when the plan was made: everything a decision needs besides bars.
+
+Written to ``inputs/account.json`` and read back from there before it is used, by the live day,
+the dry run and replay alike, so that nothing outside the file can enter a plan.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import Any
+
+from tf_lib.core.records import ZERO, FeeRates, Holding, PortfolioState, Product, Quote
+
+_FLAGS = tuple(f.name for f in fields(Product) if f.type == "bool")
+_STEPS = tuple(f.name for f in fields(Product) if f.type == "Decimal")
+
+
+@dataclass(frozen=True)
+class Account:
+    """
+    Holdings, prices, rules, fees and memory at one moment.
+
+    Attributes
+    ----------
+    wallets : mapping of currency to Holding
+        Every wallet that holds something, also of other currencies.
+    quotes : mapping of ticker to Quote
+        Only prices that may be used: bid below ask, a narrow spread, near the last trade.
+    open_stops : mapping of ticker to Decimal
+        The highest stop price of ours that rests now.
+    levels : mapping of ticker to Decimal
+        The highest target level since the holding last rose above dust.
+    cooldowns : mapping of ticker to start day
+    blocked : mapping of ticker to why
+        Not to be traded today (holding unknown, changed by others, locked); still protected.
+    not_protectable : tuple of ticker
+        The exchange took no stop for them, or has no usable price.
+    no_buys : str
+        Why nothing may be bought today, or empty.
+    halt : str
+        Why nothing at all may be traded today, or empty.
+    """
+
+    read_at: dt.datetime
+    quote_currency: str
+    wallets: Mapping[str, Holding]
+    quotes: Mapping[str, Quote]
+    products: Mapping[str, Product]
+    fees: FeeRates
+    open_stops: Mapping[str, Decimal] = field(default_factory=dict)
+    levels: Mapping[str, Decimal] = field(default_factory=dict)
+    cooldowns: Mapping[str, dt.date] = field(default_factory=dict)
+    blocked: Mapping[str, str] = field(default_factory=dict)
+    not_protectable: tuple[str, ...] = ()
+    no_buys: str = ""
+    halt: str = ""
+
+    def holding(self, ticker: str) -> Holding:
+        """Return what is owned of a ticker's base."""
+        return self.wallets.get(ticker.split("-")[0], Holding(ZERO, ZERO))
+
+    @property
+    def cash(self) -> Holding:
+        """The wallet of the quote currency."""
+        return self.wallets.get(self.quote_currency, Holding(ZERO, ZERO))
+
+    def portfolio_state(self, tickers: tuple[str, ...]) -> PortfolioState:
+        """Return the floats that the decision is made from."""
+        held = {t: self.holding(t).total for t in tickers}
+        return PortfolioState(
+            cash=float(self.cash.total),
+            positions={t: float(total) for t, total in held.items() if total},
+            mid_prices={t: float(self.quotes[t].mid) for t in tickers if t in self.quotes},
+            cooldowns=dict(self.cooldowns),
+            open_stops={
+                t: float(level) for t, level in self.open_stops.items() if held.get(t, ZERO)
+            },
+        )
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain values; all amounts are decimal strings."""
+        return {
+            "read_at": self.read_at.isoformat(),
+            "quote_currency": self.quote_currency,
+            "wallets": {
+                currency: {"available": _text(w.available), "hold": _text(w.hold)}
+                for currency, w in sorted(self.wallets.items())
+            },
+            "quotes": {
+                t: {"bid": _text(q.bid), "ask": _text(q.ask), "last": _text(q.last)}
+                for t, q in sorted(self.quotes.items())
+            },
+            "products": {t: _product_mapping(p) for t, p in sorted(self.products.items())},
+            "fees": {"maker": self.fees.maker, "taker": self.fees.taker},
+            "open_stops": {t: _text(level) for t, level in sorted(self.open_stops.items())},
+            "levels": {t: _text(level) for t, level in sorted(self.levels.items())},
+            "cooldowns": {t: day.isoformat() for t, day in sorted(self.cooldowns.items())},
+            "blocked": dict(sorted(self.blocked.items())),
+            "not_protectable": sorted(self.not_protectable),
+            "no_buys": self.no_buys,
+            "halt": self.halt,
+        }
+
+    @classmethod
+    def from_mapping(cls, record: Mapping[str, Any]) -> Account:
+        """Read back what `to_mapping` wrote."""
+        return cls(
+            read_at=dt.datetime.fromisoformat(record["read_at"]),
+            quote_currency=record["quote_currency"],
+            wallets={
+                currency: Holding(Decimal(w["available"]), Decimal(w["hold"]))
+                for currency, w in record["wallets"].items()
+            },
+            quotes={
+                t: Quote(Decimal(q["bid"]), Decimal(q["ask"]), Decimal(q["last"]))
+                for t, q in record["quotes"].items()
+            },
+            products={t: _product(p) for t, p in record["products"].items()},
+            fees=FeeRates(maker=record["fees"]["maker"], taker=record["fees"]["taker"]),
+            open_stops={t: Decimal(level) for t, level in record["open_stops"].items()},
+            levels={t: Decimal(level) for t, level in record["levels"].items()},
+            cooldowns={t: dt.date.fromisoformat(d) for t, d in record["cooldowns"].items()},
+            blocked=dict(record["blocked"]),
+            not_protectable=tuple(record["not_protectable"]),
+            no_buys=record["no_buys"],
+            halt=record["halt"],
+        )
+
+
+def usable_quote(quote: Quote) -> bool:
+    """Whether a price may be traded on: EXECUTION section 5, "Prices"."""
+    if not 0 < quote.bid < quote.ask or quote.last <= 0:
+        return False
+    if (quote.ask - quote.bid) / quote.mid > Decimal("0.03"):
+        return False
+    return abs(quote.mid - quote.last) <= Decimal("0.02") * quote.last
+
+
+def _text(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _product_mapping(product: Product) -> dict[str, Any]:
+    steps = {name: _text(getattr(product, name)) for name in _STEPS}
+    flags = {name: getattr(product, name) for name in _FLAGS}
+    return {"product_id": product.product_id, "status": product.status, **steps, **flags}
+
+
+def _product(record: Mapping[str, Any]) -> Product:
+    values: dict[str, Any] = {name: Decimal(record[name]) for name in _STEPS}
+    values |= {name: bool(record[name]) for name in _FLAGS}
+    return Product(product_id=record["product_id"], status=record["status"], **values)

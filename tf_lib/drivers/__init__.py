@@ -1,0 +1,1 @@
+"""Drivers: wiring only; every rule they use lives in `core` or `edge`."""

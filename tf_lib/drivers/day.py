@@ -1,0 +1,376 @@
+"""
+The day: the steps between the gate and the finish, one method each, in their order.
+
+The notebook calls them cell by cell; `run_steps` calls them in a row. Both leave the same
+record. Each returns what a reader wants to see of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from tf_lib.core.account import Account
+from tf_lib.core.decision import Decision, covariance_at
+from tf_lib.core.market import Bars
+from tf_lib.core.records import Reason, Side
+from tf_lib.core.signals import Signals, signals
+from tf_lib.drivers.plan import (
+    Inputs,
+    Plan,
+    decision_of,
+    lagged,
+    orders_of,
+    plan_of,
+    zero_targets,
+)
+from tf_lib.drivers.session import Rows, Session
+from tf_lib.edge.files import write_whole
+from tf_lib.edge.run_store import RunFolder
+from tf_lib.errors import HaltRun, TfError
+from tf_lib.parameters import Config
+
+T = TypeVar("T")
+
+SIGNAL_ROWS_KEPT = 400
+"""Days of signals in signals.parquet: what the charts show; replay computes all of them anew."""
+
+
+@dataclass
+class Day:
+    """
+    One day's run, from parameters to protected positions.
+
+    Parameters
+    ----------
+    day : date
+        The UTC day that is decided; its candles end the day before.
+    config : Config
+    session : Session
+        Inputs and hands.
+    folder : RunFolder
+        Where the record goes.
+    writes : bool
+        False when a finished run is only looked at again.
+    """
+
+    day: dt.date
+    config: Config
+    session: Session
+    folder: RunFolder
+    writes: bool = True
+    candles: dict[str, pd.DataFrame] = field(default_factory=dict)
+    data_report: dict[str, Any] = field(default_factory=dict)
+    sold: Rows = field(default_factory=list)
+    bought: Rows = field(default_factory=list)
+    dust: Rows = field(default_factory=list)
+    cleaned: Rows = field(default_factory=list)
+    stops: Rows = field(default_factory=list)
+    _bars: Bars | None = None
+    _signals: Signals | None = None
+    _account: Account | None = None
+    _after: Account | None = None
+    _decision: Decision | None = None
+    _plan: Plan | None = None
+
+    # -- what earlier steps left ---------------------------------------------------------
+
+    @property
+    def bars(self) -> Bars:
+        """The lagged bars of step 3."""
+        return _made(self._bars, "load_candles")
+
+    @property
+    def signals(self) -> Signals:
+        """The signals of step 4."""
+        return _made(self._signals, "compute_signals")
+
+    @property
+    def account(self) -> Account:
+        """The account that the plan was made from."""
+        return _made(self._account, "size_positions")
+
+    @property
+    def decision(self) -> Decision:
+        """The decision of steps 6 and 7."""
+        return _made(self._decision, "size_positions")
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of step 8."""
+        return _made(self._plan, "build_orders")
+
+    # -- the steps -----------------------------------------------------------------------
+
+    def configure(self) -> dict[str, Any]:
+        """Step 1: write down the merged parameters."""
+        if self.writes:
+            self.folder.logs.touch_all()
+            self.folder.write_yaml("config.yaml", self.config.to_mapping())
+        return self.config.to_mapping()
+
+    def connect(self) -> dict[str, Any]:
+        """Step 2: reach the exchange and settle what was left open."""
+        found = self.session.connect()
+        self._heartbeat("client_ready", **found)
+        return found
+
+    def load_candles(self) -> pd.DataFrame:
+        """Step 3: daily candles through the day before, kept as the run's input."""
+        self.candles, self.data_report = self.session.candles()
+        if self.writes:
+            self.folder.write_frame("inputs/candles.parquet", _long(self.candles))
+            self.folder.write_json("inputs/data.json", self.data_report)
+            # What was written is what is used, so that a replay cannot see anything else.
+            self.candles = candles_from(self.folder)
+        self._bars = lagged(self.candles, self.day, self.config)
+        return self._quality()
+
+    def compute_signals(self) -> pd.DataFrame:
+        """Step 4: every signal column; returns today's row per ticker."""
+        self._signals = signals(self.bars, self.config)
+        if self.writes:
+            first = self._signals.days[-1] - pd.Timedelta(days=SIGNAL_ROWS_KEPT - 1)
+            table = self._signals.to_frame()
+            self.folder.write_frame("signals.parquet", table[table["date"] >= first])
+        row = self._signals.row(self.day)
+        return pd.DataFrame(row, index=pd.Index(self._signals.tickers, name="ticker"))
+
+    def measure_risk(self) -> pd.DataFrame:
+        """Step 5: daily covariance of the tickers."""
+        matrix = covariance_at(self.signals, self.config, as_of=self.day)
+        tickers = list(self.signals.tickers)
+        frame = pd.DataFrame(matrix, index=pd.Index(tickers, name="ticker"), columns=tickers)
+        if self.writes:
+            self.folder.write_frame("covariance.parquet", frame)
+        return frame
+
+    def size_positions(self) -> Decision:
+        """Step 6: read the account, then sleeve budgets, target weights and the cap."""
+        account = self.session.account()
+        if self.writes:
+            self.folder.write_json("inputs/account.json", account.to_mapping())
+            account = account_from(self.folder)
+        self._account = account
+        inputs = Inputs(self.day, self.config, self.candles, account)
+        self._decision = decision_of(inputs, self.bars, self.signals)
+        return self._decision
+
+    def decide_trades(self) -> pd.DataFrame:
+        """Step 7: thresholds, cooldown, gates and cash; the table of what is wanted and why."""
+        table = self._snapshot(self.account)
+        if self.writes:
+            for ticker, row in self.decision.to_mapping()["tickers"].items():
+                self.folder.logs.write("desired_trades", ticker=ticker, **row)
+            self.folder.write_snapshot("post_desired_trades", table)
+            for ticker in sorted(self.decision.cooldowns_started):
+                self.session.start_cooldown(ticker)
+        return table
+
+
+    def build_orders(self) -> Plan:
+        """Step 8: exact sizes and prices; from here on the plan is frozen."""
+        inputs = Inputs(self.day, self.config, self.candles, self.account)
+        self._plan = plan_of(inputs, self.decision)
+        if self.writes:
+            write_whole(self.folder.path / "plan.json", self._plan.to_json())
+            for build in self._plan.builds:
+                self.folder.logs.write(
+                    "order_build",
+                    product=build.product_id,
+                    reason=str(build.reason),
+                    order=build.order.to_mapping() if build.order else None,
+                    note=build.note,
+                )
+        self.session.freeze(self._plan.to_mapping(), self._plan.protections, self.account.read_at)
+        return self._plan
+
+    def _orders(self, side: Side) -> list[Any]:
+        """Return the orders of one side: of the frozen plan when an earlier attempt left one."""
+        frozen = self.session.frozen_plan()
+        orders = orders_of(frozen) if frozen is not None else self.plan.orders
+        return [order for order in orders if order.side is side]
+
+    def sell(self) -> Rows:
+        """Step 9: sells, product by product."""
+        self.sold = self.session.sell(self._orders(Side.SELL))
+        return self.sold
+
+    def buy(self) -> Rows:
+        """Step 10: buys from cash that is there, each under its stop before the next."""
+        self.bought = self.session.buy(self._orders(Side.BUY))
+        return self.bought
+
+    def close_dust(self) -> Rows:
+        """Step 11: residuals of positions that are to be gone."""
+        if not self.account.halt:
+            self.dust = self.session.close_dust(zero_targets(self.decision))
+        return self.dust
+
+    def refresh(self) -> pd.DataFrame:
+        """Step 12: holdings as they are now."""
+        self._after = self.session.refresh()
+        table = self._snapshot(self._after)
+        if self.writes:
+            self.folder.write_snapshot("post_refresh_positions", table)
+        return table
+
+    def clean_up(self) -> Rows:
+        """Step 13: stops that are left of positions that are gone."""
+        self.cleaned = self.session.clean_up()
+        return self.cleaned
+
+    def protect(self) -> pd.DataFrame:
+        """Step 14: every held position under its stop."""
+        self.stops = self.session.protect()
+        table = self._snapshot(_made(self._after, "refresh"))
+        if self.writes:
+            self.folder.write_snapshot("final", table)
+        self.session.complete()
+        self._heartbeat("effects_complete")
+        return table
+
+    # -- tables --------------------------------------------------------------------------
+
+    def _heartbeat(self, event: str, **fields: Any) -> None:
+        if self.writes:
+            self.folder.logs.write("heartbeat", event=event, **fields)
+
+    def _quality(self) -> pd.DataFrame:
+        bars = self.bars
+        gaps = {t: [g for g in bars.gaps if g.ticker == t] for t in bars.tickers}
+        return pd.DataFrame(
+            {
+                "first_bar": [_first(self.candles[t]) for t in bars.tickers],
+                "last_bar": [_last(self.candles[t]) for t in bars.tickers],
+                "bars": bars.bar_counts,
+                "has_yesterday": bars.present[-1],
+                "gaps": [len(gaps[t]) for t in bars.tickers],
+            },
+            index=pd.Index(bars.tickers, name="ticker"),
+        )
+
+    def _snapshot(self, account: Account) -> pd.DataFrame:
+        """Return one row per ticker: holdings, decision and stop."""
+        decision = self.decision.to_mapping()["tickers"]
+        stops = {row["product"]: row for row in self.stops}
+        rows = {
+            ticker: _snapshot_row(ticker, decision[ticker], account, stops.get(ticker), self)
+            for ticker in decision
+        }
+        frame = pd.DataFrame.from_dict(rows, orient="index")
+        frame.index.name = "ticker"
+        return frame
+
+
+STEPS: tuple[str, ...] = (
+    "configure",
+    "connect",
+    "load_candles",
+    "compute_signals",
+    "measure_risk",
+    "size_positions",
+    "decide_trades",
+    "build_orders",
+    "sell",
+    "buy",
+    "close_dust",
+    "refresh",
+    "clean_up",
+    "protect",
+)
+
+
+def run_steps(day: Day, *, before: Callable[[str], None] = lambda step: None) -> None:
+    """Do all steps in their order; `before` hears each step's name first."""
+    for step in STEPS:
+        before(step)
+        getattr(day, step)()
+
+
+def _snapshot_row(
+    ticker: str,
+    decided: Mapping[str, Any],
+    account: Account,
+    stop: Mapping[str, Any] | None,
+    day: Day,
+) -> dict[str, Any]:
+    holding = account.holding(ticker)
+    quote = account.quotes.get(ticker)
+    price = float(quote.mid) if quote is not None else decided["close"]
+    level = stop.get("resting_level") if stop is not None else account.open_stops.get(ticker)
+    return {
+        "stop_loss": float(level) if level is not None else decided["chandelier_stop"],
+        "cooldown_counter": _cooldown_left(account, ticker, day),
+        "event": _event(ticker, decided, day),
+        "data_ok": float(decided["data_ok"]),
+        "available": format(holding.available, "f"),
+        "hold": format(holding.hold, "f"),
+        "current_notional": float(holding.total) * price if price is not None else None,
+        "target_notional": decided["target_notional"],
+        "new_trade_notional": decided["trade_notional"],
+        "reason": decided["reason"],
+        **{k: v for k, v in decided.items() if k not in _SHOWN_ABOVE},
+    }
+
+
+_SHOWN_ABOVE = ("data_ok", "current_notional", "target_notional", "reason")
+
+
+def _cooldown_left(account: Account, ticker: str, day: Day) -> int:
+    start = account.cooldowns.get(ticker) or day.decision.cooldowns_started.get(ticker)
+    length = day.config.execution_and_costs.cooldown_counter_threshold
+    if start is None or not 0 <= (day.day - start).days < length:
+        return 0
+    return length - (day.day - start).days
+
+
+def _event(ticker: str, decided: Mapping[str, Any], day: Day) -> str:
+    done = [r for r in (*day.sold, *day.bought, *day.dust) if r["product_id"] == ticker]
+    if done:
+        return "; ".join(f"{r['leg']} {r['status']}" for r in done)
+    if decided["reason"] == Reason.STOP_BREACHED:
+        return "cooldown started"
+    return ""
+
+
+def _made(value: T | None, step: str) -> T:
+    if value is None:
+        raise HaltRun(f"step {step} has not run; the steps go in the order of the notebook")
+    return value
+
+
+def _long(candles: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    frames = [frame.reset_index().assign(ticker=t) for t, frame in sorted(candles.items())]
+    table = pd.concat(frames, ignore_index=True)
+    return table[["ticker", "date", "open", "high", "low", "close", "volume"]]
+
+
+def candles_from(folder: RunFolder) -> dict[str, pd.DataFrame]:
+    """Read a run's candles as they went into its decision."""
+    table = folder.read_frame("inputs/candles.parquet")
+    return {
+        str(ticker): rows.drop(columns="ticker").set_index("date")
+        for ticker, rows in table.groupby("ticker", sort=True)
+    }
+
+
+def account_from(folder: RunFolder) -> Account:
+    """Read a run's account as it went into its decision."""
+    record = folder.read_json("inputs/account.json")
+    try:
+        return Account.from_mapping(record)
+    except (KeyError, ValueError, ArithmeticError, TfError) as error:
+        raise HaltRun(f"{folder.path}/inputs/account.json cannot be read: {error!r}") from error
+
+
+def _first(frame: pd.DataFrame) -> str:
+    return "" if frame.empty else f"{frame.index[0]:%Y-%m-%d}"
+
+
+def _last(frame: pd.DataFrame) -> str:
+    return "" if frame.empty else f"{frame.index[-1]:%Y-%m-%d}"

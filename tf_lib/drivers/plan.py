@@ -1,0 +1,224 @@
+"""
+The plan: from a day's inputs to exact orders, without touching anything.
+
+The live day, the dry run, the notebook that is opened by hand and replay all come through here
+with nothing but candles, an `Account` and parameters, so the same inputs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from tf_lib.core.account import Account
+from tf_lib.core.decision import Decision, decide
+from tf_lib.core.market import Bars, lag_bars
+from tf_lib.core.orders import OrderBuild, PlannedOrder, build_order, to_decimal
+from tf_lib.core.records import Quote, Reason, Side
+from tf_lib.core.signals import Signals, signals
+from tf_lib.core.stops import limit_below, ratcheted_level
+from tf_lib.edge.execution.cover import Protection
+from tf_lib.errors import HaltRun
+from tf_lib.parameters import Config
+
+PLAN_FORMAT = 1
+_NO_CANDLES = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype="float64")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a plan is made from."""
+
+    day: dt.date
+    config: Config
+    candles: Mapping[str, pd.DataFrame]
+    account: Account
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A day's decision, its orders, and where every position's stop belongs."""
+
+    decision: Decision
+    builds: tuple[OrderBuild, ...]
+    protections: Mapping[str, Protection]
+
+    @property
+    def orders(self) -> tuple[PlannedOrder, ...]:
+        """The orders that are to be carried out, by ticker."""
+        return tuple(build.order for build in self.builds if build.order is not None)
+
+    @property
+    def sells(self) -> tuple[PlannedOrder, ...]:
+        """Trims and exits."""
+        return tuple(order for order in self.orders if order.side is Side.SELL)
+
+    @property
+    def buys(self) -> tuple[PlannedOrder, ...]:
+        """Entries and additions."""
+        return tuple(order for order in self.orders if order.side is Side.BUY)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the content of plan.json."""
+        return {
+            "format": PLAN_FORMAT,
+            "decision": self.decision.to_mapping(),
+            "orders": [order.to_mapping() for order in self.orders],
+            "stops": {
+                ticker: {
+                    "target_level": format(p.target_level, "f"),
+                    "atr": p.atr,
+                    "source": p.source,
+                }
+                for ticker, p in sorted(self.protections.items())
+            },
+        }
+
+    def to_json(self) -> str:
+        """Return plan.json to the byte."""
+        return json.dumps(self.to_mapping(), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def lagged(candles: Mapping[str, pd.DataFrame], day: dt.date, config: Config) -> Bars:
+    """Return the universe's bars through the day before."""
+    tickers = config.universe.sorted_tickers
+    # A ticker without a single candle is not in the file; it has no history, which is no error.
+    return lag_bars({t: candles.get(t, _NO_CANDLES) for t in tickers}, as_of=day)
+
+
+def decision_of(inputs: Inputs, bars: Bars, computed: Signals) -> Decision:
+    """Decide the day from what was read."""
+    config, account = inputs.config, inputs.account
+    tickers = config.universe.sorted_tickers
+    state = account.portfolio_state(tickers)
+    closes = computed["close"][computed.row_of(inputs.day)]
+    # A price that cannot be believed is no reason to trade, so the last close only sizes it.
+    fallback = {t: float(c) for t, c in zip(tickers, closes, strict=True) if c == c}
+    return decide(
+        bars,
+        replace(state, mid_prices={**fallback, **state.mid_prices}),
+        config,
+        as_of=inputs.day,
+        products=account.products,
+        fees=account.fees,
+        not_protectable=frozenset(account.not_protectable),
+        computed=computed,
+    )
+
+
+def plan_of(inputs: Inputs, decision: Decision) -> Plan:
+    """Build the orders of a decision and the stop levels of the day."""
+    protections = protections_of(inputs.account, decision)
+    return Plan(decision, tuple(_builds(inputs, decision, protections)), protections)
+
+
+def plan_from(inputs: Inputs) -> Plan:
+    """Return the plan of a day in one call, from inputs alone."""
+    bars = lagged(inputs.candles, inputs.day, inputs.config)
+    computed = signals(bars, inputs.config)
+    return plan_of(inputs, decision_of(inputs, bars, computed))
+
+
+def _builds(
+    inputs: Inputs, decision: Decision, protections: Mapping[str, Protection]
+) -> list[OrderBuild]:
+    trades, account = decision.trades, inputs.account
+    builds = []
+    for j, ticker in enumerate(trades.tickers):
+        reason, notional = trades.reasons[j], float(trades.trade_notional[j])
+        refusal = _refusal(account, ticker, notional)
+        if refusal:
+            builds.append(OrderBuild(ticker, reason, None, refusal))
+            continue
+        product, quote = account.products[ticker], account.quotes[ticker]
+        protection = protections.get(ticker)
+        builds.append(
+            build_order(
+                product,
+                trade_notional=notional,
+                reason=reason,
+                quote=quote,
+                holding=account.holding(ticker),
+                stop_limit_price=_stop_limit(inputs, ticker, protection, quote),
+            )
+        )
+    return builds
+
+
+def _refusal(account: Account, ticker: str, notional: float) -> str:
+    """Return why a desired trade must not become an order, or nothing."""
+    if notional == 0:
+        return "no trade desired"
+    if account.halt:
+        return f"nothing is traded: {account.halt}"
+    if ticker in account.blocked:
+        return f"not rebalanced: {account.blocked[ticker]}"
+    if notional > 0 and account.no_buys:
+        return f"nothing is bought: {account.no_buys}"
+    if ticker not in account.products:
+        return "the exchange does not list it"
+    if ticker not in account.quotes:
+        return "no believable price"
+    return ""
+
+
+def _stop_limit(
+    inputs: Inputs, ticker: str, protection: Protection | None, quote: Quote
+) -> Decimal | None:
+    if protection is None:
+        return None
+    level = min(protection.target_level, quote.last)
+    return limit_below(
+        level, protection.atr, inputs.account.products[ticker], inputs.config.stops
+    )
+
+
+def protections_of(account: Account, decision: Decision) -> dict[str, Protection]:
+    """
+    Return where every ticker's stop belongs today.
+
+    With good data it is the chandelier, ratcheted while held. Without, a remembered level stands
+    and nothing moves; a ticker of which nothing is known has none here.
+    """
+    at = decision.signals.row_of(decision.as_of)
+    ratchet = decision.config.stops.ratchet
+    found: dict[str, Protection] = {}
+    for j, ticker in enumerate(decision.sizing.tickers):
+        chandelier = float(decision.signals["chandelier_stop"][at, j])
+        atr = float(decision.signals["atr"][at, j])
+        remembered = account.levels.get(ticker)
+        is_ok = bool(decision.signals.data_ok[at, j])
+        if is_ok and chandelier > 0:
+            level = ratcheted_level(chandelier, remembered, ratchet=ratchet)
+            found[ticker] = Protection(level, atr)
+        elif remembered is not None:
+            found[ticker] = Protection(remembered, None, may_move=False, source="ledger")
+        elif chandelier > 0:
+            found[ticker] = Protection(
+                to_decimal(chandelier), atr, may_move=False, source="last good chandelier"
+            )
+    return found
+
+
+def orders_of(plan: Mapping[str, Any]) -> tuple[PlannedOrder, ...]:
+    """Read the orders of a frozen plan."""
+    try:
+        return tuple(PlannedOrder.from_mapping(record) for record in plan["orders"])
+    except (KeyError, ValueError, ArithmeticError) as error:
+        raise HaltRun(f"the frozen plan cannot be read: {error}") from error
+
+
+def zero_targets(decision: Decision) -> list[str]:
+    """Return the tickers whose target is zero and that are not kept for want of a signal."""
+    kept = (Reason.STALE_OR_MISSING_OHLC, Reason.UNKNOWN_SIGNAL)
+    return [
+        ticker
+        for j, ticker in enumerate(decision.trades.tickers)
+        if decision.trades.target_notional[j] < 1e-6 and decision.trades.reasons[j] not in kept
+    ]

@@ -1,0 +1,80 @@
+"""
+Sessions: where a day's inputs come from, and whose hands carry out its plan.
+
+The sixteen steps (`tf_lib.drivers.day`) know nothing but this. A live session trades; a dry one
+reads live and previews; a recorded one reads a run folder and touches nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import pandas as pd
+
+from tf_lib.core.account import Account
+from tf_lib.core.orders import PlannedOrder
+from tf_lib.edge.execution.cover import Protection
+
+Rows = list[dict[str, Any]]
+
+
+class Session(Protocol):
+    """What the steps need from the world."""
+
+    mode: str
+
+    def connect(self) -> dict[str, Any]:
+        """Reach the exchange, check key, portfolio and clock; settle what was left open."""
+        ...
+
+    def candles(self) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+        """Return daily candles through the day before, and what was odd about them."""
+        ...
+
+    def account(self) -> Account:
+        """Return holdings, prices, rules, fees and memory, read now."""
+        ...
+
+    def start_cooldown(self, ticker: str) -> None:
+        """Remember that the gate found a ticker at or below its stop today."""
+        ...
+
+    def frozen_plan(self) -> dict[str, Any] | None:
+        """Return the plan of an earlier attempt of this day, if it must be resumed."""
+        ...
+
+    def freeze(
+        self, plan: dict[str, Any], protections: Mapping[str, Protection], now: dt.datetime
+    ) -> None:
+        """Make the plan the one that is carried out."""
+        ...
+
+    def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
+        """Carry out the plan's sells, product by product."""
+        ...
+
+    def buy(self, orders: Sequence[PlannedOrder]) -> Rows:
+        """Carry out the plan's buys from cash that is there."""
+        ...
+
+    def close_dust(self, products: Sequence[str]) -> Rows:
+        """Close residuals of products whose target is zero, where that is allowed."""
+        ...
+
+    def refresh(self) -> Account:
+        """Read the holdings again."""
+        ...
+
+    def clean_up(self) -> Rows:
+        """Cancel stops that are left of positions that are really gone."""
+        ...
+
+    def protect(self) -> Rows:
+        """Make sure that every held position rests under a stop."""
+        ...
+
+    def complete(self) -> None:
+        """Write that all effects of the day have happened."""
+        ...

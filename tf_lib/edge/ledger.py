@@ -1,0 +1,174 @@
+"""
+The ledger: every intent and outcome of a portfolio, on disk before it counts.
+
+One append-only file of JSON lines, each fsynced before the caller goes on, never moved and
+never rewritten. A torn last line (power loss in mid-write) is dropped on reading.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tf_lib.core.client_ids import LegKey, client_id, parse_client_id
+from tf_lib.core.order_life import OrderStage, check_move
+from tf_lib.edge.files import sync_folder
+from tf_lib.edge.ledger_state import DAY_MARKS, LedgerState, OrderRecord
+from tf_lib.errors import PreflightRefused, StateError, TfError
+
+FILE_NAME = "ledger.jsonl"
+
+
+class Ledger:
+    """
+    The open ledger of one portfolio: reads are of `state`, writes are the methods.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made when it is not there.
+    now : callable
+        Exchange time, stamped on every line.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], dt.datetime]) -> None:
+        self.path = path
+        self.now = now
+        self.state = LedgerState()
+        self.lines: list[dict[str, Any]] = []
+        self._torn = False
+        for line in self._read():
+            self.state.apply(line)
+            self.lines.append(line)
+        self._file: int | None = None
+
+    def _read(self) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
+        raw = self.path.read_bytes()
+        pieces = raw.split(b"\n")
+        self._torn = pieces[-1] != b""
+        lines: list[dict[str, Any]] = []
+        for number, piece in enumerate(pieces[:-1], start=1):
+            line = _parse(piece)
+            if line is None and not _is_torn_marker(pieces, number):
+                raise StateError(
+                    f"{self.path}: line {number} is not JSON: {piece[:80]!r}. The ledger must not "
+                    "be edited; restore it from a backup, or move it away to start from what the "
+                    "exchange knows (protection only)."
+                )
+            if line is not None:
+                lines.append(line)
+        return lines
+
+    def append(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Write one line and return it once it is on disk; raise and write nothing if illegal."""
+        line = {"seq": len(self.lines) + 1, "at": self.now().isoformat(), "kind": kind, **fields}
+        text = json.dumps(line, default=str)
+        self.state.apply(json.loads(text))
+        self._write(text)
+        self.lines.append(line)
+        return line
+
+    def _write(self, text: str) -> None:
+        try:
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+                self._file = os.open(self.path, flags, 0o600)
+                sync_folder(self.path.parent)
+            if self._torn:
+                # Closes the torn line, so that what follows starts on its own.
+                marker = json.dumps({"kind": "torn", "at": self.now().isoformat()})
+                os.write(self._file, f"\n{marker}\n".encode())
+                self._torn = False
+            os.write(self._file, (text + "\n").encode())
+            os.fsync(self._file)
+        except OSError as error:
+            raise TfError(f"{self.path}: cannot write the ledger: {error}") from error
+
+    def close(self) -> None:
+        """Close the file; a later append opens it again."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def pin(self, portfolio_uuid: str) -> None:
+        """Bind the ledger to an account at the first run; refuse any other ever after."""
+        known = self.state.portfolio_uuid
+        if known and known != portfolio_uuid:
+            raise PreflightRefused(
+                f"{self.path} belongs to portfolio {known}; the key is bound to {portfolio_uuid}. "
+                "Use the key of that portfolio, or another --runs folder for the new one."
+            )
+        if not known:
+            self.append("pin", portfolio_uuid=portfolio_uuid)
+
+    def next_ordinal(self, key: LegKey, exchange_client_ids: frozenset[str]) -> int:
+        """
+        Return 1 + the highest ordinal of a leg in the ledger and in the exchange's own orders.
+
+        An id at the exchange names no product, so any own id of that day and leg whose hash fits
+        this product counts.
+        """
+        uuid = self.state.portfolio_uuid
+        highest = max((order.ordinal for order in self.state.of_leg(key)), default=0)
+        for text in exchange_client_ids:
+            parsed = parse_client_id(text)
+            if parsed is None or (parsed.day, parsed.leg) != (key.day, key.leg):
+                continue
+            if client_id(uuid, key, parsed.ordinal) == text:
+                highest = max(highest, parsed.ordinal)
+        return highest + 1
+
+    def intend(
+        self, key: LegKey, body: Mapping[str, str], *, known_ids: frozenset[str] = frozenset()
+    ) -> OrderRecord:
+        """Write the intent of a new order of a leg, with its id and frozen body."""
+        ordinal = self.next_ordinal(key, known_ids)
+        identity = client_id(self.state.portfolio_uuid, key, ordinal)
+        self.append(
+            "intent",
+            client_id=identity,
+            day=key.day.isoformat(),
+            product=key.product_id,
+            side=str(key.side),
+            leg=str(key.leg),
+            ordinal=ordinal,
+            body=dict(body),
+        )
+        return self.state.orders[identity]
+
+    def move(self, identity: str, to: OrderStage, **facts: Any) -> OrderRecord:
+        """Write that an order went to another stage, with what was learnt."""
+        check_move(self.state.orders[identity].stage, to, client_id=identity)
+        self.append("move", client_id=identity, to=str(to), **facts)
+        return self.state.orders[identity]
+
+    def mark(self, day: dt.date, mark: str, **fields: Any) -> None:
+        """Write a day mark: claimed, effects_complete or done."""
+        if mark not in DAY_MARKS:
+            raise TfError(f"day mark must be one of {', '.join(DAY_MARKS)}, got {mark!r}")
+        self.append("mark", day=day.isoformat(), mark=mark, **fields)
+
+    def extract(self, day: dt.date) -> list[dict[str, Any]]:
+        """Return the lines of one day, for the run folder's journal."""
+        text = day.isoformat()
+        return [line for line in self.lines if line.get("day") == text or line["at"][:10] == text]
+
+
+def _parse(piece: bytes) -> dict[str, Any] | None:
+    try:
+        line = json.loads(piece)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _is_torn_marker(pieces: list[bytes], number: int) -> bool:
+    following = _parse(pieces[number]) if number < len(pieces) else None
+    return following is not None and following.get("kind") == "torn"

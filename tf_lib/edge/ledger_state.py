@@ -1,0 +1,272 @@
+"""
+What the ledger's lines add up to: orders, day marks, levels, cooldowns, confirmed holdings.
+
+A pure fold: the same lines give the same state, whoever reads them and whenever. Every fact
+that a line may change is a field here; nothing else is remembered between runs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from tf_lib.core.client_ids import Leg, LegKey
+from tf_lib.core.order_life import MAY_BE_LIVE, OrderStage, check_move
+from tf_lib.core.records import ZERO, Side
+from tf_lib.errors import StateError
+
+DAY_MARKS = ("claimed", "effects_complete", "done")
+
+
+@dataclass(frozen=True)
+class OrderRecord:
+    """One order of ours: its frozen body, and what is proven about it."""
+
+    client_id: str
+    key: LegKey
+    ordinal: int
+    body: Mapping[str, str]
+    intended_at: dt.datetime
+    stage: OrderStage = OrderStage.INTENDED
+    order_id: str = ""
+    filled_size: Decimal = ZERO
+    filled_value: Decimal = ZERO
+    fees: Decimal = ZERO
+    last_fill_at: dt.datetime | None = None
+    detail: str = ""
+    cancel_sent: bool = False
+
+    @property
+    def may_be_live(self) -> bool:
+        """Whether the exchange may still hold or fill it."""
+        return self.stage in MAY_BE_LIVE
+
+    @property
+    def product_id(self) -> str:
+        """The product it trades."""
+        return self.key.product_id
+
+    @property
+    def base_size(self) -> Decimal:
+        """Size in base units as it was sent."""
+        return Decimal(self.body["base_size"])
+
+    @property
+    def signed_fill(self) -> Decimal:
+        """Units it added to the holding, negative for a sale."""
+        return self.filled_size if self.key.side is Side.BUY else -self.filled_size
+
+
+@dataclass
+class LedgerState:
+    """The sum of all lines so far."""
+
+    portfolio_uuid: str = ""
+    orders: dict[str, OrderRecord] = field(default_factory=dict)
+    marks: dict[dt.date, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    attempts: dict[dt.date, int] = field(default_factory=dict)
+    plans: dict[dt.date, dict[str, Any]] = field(default_factory=dict)
+    levels: dict[str, Decimal] = field(default_factory=dict)
+    cooldowns: dict[str, dt.date] = field(default_factory=dict)
+    confirmed: dict[str, Decimal] = field(default_factory=dict)
+    fills_since_confirmed: dict[str, Decimal] = field(default_factory=dict)
+    locked: dict[str, str] = field(default_factory=dict)
+    proven_products: set[str] = field(default_factory=set)
+    not_protectable: dict[str, dt.date] = field(default_factory=dict)
+    bare_since: dict[str, dt.datetime] = field(default_factory=dict)
+    bare_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
+
+    def apply(self, line: Mapping[str, Any]) -> None:
+        """Add one line; raise and change nothing when it contradicts what is there."""
+        handler = _HANDLERS.get(str(line.get("kind")))
+        if handler is not None:
+            handler(self, line)
+
+    def has_mark(self, day: dt.date, mark: str) -> bool:
+        """Whether a day carries a mark."""
+        return mark in self.marks.get(day, {})
+
+    def live_orders(self, product_id: str | None = None) -> list[OrderRecord]:
+        """Return the orders that may be live, oldest first."""
+        return [
+            order
+            for order in self.orders.values()
+            if order.may_be_live and product_id in (None, order.product_id)
+        ]
+
+    def of_leg(self, key: LegKey) -> list[OrderRecord]:
+        """Return the orders of one leg of one product and day, by ordinal."""
+        found = [order for order in self.orders.values() if order.key == key]
+        return sorted(found, key=lambda order: order.ordinal)
+
+    def of_day(self, day: dt.date) -> list[OrderRecord]:
+        """Return all orders intended on a day, in the order they were written."""
+        return [order for order in self.orders.values() if order.key.day == day]
+
+
+def _time(text: object) -> dt.datetime:
+    return dt.datetime.fromisoformat(str(text))
+
+
+def _day(text: object) -> dt.date:
+    return dt.date.fromisoformat(str(text))
+
+
+def _base(product_id: str) -> str:
+    return product_id.split("-")[0]
+
+
+def _pin(state: LedgerState, line: Mapping[str, Any]) -> None:
+    if state.portfolio_uuid and state.portfolio_uuid != line["portfolio_uuid"]:
+        raise StateError(
+            f"the ledger belongs to portfolio {state.portfolio_uuid}, "
+            f"a line names {line['portfolio_uuid']}"
+        )
+    state.portfolio_uuid = line["portfolio_uuid"]
+
+
+def _mark(state: LedgerState, line: Mapping[str, Any]) -> None:
+    day = _day(line["day"])
+    state.marks.setdefault(day, {})[line["mark"]] = dict(line)
+    if line["mark"] == "claimed":
+        state.attempts[day] = state.attempts.get(day, 0) + 1
+        if line.get("forced"):
+            # A forced run is a second set of effects: what was complete belongs to the first.
+            for mark in ("effects_complete", "done"):
+                state.marks[day].pop(mark, None)
+            state.plans.pop(day, None)
+
+
+def _plan(state: LedgerState, line: Mapping[str, Any]) -> None:
+    state.plans[_day(line["day"])] = dict(line)
+
+
+def _intent(state: LedgerState, line: Mapping[str, Any]) -> None:
+    key = LegKey(_day(line["day"]), line["product"], Side(line["side"]), Leg(line["leg"]))
+    known = state.orders.get(line["client_id"])
+    if known is not None and known.body != line["body"]:
+        raise StateError(
+            f"order {line['client_id']} was written with another body: "
+            f"{known.body} then {line['body']}"
+        )
+    if known is None:
+        state.orders[line["client_id"]] = OrderRecord(
+            client_id=line["client_id"],
+            key=key,
+            ordinal=int(line["ordinal"]),
+            body=dict(line["body"]),
+            intended_at=_time(line["at"]),
+        )
+
+
+def _move(state: LedgerState, line: Mapping[str, Any]) -> None:
+    order = state.orders.get(line["client_id"])
+    if order is None:
+        raise StateError(f"a line moves order {line['client_id']}, which no line intended")
+    to = check_move(order.stage, OrderStage(line["to"]), client_id=order.client_id)
+    cancelled = order.cancel_sent or to is OrderStage.CANCEL_SENT
+    _record_facts(state, replace(order, stage=to, cancel_sent=cancelled), line)
+
+
+def _facts(state: LedgerState, line: Mapping[str, Any]) -> None:
+    """Fills seen while the order stays where it is."""
+    order = state.orders.get(line["client_id"])
+    if order is None:
+        raise StateError(f"a line tells of order {line['client_id']}, which no line intended")
+    _record_facts(state, order, line)
+
+
+def _record_facts(state: LedgerState, order: OrderRecord, line: Mapping[str, Any]) -> None:
+    filled = Decimal(line.get("filled_size", order.filled_size))
+    last_fill = line.get("last_fill_at")
+    updated = replace(
+        order,
+        order_id=line.get("order_id", order.order_id),
+        filled_size=filled,
+        filled_value=Decimal(line.get("filled_value", order.filled_value)),
+        fees=Decimal(line.get("fees", order.fees)),
+        last_fill_at=_time(last_fill) if last_fill else order.last_fill_at,
+        detail=line.get("detail", order.detail),
+    )
+    base = _base(order.product_id)
+    gained = updated.signed_fill - order.signed_fill
+    if gained:
+        held = state.fills_since_confirmed.get(base, ZERO)
+        state.fills_since_confirmed[base] = held + gained
+    state.orders[order.client_id] = updated
+
+
+def _level(state: LedgerState, line: Mapping[str, Any]) -> None:
+    state.levels[line["product"]] = Decimal(line["target_level"])
+
+
+def _flat(state: LedgerState, line: Mapping[str, Any]) -> None:
+    """A holding that fell to dust ends what was remembered of its level."""
+    state.levels.pop(line["product"], None)
+
+
+def _cooldown(state: LedgerState, line: Mapping[str, Any]) -> None:
+    start = _day(line["start"])
+    known = state.cooldowns.get(line["product"])
+    state.cooldowns[line["product"]] = max(start, known) if known else start
+
+
+def _confirmed(state: LedgerState, line: Mapping[str, Any]) -> None:
+    for base, total in line["totals"].items():
+        state.confirmed[base] = Decimal(total)
+        state.fills_since_confirmed.pop(base, None)
+
+
+def _locked(state: LedgerState, line: Mapping[str, Any]) -> None:
+    state.locked[line["product"]] = line["why"]
+
+
+def _released(state: LedgerState, line: Mapping[str, Any]) -> None:
+    state.locked.pop(line["product"], None)
+    base = _base(line["product"])
+    state.confirmed.pop(base, None)
+    state.fills_since_confirmed.pop(base, None)
+
+
+def _proven(state: LedgerState, line: Mapping[str, Any]) -> None:
+    state.proven_products.add(line["product"])
+    state.not_protectable.pop(line["product"], None)
+
+
+def _not_protectable(state: LedgerState, line: Mapping[str, Any]) -> None:
+    state.not_protectable[line["product"]] = _day(line["day"])
+
+
+def _bare(state: LedgerState, line: Mapping[str, Any]) -> None:
+    state.bare_since.setdefault(line["product"], _time(line["since"]))
+
+
+def _covered(state: LedgerState, line: Mapping[str, Any]) -> None:
+    since = state.bare_since.pop(line["product"], None)
+    if since is not None:
+        key = (_day(line["day"]), line["product"])
+        seconds = max((_time(line["at"]) - since).total_seconds(), 0.0)
+        state.bare_seconds[key] = state.bare_seconds.get(key, 0.0) + seconds
+
+
+_HANDLERS = {
+    "pin": _pin,
+    "mark": _mark,
+    "plan": _plan,
+    "intent": _intent,
+    "move": _move,
+    "facts": _facts,
+    "level": _level,
+    "flat": _flat,
+    "cooldown": _cooldown,
+    "confirmed": _confirmed,
+    "locked": _locked,
+    "released": _released,
+    "proven": _proven,
+    "not_protectable": _not_protectable,
+    "bare": _bare,
+    "covered": _covered,
+}

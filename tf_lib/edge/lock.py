@@ -1,0 +1,124 @@
+"""
+The lock: one process at a time sends for a portfolio.
+
+Held on a file named by the portfolio's uuid in a folder of the user, so that a second clone,
+another ``--runs`` or a copied profile cannot make two. A second lock on the state folder keeps
+two runs from opening the same ledger before the uuid is known. The operating system releases
+both when the holder dies.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+
+from tf_lib.edge.files import write_whole
+from tf_lib.errors import LockHeld, StateError
+
+HOLDER_DEADLINE = dt.timedelta(minutes=45)
+
+
+def lock_folder() -> Path:
+    """Return the user's folder for locks: TF_LOCK_DIR, else under the home, else temporary."""
+    chosen = os.environ.get("TF_LOCK_DIR")
+    if chosen:
+        return Path(chosen)
+    home = os.environ.get("HOME")
+    if home and os.access(home, os.W_OK):
+        return Path(home) / ".tf_lib" / "locks"
+    return Path(tempfile.gettempdir()) / f"tf_lib-{os.getuid()}" / "locks"
+
+
+class ProcessLock:
+    """
+    An exclusive lock that names its holder.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file; who holds it stands in ``<path>.holder``.
+    kind : str
+        What the holder does: run, guard, protect.
+    """
+
+    def __init__(self, path: Path, *, kind: str) -> None:
+        self.path = path
+        self.kind = kind
+        self._lock = FileLock(str(path), timeout=0)
+
+    @property
+    def holder_file(self) -> Path:
+        """Where the holder writes who it is."""
+        return self.path.with_name(self.path.name + ".holder")
+
+    def acquire(self) -> ProcessLock:
+        """
+        Take the lock, or say who holds it.
+
+        Raises
+        ------
+        LockHeld
+            Another process holds it; nothing was sent.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout:
+            raise LockHeld(
+                f"another process works on this portfolio: {self.holder()} ({self.path}). "
+                "Nothing was sent. Wait for it to end; if it hangs, stop that process."
+            ) from None
+        except OSError as error:
+            raise StateError(f"{self.path}: the lock cannot be taken: {error}") from error
+        now = dt.datetime.now(dt.UTC)
+        who = {
+            "pid": os.getpid(),
+            "kind": self.kind,
+            "start": now.isoformat(timespec="seconds"),
+            "deadline": (now + HOLDER_DEADLINE).isoformat(timespec="seconds"),
+        }
+        write_whole(self.holder_file, json.dumps(who), durable=False)
+        return self
+
+    def holder(self) -> str:
+        """Return who holds the lock, as far as it is written."""
+        try:
+            who = json.loads(self.holder_file.read_text(encoding="utf-8"))
+            return f"{who['kind']} with pid {who['pid']} since {who['start']}"
+        except (OSError, ValueError, KeyError):
+            return "an unnamed holder"
+
+    def release(self) -> None:
+        """Give the lock back; the holder's name goes with it."""
+        if self._lock.is_locked:
+            self.holder_file.unlink(missing_ok=True)
+            self._lock.release()
+
+    def __enter__(self) -> ProcessLock:
+        """Take the lock."""
+        return self.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give it back."""
+        self.release()
+
+
+def portfolio_lock(portfolio_uuid: str, *, kind: str) -> ProcessLock:
+    """Return the lock of one portfolio, whichever folder or clone asks."""
+    return ProcessLock(lock_folder() / f"{portfolio_uuid}.lock", kind=kind)
+
+
+def state_lock(state: Path, *, kind: str) -> ProcessLock:
+    """Return the lock of one state folder."""
+    return ProcessLock(state / "run.lock", kind=kind)

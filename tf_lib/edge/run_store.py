@@ -1,0 +1,202 @@
+"""
+The run store: where a run keeps its record, and how it is read back.
+
+``runs/<profile>/`` holds `state/` (what outlives a day), one folder per UTC day, `attempts/`
+(earlier tries of a day that was run again) and `dry/`. Files are written beside and renamed;
+logs are lines appended, closed when the day ends.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from tf_lib.edge.files import (
+    append_json_line,
+    file_sha256,
+    read_json_lines,
+    write_json,
+    write_whole,
+)
+from tf_lib.errors import StateError
+
+LOG_NAMES = (
+    "heartbeat",
+    "desired_trades",
+    "order_build",
+    "order_submit",
+    "dust_build",
+    "dust_submit",
+    "stop_updates",
+    "errors",
+)
+SNAPSHOT_NAMES = ("post_desired_trades", "post_refresh_positions", "final")
+
+
+class ProfileFolder:
+    """The folder of one profile: ``runs/<profile>``."""
+
+    def __init__(self, runs: Path, profile: str) -> None:
+        self.path = Path(runs) / profile
+        self.profile = profile
+
+    @property
+    def state(self) -> Path:
+        """What outlives a day: ledger, lock, candle cache, simulated exchange, logs."""
+        return self.path / "state"
+
+    def prepare(self) -> None:
+        """
+        Make the state folder and prove that it can be written.
+
+        Raises
+        ------
+        StateError
+            Naming the folder, before anything else happened.
+        """
+        probe = self.state / ".writable"
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"tf_lib\n" * 512)
+            probe.unlink()
+        except OSError as error:
+            raise StateError(
+                f"{self.state}: the run's state cannot be written there: {error}. Free space or "
+                "fix the permissions, or name another place with --runs."
+            ) from error
+
+    def day(self, day: dt.date) -> Path:
+        """Return the folder of a day, which may not be there."""
+        return self.path / day.isoformat()
+
+    def open_day(self, day: dt.date, attempt: int) -> Path:
+        """Make a day's folder for a new attempt; an earlier one moves under `attempts/`."""
+        folder = self.day(day)
+        if folder.exists():
+            kept = _free_name(self.path / "attempts", f"{day.isoformat()}-{max(attempt - 1, 1)}")
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(kept)
+        folder.mkdir(parents=True)
+        return folder
+
+    def open_dry(self, day: dt.date) -> Path:
+        """Make a new folder for a dry run of a day."""
+        number = 1
+        while (folder := self.path / "dry" / f"{day.isoformat()}-{number}").exists():
+            number += 1
+        folder.mkdir(parents=True)
+        return folder
+
+    def days(self) -> list[Path]:
+        """Return the folders of all days that were run, oldest first."""
+        if not self.path.is_dir():
+            return []
+        return sorted(p for p in self.path.iterdir() if p.is_dir() and _is_day(p.name))
+
+
+def _is_day(name: str) -> bool:
+    try:
+        dt.date.fromisoformat(name)
+    except ValueError:
+        return False
+    return len(name) == 10
+
+
+def _free_name(parent: Path, name: str) -> Path:
+    number, path = 1, parent / name
+    while path.exists():
+        number += 1
+        path = parent / f"{name}.{number}"
+    return path
+
+
+class RunLogs:
+    """The JSONL logs of a run; every line carries the exchange's time."""
+
+    def __init__(self, folder: Path, now: Callable[[], dt.datetime]) -> None:
+        self.folder = folder
+        self.now = now
+
+    def write(self, name: str, **fields: Any) -> None:
+        """Append one line to a log."""
+        if name not in LOG_NAMES:
+            raise StateError(f"log must be one of {', '.join(LOG_NAMES)}, got {name!r}")
+        line = {"at": self.now().isoformat(), **fields}
+        append_json_line(self.folder / f"{name}.jsonl", line, durable=False)
+
+    def read(self, name: str) -> list[dict[str, Any]]:
+        """Return the lines of a log; a missing file holds none."""
+        return read_json_lines(self.folder / f"{name}.jsonl")[0]
+
+    def touch_all(self) -> None:
+        """Make every log exist, so that an empty one says "nothing" and not "unknown"."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in LOG_NAMES:
+            (self.folder / f"{name}.jsonl").touch()
+
+
+class RunFolder:
+    """One run's folder: typed writers and readers of its artifacts."""
+
+    def __init__(self, path: Path, now: Callable[[], dt.datetime]) -> None:
+        self.path = Path(path)
+        self.logs = RunLogs(self.path / "logs", now)
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write plain values."""
+        write_json(self.path / name, content)
+
+    def read_json(self, name: str) -> Any:
+        """Read plain values, or say what is missing or broken."""
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise StateError(f"{path}: this run has no {name}") from None
+        except ValueError as error:
+            raise StateError(f"{path}: is not JSON: {error}") from None
+
+    def write_yaml(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write parameters as YAML, in the order of the schema."""
+        write_whole(self.path / name, yaml.safe_dump(dict(content), sort_keys=False))
+
+    def write_frame(self, name: str, frame: pd.DataFrame) -> None:
+        """Write a table as parquet."""
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, engine="pyarrow", compression="zstd")
+        write_whole(self.path / name, buffer.getvalue(), durable=False)
+
+    def read_frame(self, name: str) -> pd.DataFrame:
+        """Read a table, or say what is missing or broken."""
+        path = self.path / name
+        if not path.exists():
+            raise StateError(f"{path}: this run has no {name}")
+        try:
+            return pd.read_parquet(path, engine="pyarrow")
+        except (OSError, ValueError) as error:
+            raise StateError(f"{path}: cannot be read as a table: {error}") from error
+
+    def write_snapshot(self, name: str, frame: pd.DataFrame) -> None:
+        """Write one of the snapshots of the day."""
+        if name not in SNAPSHOT_NAMES:
+            raise StateError(f"snapshot must be one of {', '.join(SNAPSHOT_NAMES)}, got {name!r}")
+        self.write_frame(f"snapshots/{name}.parquet", frame)
+
+    def artifacts(self) -> list[dict[str, Any]]:
+        """Return every file of the run with its size and sha256, without the done mark."""
+        return [
+            {
+                "path": str(path.relative_to(self.path)),
+                "bytes": path.stat().st_size,
+                "sha256": file_sha256(path),
+            }
+            for path in sorted(self.path.rglob("*"))
+            if path.is_file() and path.name != "done.json" and not path.name.startswith(".")
+        ]

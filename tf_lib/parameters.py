@@ -1,0 +1,534 @@
+"""
+Parameters: one strict schema for the strategy and its profiles.
+
+A file is YAML; ``extends`` names a base file, maps merge, lists and ``universe.sleeves``
+replace whole. The keys of a v0.2.0 strategy file are required and load unchanged; keys added
+since have safe defaults. Everything that is wrong stops the run before anything else, with the
+file, the key, the value and what was expected.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from tf_lib.errors import ParameterError
+
+PROFILES = ("demo", "paper", "live")
+_REPLACED_WHOLE = {("universe", "sleeves")}
+_WEIGHT_TOLERANCE = 1e-9
+
+
+def _iso_date(value: object) -> object:
+    if isinstance(value, str):
+        dt.date.fromisoformat(value)
+    return value
+
+
+def _money(value: object) -> object:
+    """Accept a decimal string or a whole number; a float has already lost the digits."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError('expected a decimal in quotes, such as "15000"')
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError('expected a decimal in quotes, such as "15000"') from None
+    if not amount.is_finite() or amount < 0:
+        raise ValueError("expected a finite amount of at least 0")
+    return str(value)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("expected a finite number")
+    return value
+
+
+IsoDate = Annotated[str, BeforeValidator(_iso_date)]
+Money = Annotated[str, BeforeValidator(_money)]
+Number = Annotated[float, AfterValidator(_finite)]
+Positive = Annotated[float, Field(gt=0), AfterValidator(_finite)]
+NonNegative = Annotated[float, Field(ge=0), AfterValidator(_finite)]
+Fraction = Annotated[float, Field(ge=0, le=1), AfterValidator(_finite)]
+OpenFraction = Annotated[float, Field(ge=0, lt=1), AfterValidator(_finite)]
+Window = Annotated[int, Field(ge=1, le=5000)]
+WideWindow = Annotated[int, Field(ge=2, le=5000)]
+Ticker = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,20}-[A-Z0-9]{2,10}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class PortfolioSection(_Section):
+    """Which Coinbase portfolio the key must be bound to."""
+
+    exchange: str
+    name: Annotated[str, Field(min_length=1)]
+
+
+class RunSection(_Section):
+    """Dates, history and capital."""
+
+    start_date: IsoDate
+    end_date: IsoDate
+    use_specific_start_date: bool
+    signal_start_date: IsoDate
+    warmup_days: Annotated[int, Field(ge=1, le=5000)]
+    long_only: Literal[True]
+    annual_trading_days: Annotated[int, Field(ge=1, le=366)]
+    initial_capital: Positive
+
+    @model_validator(mode="after")
+    def _dates_in_order(self) -> RunSection:
+        if self.start_date > self.end_date:
+            raise ValueError(f"start_date {self.start_date} is after end_date {self.end_date}")
+        return self
+
+
+class Sleeve(_Section):
+    """A share of the portfolio's risk and the tickers that carry it."""
+
+    weight: Fraction
+    tickers: Annotated[list[Ticker], Field(min_length=1)]
+
+
+class UniverseSection(_Section):
+    """Tickers and the sleeves they belong to, each in exactly one."""
+
+    tickers: Annotated[list[Ticker], Field(min_length=1)]
+    sleeves: Annotated[dict[str, Sleeve], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _a_sleeve_each(self) -> UniverseSection:
+        doubled = sorted({t for t in self.tickers if self.tickers.count(t) > 1})
+        if doubled:
+            raise ValueError(f"tickers lists {', '.join(doubled)} more than once")
+        owner: dict[str, str] = {}
+        for name, sleeve in self.sleeves.items():
+            for ticker in sleeve.tickers:
+                if ticker in owner:
+                    raise ValueError(f"{ticker} is in two sleeves, {owner[ticker]} and {name}")
+                owner[ticker] = name
+        homeless = sorted(set(self.tickers) - set(owner))
+        if homeless:
+            raise ValueError(f"{', '.join(homeless)} is in no sleeve")
+        strangers = sorted(set(owner) - set(self.tickers))
+        if strangers:
+            raise ValueError(f"{', '.join(strangers)} is in a sleeve but not in tickers")
+        total = math.fsum(sleeve.weight for sleeve in self.sleeves.values())
+        if abs(total - 1.0) > _WEIGHT_TOLERANCE:
+            raise ValueError(f"sleeve weights must sum to 1, they sum to {total:.10g}")
+        if len({ticker.split("-")[1] for ticker in self.tickers}) > 1:
+            raise ValueError("all tickers must share one quote currency")
+        return self
+
+    @property
+    def sorted_tickers(self) -> tuple[str, ...]:
+        """The tickers by name: order in a file changes nothing."""
+        return tuple(sorted(self.tickers))
+
+    @property
+    def sorted_sleeves(self) -> tuple[str, ...]:
+        """The sleeve names in order."""
+        return tuple(sorted(self.sleeves))
+
+    @property
+    def sleeve_of(self) -> dict[str, str]:
+        """The sleeve of each ticker."""
+        return {t: name for name in self.sorted_sleeves for t in self.sleeves[name].tickers}
+
+    @property
+    def quote_currency(self) -> str:
+        """The one currency all tickers are quoted in."""
+        return self.tickers[0].split("-")[1]
+
+
+class DataSection(_Section):
+    """Where prices come from (kept for files in use; ``exchange`` decides today)."""
+
+    use_coinbase_data: bool
+    use_saved_files: bool
+    saved_file_end_date: IsoDate
+    price_or_returns_calc: Literal["price"]
+    moving_avg_type: Literal["exponential"]
+
+
+class MovingAverage(_Section):
+    """The ribbon of exponential averages; ``mavg_stepsize`` is how many."""
+
+    fast_mavg: Window
+    slow_mavg: Window
+    mavg_stepsize: Annotated[int, Field(ge=2, le=200)]
+    mavg_z_score_window: WideWindow
+
+    @model_validator(mode="after")
+    def _fast_below_slow(self) -> MovingAverage:
+        if self.fast_mavg >= self.slow_mavg:
+            raise ValueError(f"fast_mavg {self.fast_mavg} must be below slow_mavg {self.slow_mavg}")
+        return self
+
+
+class Donchian(_Section):
+    """The channel of highs and lows."""
+
+    entry_rolling_donchian_window: Window
+    exit_rolling_donchian_window: Window
+    use_donchian_exit_gate: bool
+    donchian_shift: bool
+    rank_window: WideWindow = 250
+
+    @model_validator(mode="after")
+    def _rank_holds_entry(self) -> Donchian:
+        if self.rank_window < self.entry_rolling_donchian_window:
+            raise ValueError(
+                f"rank_window {self.rank_window} must be at least entry_rolling_donchian_window "
+                f"{self.entry_rolling_donchian_window}, the values a rank needs"
+            )
+        return self
+
+
+class Weighting(_Section):
+    """How the two ranks blend."""
+
+    ma_crossover_signal_weight: NonNegative
+    donchian_signal_weight: NonNegative
+    weighted_signal_ewm_window: Annotated[float, Field(ge=0, le=5000)]
+
+
+class Activation(_Section):
+    """Kept for files in use; only off."""
+
+    use_activation: Literal[False]
+    tanh_activation_constant_dict: None
+
+
+class RollingR2(_Section):
+    """How straight the trend is."""
+
+    rolling_r2_window: Annotated[int, Field(ge=3, le=5000)]
+    lower_r_sqr_limit: Fraction
+    upper_r_sqr_limit: Fraction
+    r2_smooth_window: Annotated[float, Field(ge=0, le=5000)]
+    r2_confirm_days: Annotated[int, Field(ge=0, le=5000)]
+    r2_strong_threshold: Fraction
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> RollingR2:
+        if self.lower_r_sqr_limit >= self.upper_r_sqr_limit:
+            raise ValueError(
+                f"lower_r_sqr_limit {self.lower_r_sqr_limit} must be below "
+                f"upper_r_sqr_limit {self.upper_r_sqr_limit}"
+            )
+        return self
+
+
+class VolOfVol(_Section):
+    """How restless the volatility is."""
+
+    log_std_window: WideWindow
+    coef_of_variation_window: WideWindow
+    vol_of_vol_z_score_window: WideWindow
+    vol_of_vol_p_min: Fraction
+    enabled: bool = True
+
+
+class Filters(_Section):
+    """What multiplies the blend."""
+
+    rolling_r2: RollingR2
+    vol_of_vol: VolOfVol
+    filter_mode: Literal["continuous", "binary"] = "continuous"
+    binary_threshold: Fraction = 0.5
+
+
+class SignalsSection(_Section):
+    """Everything between a bar and ``final_signal``."""
+
+    moving_average: MovingAverage
+    donchian: Donchian
+    weighting: Weighting
+    activation: Activation
+    filters: Filters
+
+
+class RiskSection(_Section):
+    """Volatility, sleeves and the cap."""
+
+    annualized_target_volatility: Positive
+    volatility_window: WideWindow
+    rolling_cov_window: WideWindow
+    rolling_atr_window: Window
+    atr_multiplier: Positive
+    stop_loss_strategy: Literal["Chandelier"]
+    highest_high_window: Window
+    rolling_sharpe_window: WideWindow
+    cash_buffer_percentage: OpenFraction
+    risk_max_iterations: Annotated[int, Field(ge=1)]
+    risk_sleeve_budget_tolerance: Positive
+    risk_optimizer_step: Positive
+    risk_min_signal: NonNegative
+    sleeve_risk_mode: Literal["cap", "target"]
+    cap_mode: Literal["conditional", "static"]
+    cap_low: Annotated[float, Field(gt=0, le=1)]
+    cap_high: Annotated[float, Field(gt=0, le=1)]
+    cap_n_eff_threshold: NonNegative
+    cap_use_metric: Literal["rb_n_eff", "unit_n_eff"]
+    cap_max_iter: Annotated[int, Field(ge=1)]
+    cap_tol: NonNegative
+    covariance: Literal["sample", "ewm", "ledoit_wolf"] = "sample"
+
+    @model_validator(mode="after")
+    def _caps_in_order(self) -> RiskSection:
+        if self.cap_low > self.cap_high:
+            raise ValueError(f"cap_low {self.cap_low} must not be above cap_high {self.cap_high}")
+        return self
+
+
+class ExecutionSection(_Section):
+    """Costs and thresholds."""
+
+    transaction_cost_est: OpenFraction
+    passive_trade_rate: Fraction
+    notional_threshold_pct: NonNegative
+    min_trade_notional_abs: NonNegative
+    cooldown_counter_threshold: Annotated[int, Field(ge=0, le=3650)]
+    maker_fee: OpenFraction = 0.006
+    taker_fee: OpenFraction = 0.012
+    dust_max_cost_usd: NonNegative = 0.05
+
+
+class ExchangeSection(_Section):
+    """
+    Which exchange, and where it is found.
+
+    ``simulated`` without `base_url` is the embedded one. `candles` is ``synthetic`` or a candle
+    folder; `products` a products file or None for the built-in table. `clock` ``exchange`` takes
+    "now" from the exchange's own time and is refused for the real host.
+    """
+
+    kind: Literal["simulated", "paper", "coinbase"] = "simulated"
+    candles: str = "synthetic"
+    products: str | None = None
+    starting_cash: Money = "15000"
+    seed: Annotated[int, Field(ge=0)] = 7
+    base_url: str | None = None
+    market_data_url: str | None = None
+    ca_file: str | None = None
+    key_file: str | None = None
+    clock: Literal["wall", "exchange"] = "wall"
+
+
+class StopsSection(_Section):
+    """How the protective orders rest."""
+
+    limit_buffer_bps: Annotated[float, Field(ge=0, lt=10000)] = 200.0
+    limit_buffer_atr: NonNegative = 0.5
+    ratchet: bool = True
+    level_above_market: Literal["clamp", "keep"] = "clamp"
+    min_raise_bps: NonNegative = 50.0
+    exit_if_unprotectable: bool = False
+
+
+class NotificationsSection(_Section):
+    """Who is told; addresses and passwords come from the environment, never from here."""
+
+    email: bool = True
+    on_success: bool = True
+    subject_prefix: str = "Trend Following"
+
+
+class Config(_Section):
+    """One run's parameters, complete and checked."""
+
+    portfolio: PortfolioSection
+    run: RunSection
+    universe: UniverseSection
+    data: DataSection
+    signals: SignalsSection
+    risk_and_sizing: RiskSection
+    execution_and_costs: ExecutionSection
+    exchange: ExchangeSection = ExchangeSection()
+    stops: StopsSection = StopsSection()
+    notifications: NotificationsSection = NotificationsSection()
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the merged parameters as plain values, as config.yaml holds them."""
+        return self.model_dump(mode="json")
+
+
+def profile_file(project_root: Path, profile: str) -> Path:
+    """Return the file of a named profile, or say which names exist."""
+    if profile not in PROFILES:
+        raise ParameterError(f"profile must be one of {', '.join(PROFILES)}, got {profile!r}")
+    return project_root / "parameters" / f"{profile}.yaml"
+
+
+def load_config(path: Path) -> Config:
+    """
+    Read one parameter file with everything it extends.
+
+    Raises
+    ------
+    ParameterError
+        Naming the file, the key, the value and what was expected.
+    """
+    merged, origins = _read_with_bases(Path(path), seen=())
+    return config_from_mapping(merged, source=str(path), origins=origins)
+
+
+def config_from_mapping(
+    mapping: Mapping[str, Any], *, source: str, origins: Mapping[tuple[str, ...], str] | None = None
+) -> Config:
+    """Check plain values against the schema; `source` is named in every message."""
+    try:
+        return Config.model_validate(dict(mapping))
+    except ValidationError as error:
+        lines = [_explain(detail, source, origins or {}) for detail in error.errors()]
+        raise ParameterError("\n".join(lines)) from None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML that keeps dates as text and refuses a key written twice."""
+
+
+def _mapping_without_doubles(loader: _StrictLoader, node: yaml.MappingNode) -> dict[str, Any]:
+    seen: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {key!r} stands twice", key_node.start_mark
+            )
+        seen[key] = loader.construct_object(value_node, deep=True)
+    return seen
+
+
+_StrictLoader.add_constructor(
+    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_doubles
+)
+_StrictLoader.add_constructor(
+    "tag:yaml.org,2002:timestamp", lambda loader, node: node.value
+)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that must hold one mapping."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParameterError(f"{path}: there is no such parameter file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: cannot be read: {error}") from error
+    try:
+        # A subclass of SafeLoader: it makes plain values only.
+        content = yaml.load(text, Loader=_StrictLoader)
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path}: is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ParameterError(f"{path}: expected a mapping of sections, got {content!r:.80}")
+    return content
+
+
+def _read_with_bases(
+    path: Path, seen: tuple[Path, ...]
+) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
+    resolved = path.resolve()
+    if resolved in seen:
+        chain = " -> ".join(str(p) for p in (*seen, resolved))
+        raise ParameterError(f"{path}: extends goes in a circle: {chain}")
+    content = read_yaml(path)
+    _absolute_paths(content, path.resolve().parent)
+    base_name = content.pop("extends", None)
+    origins = {key: str(path) for key in _key_paths(content)}
+    if base_name is None:
+        return content, origins
+    if not isinstance(base_name, str):
+        raise ParameterError(f"{path}: extends: expected a file name, got {base_name!r}")
+    base, base_origins = _read_with_bases(resolved.parent / base_name, (*seen, resolved))
+    return _merge(base, content, ()), {**base_origins, **origins}
+
+
+def _absolute_paths(content: dict[str, Any], folder: Path) -> None:
+    """Paths are relative to the file that names them, so they must be fixed before merging."""
+    exchange = content.get("exchange")
+    if not isinstance(exchange, dict):
+        return
+    for key in ("candles", "products", "ca_file", "key_file"):
+        value = exchange.get(key)
+        if isinstance(value, str) and not (key == "candles" and value == "synthetic"):
+            exchange[key] = str((folder / Path(value).expanduser()).resolve())
+
+
+def _merge(base: Any, over: Any, at: tuple[str, ...]) -> Any:
+    if isinstance(base, dict) and isinstance(over, dict) and at not in _REPLACED_WHOLE:
+        merged = dict(base)
+        for key, value in over.items():
+            merged[key] = _merge(base[key], value, (*at, key)) if key in base else value
+        return merged
+    return over
+
+
+def _key_paths(content: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield (*at, str(key))
+            yield from _key_paths(value, (*at, str(key)))
+
+
+def _explain(detail: ErrorDetails, source: str, origins: Mapping[tuple[str, ...], str]) -> str:
+    where = tuple(str(part) for part in detail["loc"])
+    file = next(
+        (origins[where[:n]] for n in range(len(where), 0, -1) if where[:n] in origins), source
+    )
+    key = ".".join(where) or "(top level)"
+    kind, value = detail["type"], detail["input"]
+    if kind == "missing":
+        return f"{file}: {key}: this key is required and missing"
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(where[-1], _known_keys(where[:-1]), n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{file}: {key}: unknown key (value {value!r:.60}){hint}"
+    expected = detail["msg"].removeprefix("Value error, ")
+    if isinstance(value, dict | BaseModel):
+        return f"{file}: {key}: {expected}"
+    return f"{file}: {key}: got {value!r:.80}; {expected}{_number_hint(value)}"
+
+
+def _number_hint(value: object) -> str:
+    """YAML 1.1 reads 1e-2 as text; say how to write it."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    return f" (YAML read text, write the number as {number:f} without quotes)"
+
+
+def _known_keys(at: tuple[str, ...]) -> list[str]:
+    model: Any = Config
+    for part in at:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return list(Sleeve.model_fields) if "sleeves" in at else []
+        model = field.annotation
+    return list(getattr(model, "model_fields", []))
