@@ -33,9 +33,9 @@ ALLOWED = {
 # machine, the disk, the network or chance.
 PURE_MODULES = {
     "__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "csv",
-    "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "io", "itertools",
-    "json", "math", "numbers", "operator", "re", "statistics", "string", "struct", "textwrap",
-    "types", "typing", "uuid", "zlib",
+    "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq",
+    "io", "itertools", "json", "math", "numbers", "operator", "re", "statistics", "string",
+    "struct", "textwrap", "types", "typing", "uuid", "zlib",
     "numba", "numpy", "pandas", "scipy",
 }  # fmt: skip
 IMPURE_BUILTINS = {"__import__", "breakpoint", "eval", "exec", "input", "open", "print"}
