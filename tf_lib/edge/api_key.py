@@ -19,7 +19,7 @@ from tf_lib.errors import PreflightRefused
 KEY_VARIABLE = "COINBASE_API_KEY"
 SECRET_VARIABLE = "COINBASE_API_SECRET"
 MASK = "***"
-_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|Bearer\s+\S+")
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|Bearer\s+[\w.~+/=-]+")
 _SHORTEST_HIDDEN = 8
 
 
@@ -67,19 +67,20 @@ class ApiKey:
 
     def check(self) -> None:
         """Sign a token, so that a bad key is found before the first request."""
+        # Raised outside of the failed frames, which hold the secret.
+        problem = self._problem_with_signing()
+        if problem is not None:
+            raise PreflightRefused(f"the API key cannot sign: {problem}")
+
+    def _problem_with_signing(self) -> str | None:
         from coinbase import jwt_generator
 
-        name, secret = self._name, self._secret
         try:
-            plain = secret.encode("utf-8").decode("unicode_escape")
-            jwt_generator.build_jwt(name, plain)
+            plain = self._secret.encode("utf-8").decode("unicode_escape")
+            jwt_generator.build_jwt(self._name, plain)
         except Exception as error:  # the SDK raises plain Exception
-            problem = self.scrub(str(error).split("\n")[0])
-        else:
-            return
-        # Raised outside the handler: the failed frames hold the secret.
-        del secret
-        raise PreflightRefused(f"the API key cannot sign: {problem}")
+            return self.scrub(str(error).split("\n")[0])
+        return None
 
     def scrub(self, text: str) -> str:
         """Return `text` without the key's name, its secret or any token."""

@@ -117,4 +117,4 @@ def _silence_sdk() -> None:
         sdk_logger.removeHandler(handler)
     sdk_logger.addHandler(logging.NullHandler())
     sdk_logger.propagate = False
-    sdk_logger.setLevel(logging.CRITICAL + 1)
+    sdk_logger.disabled = True

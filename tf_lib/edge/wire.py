@@ -132,6 +132,14 @@ class Wire:
         """Host and port that are spoken to."""
         return str(self._client.base_url)
 
+    def listen(self, hear: Callable[[Mapping[str, str]], None]) -> None:
+        """Let `hear` have the headers of every answer from now on."""
+
+        def heard(response: Any, **_: object) -> None:
+            hear(response.headers)
+
+        self._client.session.hooks["response"].append(heard)
+
     def close(self) -> None:
         """Close the connections."""
         self._client.session.close()
@@ -164,18 +172,16 @@ class Wire:
             retry_if_exception_type,
             stop_after_attempt,
             stop_after_delay,
-            wait_exponential_jitter,
+            wait_exponential,
+            wait_random,
         )
 
         rule = self._retry
         retrying = Retrying(
             retry=retry_if_exception_type(RetryableError),
             stop=stop_after_attempt(rule.attempts) | stop_after_delay(rule.total_seconds),
-            wait=wait_exponential_jitter(
-                initial=rule.first_wait_seconds,
-                max=rule.longest_wait_seconds,
-                jitter=rule.first_wait_seconds,
-            ),
+            wait=wait_exponential(rule.first_wait_seconds, max=rule.longest_wait_seconds)
+            + wait_random(0, rule.first_wait_seconds),
             sleep=rule.sleep,
             reraise=True,
         )
@@ -221,7 +227,7 @@ class Wire:
         if not isinstance(status, int) or response is None:
             return Reply(None, None, _shortened(problem))
         try:
-            body = json.loads(response.content)
+            body = json.loads(self._key.scrub(response.text))
         except (ValueError, RecursionError):
             body = None
         return Reply(status, body if isinstance(body, dict) else None, _shortened(problem))
