@@ -8,7 +8,8 @@
 # decide what is installed, and the folder it was made in. It is written last,
 # so a set-up that was cut short is done again. .venv.lock keeps two set-ups
 # apart; found without its owner, it also tells that one was cut short, and
-# then .venv is made anew, because a package may be half unpacked.
+# then .venv is made anew, because a package may be half unpacked. (A failure
+# before pip changed anything, as without network, leaves the old .venv as is.)
 #
 # Exit code 0 when .venv is current, 1 when it could not be made (why, and
 # where the full log is, on stderr), 2 for wrong usage.
@@ -76,9 +77,8 @@ process_name() {
   echo "$1 $(ps -o lstart= -p "$1" 2>/dev/null)"
 }
 
-owner_is_alive() {
-  owner_id=${1%% *}
-  [ -n "$owner_id" ] && kill -0 "$owner_id" 2>/dev/null && [ "$(process_name "$owner_id")" = "$1" ]
+is_alive() {
+  [ -n "${1%% *}" ] && kill -0 "${1%% *}" 2>/dev/null && [ "$(process_name "${1%% *}")" = "$1" ]
 }
 
 own_lock() {
@@ -103,13 +103,14 @@ take_lock() {
     else
       owner=$(cat "$lock/owner" 2>/dev/null)
       # An owner writes its name right after mkdir: give it time.
-      if ! owner_is_alive "$owner" && { [ -n "$owner" ] || [ "$waited" -ge 3 ]; }; then
+      if ! is_alive "$owner" && { [ -n "$owner" ] || [ "$waited" -ge 3 ]; }; then
         # mkdir lets only one of those who see the same dead owner go on.
         if mkdir "$lock/after.${owner%% *}" 2>/dev/null &&
           [ "$(cat "$lock/owner" 2>/dev/null)" = "$owner" ]; then
           own_lock || fail "cannot write in $root/$lock"
           has_lock=yes
           was_cut_short=yes
+          end_orphan
           return
         fi
       elif [ "$waited" -eq 3 ]; then
@@ -121,6 +122,19 @@ take_lock() {
     sleep 1
     waited=$((waited + 1))
   done
+}
+
+# A set-up that was killed may have left its pip at work, in our .venv.
+end_orphan() {
+  orphan=$(cat "$lock/step" 2>/dev/null)
+  signal=TERM
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    is_alive "$orphan" || return 0
+    kill -s "$signal" "${orphan%% *}" 2>/dev/null
+    sleep 1
+    signal=KILL
+  done
+  fail "process ${orphan%% *} of an earlier set-up cannot be ended"
 }
 
 leave() {
@@ -164,20 +178,29 @@ hint() {
   fi
 }
 
-# Runs one step with its output in the log. In the background, so that a
-# signal is heard at once and not when the step is over.
+# Runs a command with its output in the log. In the background, so that a
+# signal is heard at once and not when the command is over.
+logged() {
+  "$@" >>"$log" 2>&1 </dev/null &
+  step_id=$!
+  process_name "$step_id" >"$lock/step.part" && mv "$lock/step.part" "$lock/step"
+  wait "$step_id"
+  code=$?
+  step_id=
+  return "$code"
+}
+
 step() {
   what=$1
   shift
   echo "--- $what: $*" >>"$log" || fail "cannot write $root/$log (is the disk full?)"
-  "$@" >>"$log" 2>&1 </dev/null &
-  step_id=$!
-  wait "$step_id"
-  code=$?
-  step_id=
-  if [ "$code" -ne 0 ]; then
+  if ! logged "$@"; then
+    if grep -q '^Installing collected packages' "$log"; then
+      # Packages were being changed: leave the lock, as if cut short.
+      has_lock=no
+    fi
     fail "$what (exit code $code)" "$(hint)" "the last lines of $root/$log:"$'\n'"$(
-      grep -v '^WARNING: Location ' "$log" | tail -n 8 | sed 's/^/  | /'
+      grep -v '^WARNING: Location \|^Ignoring ' "$log" | tail -n 8 | sed 's/^/  | /'
     )"
   fi
 }
@@ -269,14 +292,11 @@ step "removing rfc3987-syntax" "$venv/bin/python" -m pip uninstall -y rfc3987-sy
 step "installing the project" "$venv/bin/python" -m pip install \
   --no-deps --no-build-isolation --no-index -e .
 # Only a warning: the lock itself fits, so this is about something added by hand.
-if ! "$venv/bin/python" -m pip check >>"$log" 2>&1 </dev/null; then
+if ! logged "$venv/bin/python" -m pip check; then
   say "warning: packages in $venv do not fit together; see: $venv/bin/python -m pip check"
 fi
 # All cores at once, where pip would use one. Without this the first run pays.
-"$venv/bin/python" -m compileall -q -j 0 "$venv/lib" >>"$log" 2>&1 </dev/null &
-step_id=$!
-wait "$step_id"
-step_id=
+logged "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" || :
 printf '%s\n' "$wanted" >"$stamp.part" && mv "$stamp.part" "$stamp" ||
   fail "cannot write $root/$stamp (is the disk full?)"
 say "done in $(($(date +%s) - began)) s"

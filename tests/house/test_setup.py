@@ -20,6 +20,7 @@ case "$*" in
   *"sys.prefix"*) echo "$PWD/.venv" ;;
   *"-m venv"*) echo venv >>"$here/calls"; rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
   *"-m pip install"*requirements.lock*)
+    echo $$ >"$here/pip_id"
     echo install >>"$here/calls"
     sleep ${STUB_SECONDS:-0.05}
     if [ -f "$here/pip_says" ]; then cat "$here/pip_says" >&2; exit 1; fi ;;
@@ -217,6 +218,32 @@ def test_signal_leaves_the_mark_that_it_was_cut_short(checkout: Checkout) -> Non
     assert (checkout.root / ".venv.lock").exists()
     assert "was cut short; starting again" in checkout.set_up()[2]
     assert checkout.calls() == ALL_STEPS
+
+
+def test_failure_while_packages_change_is_made_anew(checkout: Checkout) -> None:
+    """A full disk may leave a package half written: nothing of it is kept."""
+    (checkout.stub / "pip_says").write_text("Installing collected packages: numpy\nErrno 28\n")
+    assert checkout.set_up()[0] == 1
+
+    (checkout.stub / "pip_says").unlink()
+    checkout.calls()
+    assert "was cut short; starting again" in checkout.set_up()[2]
+    assert checkout.calls() == ALL_STEPS
+
+
+def test_pip_of_a_killed_set_up_is_ended_first(checkout: Checkout) -> None:
+    """It would go on writing into the .venv that is being made anew."""
+    step, pip_id = checkout.root / ".venv.lock/step", checkout.stub / "pip_id"
+    with checkout.start(STUB_SECONDS="5") as process:
+        while not pip_id.exists() or step.read_text().split()[:1] != pip_id.read_text().split():
+            assert process.poll() is None
+        process.kill()
+    orphan = int(pip_id.read_text())
+    os.kill(orphan, 0)
+
+    assert checkout.set_up()[0] == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(orphan, 0)
 
 
 def test_folder_that_cannot_be_written_is_named(checkout: Checkout) -> None:
