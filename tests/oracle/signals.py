@@ -94,8 +94,25 @@ def squared_correlation_with_time(windows: np.ndarray) -> np.ndarray:
 
 
 def ewm_mean(series: pd.Series, span: float) -> pd.Series:
-    """Recursive average from the first defined value on; undefined where its input is."""
-    return series.ewm(span=span, adjust=False).mean().where(series.notna())
+    """
+    Recursive average from the first defined value on; undefined where its input is.
+
+    Undefined rows age what came before. Written out because pandas 3.0 and 3.1 weigh the first
+    value after them differently at a span of exactly 3 (its issue 31178, broken by 59142).
+    """
+    alpha = 2 / (span + 1)
+    answer = np.full(len(series), np.nan)
+    average, weight_before = np.nan, 1.0
+    for row, value in enumerate(series.to_numpy(dtype=float)):
+        weight_before *= 1 - alpha
+        if np.isnan(value):
+            continue
+        if np.isnan(average):
+            average = value
+        else:
+            average = (weight_before * average + alpha * value) / (weight_before + alpha)
+        answer[row], weight_before = average, 1.0
+    return pd.Series(answer, index=series.index)
 
 
 def divided(above: pd.Series, below: pd.Series) -> pd.Series:

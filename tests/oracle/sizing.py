@@ -101,7 +101,7 @@ def size(params: dict[str, Any], signal: pd.Series, covariance: pd.DataFrame) ->
                 "unit_portfolio_volatility": np.nan,
                 "gross_target": 0.0,
                 "n_eff": np.nan,
-                "cap_value": np.nan,
+                "cap_value": risk["cap_low"] if risk["cap_mode"] == "static" else np.nan,
                 "cap_binding": False,
                 "daily_volatility_pre_cap": 0.0,
                 "daily_volatility_post_cap": 0.0,

@@ -36,6 +36,23 @@ def test_recursive_std_is_the_weighted_std_without_bias():
     assert by_pandas.iloc[:13].isna().all()
 
 
+@pytest.mark.parametrize("span", [1, 2.5, 4, 20])
+def test_recursive_mean_ages_over_undefined_rows(span):
+    """As pandas does, but for what is shown in the undefined rows themselves."""
+    values = pd.Series(np.random.default_rng(3).normal(size=60))
+    values[[0, 1, 9, 20, 21, 22, 23]] = np.nan
+    by_pandas = values.ewm(span=span, adjust=False).mean().where(values.notna())
+
+    pd.testing.assert_series_equal(signals.ewm_mean(values, span), by_pandas, rtol=1e-12)
+
+
+def test_a_value_after_undefined_rows_weighs_alpha_against_the_aged_average():
+    """Span 3, one row undefined: (0.25 * 1 + 0.5 * 5) / 0.75."""
+    average = signals.ewm_mean(pd.Series([1.0, np.nan, 5.0]), span=3)
+
+    assert average.tolist() == pytest.approx([1.0, np.nan, 11 / 3], nan_ok=True)
+
+
 def test_trailing_rank_shares_ties_and_waits_for_enough_values():
     """3 among (1, 3, 3) holds places 2 and 3 of 3: 2.5 / 3."""
     ranks = signals.trailing_rank(pd.Series([np.nan, 5.0, 1.0, 3.0, 3.0]), window=3, at_least=3)
