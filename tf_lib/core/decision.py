@@ -163,7 +163,7 @@ def decide(
     known = computed if computed is not None else signals(bars.select(tickers), config)
     too_short = _too_little_history(known, as_of, config)
     matrix = covariance_at(known, config, as_of=as_of)
-    sizing = size_positions(_sized_signal(known, as_of, portfolio), matrix, config)
+    sizing = size_positions(sized_signal(known, as_of, portfolio), matrix, config)
     day = _standing(known, as_of, portfolio, no_trade)._replace(
         weight=sizing.target_weight, cooling=_cooling(portfolio, config, as_of)
     )
@@ -206,6 +206,15 @@ def is_cooling(start: dt.date | None, day: dt.date, *, days: int) -> bool:
     return start is not None and 0 <= (day - start).days < days
 
 
+def sized_signal(known: Signals, as_of: dt.date, portfolio: PortfolioState) -> FloatArray:
+    """Return what takes part in sizing: a ticker without good data only while it is held."""
+    at = known.row_of(as_of)
+    held = _by_ticker(known.tickers, portfolio.positions, missing=0.0) > 0
+    signal = known["vol_adjusted_signal"][at]
+    takes_part = (known.data_ok[at] | held) & np.isfinite(signal)
+    return np.where(takes_part, signal, 0.0)
+
+
 def _too_little_history(known: Signals, as_of: dt.date, config: Config) -> tuple[str, ...]:
     needed = config.run.warmup_days
     counts = known.history_bars[known.row_of(as_of)]
@@ -217,15 +226,6 @@ def _too_little_history(known: Signals, as_of: dt.date, config: Config) -> tuple
             f"(run.warmup_days), there are {listed}"
         )
     return short
-
-
-def _sized_signal(known: Signals, as_of: dt.date, portfolio: PortfolioState) -> FloatArray:
-    """What takes part in sizing: a ticker without good data only while it is held."""
-    at = known.row_of(as_of)
-    held = _by_ticker(known.tickers, portfolio.positions, missing=0.0) > 0
-    signal = known["vol_adjusted_signal"][at]
-    takes_part = (known.data_ok[at] | held) & np.isfinite(signal)
-    return np.where(takes_part, signal, 0.0)
 
 
 def _standing(

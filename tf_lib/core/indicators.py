@@ -36,7 +36,9 @@ def ribbon(log_close: FloatArray, spans: FloatArray) -> FloatArray:
     """Return one exponential average of log close per span, shape (n_spans, n_rows)."""
     out = np.empty((spans.size, log_close.size))
     for s in range(spans.size):
-        out[s] = ewm_mean(log_close, spans[s])
+        average = ewm_mean(log_close, spans[s])
+        for t in range(average.size):
+            out[s, t] = average[t]
     return out
 
 
@@ -48,16 +50,20 @@ def ribbon_slope(averages: FloatArray, spans: FloatArray) -> FloatArray:
     Positive where faster averages stand above slower ones: the trend is up.
     """
     n_spans = spans.size
-    x = np.log(spans[::-1])
-    x = x - x.sum() / n_spans
-    squares = 0.0
+    x, mean, squares = np.empty(n_spans), 0.0, 0.0
     for s in range(n_spans):
+        x[s] = math.log(spans[n_spans - 1 - s])
+        mean += x[s] / n_spans
+    for s in range(n_spans):
+        x[s] -= mean
         squares += x[s] * x[s]
     slope = np.zeros(averages.shape[1])
     for s in range(n_spans):
         for t in range(slope.size):
             slope[t] += averages[s, t] * x[s]
-    return slope / squares
+    for t in range(slope.size):
+        slope[t] /= squares
+    return slope
 
 
 @kernel
@@ -82,9 +88,13 @@ def channel(
     """Return highest high and lowest low over `window` rows, `shift` rows late."""
     upper = np.full(high.size, np.nan)
     lower = np.full(high.size, np.nan)
-    if high.size > shift:
-        upper[shift:] = rolling_max(high, window)[: high.size - shift]
-        lower[shift:] = -rolling_max(-low, window)[: high.size - shift]
+    below = np.empty(low.size)
+    for t in range(low.size):
+        below[t] = -low[t]
+    highest, lowest = rolling_max(high, window), rolling_max(below, window)
+    for t in range(shift, high.size):
+        upper[t] = highest[t - shift]
+        lower[t] = -lowest[t - shift]
     return upper, lower
 
 
@@ -137,14 +147,17 @@ def restlessness_penalty(
     log_returns = np.full(n, np.nan)
     for t in range(1, n):
         log_returns[t] = log_close[t] - log_close[t - 1]
-    volatility = ewm_std(log_returns, std_span, LEAST_VALUES_OF_STD) * math.sqrt(days_per_year)
+    volatility = ewm_std(log_returns, std_span, LEAST_VALUES_OF_STD)
+    for t in range(n):
+        volatility[t] *= math.sqrt(days_per_year)
     mean, std = rolling_mean_std(volatility, variation_window)
-    variation = np.full(n, np.nan)
+    variation, distance, out = np.empty(n), np.empty(n), np.empty(n)
     for t in range(n):
         variation[t] = _ratio(std[t], mean[t])
     middle = rolling_median(variation, median_window)
-    mad = rolling_median(np.abs(variation - middle), median_window)
-    out = np.empty(n)
+    for t in range(n):
+        distance[t] = abs(variation[t] - middle[t])
+    mad = rolling_median(distance, median_window)
     for t in range(n):
         z = _ratio(variation[t] - middle[t], MAD_TO_SIGMA * mad[t])
         if not math.isfinite(z):
@@ -200,8 +213,8 @@ def trusted(
 
     `reach` is high less low; it may be at most 25 times the average true range of the row before.
     """
-    out = present & ~recovering
-    for t in range(1, out.size):
-        if reach[t] > MOST_ATR_IN_A_RANGE * atr[t - 1]:
-            out[t] = False
+    out = np.empty(present.size, dtype=np.bool_)
+    for t in range(out.size):
+        too_wide = t > 0 and reach[t] > MOST_ATR_IN_A_RANGE * atr[t - 1]
+        out[t] = present[t] and not recovering[t] and not too_wide
     return out

@@ -64,15 +64,18 @@ def covariance_on(returns: FloatArray, row: int, window: int, method: int) -> Fl
             if at >= 0 and np.isfinite(returns[at, j]):
                 past[j, k] = returns[at, j]
     if method == EWM:
-        return _ewm(past, window)
+        decay = 1.0 - 2.0 / (window + 1.0)
+        weights, left = _falling(n_days, decay)
+        return _scatter(past, weights, 1.0 / left if left > 0.0 else 1.0)
+    even = np.full(n_days, 1.0 / n_days)
     if method == LEDOIT_WOLF:
-        return _ledoit_wolf(past)
-    return _scatter(past, np.full(n_days, 1.0 / n_days)) * (n_days / (n_days - 1.0))
+        return _shrunk(past, _scatter(past, even, 1.0))
+    return _scatter(past, even, n_days / (n_days - 1.0))
 
 
 @kernel
-def _scatter(past: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the weighted scatter around the weighted mean; `past` is [ticker, day], centred."""
+def _scatter(past: FloatArray, weights: FloatArray, scale: float) -> FloatArray:
+    """Return scale times the weighted scatter of [ticker, day]; `past` is centred in place."""
     n_tickers, n_days = past.shape
     for j in range(n_tickers):
         mean = 0.0
@@ -86,30 +89,30 @@ def _scatter(past: FloatArray, weights: FloatArray) -> FloatArray:
             total = 0.0
             for k in range(n_days):
                 total += weights[k] * past[i, k] * past[j, k]
-            out[i, j] = total
-            out[j, i] = total
+            out[i, j] = scale * total
+            out[j, i] = scale * total
     return out
 
 
 @kernel
-def _ewm(past: FloatArray, window: int) -> FloatArray:
-    n_days = past.shape[1]
-    decay = 1.0 - 2.0 / (window + 1.0)
-    weights = np.empty(n_days)
+def _falling(n_days: int, decay: float) -> tuple[FloatArray, float]:
+    """Return weights that fall into the past and sum to one, and 1 - the sum of their squares."""
+    weights, total, left = np.empty(n_days), 0.0, 1.0
     weight = 1.0
     for k in range(n_days - 1, -1, -1):
         weights[k] = weight
+        total += weight
         weight *= decay
-    weights /= weights.sum()
-    left = 1.0 - (weights * weights).sum()
-    scatter = _scatter(past, weights)
-    return scatter / left if left > 0.0 else scatter
+    for k in range(n_days):
+        weights[k] /= total
+        left -= weights[k] ** 2
+    return weights, left
 
 
 @kernel
-def _ledoit_wolf(past: FloatArray) -> FloatArray:
+def _shrunk(past: FloatArray, out: FloatArray) -> FloatArray:
+    """Shrink a scatter towards the mean variance times identity; `past` is centred."""
     n_tickers, n_days = past.shape
-    out = _scatter(past, np.full(n_days, 1.0 / n_days))
     if n_tickers == 1:
         return out
     trace, square_sum, fourth_sum = 0.0, 0.0, 0.0
@@ -127,7 +130,8 @@ def _ledoit_wolf(past: FloatArray) -> FloatArray:
     noise = (fourth_sum / n_days - square_sum) / (n_tickers * n_days)
     noise = min(noise, distance)
     shrinkage = noise / distance if noise > 0.0 else 0.0
-    out *= 1.0 - shrinkage
     for i in range(n_tickers):
+        for j in range(n_tickers):
+            out[i, j] *= 1.0 - shrinkage
         out[i, i] += shrinkage * centre
     return out

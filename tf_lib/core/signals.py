@@ -153,6 +153,7 @@ class _Parts:
         self.bars = bars
         self.config = config
         self._memo = memo
+        self.spans = ribbon_spans(config.signals.moving_average)
         self._log_close = self._remember(
             ("log_close",), lambda j, span: np.log(bars.close.T[j, span])
         )
@@ -182,27 +183,24 @@ class _Parts:
 
     def averages(self) -> FloatArray:
         """Ribbon of exponential averages, (n_spans, n_tickers, n_rows)."""
-        spans = ribbon_spans(self.config.signals.moving_average)
+        spans = self.spans
         return self._remember(
             ("averages", *spans), lambda j, span: kernels.ribbon(self._log_close[j, span], spans)
         )
 
     def slope(self) -> FloatArray:
         """Slope of the ribbon."""
-        spans, averages = ribbon_spans(self.config.signals.moving_average), self.averages()
+        spans, averages = self.spans, self.averages()
         return self._remember(
             ("slope", *spans), lambda j, span: kernels.ribbon_slope(averages[:, j, span], spans)
         )
 
     def slope_rank(self) -> FloatArray:
         """Rank of the slope, smoothed."""
-        settings = self.config.signals.moving_average
-        slope, smooth = self.slope(), self.config.signals.weighting.weighted_signal_ewm_window
-        key = ("slope_rank", *ribbon_spans(settings), settings.mavg_z_score_window)
-        rank = self._remember(
-            key, lambda j, span: kernels.normal_rank(slope[j, span], settings.mavg_z_score_window)
-        )
-        return self._smoothed(key, rank, smooth)
+        slope, window = self.slope(), self.config.signals.moving_average.mavg_z_score_window
+        key = ("slope_rank", *self.spans, window)
+        rank = self._remember(key, lambda j, span: kernels.normal_rank(slope[j, span], window))
+        return self._smoothed(key, rank, self.config.signals.weighting.weighted_signal_ewm_window)
 
     def _smoothed(self, key: tuple[object, ...], raw: FloatArray, span_bars: float) -> FloatArray:
         return self._remember(
@@ -378,7 +376,7 @@ def _exit_gate(parts: _Parts) -> FloatArray:
     upper, lower = parts.channel(window)
     close, position = parts.bars.close.T, parts.position()
     stays = ((position >= 0) & (close >= lower)) | ((position < 0) & (close <= upper))
-    return stays.astype(np.float64)
+    return np.where(stays, 1.0, 0.0)
 
 
 def _stop_columns(parts: _Parts) -> dict[str, FloatArray]:
@@ -395,8 +393,7 @@ def _stop_columns(parts: _Parts) -> dict[str, FloatArray]:
 def _drawn(parts: _Parts) -> dict[str, FloatArray]:
     """Columns that only charts read."""
     upper, lower = parts.channel(parts.config.signals.donchian.entry_rolling_donchian_window)
-    spans = ribbon_spans(parts.config.signals.moving_average)
-    ribbon = zip(spans, parts.averages(), strict=True)
+    ribbon = zip(parts.spans, parts.averages(), strict=True)
     return {
         "donchian_upper": upper,
         "donchian_lower": lower,

@@ -69,6 +69,9 @@ class Sizing:
     """
     Target weights of one day and how they came about.
 
+    With no active sleeve there is no mix: weights and gross are 0, and what is said of a mix
+    (`unit_portfolio_volatility`, `n_eff`, a conditional `cap_value`) is NaN.
+
     Attributes
     ----------
     tickers, sleeves : tuple of str
@@ -84,7 +87,7 @@ class Sizing:
     daily_volatility_pre_cap, daily_volatility_post_cap, target_daily_volatility : float
         Per day, as a fraction.
     n_eff, n_eff_post : float
-        1 / sum of squares of the mix, before and after the cap; 0 with nothing held.
+        1 / sum of squares of the mix, before and after the cap.
     share_error : float
         Largest distance of a risk share from its budget.
     """
@@ -171,11 +174,14 @@ def size_positions(signal: FloatArray, covariance: FloatArray, config: Config) -
     Raises
     ------
     HaltRun
-        If the sleeve shares could not be brought within 1e-10 of their budgets.
+        If the covariance is not finite, or the sleeve shares could not be brought within 1e-10
+        of their budgets.
     """
+    if not np.isfinite(covariance).all():
+        raise HaltRun("the covariance must be finite: a return among the last days is not")
     rules = sizing_rules(config)
     raw = size_kernel(signal, covariance, sleeve_map(config), rules)
-    if not raw.share_error <= SHARE_ERROR_MOST:
+    if not raw.share_error <= SHARE_ERROR_MOST or not np.isfinite(raw.weight).all():
         raise HaltRun(
             f"sleeve shares of risk must come within {SHARE_ERROR_MOST} of their budgets, the "
             f"solver stopped {raw.share_error:.3g} away after at most {rules.max_rounds} rounds "
@@ -220,16 +226,17 @@ def _variance(weights: FloatArray, covariance: FloatArray) -> float:
 
 @kernel
 def _effective_names(weights: FloatArray) -> float:
-    """Return 1 / sum of squared shares; 0 with nothing held."""
-    total, squares = weights.sum(), 0.0
+    """Return 1 / sum of squared shares; undefined with nothing held."""
+    total, squares = 0.0, 0.0
     for i in range(weights.size):
+        total += weights[i]
         squares += weights[i] * weights[i]
-    return total * total / squares if squares > 0.0 else 0.0
+    return total * total / squares if squares > 0.0 else np.nan
 
 
 @kernel
-def _solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
-    """Solve a small symmetric positive definite system by Cholesky, in place."""
+def _solve(matrix: FloatArray, right: FloatArray) -> None:
+    """Solve a small symmetric positive definite system by Cholesky; both are overwritten."""
     n = right.size
     for i in range(n):
         for j in range(i + 1):
@@ -245,7 +252,6 @@ def _solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
         for k in range(i + 1, n):
             right[i] -= matrix[k, i] * right[k]
         right[i] /= matrix[i, i]
-    return right
 
 
 @kernel
@@ -269,26 +275,34 @@ def risk_parity(
     Newton steps that are cut short until they stay positive and come down. C has a unit diagonal.
     """
     n = budget.size
-    x = np.sqrt(budget)
-    best, best_error = x.copy(), np.inf
+    x, best, pull, step = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    hessian = np.empty((n, n))
+    best_error = np.inf
+    for i in range(n):
+        x[i] = math.sqrt(budget[i])
     for _ in range(max_rounds):
-        pull = np.zeros(n)
         for i in range(n):
+            pull[i] = 0.0
             for j in range(n):
                 pull[i] += matrix[i, j] * x[j]
         error = _distance_to_budget(x, pull, budget)
         if error < best_error:
-            best[:], best_error = x, error
+            best_error = error
+            for i in range(n):
+                best[i] = x[i]
         elif best_error <= SHARE_ERROR_MOST:
             break
         if error <= _SHARE_ERROR_GOAL:
             break
-        slope = pull - budget / x
-        hessian = matrix.copy()
         for i in range(n):
+            step[i] = budget[i] / x[i] - pull[i]
+            for j in range(n):
+                hessian[i, j] = matrix[i, j]
             hessian[i, i] += budget[i] / (x[i] * x[i])
-        step = _solve(hessian, -slope)
-        x = x + _length(matrix, budget, x, step) * step
+        _solve(hessian, step)
+        length = _length(matrix, budget, x, step)
+        for i in range(n):
+            x[i] += length * step[i]
     return best, best_error
 
 
@@ -311,8 +325,11 @@ def _length(matrix: FloatArray, budget: FloatArray, x: FloatArray, step: FloatAr
     if relative < 1e-3:
         return length
     here = _objective(matrix, budget, x)
+    there = np.empty(x.size)
     for _ in range(60):
-        if _objective(matrix, budget, x + length * step) < here:
+        for i in range(x.size):
+            there[i] = x[i] + length * step[i]
+        if _objective(matrix, budget, there) < here:
             return length
         length *= 0.5
     return length
@@ -343,10 +360,14 @@ def _multipliers(
     x, error = np.ones(1), 0.0
     if count > 1:
         x, error = risk_parity(matrix, wanted, rules.max_rounds)
+    largest = 0.0
     for a in range(count):
-        multiplier[active[a]] = x[a] / math.sqrt(block[active[a], active[a]])
+        x[a] /= math.sqrt(block[active[a], active[a]])
+        largest = max(largest, x[a])
+    for a in range(count):
+        multiplier[active[a]] = x[a] / largest
         budget[active[a]] = wanted[a]
-    return multiplier / multiplier.max(), budget, error
+    return multiplier, budget, error
 
 
 @kernel
@@ -366,9 +387,12 @@ def _capped(
     weight: FloatArray, mix: FloatArray, cap: float, rules: SizingRules
 ) -> tuple[FloatArray, bool, float]:
     """Return weights under the cap, whether it bound, and the gross that found no room."""
-    out = np.minimum(weight, cap)
-    binds = bool((weight > cap + rules.cap_tolerance).any())
-    leftover = weight.sum() - out.sum()
+    out = np.empty(weight.size)
+    binds, leftover = False, 0.0
+    for i in range(weight.size):
+        out[i] = min(weight[i], cap)
+        leftover += weight[i] - out[i]
+        binds = binds or weight[i] > cap + rules.cap_tolerance
     for _ in range(rules.cap_rounds):
         room = 0.0
         for i in range(out.size):
@@ -398,12 +422,13 @@ def size_kernel(
             summed[sleeves.sleeve_of[i]] += signal[i]
     block = _sleeve_block(known, covariance, sleeves.sleeve_of, n_sleeves)
     multiplier, budget, error = _multipliers(block, summed, sleeves.weights, rules)
-    mix = np.zeros(n)
+    mix, weight, total = np.zeros(n), np.zeros(n), 0.0
     for i in range(n):
         mix[i] = multiplier[sleeves.sleeve_of[i]] * known[i]
-    total = mix.sum()
+        total += mix[i]
     if total > 0.0:
-        mix /= total
+        for i in range(n):
+            mix[i] /= total
     unit_variance = _variance(mix, covariance)
     share = np.zeros(n_sleeves)
     for i in range(n):
@@ -412,16 +437,18 @@ def size_kernel(
             pull += covariance[i, j] * mix[j]
         if unit_variance > 0.0:
             share[sleeves.sleeve_of[i]] += mix[i] * pull / unit_variance
-    unit_volatility = math.sqrt(unit_variance)
+    unit_volatility = math.sqrt(unit_variance) if total > 0.0 else np.nan
     gross = 0.0
     if total > 0.0:
         gross = 1.0
         if rules.target_volatility < unit_volatility:
             gross = rules.target_volatility / unit_volatility
     n_eff = _effective_names(mix)
-    weight = mix * gross
-    tight = rules.cap_is_static or n_eff < rules.cap_threshold
-    cap = rules.cap_low if tight else rules.cap_high
+    for i in range(n):
+        weight[i] = mix[i] * gross
+    cap = rules.cap_high
+    if rules.cap_is_static or n_eff < rules.cap_threshold:
+        cap = rules.cap_low
     final, binds, leftover = _capped(weight, mix, cap, rules)
     return RawSizing(
         mix,
@@ -434,7 +461,7 @@ def size_kernel(
         gross,
         n_eff,
         _effective_names(final),
-        cap,
+        cap if rules.cap_is_static or total > 0.0 else np.nan,
         binds,
         math.sqrt(_variance(weight, covariance)),
         math.sqrt(_variance(final, covariance)),

@@ -1,0 +1,49 @@
+"""The ``lookahead`` command: the proof that nothing depends on the future, on real candles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tf_lib.edge.candle_folder import read_candle_folder
+from tf_lib.parameters import load_config
+from tf_lib.research.lookahead import (
+    COMPARED_DAYS,
+    lookahead_report,
+    prove_no_lookahead,
+    strategy_compute,
+    warm_up_table,
+)
+
+_DAYS_LATER = (10, 50, 100, 200, 400, 800, 1600)
+_WARM_UP_NAMES = ("final_signal", "target_weight")
+
+
+def lookahead_command(
+    config_path: Path, candles_dir: Path, *, every_days: int = 1
+) -> tuple[str, bool]:
+    """
+    Prove promise 1 on a candle folder.
+
+    Parameters
+    ----------
+    config_path : Path
+        Parameter file.
+    candles_dir : Path
+        Candle folder with the config's tickers.
+    every_days : int
+        Check one day in so many; 1 checks all.
+
+    Returns
+    -------
+    (str, bool)
+        The report, and whether nothing was found.
+    """
+    config = load_config(config_path)
+    candles = read_candle_folder(candles_dir, config.universe.sorted_tickers)
+    compute = strategy_compute(config)
+    proof = prove_no_lookahead(candles, compute, every_days=every_days)
+    shortest = min(len(frame) for frame in candles.values())
+    room = shortest - COMPARED_DAYS - config.run.warmup_days
+    starts = [days for days in _DAYS_LATER if days <= room]
+    table = warm_up_table(candles, compute, days_later=starts, names=_WARM_UP_NAMES)
+    return lookahead_report(proof, table), proof.passed

@@ -1,0 +1,1 @@
+"""Research: backtests, sweeps and proofs, made of the same core that trades."""
