@@ -45,6 +45,7 @@ class Account:
         Why nothing at all may be traded today, or empty.
     """
 
+    day: dt.date
     read_at: dt.datetime
     quote_currency: str
     wallets: Mapping[str, Holding]
@@ -84,6 +85,7 @@ class Account:
     def to_mapping(self) -> dict[str, Any]:
         """Return plain values; all amounts are decimal strings."""
         return {
+            "day": self.day.isoformat(),
             "read_at": self.read_at.isoformat(),
             "quote_currency": self.quote_currency,
             "wallets": {
@@ -109,6 +111,7 @@ class Account:
     def from_mapping(cls, record: Mapping[str, Any]) -> Account:
         """Read back what `to_mapping` wrote."""
         return cls(
+            day=dt.date.fromisoformat(record["day"]),
             read_at=dt.datetime.fromisoformat(record["read_at"]),
             quote_currency=record["quote_currency"],
             wallets={

@@ -8,6 +8,7 @@ record. Each returns what a reader wants to see of it.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -31,13 +32,30 @@ from tf_lib.drivers.plan import (
 from tf_lib.drivers.session import Rows, Session
 from tf_lib.edge.files import write_whole
 from tf_lib.edge.run_store import RunFolder
-from tf_lib.errors import HaltRun, TfError
+from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
 from tf_lib.parameters import Config
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 SIGNAL_ROWS_KEPT = 400
 """Days of signals in signals.parquet: what the charts show; replay computes all of them anew."""
+
+
+def recorded(step: Callable[[Day], R]) -> Callable[[Day], R]:
+    """Let a step that fails leave its error in the record before it goes on its way."""
+
+    @functools.wraps(step)
+    def guarded(day: Day) -> R:
+        try:
+            result = step(day)
+        except Exception as error:
+            day.note_error(step.__name__, error)
+            raise
+        day.note_problems()
+        return result
+
+    return guarded
 
 
 @dataclass
@@ -106,6 +124,7 @@ class Day:
 
     # -- the steps -----------------------------------------------------------------------
 
+    @recorded
     def configure(self) -> dict[str, Any]:
         """Step 1: write down the merged parameters."""
         if self.writes:
@@ -113,12 +132,14 @@ class Day:
             self.folder.write_yaml("config.yaml", self.config.to_mapping())
         return self.config.to_mapping()
 
+    @recorded
     def connect(self) -> dict[str, Any]:
         """Step 2: reach the exchange and settle what was left open."""
         found = self.session.connect()
         self._heartbeat("client_ready", **found)
         return found
 
+    @recorded
     def load_candles(self) -> pd.DataFrame:
         """Step 3: daily candles through the day before, kept as the run's input."""
         self.candles, self.data_report = self.session.candles()
@@ -130,6 +151,7 @@ class Day:
         self._bars = lagged(self.candles, self.day, self.config)
         return self._quality()
 
+    @recorded
     def compute_signals(self) -> pd.DataFrame:
         """Step 4: every signal column; returns today's row per ticker."""
         self._signals = signals(self.bars, self.config)
@@ -140,6 +162,7 @@ class Day:
         row = self._signals.row(self.day)
         return pd.DataFrame(row, index=pd.Index(self._signals.tickers, name="ticker"))
 
+    @recorded
     def measure_risk(self) -> pd.DataFrame:
         """Step 5: daily covariance of the tickers."""
         matrix = covariance_at(self.signals, self.config, as_of=self.day)
@@ -149,6 +172,7 @@ class Day:
             self.folder.write_frame("covariance.parquet", frame)
         return frame
 
+    @recorded
     def size_positions(self) -> Decision:
         """Step 6: read the account, then sleeve budgets, target weights and the cap."""
         account = self.session.account()
@@ -160,6 +184,7 @@ class Day:
         self._decision = decision_of(inputs, self.bars, self.signals)
         return self._decision
 
+    @recorded
     def decide_trades(self) -> pd.DataFrame:
         """Step 7: thresholds, cooldown, gates and cash; the table of what is wanted and why."""
         table = self._snapshot(self.account)
@@ -171,7 +196,7 @@ class Day:
                 self.session.start_cooldown(ticker)
         return table
 
-
+    @recorded
     def build_orders(self) -> Plan:
         """Step 8: exact sizes and prices; from here on the plan is frozen."""
         inputs = Inputs(self.day, self.config, self.candles, self.account)
@@ -195,35 +220,43 @@ class Day:
         orders = orders_of(frozen) if frozen is not None else self.plan.orders
         return [order for order in orders if order.side is side]
 
+    @recorded
     def sell(self) -> Rows:
         """Step 9: sells, product by product."""
         self.sold = self.session.sell(self._orders(Side.SELL))
         return self.sold
 
+    @recorded
     def buy(self) -> Rows:
         """Step 10: buys from cash that is there, each under its stop before the next."""
         self.bought = self.session.buy(self._orders(Side.BUY))
         return self.bought
 
+    @recorded
     def close_dust(self) -> Rows:
         """Step 11: residuals of positions that are to be gone."""
         if not self.account.halt:
             self.dust = self.session.close_dust(zero_targets(self.decision))
         return self.dust
 
+    @recorded
     def refresh(self) -> pd.DataFrame:
         """Step 12: holdings as they are now."""
         self._after = self.session.refresh()
+        if self.writes:
+            self.folder.write_json("account_after.json", self._after.to_mapping())
         table = self._snapshot(self._after)
         if self.writes:
             self.folder.write_snapshot("post_refresh_positions", table)
         return table
 
+    @recorded
     def clean_up(self) -> Rows:
         """Step 13: stops that are left of positions that are gone."""
         self.cleaned = self.session.clean_up()
         return self.cleaned
 
+    @recorded
     def protect(self) -> pd.DataFrame:
         """Step 14: every held position under its stop."""
         self.stops = self.session.protect()
@@ -233,6 +266,24 @@ class Day:
         self.session.complete()
         self._heartbeat("effects_complete")
         return table
+
+    def note_error(self, step: str, error: Exception) -> None:
+        """Write down an error of a step, with the exit code it stands for."""
+        if self.writes:
+            code = error.exit_code if isinstance(error, TfError) else EXIT_FAILED
+            self.folder.logs.write(
+                "errors",
+                severity="error",
+                step=step,
+                kind=type(error).__name__,
+                message=str(error),
+                exit_code=code,
+            )
+
+    def note_problems(self) -> None:
+        """Write down what the session found odd since the last step."""
+        while self.session.problems and self.writes:
+            self.folder.logs.write("errors", **self.session.problems.pop(0))
 
     # -- tables --------------------------------------------------------------------------
 

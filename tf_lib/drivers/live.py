@@ -21,14 +21,14 @@ from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import PlannedOrder, is_dust
 from tf_lib.core.records import ZERO, Product, Quote
 from tf_lib.core.stops import limit_below
-from tf_lib.drivers.session import Rows
+from tf_lib.drivers.session import Rows, problem
 from tf_lib.edge.candles import CandleCache
 from tf_lib.edge.coinbase import Coinbase, OrderState
 from tf_lib.edge.execution.belief import Belief, believed_holdings, bought_outside, confirm
 from tf_lib.edge.execution.cover import Cover, CoverResult, Protection
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.execution.rebalance import Rebalance, TradeResult
-from tf_lib.errors import HaltRun, PreflightRefused, UnknownState
+from tf_lib.errors import EXIT_FAILED, HaltRun, PreflightRefused, TfError
 
 _MAX_OFFSET_SECONDS = 5.0
 _EMERGENCY_DISTANCE = Decimal("0.10")
@@ -94,7 +94,7 @@ class LiveSession:
     clock_offset: Callable[[], float]
     protect_only: str = ""
     mode: str = "live"
-    problems: list[str] = field(default_factory=list)
+    problems: Rows = field(default_factory=list)
     _protections: Mapping[str, Protection] = field(default_factory=dict)
     _planned_at: dt.datetime | None = None
     _belief: Belief | None = None
@@ -110,17 +110,16 @@ class LiveSession:
         offset = self.clock_offset()
         if abs(offset) > _MAX_OFFSET_SECONDS:
             self._no_entries = f"the clock is {offset:+.1f} s off the exchange's"
-            self.problems.append(self._no_entries)
+            self.problems.append(problem(self._no_entries))
         elif abs(offset) > 0.5:
-            self.problems.append(f"the clock is {offset:+.2f} s off the exchange's; use NTP")
+            self.problems.append(problem(f"the clock is {offset:+.2f} s off the exchange's"))
         listed = desk.client.products(self._products_wanted())
         desk.products.update({name: one.product for name, one in listed.items()})
         recent = self._recent_orders()
         desk.remember(recent)
         self._rebuild_cooldowns(recent)
         self._adopt(recent)
-        for order in desk.ledger.state.live_orders():
-            desk.refresh(order.client_id)
+        self._settle()
         return {
             "portfolio": check.portfolio_name,
             "portfolio_uuid": check.portfolio_uuid,
@@ -132,6 +131,21 @@ class LiveSession:
         }
 
     _no_entries: str = ""
+
+    def settle_and_read(self) -> None:
+        """Do what protection needs and no more: settle, read products, holdings, foreign orders."""
+        desk = self.desk
+        listed = desk.client.products(self._products_wanted())
+        desk.products.update({name: one.product for name, one in listed.items()})
+        desk.remember(self._recent_orders())
+        self._settle()
+        self._belief = believed_holdings(desk, desk.products.values())
+        self._read_foreign()
+
+    def _settle(self) -> None:
+        """Bring every order that is open on record to what the exchange says of it."""
+        for order in self.desk.ledger.state.live_orders():
+            self.desk.refresh(order.client_id)
 
     def _products_wanted(self) -> list[str]:
         universe = self.desk.config.universe.sorted_tickers
@@ -172,7 +186,9 @@ class LiveSession:
                 f"the exchange holds orders of today that this ledger lacks ({', '.join(lost)}); "
                 "its state was lost or another machine traded: positions are protected only"
             )
-            self.problems.append(self.protect_only)
+            self.problems.append(
+                problem(self.protect_only, severity="error", exit_code=EXIT_FAILED)
+            )
 
     def candles(self) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         """Return candles through the day before, from the cache and what it lacks."""
@@ -197,6 +213,7 @@ class LiveSession:
         quotes, unpriced = self._quotes({n: one.last for n, one in listed.items()})
         held = [t for t in tickers if t in desk.products and self._held(t)]
         return Account(
+            day=desk.day,
             read_at=desk.now(),
             quote_currency=config.universe.quote_currency,
             wallets={c: w for c, w in self._belief.accounts.items() if w.total},
@@ -244,7 +261,8 @@ class LiveSession:
         for product_id, why in belief.changed.items():
             if product_id not in state.locked:
                 self.desk.ledger.append("locked", product=product_id, why=why)
-                self.problems.append(f"{product_id}: {why}; locked until: release {product_id}")
+                message = f"{product_id}: {why}; not rebalanced until: tf release {product_id}"
+                self.problems.append(problem(message))
         return {**belief.unknown, **dict(state.locked)}
 
     def _not_protectable(self) -> set[str]:
@@ -442,7 +460,7 @@ class LiveSession:
                 continue
             try:
                 rows.append(self._protect_one(product_id))
-            except (UnknownState, HaltRun) as error:
+            except TfError as error:
                 row = {"product": product_id, "status": "failed", "reason": str(error)}
                 self.desk.logs.write("stop_updates", action="result", **row)
                 rows.append(row)

@@ -174,9 +174,7 @@ def _stop_limit(
     if protection is None:
         return None
     level = min(protection.target_level, quote.last)
-    return limit_below(
-        level, protection.atr, inputs.account.products[ticker], inputs.config.stops
-    )
+    return limit_below(level, protection.atr, inputs.account.products[ticker], inputs.config.stops)
 
 
 def protections_of(account: Account, decision: Decision) -> dict[str, Protection]:

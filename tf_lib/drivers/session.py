@@ -16,14 +16,23 @@ import pandas as pd
 from tf_lib.core.account import Account
 from tf_lib.core.orders import PlannedOrder
 from tf_lib.edge.execution.cover import Protection
+from tf_lib.errors import EXIT_DONE
 
 Rows = list[dict[str, Any]]
+
+
+def problem(
+    message: str, *, severity: str = "warning", exit_code: int = EXIT_DONE
+) -> dict[str, Any]:
+    """Return a line of the error log about something that did not stop the run."""
+    return {"severity": severity, "message": message, "exit_code": exit_code}
 
 
 class Session(Protocol):
     """What the steps need from the world."""
 
     mode: str
+    problems: Rows
 
     def connect(self) -> dict[str, Any]:
         """Reach the exchange, check key, portfolio and clock; settle what was left open."""

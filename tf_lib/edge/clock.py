@@ -7,11 +7,12 @@ The exchange's time decides the day; the machine's only tells how far it is off.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 from tf_lib.edge.endpoint import REAL_HOST
-from tf_lib.errors import ParameterError
+from tf_lib.errors import ParameterError, UnknownState
 
 Now = Callable[[], dt.datetime]
 
@@ -26,6 +27,10 @@ class TellsTime(Protocol):
 
     def server_time(self) -> dt.datetime:
         """Return the exchange's own time."""
+        ...
+
+    def listen(self, hear: Callable[[Mapping[str, str]], None]) -> None:
+        """Let `hear` have the headers of every answer from now on."""
         ...
 
 
@@ -46,6 +51,42 @@ def clock_offset(client: TellsTime, *, wall: Now = wall_now) -> float:
     return (exchange - (before + (after - before) / 2)).total_seconds()
 
 
+TIME_HEADER = "x-exchange-time"
+CLOCK_HEADER = "x-exchange-clock"
+
+
+class ExchangeClock:
+    """
+    The exchange's time, without asking for it each time.
+
+    It starts from one read and goes on with the machine's monotonic clock. A simulated exchange
+    says in every answer what its time is and whether its clock stands still between requests;
+    what was heard last counts.
+    """
+
+    def __init__(self, client: TellsTime) -> None:
+        self._heard: tuple[dt.datetime, float, bool] | None = None
+        client.listen(self._hear)
+        now = client.server_time()
+        if self._heard is None:
+            self._heard = (now, time.monotonic(), False)
+
+    def __call__(self) -> dt.datetime:
+        """Return the exchange's time now."""
+        if self._heard is None:
+            raise UnknownState("the exchange has not told its time")
+        then, at, stands_still = self._heard
+        if stands_still:
+            return then
+        return then + dt.timedelta(seconds=time.monotonic() - at)
+
+    def _hear(self, headers: Mapping[str, str]) -> None:
+        text = headers.get(TIME_HEADER)
+        if text:
+            stands_still = headers.get(CLOCK_HEADER) == "standing"
+            self._heard = (dt.datetime.fromisoformat(text), time.monotonic(), stands_still)
+
+
 def now_source(kind: Literal["wall", "exchange"], client: TellsTime) -> Now:
     """
     Return what "now" is asked of.
@@ -53,7 +94,7 @@ def now_source(kind: Literal["wall", "exchange"], client: TellsTime) -> Now:
     Parameters
     ----------
     kind : wall or exchange
-        ``exchange`` asks the exchange each time, for one whose clock is not ours.
+        ``exchange`` is for one whose clock is not ours.
 
     Raises
     ------
@@ -64,4 +105,4 @@ def now_source(kind: Literal["wall", "exchange"], client: TellsTime) -> Now:
         return wall_now
     if client.host == REAL_HOST:
         raise ParameterError("exchange.clock: 'exchange' is refused for the real host, use wall")
-    return client.server_time
+    return ExchangeClock(client)

@@ -9,7 +9,7 @@ same client with those methods raising: dry runs, status and replay hold no othe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -83,6 +83,17 @@ class ExchangeReads(MarketReads, AccountReads):
     def requests_sent(self) -> int:
         """How many requests went out so far, tries included."""
         return self._wire.requests_sent
+
+    def listen(self, hear: Callable[[Mapping[str, str]], None]) -> None:
+        """Let `hear` have the headers of every answer from now on."""
+        self._wire.listen(hear)
+
+    def advance_simulated(self, seconds: float) -> None:
+        """Let time pass on a simulated exchange whose clock stands still; no other takes it."""
+        self._wire.read(
+            "POST /simulator/advance",
+            lambda client: client.post("/simulator/advance", data={"seconds": seconds}),
+        )
 
     def close(self) -> None:
         """Close the connections."""

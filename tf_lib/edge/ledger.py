@@ -97,6 +97,11 @@ class Ledger:
             os.close(self._file)
             self._file = None
 
+    def reread(self) -> Ledger:
+        """Return the ledger as it is on disk now, after another process may have written."""
+        self.close()
+        return Ledger(self.path, self.now)
+
     def pin(self, portfolio_uuid: str) -> None:
         """Bind the ledger to an account at the first run; refuse any other ever after."""
         known = self.state.portfolio_uuid

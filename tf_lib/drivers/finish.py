@@ -1,0 +1,198 @@
+"""
+The finish: what a run comes to, in one summary, one mail and one mark.
+
+The summary is made from the run's folder and the ledger alone, so it can be made by the
+launcher after the kernel is gone, whatever state it left.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tf_lib.edge.ledger_state import LedgerState
+from tf_lib.edge.run_store import RunFolder
+from tf_lib.errors import EXIT_DONE, EXIT_REFUSED, EXIT_UNPROTECTED, StateError
+
+_STATES = {EXIT_DONE: "done", EXIT_UNPROTECTED: "unprotected", EXIT_REFUSED: "refused"}
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the launcher knows of a run besides its folder."""
+
+    day: dt.date
+    profile: str
+    run_id: str
+    attempt: int
+    is_dry: bool
+    exit_code: int
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """The run's state in a word."""
+        if self.is_dry and self.exit_code == EXIT_DONE:
+            return "dry"
+        return _STATES.get(self.exit_code, "failed")
+
+
+def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> dict[str, Any]:
+    """Return the daily summary: the single source of truth for mail and page."""
+    plan = _optional(folder, "plan.json")
+    account = _optional(folder, "account_after.json") or _optional(folder, "inputs/account.json")
+    decision = plan.get("decision", {})
+    bare = bare_seconds(ledger, facts.day)
+    stops = _last_stops(folder)
+    orders = [
+        _without_action(r)
+        for name in ("order_submit", "dust_submit")
+        for r in _results(folder, name)
+    ]
+    return {
+        "date": facts.day.isoformat(),
+        "profile": facts.profile,
+        "run_id": facts.run_id,
+        "state": facts.state,
+        "exit_code": facts.exit_code,
+        "attempt": facts.attempt,
+        "equity": _equity(account, decision),
+        "cash": _cash(account),
+        "positions": _positions(account, stops, bare),
+        "tickers": decision.get("tickers", {}),
+        "sleeves": decision.get("sleeves", {}),
+        "portfolio": decision.get("portfolio", {}),
+        "trades": _trades(decision),
+        "orders": orders,
+        "stops": stops,
+        "rejects": [r for r in orders if r.get("status") == "refused"] + _refused_sends(folder),
+        "cooldowns": _cooldowns(ledger, account),
+        "data_quality": _data_quality(folder, decision),
+        "errors": folder.logs.read("errors"),
+        "problems": list(facts.problems),
+        "bare_seconds": bare,
+        "artifacts": folder.artifacts(),
+    }
+
+
+def bare_seconds(ledger: LedgerState, day: dt.date) -> dict[str, float]:
+    """Return the seconds that each position was without its stop on a day, from the ledger."""
+    return {
+        product: round(seconds, 3)
+        for (on, product), seconds in sorted(ledger.bare_seconds.items())
+        if on == day
+    }
+
+
+def _optional(folder: RunFolder, name: str) -> dict[str, Any]:
+    try:
+        content = folder.read_json(name)
+    except StateError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _results(folder: RunFolder, name: str) -> list[dict[str, Any]]:
+    return [line for line in folder.logs.read(name) if line.get("action") == "result"]
+
+
+def _refused_sends(folder: RunFolder) -> list[dict[str, Any]]:
+    names = ("order_submit", "dust_submit", "stop_updates")
+    lines = [line for name in names for line in folder.logs.read(name)]
+    return [_without_action(line) for line in lines if line.get("answer") == "refused"]
+
+
+def _last_stops(folder: RunFolder) -> list[dict[str, Any]]:
+    """Return the last word on each product's protection."""
+    last = {row["product"]: _without_action(row) for row in _results(folder, "stop_updates")}
+    return [last[product] for product in sorted(last)]
+
+
+def _without_action(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in line.items() if key != "action"}
+
+
+def _equity(account: Mapping[str, Any], decision: Mapping[str, Any]) -> float | None:
+    """Return cash and universe holdings at mid, read after the trades."""
+    if not account:
+        value = decision.get("portfolio", {}).get("equity")
+        return float(value) if value is not None else None
+    total = float(_cash(account) or 0.0)
+    for ticker in decision.get("tickers", account["products"]):
+        wallet = account["wallets"].get(ticker.split("-")[0])
+        price = _price(ticker, account, decision)
+        if wallet is not None and price is not None:
+            total += _units(wallet) * price
+    return total
+
+
+def _price(ticker: str, account: Mapping[str, Any], decision: Mapping[str, Any]) -> float | None:
+    quote = account["quotes"].get(ticker)
+    if quote is not None:
+        return (float(quote["bid"]) + float(quote["ask"])) / 2
+    close = decision.get("tickers", {}).get(ticker, {}).get("close")
+    return float(close) if close is not None else None
+
+
+def _units(wallet: Mapping[str, str]) -> float:
+    return float(wallet["available"]) + float(wallet["hold"])
+
+
+def _cash(account: Mapping[str, Any]) -> float | None:
+    if not account:
+        return None
+    wallet = account["wallets"].get(account["quote_currency"])
+    return _units(wallet) if wallet is not None else 0.0
+
+
+def _positions(
+    account: Mapping[str, Any], stops: list[dict[str, Any]], bare: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return each holding with its value and its stop."""
+    by_product = {row["product"]: row for row in stops}
+    positions: dict[str, Any] = {}
+    for ticker in account.get("products", {}):
+        wallet = account["wallets"].get(ticker.split("-")[0])
+        if wallet is None or not _units(wallet):
+            continue
+        price = _price(ticker, account, {})
+        stop = by_product.get(ticker, {})
+        positions[ticker] = {
+            "available": wallet["available"],
+            "hold": wallet["hold"],
+            "notional": _units(wallet) * price if price is not None else None,
+            "price": price,
+            "stop": stop.get("resting_level"),
+            "stop_limit": stop.get("limit_price"),
+            "status": stop.get("status"),
+            "bare_seconds": bare.get(ticker, 0.0),
+        }
+    return positions
+
+
+def _trades(decision: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        ticker: {"reason": row["reason"], "trade_notional": row["trade_notional"]}
+        for ticker, row in decision.get("tickers", {}).items()
+        if row["trade_notional"]
+    }
+
+
+def _cooldowns(ledger: LedgerState, account: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        **account.get("cooldowns", {}),
+        **{ticker: day.isoformat() for ticker, day in sorted(ledger.cooldowns.items())},
+    }
+
+
+def _data_quality(folder: RunFolder, decision: Mapping[str, Any]) -> dict[str, Any]:
+    report = _optional(folder, "inputs/data.json")
+    rows = decision.get("tickers", {})
+    return {
+        "not_ok": sorted(ticker for ticker, row in rows.items() if not row["data_ok"]),
+        "problems": report.get("problems", []),
+        "revisions": report.get("revisions", []),
+        "requests": report.get("requests"),
+    }

@@ -1,0 +1,171 @@
+"""
+Opening a day: what the first cell of the notebook calls.
+
+Armed by the launcher it is the live day; opened by anybody else it is a finished run's folder,
+read only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tf_lib.drivers.day import Day
+from tf_lib.drivers.live import LiveSession
+from tf_lib.drivers.place import Place, connect
+from tf_lib.drivers.preview import PreviewSession
+from tf_lib.drivers.recorded import RecordedSession
+from tf_lib.edge.arming import ArmedFor, Arming, claim, is_offered
+from tf_lib.edge.candles import CandleCache
+from tf_lib.edge.clock import clock_offset
+from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.run_store import RunFolder
+from tf_lib.errors import HaltRun, StateError
+from tf_lib.parameters import Config, config_from_mapping, read_yaml
+
+SESSION_FILE = "session.json"
+RUN_VARIABLE = "TF_RUN_DIR"
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+def open_day(run_dir: str = "") -> Day:
+    """
+    Return the day of a run folder: live if this process was armed for it, else read only.
+
+    Parameters
+    ----------
+    run_dir : str
+        Folder of the run. Empty: the environment's TF_RUN_DIR, else the demo's newest run.
+
+    Raises
+    ------
+    StateError
+        If there is no such run to look at.
+    PreflightRefused
+        If a token is offered that was not made for exactly this run.
+    """
+    if is_offered() and run_dir:
+        return armed_day(Path(run_dir), os.environ.copy())
+    return recorded_day(_chosen(run_dir))
+
+
+def _chosen(run_dir: str) -> Path:
+    name = run_dir or os.environ.get(RUN_VARIABLE, "")
+    if name:
+        return Path(name)
+    demo = PROJECT_ROOT / "runs" / "demo"
+    days = sorted(p.parent for p in demo.glob("*-*-*/inputs/account.json"))
+    if not days:
+        raise StateError(
+            f"there is no run under {demo} yet. Make one with scripts/run_papermill.sh, or name a "
+            "run's folder in the parameter run_dir."
+        )
+    return days[-1]
+
+
+def recorded_day(path: Path) -> Day:
+    """Return a finished run as a day that only reads its own folder."""
+    if not path.is_dir():
+        raise StateError(f"{path}: there is no such run folder")
+    config = config_of(path)
+    folder = RunFolder(path, now=_no_clock)
+    day = day_of(folder)
+    return Day(day, config, RecordedSession(folder), folder, writes=False)
+
+
+def _no_clock() -> dt.datetime:
+    raise StateError("a recorded run writes nothing, so it has no time of its own")
+
+
+def config_of(path: Path) -> Config:
+    """Read the merged parameters of a run."""
+    file = path / "config.yaml"
+    if not file.exists():
+        raise StateError(f"{file}: this run has no config.yaml")
+    return config_from_mapping(read_yaml(file), source=str(file))
+
+
+def day_of(folder: RunFolder) -> dt.date:
+    """Return the day a run decided: of its account's reading, which is part of its inputs."""
+    account = folder.read_json("inputs/account.json")
+    try:
+        return dt.date.fromisoformat(account["day"])
+    except (KeyError, ValueError) as error:
+        raise StateError(f"{folder.path}/inputs/account.json names no day: {error!r}") from None
+
+
+def config_sha256(config: Config) -> str:
+    """Return what a token is bound to of the parameters."""
+    return hashlib.sha256(repr(config.to_mapping()).encode()).hexdigest()
+
+
+def armed_day(path: Path, environment: Mapping[str, str]) -> Day:
+    """
+    Return the live day of a run that the launcher prepared, using up its token.
+
+    A dry run gets the same day with hands that only preview.
+    """
+    folder = RunFolder(path, now=_no_clock)
+    session = folder.read_json(SESSION_FILE)
+    config = config_from_mapping(session["config"], source=str(path / SESSION_FILE))
+    day = dt.date.fromisoformat(session["day"])
+    armed_for = ArmedFor(
+        session["profile"], session["day"], config_sha256(config), session["portfolio_uuid"]
+    )
+    arming = claim(environment, armed_for)
+    connection = connect(Place.from_mapping(session["place"]))
+    connection.client.before_send = _guard(arming, is_dry=session["is_dry"])
+    state = Path(session["state"])
+    ledger_path = state / FILE_NAME
+    if session["is_dry"]:
+        ledger_path = _copied(ledger_path, path / ".dry_state")
+    ledger = Ledger(ledger_path, connection.now)
+    folder = RunFolder(path, now=connection.now)
+    desk = Desk(
+        client=connection.client,
+        ledger=ledger,
+        logs=folder.logs,
+        config=config,
+        day=day,
+        now=connection.now,
+        pause=connection.pause,
+    )
+    made: dict[str, Any] = {
+        "desk": desk,
+        "cache": CandleCache(state / "candles"),
+        "clock_offset": lambda: 0.0 if _own_clock(session) else clock_offset(connection.client),
+        "protect_only": session["protect_only"],
+    }
+    hands = PreviewSession(**made) if session["is_dry"] else LiveSession(**made)
+    return Day(day, config, hands, folder)
+
+
+def _guard(arming: Arming, *, is_dry: bool) -> Callable[[str, str], None]:
+    """Return what is asked before each changing request."""
+
+    def check(action: str, subject: str) -> None:
+        if is_dry:
+            raise HaltRun(f"a dry run sends nothing, but {action} {subject} was about to be sent")
+        arming.check()
+
+    return check
+
+
+def _own_clock(session: Mapping[str, Any]) -> bool:
+    """An exchange whose time we take as ours cannot be off."""
+    return bool(session["place"]["clock"] == "exchange")
+
+
+def _copied(ledger: Path, folder: Path) -> Path:
+    """Give a dry run its own copy of the ledger, so that nothing it learns is written down."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / FILE_NAME
+    if ledger.exists():
+        shutil.copyfile(ledger, copy)
+    return copy

@@ -1,0 +1,212 @@
+"""
+The place: which exchange a profile speaks to, and how it is reached.
+
+`simulated` without an address is embedded: it lives in the launcher's process, with its state
+in the profile's folder and its clock moved to 00:01 UTC of the day. Everything else is found
+by its address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
+from tf_lib.core.product_text import product_from_candles
+from tf_lib.core.records import Product
+from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
+from tf_lib.edge.clock import now_source, wall_now
+from tf_lib.edge.coinbase import Coinbase, is_loopback
+from tf_lib.errors import ParameterError, PreflightRefused
+from tf_lib.parameters import Config
+
+START_OF_DAY = dt.time(0, 1)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the exchange is; no secret, so that it may be written down."""
+
+    base_url: str | None
+    ca_file: str | None
+    key_file: str | None
+    clock: str
+    is_embedded: bool
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain values."""
+        return dict(self.__dict__)
+
+    @classmethod
+    def from_mapping(cls, record: Mapping[str, Any]) -> Place:
+        """Read back what `to_mapping` wrote."""
+        return cls(**record)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A client, and time as its exchange counts it."""
+
+    client: Coinbase
+    now: Callable[[], dt.datetime]
+    pause: Callable[[float], None]
+
+
+def is_embedded(config: Config) -> bool:
+    """Whether the exchange lives in the launcher's own process."""
+    return config.exchange.kind in ("simulated", "paper") and config.exchange.base_url is None
+
+
+def has_own_clock(config: Config) -> bool:
+    """Whether the day is the exchange's own affair, so that no gate of the wall applies."""
+    return config.exchange.kind == "simulated" and config.exchange.base_url is None
+
+
+def check_place(config: Config) -> None:
+    """
+    Refuse an exchange that must not be spoken to.
+
+    Raises
+    ------
+    PreflightRefused
+        If the address is not on this machine: real orders wait for the proofs of execution.
+    ParameterError
+        If the exchange's own clock is asked for where only the wall's may count.
+    """
+    exchange = config.exchange
+    if is_embedded(config):
+        return
+    if exchange.clock == "exchange" and not is_loopback(exchange.base_url):
+        raise ParameterError("exchange.clock: 'exchange' is refused for the real host, use wall")
+    if not is_loopback(exchange.base_url):
+        raise PreflightRefused(
+            f"exchange.kind {exchange.kind} at {exchange.base_url or 'the real exchange'}: only a "
+            "host on this machine is spoken to until the proofs of docs/proofs.md are in place "
+            "and green. Nothing was sent."
+        )
+
+
+@contextlib.contextmanager
+def open_place(
+    config: Config, state: Path, day: dt.date, *, copy_to: Path | None = None
+) -> Iterator[Place]:
+    """
+    Yield where the exchange is; an embedded one runs until the block ends.
+
+    With `copy_to` an embedded one works on a copy there, so that neither its clock nor anything
+    else of it moves.
+
+    Raises
+    ------
+    ParameterError
+        If `day` lies before the simulated exchange's own time.
+    PreflightRefused
+        If the exchange must not be spoken to.
+    """
+    check_place(config)
+    exchange = config.exchange
+    if not is_embedded(config):
+        yield Place(
+            exchange.base_url,
+            exchange.ca_file,
+            exchange.key_file,
+            exchange.clock,
+            is_embedded=False,
+        )
+        return
+    from tf_lib.simulator import SimulatedExchange
+
+    file = state / "exchange.sqlite"
+    if copy_to is not None:
+        file = _copied(file, copy_to)
+    with SimulatedExchange(_settings(config, state, file, day)) as embedded:
+        _move_clock(embedded, day)
+        endpoint = embedded.start()
+        yield Place(
+            base_url=endpoint.base_url,
+            ca_file=str(endpoint.ca_file),
+            key_file=str(endpoint.key_file),
+            clock="exchange",
+            is_embedded=True,
+        )
+
+
+def _copied(file: Path, folder: Path) -> Path:
+    """Copy the exchange's state as one consistent whole, even while another process uses it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / file.name
+    if file.exists():
+        with (
+            contextlib.closing(sqlite3.connect(file)) as source,
+            contextlib.closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+    return copy
+
+
+def _settings(config: Config, state: Path, file: Path, day: dt.date) -> Any:
+    from tf_lib.simulator import SimulatorSettings
+
+    exchange, costs = config.exchange, config.execution_and_costs
+    tickers = config.universe.sorted_tickers
+    candles = None
+    if exchange.candles != "synthetic":
+        candles = read_candle_folder(Path(exchange.candles), tickers)
+    return SimulatorSettings(
+        candles=candles,
+        tickers=tickers,
+        products=_products(config),
+        starting_cash=Decimal(exchange.starting_cash),
+        portfolio_name=config.portfolio.name,
+        state_file=file,
+        log_file=state / "exchange_requests.jsonl",
+        as_of=day,
+        seed=exchange.seed,
+        slippage=Decimal(repr(costs.transaction_cost_est)),
+        maker_fee=Decimal(repr(costs.maker_fee)),
+        taker_fee=Decimal(repr(costs.taker_fee)),
+    )
+
+
+def _products(config: Config) -> dict[str, Product]:
+    """Return the rules: of the file, else built in, else what the candles' decimals tell."""
+    exchange = config.exchange
+    table = dict(read_products_file(Path(exchange.products))) if exchange.products else {}
+    for ticker in config.universe.sorted_tickers:
+        is_known = ticker in table or ticker in BUILT_IN_PRODUCTS
+        if not is_known and exchange.candles != "synthetic":
+            text = (Path(exchange.candles) / f"{ticker}.csv").read_text(encoding="utf-8")
+            table[ticker] = product_from_candles(ticker, text)
+    return dict(products_for(config.universe.sorted_tickers, table))
+
+
+def _move_clock(embedded: Any, day: dt.date) -> None:
+    """Move the exchange to the day's start; a day it has passed cannot be run again."""
+    start = dt.datetime.combine(day, START_OF_DAY, dt.UTC)
+    now = embedded.now()
+    if now.date() > day:
+        raise ParameterError(
+            f"--date {day}: the simulated exchange is already at {now:%Y-%m-%d %H:%M} UTC and its "
+            "time does not go back. Use a later date, or another --runs folder to start anew."
+        )
+    if now < start:
+        embedded.advance_to(start)
+
+
+def connect(place: Place) -> Connection:
+    """Make the client of a place, with its clock."""
+    client = Coinbase.connect(
+        place.base_url,
+        ca_file=Path(place.ca_file) if place.ca_file else None,
+        key_file=Path(place.key_file) if place.key_file else None,
+    )
+    now = now_source("exchange", client) if place.clock == "exchange" else wall_now
+    pause = client.advance_simulated if place.is_embedded else time.sleep
+    return Connection(client, now, pause)

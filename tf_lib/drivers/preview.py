@@ -1,0 +1,102 @@
+"""
+The preview session: a dry run. It reads the exchange and asks what it would say; nothing more.
+
+A preview that is refused only because our own stop holds the base is no fault: the real run
+would cancel that stop first, and the record says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tf_lib.core.orders import PlannedOrder
+from tf_lib.core.records import MarketOrder, Side
+from tf_lib.core.stops import is_worthwhile_raise, plan_stop
+from tf_lib.drivers.live import LiveSession
+from tf_lib.drivers.session import Rows
+
+WOULD_CANCEL_FIRST = "would_cancel_first"
+
+
+class PreviewSession(LiveSession):
+    """Live inputs, hands that only preview; its ledger is a copy."""
+
+    mode = "dry"
+
+    def _settle(self) -> None:
+        """Read the orders whose id is known; one without an answer stays open, nothing is sent."""
+        for order in self.desk.ledger.state.live_orders():
+            if order.order_id:
+                self.desk.refresh(order.client_id)
+
+    def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
+        """Preview the sells."""
+        return [self._preview(order) for order in orders]
+
+    def buy(self, orders: Sequence[PlannedOrder]) -> Rows:
+        """Preview the buys."""
+        return [self._preview(order) for order in orders]
+
+    def close_dust(self, products: Sequence[str]) -> Rows:
+        """Preview nothing: what is dust depends on sells that did not happen."""
+        return []
+
+    def _preview(self, order: PlannedOrder) -> dict[str, Any]:
+        market = MarketOrder(order.product_id, order.side, order.base_size)
+        codes = self.desk.client.preview_market(market)
+        lacks_base = order.side is Side.SELL and any("INSUFFICIENT" in code for code in codes)
+        if lacks_base and order.product_id in self._open_stops():
+            status = WOULD_CANCEL_FIRST
+        else:
+            status = "refused" if codes else "preview_ok"
+        row = {**order.to_mapping(), "status": status, "note": ", ".join(codes)}
+        self.desk.logs.write("order_submit", action="result", **row)
+        return row
+
+    def clean_up(self) -> Rows:
+        """Cancel nothing."""
+        return []
+
+    def protect(self) -> Rows:
+        """Say what would be done for each holding's stop."""
+        return [
+            self._would_protect(product_id)
+            for product_id in sorted(self.desk.products)
+            if self._held(product_id)
+        ]
+
+    def _would_protect(self, product_id: str) -> dict[str, Any]:
+        product = self.desk.products[product_id]
+        protection = self._protection(product)
+        plan = plan_stop(
+            protection.target_level,
+            last=self.desk.client.last_trade(product_id),
+            atr=protection.atr,
+            product=product,
+            stops=self.desk.config.stops,
+        )
+        rests = self._open_stops().get(product_id)
+        bps = self.desk.config.stops.min_raise_bps
+        if plan is None:
+            reason = "no level is possible"
+        elif rests is None:
+            reason = "would place a stop"
+        elif is_worthwhile_raise(rests, plan.resting_level, min_raise_bps=bps):
+            reason = "would raise the stop"
+        else:
+            reason = "stop in place"
+        row = {
+            "product": product_id,
+            "status": "skip",
+            "reason": reason,
+            "held": format(self._held(product_id), "f"),
+            "target_level": format(protection.target_level, "f"),
+            "resting_level": format(rests, "f") if rests is not None else None,
+            "source": protection.source,
+        }
+        self.desk.logs.write("stop_updates", action="result", **row)
+        return row
+
+    def complete(self) -> None:
+        """Mark nothing."""

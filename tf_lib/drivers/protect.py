@@ -1,0 +1,76 @@
+"""
+Protect: cover what is held, and nothing else.
+
+Runs after a day that failed, and by hand. It needs the pinned portfolio and a key that can
+trade; it buys nothing, plans nothing and raises no stop.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from tf_lib.drivers.live import LiveSession
+from tf_lib.drivers.place import Connection
+from tf_lib.drivers.session import Rows
+from tf_lib.edge.candles import CandleCache
+from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.run_store import RunLogs
+from tf_lib.errors import PreflightRefused
+from tf_lib.parameters import Config
+
+
+def protect_holdings(
+    connection: Connection, config: Config, state: Path, logs: RunLogs, day: dt.date
+) -> Rows:
+    """
+    Settle what is open and put every holding under a stop at the level that is known.
+
+    Returns
+    -------
+    Rows
+        One row per holding, as in ``stop_updates``; ``failed`` means bare.
+
+    Raises
+    ------
+    PreflightRefused
+        If the key is bound to another portfolio than the ledger.
+    """
+    ledger = Ledger(state / FILE_NAME, connection.now)
+    key = connection.client.key_permissions()
+    if not key.can_trade:
+        raise PreflightRefused("the key cannot trade, so nothing can be protected with it")
+    ledger.pin(key.portfolio_uuid)
+    desk = Desk(
+        client=connection.client,
+        ledger=ledger,
+        logs=logs,
+        config=config,
+        day=day,
+        now=connection.now,
+        pause=connection.pause,
+    )
+    session = LiveSession(
+        desk, CandleCache(state / "candles"), lambda: 0.0, protect_only="protection only"
+    )
+    try:
+        session.settle_and_read()
+        return session.protect()
+    finally:
+        ledger.close()
+
+
+def failures(rows: Rows) -> list[str]:
+    """Return what is bare, in words."""
+    return [f"{row['product']}: {row['reason']}" for row in rows if row["status"] == "failed"]
+
+
+def unsettled(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return own orders that are no stops and whose end is not known."""
+    return [
+        {"client_id": order.client_id, "product": order.product_id, "stage": str(order.stage)}
+        for order in ledger.state.live_orders()
+        if not order.key.leg.is_stop
+    ]

@@ -1,0 +1,121 @@
+"""``tf simulator``: the simulated exchange as a process of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import signal
+import threading
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from tf_lib.errors import EXIT_DONE, ParameterError
+from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tf_lib.core.records import Product
+
+
+def simulator_command(
+    candles: str = "synthetic",
+    products: Path | None = None,
+    as_of: str | None = None,
+    port: int = 0,
+    state: Path | None = None,
+    cash: str = "15000",
+    portfolio_name: str = "Trend Following",
+    faults: Path | None = None,
+    log: Path | None = None,
+    seed: int = 7,
+) -> int:
+    """
+    Run a simulated exchange until SIGTERM or SIGINT.
+
+    The first line on stdout is JSON: base_url, ca_file, key_file, portfolio_uuid.
+
+    Parameters
+    ----------
+    candles : str
+        ``synthetic`` or a candle folder.
+    products : Path or None
+        Products file; None: the built-in table.
+    as_of : str or None
+        Day at whose 00:01 UTC a new state begins; None: now.
+    port : int
+        0 takes a free one.
+    state : Path or None
+        SQLite file; None: memory only.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    settings = SimulatorSettings(
+        candles=_candles(candles),
+        products=_products(products),
+        starting_cash=_money(cash),
+        portfolio_name=portfolio_name,
+        state_file=state,
+        log_file=log,
+        as_of=_day(as_of),
+        seed=seed,
+        faults=faults,
+        running=True,
+        port=port,
+        keeps_log=False,
+    )
+    wanted = threading.Event()
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        wanted.set()
+
+    before = {each: signal.signal(each, leave) for each in (signal.SIGTERM, signal.SIGINT)}
+    exchange = SimulatedExchange(settings)
+    try:
+        print(json.dumps(exchange.start().to_mapping()), flush=True)
+        wanted.wait()
+    finally:
+        exchange.stop()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    return EXIT_DONE
+
+
+def _candles(source: str) -> dict[str, pd.DataFrame] | None:
+    if source == "synthetic":
+        return None
+    from tf_lib.edge.candle_folder import read_candle_folder
+
+    return dict(read_candle_folder(Path(source), None))
+
+
+def _products(path: Path | None) -> dict[str, Product]:
+    if path is None:
+        return {}
+    from tf_lib.edge.candle_folder import read_products_file
+
+    return dict(read_products_file(path))
+
+
+def _money(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise ParameterError(f"--cash must be an amount of at least 0, got {text!r}")
+    return amount
+
+
+def _day(text: str | None) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise ParameterError(f"--as-of must be a day as YYYY-MM-DD, got {text!r}") from None
