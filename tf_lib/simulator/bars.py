@@ -1,0 +1,135 @@
+"""Daily bars as the simulated market keeps them: arrays by product, days as whole numbers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tf_lib.errors import BarsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIELDS = ("open", "high", "low", "close", "volume")
+EPOCH_DAY = dt.date(1970, 1, 1)
+
+
+def day_number(day: dt.date) -> int:
+    """
+    Days since 1970.
+
+    Examples
+    --------
+    >>> day_number(dt.date(1970, 1, 3))
+    2
+    """
+    return (day - EPOCH_DAY).days
+
+
+@dataclass(frozen=True)
+class Candle:
+    """One finished or forming bucket; prices in quote currency, volume in base units."""
+
+    start_second: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+@dataclass(frozen=True)
+class DayBars:
+    """
+    Daily bars of one product, oldest first; a day without trades has no row.
+
+    Attributes
+    ----------
+    day : int64 array of shape (n_bars,)
+        Days since 1970, strictly rising.
+    open, high, low, close, volume : float64 arrays of shape (n_bars,)
+        Prices in quote currency, volume in base units.
+    """
+
+    day: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+
+    @classmethod
+    def from_frame(cls, product_id: str, frame: pd.DataFrame) -> DayBars:
+        """Take a candle frame with a UTC ``date`` index, as `tf_lib.core.candle_text` reads it."""
+        missing = [name for name in FIELDS if name not in frame.columns]
+        if missing:
+            raise BarsError(f"{product_id}: candles need {', '.join(FIELDS)}, missing {missing}")
+        if len(frame) == 0:
+            raise BarsError(f"{product_id}: no candles")
+        index: Any = frame.index
+        if index.tz is not None:
+            index = index.tz_convert("UTC").tz_localize(None)
+        stamps = index.to_numpy().astype("datetime64[s]").astype(np.int64)
+        days = stamps // 86_400
+        if (np.diff(days) <= 0).any() or (stamps % 86_400).any():
+            raise BarsError(f"{product_id}: candles need one row per UTC day, oldest first")
+        values = (np.array(frame[name].to_numpy(), dtype=np.float64) for name in FIELDS)
+        return cls(days, *values)
+
+    def __len__(self) -> int:
+        """Count the bars."""
+        return len(self.day)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the bars in the form candle folders are read into."""
+        import pandas as pd
+
+        index = pd.DatetimeIndex(
+            self.day.astype("datetime64[D]").astype("datetime64[ns]"), name="date"
+        ).tz_localize("UTC")
+        return pd.DataFrame({name: getattr(self, name) for name in FIELDS}, index=index)
+
+    def rows(self, first: int, last: int) -> Iterator[int]:
+        """Row numbers of the days `first` to `last`, both included, oldest first."""
+        begin, end = np.searchsorted(self.day, [first, last + 1])
+        return iter(range(int(begin), int(end)))
+
+    def candle(self, row: int) -> Candle:
+        """Return one bar exactly as it was given."""
+        return Candle(
+            int(self.day[row]) * 86_400,
+            *(exact(float(getattr(self, name)[row])) for name in FIELDS),
+        )
+
+
+def exact(value: float) -> Decimal:
+    """
+    The shortest decimal that names a float: the text it was read from.
+
+    Examples
+    --------
+    >>> exact(0.07345)
+    Decimal('0.07345')
+    """
+    return Decimal(repr(value))
+
+
+def plain(value: Decimal) -> str:
+    """
+    A decimal without exponent and without needless zeros.
+
+    Examples
+    --------
+    >>> plain(Decimal("1E-8")), plain(Decimal("42000.0")), plain(Decimal("0.00"))
+    ('0.00000001', '42000', '0')
+    """
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

@@ -1,0 +1,90 @@
+"""The products the exchange lists, and their flags, which may be flipped while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
+from decimal import Decimal
+from typing import Any
+
+from tf_lib.core.product_table import BUILT_IN_PRODUCTS, default_product
+from tf_lib.core.records import Product
+from tf_lib.errors import InputError
+from tf_lib.simulator.bars import DayBars, exact
+
+_SYNTHETIC_TICK = "0.0001"
+_LOOKED_AT = 400
+_FLAG_TYPES = {field.name: field.type for field in fields(Product)}
+FLAG_NAMES = frozenset(
+    name for name, kind in _FLAG_TYPES.items() if kind == "bool" or name == "status"
+)
+
+
+class Catalogue(Mapping[str, Product]):
+    """
+    Products by id, in order of id.
+
+    Parameters
+    ----------
+    products : mapping of product id to Product
+    """
+
+    def __init__(self, products: Mapping[str, Product]) -> None:
+        self._products = {name: products[name] for name in sorted(products)}
+
+    def __getitem__(self, product_id: str) -> Product:
+        """Return the rules of a product as they are now."""
+        return self._products[product_id]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the product ids."""
+        return iter(self._products)
+
+    def __len__(self) -> int:
+        """Count the products."""
+        return len(self._products)
+
+    def flip(self, product_id: str, name: str, value: object) -> None:
+        """
+        Change one flag, or the status, of a product.
+
+        Raises
+        ------
+        InputError
+            No such product or flag, or a value of the wrong type.
+        """
+        if product_id not in self._products:
+            raise InputError(f"no product {product_id!r} whose flag could be set")
+        if name not in FLAG_NAMES:
+            raise InputError(f"no flag {name!r}; known are {', '.join(sorted(FLAG_NAMES))}")
+        if not isinstance(value, str if name == "status" else bool):
+            raise InputError(f"{product_id}: flag {name} cannot be {value!r}")
+        change: dict[str, Any] = {name: value}
+        self._products[product_id] = replace(self._products[product_id], **change)
+
+
+def rules_for(
+    tickers: Iterable[str], given: Mapping[str, Product], bars: Mapping[str, DayBars] | None
+) -> dict[str, Product]:
+    """
+    Return the rules of each ticker: given, else built in, else the tick its candles show.
+
+    A made-up market of an unknown ticker has ticks of 0.0001.
+    """
+    rules = {}
+    for ticker in tickers:
+        known = given.get(ticker) or (None if given else BUILT_IN_PRODUCTS.get(ticker))
+        if known is None:
+            tick = _tick_of(bars[ticker]) if bars else _SYNTHETIC_TICK
+            known = default_product(ticker, tick=tick)
+        rules[ticker] = known
+    return rules
+
+
+def _tick_of(bars: DayBars) -> str:
+    decimals = 0
+    for values in (bars.open, bars.high, bars.low, bars.close):
+        for value in values[-_LOOKED_AT:]:
+            exponent = exact(float(value)).normalize().as_tuple().exponent
+            decimals = max(decimals, -exponent if isinstance(exponent, int) else 0)
+    return format(Decimal(1).scaleb(-decimals), "f")

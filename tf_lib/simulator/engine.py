@@ -1,0 +1,283 @@
+"""
+The exchange without its wire: requests in, answers out, everything remembered in between.
+
+One lock, one request at a time: the clock moves, the market catches up, the request is
+answered, the state is saved, the log is written, and only then does the answer leave.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Context, localcontext
+from typing import IO, Any
+from urllib.parse import unquote
+
+from tf_lib.errors import InputError
+from tf_lib.simulator import faults as fault_kinds
+from tf_lib.simulator.clock import SECOND, ExchangeClock, rfc3339, wall_clock
+from tf_lib.simulator.faults import FaultRule, Faults
+from tf_lib.simulator.happenings import Happenings
+from tf_lib.simulator.paths import Jump
+from tf_lib.simulator.queries import Query, Request
+from tf_lib.simulator.replies import ApiError, Reply, invalid
+from tf_lib.simulator.routes import PREFIX, find_route
+from tf_lib.simulator.state import State
+from tf_lib.simulator.venue import Venue
+
+ARITHMETIC = Context(prec=60)
+_LONGEST_LOGGED = 8192
+ADVANCE_PATH = "/simulator/advance"
+LONGEST_WAIT_SECONDS = 3600
+
+
+class LineError(ConnectionError):
+    """A scheduled fault: in-process callers see it where a client would lose its connection."""
+
+
+class Engine:
+    """
+    One exchange.
+
+    Parameters
+    ----------
+    venue : Venue
+    clock : ExchangeClock
+    state : State
+    faults : Faults
+    log : text file or None
+        Every request is appended to it as one JSON line.
+    keeps_log : bool
+        Keep the same lines in `request_log`.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        clock: ExchangeClock,
+        state: State,
+        faults: Faults,
+        *,
+        log: IO[str] | None,
+        keeps_log: bool,
+    ) -> None:
+        self.venue = venue
+        self.clock = clock
+        self.faults = faults
+        self.request_log: list[dict[str, Any]] = []
+        self.happenings = Happenings(venue)
+        self._state = state
+        self._log = log
+        self._keeps_log = keeps_log
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        with self._lock, localcontext(ARITHMETIC):
+            yield
+
+    # -- requests -----------------------------------------------------------------------------
+
+    def handle(
+        self,
+        method: str,
+        path: str,
+        query: str | Mapping[str, Any] | None = None,
+        body: Any = None,
+    ) -> tuple[int, Any]:
+        """
+        Answer a request without HTTP and without a token.
+
+        Returns
+        -------
+        tuple of (status, payload)
+
+        Raises
+        ------
+        LineError
+            A scheduled fault cut the line.
+        """
+        reply = self.respond(method, path, query, body)
+        if reply.cut is not None:
+            raise LineError(f"{method} {path}: {reply.cut} by schedule")
+        return reply.status, reply.payload if reply.text is None else reply.text
+
+    def respond(
+        self, method: str, path: str, query: str | Mapping[str, Any] | None, body: Any
+    ) -> Reply:
+        """Answer a request, scheduled faults included."""
+        with self._exclusive():
+            self.venue.matching.advance(self.clock.tick())
+            text = f"{path} {query} {json.dumps(body, default=str)}" if self.faults.counts else ""
+            rule = self.faults.strike(method, path, text)
+            if rule is not None and rule.kind in fault_kinds.BEFORE:
+                answer = sent = fault_kinds.BEFORE[rule.kind](rule, None)
+            else:
+                answer = sent = self._answer(method, path, query, body)
+                if rule is not None:
+                    sent = fault_kinds.AFTER[rule.kind](rule, answer)
+            self.save()
+            self._write_log(method, path, query, body, answer, rule)
+        return sent
+
+    def time_headers(self) -> str:
+        """Return what every answer tells of the exchange's time, as header lines."""
+        running = "running" if self.clock.is_running else "standing"
+        return f"x-exchange-time: {rfc3339(self.now())}\r\nx-exchange-clock: {running}\r\n"
+
+    def _pass_time(self, body: Any) -> Reply:
+        """Let a clock that stands still go on: a client that has to wait asks for it."""
+        wait: Any = body.get("seconds") if isinstance(body, Mapping) else None
+        is_number = isinstance(wait, int | float) and not isinstance(wait, bool)
+        if not is_number or not 0 <= wait <= LONGEST_WAIT_SECONDS:
+            raise invalid(f"seconds must be 0 to {LONGEST_WAIT_SECONDS}, got {str(wait)[:40]}")
+        if not self.clock.is_running:
+            self.advance_to(self.clock.now() + int(wait * SECOND))
+        return Reply(200, {"now": rfc3339(self.clock.now())})
+
+    def _answer(
+        self, method: str, path: str, query: str | Mapping[str, Any] | None, body: Any
+    ) -> Reply:
+        try:
+            if (method, path) == ("POST", ADVANCE_PATH):
+                return self._pass_time(body)
+            route, parts = find_route(method, path)
+            named = tuple(unquote(part) for part in parts)
+            request = Request(method, path, Query.read(query), body, named)
+            return Reply(200, route.handler(self.venue, request))
+        except ApiError as error:
+            return error.reply
+
+    def needs_token(self, method: str, path: str) -> bool:
+        """Whether a path is private; unknown paths are."""
+        try:
+            return not find_route(method, path)[0].is_public
+        except ApiError:
+            return not path.startswith(f"{PREFIX}/market/")
+
+    def log_refused(self, method: str, path: str, query: str, reply: Reply) -> None:
+        """Log a request that was turned away before it reached the exchange."""
+        with self._exclusive():
+            self._write_log(method, path, query, None, reply, None)
+
+    # -- time and the world -------------------------------------------------------------------
+
+    def now(self) -> int:
+        """Time of the exchange, in microseconds since 1970."""
+        with self._exclusive():
+            return self.clock.now()
+
+    def advance_to(self, at: int) -> None:
+        """Let time pass: every trigger, fill and event on the way happens, in order."""
+        with self._exclusive():
+            self.clock.move_to(at)
+            self.venue.matching.advance(at)
+            self.save()
+
+    def plant_jump(self, product_id: str, jump: Jump) -> None:
+        """Let a price jump at a moment that is still to come."""
+        with self._exclusive():
+            now = self.clock.now()
+            if jump.at <= now:
+                raise InputError(
+                    f"{product_id}: a jump at {rfc3339(jump.at)} is not ahead of {rfc3339(now)}"
+                )
+            self.venue.matching.advance(now)
+            self.venue.matching.market.plant_jump(product_id, jump)
+            self.venue.matching.price_changed(product_id)
+            self._state.begin()
+            self._state.put_jump(product_id, jump)
+            self._state.commit()
+
+    def happen(self, kind: str, data: dict[str, Any]) -> None:
+        """Let something of the ``world`` part of a schedule happen now."""
+        with self._exclusive():
+            now = self.clock.now()
+            self.venue.matching.schedule(now, kind, data)
+            self.venue.matching.advance(now)
+            self.save()
+
+    # -- memory -------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write what has changed; once it returns, it outlives the process."""
+        changes = self.venue.matching.changes
+        if self._state.is_kept:
+            self._state.begin()
+            self._state.put_meta(
+                {
+                    "now": str(self.clock.now()),
+                    "fault_counts": json.dumps(self.faults.counts),
+                    "event_count": str(self.venue.matching.event_count),
+                }
+            )
+            for owner, wallets in self.venue.books.items():
+                if wallets.dirty:
+                    self._state.put_wallets(owner, wallets)
+            orders = self.venue.matching.orders
+            self._state.put_orders(orders[order_id] for order_id in changes.orders)
+            self._state.put_fills(changes.fills)
+            self._state.put_events(changes.events_added, changes.events_done)
+            for flag in self.happenings.flipped:
+                self._state.put_flag(*flag)
+            self._state.commit()
+        changes.clear()
+        self.happenings.flipped.clear()
+
+    def close(self) -> None:
+        """Save and let go of the files."""
+        with self._exclusive():
+            self.save()
+            self._state.close()
+            if self._log is not None:
+                self._log.close()
+
+    def _write_log(
+        self,
+        method: str,
+        path: str,
+        query: str | Mapping[str, Any] | None,
+        body: Any,
+        reply: Reply,
+        rule: FaultRule | None,
+    ) -> None:
+        if self._log is None and not self._keeps_log:
+            return
+        line = {
+            "wall_time": rfc3339(wall_clock()),
+            "exchange_time": rfc3339(self.clock.now()),
+            "method": method,
+            "path": path,
+            "query": query if isinstance(query, str) else dict(query or {}),
+            "body": body,
+            "status": reply.status,
+            "reply": _logged(reply),
+            "changing": is_changing(method, path),
+            "fault": rule.kind if rule else None,
+        }
+        if self._keeps_log:
+            self.request_log.append(line)
+        if self._log is not None:
+            self._log.write(json.dumps(line, default=str) + "\n")
+            self._log.flush()
+
+
+def is_changing(method: str, path: str) -> bool:
+    """Whether a request may change orders or money."""
+    try:
+        return find_route(method, path)[0].is_changing
+    except ApiError:
+        return method not in ("GET", "HEAD") and path != ADVANCE_PATH
+
+
+def _logged(reply: Reply) -> Any:
+    if reply.text is not None:
+        return reply.text[:_LONGEST_LOGGED]
+    payload = reply.payload
+    if isinstance(payload, dict):
+        for name in ("candles", "products"):
+            if len(payload.get(name) or ()) > 20:
+                return {name: f"{len(payload[name])} left out"}
+    return payload

@@ -1,0 +1,302 @@
+"""
+Faults by schedule: which call fails, how, and what the world does on its own.
+
+A schedule is YAML or a mapping::
+
+    seed: 5
+    faults:
+      - {kind: drop_after, endpoint: POST /orders, calls: [2, 5]}
+      - {kind: status, endpoint: "GET /accounts", status: 503, body: html, probability: 0.1}
+    world:
+      hold_release_seconds: 5
+      jumps: [{product: BTC-USD, at: "2024-03-01T04:00:00Z", price: "51000"}]
+
+A rule counts the calls of its own endpoint. The n-th call fails if n is in ``calls`` (numbers or
+"2-5"), or by a coin that depends on the seed, the rule and n alone; without either, every call.
+Two runs of one schedule therefore fail in the same places.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from tf_lib.errors import ParameterError
+from tf_lib.simulator.replies import Cut, Reply, unauthorized
+
+PREFIX = "/api/v3/brokerage"
+_BODIES = {
+    "json": ('{"error":"INTERNAL","error_details":"scheduled fault","message":"scheduled fault"}'),
+    "empty": "",
+    "html": "<html><head><title>Error</title></head><body><h1>Just a moment</h1></body></html>",
+    "text": "upstream connect error or disconnect/reset before headers",
+}
+_TYPES = {"json": "application/json", "html": "text/html; charset=UTF-8"}
+_RATE_LIMITED = '{"errors":[{"id":"rate_limit_exceeded","message":"Too many requests"}]}'
+
+
+@dataclass(frozen=True)
+class FaultRule:
+    """
+    One line of a schedule.
+
+    Attributes
+    ----------
+    kind : str
+        A name in `KINDS`.
+    method, path : str
+        Which calls; the path is without the prefix and may hold ``*``.
+    calls : frozenset of int
+        Which calls of this endpoint, from 1; empty means all, or those the coin picks.
+    probability : float or None
+    contains : str
+        Only calls whose path, query or body holds this text count.
+    options : mapping
+        What the kind needs: ``status``, ``body``, ``field``, ``value``, ``seconds``.
+    """
+
+    kind: str
+    method: str = "*"
+    path: str = "*"
+    calls: frozenset[int] = frozenset()
+    probability: float | None = None
+    contains: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def concerns(self, method: str, path: str, text: str) -> bool:
+        """Whether a call is one of those this rule counts."""
+        return (
+            fnmatchcase(method, self.method)
+            and fnmatchcase(path.removeprefix(PREFIX), self.path)
+            and self.contains in text
+        )
+
+
+@dataclass(frozen=True)
+class FaultPlan:
+    """A whole schedule: rules, the coin's seed, and the world's own doings."""
+
+    rules: tuple[FaultRule, ...] = ()
+    seed: int = 0
+    world: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Faults:
+    """The schedule at work: counts calls and picks the rule that strikes."""
+
+    def __init__(self, plan: FaultPlan, counts: Sequence[int] = ()) -> None:
+        self.plan = plan
+        self.counts = list(counts) or [0] * len(plan.rules)
+        if len(self.counts) != len(plan.rules):
+            self.counts = [0] * len(plan.rules)
+
+    def add(self, rule: FaultRule) -> None:
+        """Let one more rule count from now on."""
+        self.plan = replace(self.plan, rules=(*self.plan.rules, rule))
+        self.counts.append(0)
+
+    def clear(self) -> None:
+        """Forget every rule."""
+        self.plan = replace(self.plan, rules=())
+        self.counts.clear()
+
+    def strike(self, method: str, path: str, text: str) -> FaultRule | None:
+        """Return the first rule that strikes this call, counting it for all it concerns."""
+        struck = None
+        for index, rule in enumerate(self.plan.rules):
+            if not rule.concerns(method, path, text):
+                continue
+            self.counts[index] += 1
+            if struck is None and self._falls(rule, index, self.counts[index]):
+                struck = rule
+        return struck
+
+    def _falls(self, rule: FaultRule, index: int, number: int) -> bool:
+        if rule.calls:
+            return number in rule.calls
+        if rule.probability is None:
+            return True
+        coin = hashlib.sha256(f"{self.plan.seed}|{index}|{number}".encode()).digest()
+        return int.from_bytes(coin[:8], "big") / 2**64 < rule.probability
+
+
+# -- what a fault does to a call ---------------------------------------------------------------
+
+
+def _no_answer(rule: FaultRule, reply: Reply | None) -> Reply:
+    return Reply(0, cut=Cut.CLOSE, wait_seconds=float(rule.options.get("seconds", 0)))
+
+
+def _reset(rule: FaultRule, reply: Reply | None) -> Reply:
+    return Reply(0, cut=Cut.RESET)
+
+
+def _status(rule: FaultRule, reply: Reply | None) -> Reply:
+    status, body = int(rule.options.get("status", 503)), str(rule.options.get("body", "json"))
+    if status == 401:
+        return unauthorized()
+    text = _RATE_LIMITED if status == 429 and body == "json" else _BODIES[body]
+    return Reply(status, text=text, content_type=_TYPES.get(body, "text/plain; charset=utf-8"))
+
+
+def _unauthorized(rule: FaultRule, reply: Reply | None) -> Reply:
+    return unauthorized()
+
+
+def _truncated(rule: FaultRule, reply: Reply | None) -> Reply:
+    text = json.dumps(reply.payload if reply else {})
+    return Reply(200, text=text[: max(1, len(text) // 2)])
+
+
+def _cut_in_reply(rule: FaultRule, reply: Reply | None) -> Reply:
+    return replace(reply or Reply(200, {}), cut=Cut.TRUNCATE)
+
+
+def _slow(rule: FaultRule, reply: Reply | None) -> Reply:
+    return replace(reply or Reply(200, {}), wait_seconds=float(rule.options.get("seconds", 1)))
+
+
+def _put_field(rule: FaultRule, reply: Reply | None) -> Reply:
+    payload = json.loads(json.dumps(reply.payload if reply else {}))
+    _walk(payload, str(rule.options["field"]).split("."), rule.options.get("value"), put=True)
+    return replace(reply or Reply(200), payload=payload)
+
+
+def _remove_field(rule: FaultRule, reply: Reply | None) -> Reply:
+    payload = json.loads(json.dumps(reply.payload if reply else {}))
+    _walk(payload, str(rule.options["field"]).split("."), None, put=False)
+    return replace(reply or Reply(200), payload=payload)
+
+
+def _loop_cursor(rule: FaultRule, reply: Reply | None) -> Reply:
+    payload = dict(reply.payload) if reply and isinstance(reply.payload, dict) else {}
+    return Reply(200, payload | {"has_next": True, "cursor": "MA=="})
+
+
+def _walk(node: Any, keys: list[str], value: Any, *, put: bool) -> None:
+    """Set or remove a field; ``*`` stands for every item of a list."""
+    key, rest = keys[0], keys[1:]
+    if isinstance(node, list):
+        chosen = node if key == "*" else node[int(key) : int(key) + 1] if key.isdigit() else []
+        for item in chosen:
+            if rest:
+                _walk(item, rest, value, put=put)
+    elif isinstance(node, dict):
+        if rest:
+            _walk(node.get(key), rest, value, put=put)
+        elif put:
+            node[key] = value
+        else:
+            node.pop(key, None)
+
+
+Effect = Callable[[FaultRule, Reply | None], Reply]
+BEFORE: Mapping[str, Effect] = {
+    "drop_before": _no_answer,
+    "reset_before": _reset,
+    "status": _status,
+    "unauthorized": _unauthorized,
+}
+AFTER: Mapping[str, Effect] = {
+    "drop_after": _no_answer,
+    "reset_after": _reset,
+    "status_after": _status,
+    "truncated_json": _truncated,
+    "reset_in_reply": _cut_in_reply,
+    "slow": _slow,
+    "put_field": _put_field,
+    "remove_field": _remove_field,
+    "loop_cursor": _loop_cursor,
+}
+KINDS = (*BEFORE, *AFTER)
+
+
+# -- reading a schedule ------------------------------------------------------------------------
+
+_RULE_KEYS = ("kind", "endpoint", "calls", "probability", "contains")
+_OPTION_KEYS = ("status", "body", "seconds", "field", "value")
+
+
+def read_faults(source: FaultPlan | Mapping[str, Any] | Path | str | None) -> FaultPlan:
+    """
+    Read a schedule from a file, or take one that is already a mapping.
+
+    Raises
+    ------
+    ParameterError
+        An unknown kind, key or body, naming what is known.
+    """
+    if source is None or isinstance(source, FaultPlan):
+        return source or FaultPlan()
+    if isinstance(source, Mapping):
+        return _plan(source, "faults")
+    import yaml
+
+    path = Path(source)
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(f"{path}: cannot read the fault schedule: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path}: not YAML: {error}") from None
+    if not isinstance(loaded, Mapping):
+        raise ParameterError(f"{path}: a fault schedule is a mapping with faults and world")
+    return _plan(loaded, str(path))
+
+
+def _plan(mapping: Mapping[str, Any], source: str) -> FaultPlan:
+    _known(mapping, ("seed", "faults", "world"), source)
+    rules = mapping.get("faults") or []
+    if not isinstance(rules, Sequence) or isinstance(rules, str):
+        raise ParameterError(f"{source}: faults must be a list, got {rules!r}")
+    parsed = tuple(fault_rule(rule, f"{source}: fault {n}") for n, rule in enumerate(rules, 1))
+    world = mapping.get("world") or {}
+    if not isinstance(world, Mapping):
+        raise ParameterError(f"{source}: world must be a mapping, got {world!r}")
+    return FaultPlan(parsed, int(mapping.get("seed", 0)), world)
+
+
+def fault_rule(mapping: Mapping[str, Any], source: str = "fault") -> FaultRule:
+    """Read one rule."""
+    if not isinstance(mapping, Mapping) or mapping.get("kind") not in KINDS:
+        got = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
+        raise ParameterError(f"{source}: unknown kind {got!r}; known are {', '.join(KINDS)}")
+    _known(mapping, (*_RULE_KEYS, *_OPTION_KEYS), source)
+    if mapping.get("body", "json") not in _BODIES:
+        known = ", ".join(_BODIES)
+        raise ParameterError(f"{source}: body must be one of {known}, got {mapping['body']!r}")
+    if mapping["kind"] in ("put_field", "remove_field") and "field" not in mapping:
+        raise ParameterError(f"{source}: {mapping['kind']} needs field, as in orders.*.status")
+    method, _, path = str(mapping.get("endpoint", "* *")).partition(" ")
+    probability = mapping.get("probability")
+    return FaultRule(
+        kind=mapping["kind"],
+        method=method,
+        path=path or "*",
+        calls=_calls(mapping.get("calls"), source),
+        probability=None if probability is None else float(probability),
+        contains=str(mapping.get("contains", "")),
+        options={key: mapping[key] for key in _OPTION_KEYS if key in mapping},
+    )
+
+
+def _calls(value: Any, source: str) -> frozenset[int]:
+    items = value if isinstance(value, list) else [] if value is None else [value]
+    numbers: set[int] = set()
+    for item in items:
+        first, _, last = str(item).partition("-")
+        if not (first.isdigit() and (last or first).isdigit()):
+            raise ParameterError(f'{source}: calls are numbers or "2-5", got {item!r}')
+        numbers |= set(range(int(first), int(last or first) + 1))
+    return frozenset(numbers)
+
+
+def _known(mapping: Mapping[str, Any], keys: Sequence[str], source: str) -> None:
+    for key in mapping:
+        if key not in keys:
+            raise ParameterError(f"{source}: unknown key {key!r}; known are {', '.join(keys)}")

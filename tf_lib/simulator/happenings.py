@@ -1,0 +1,161 @@
+"""
+What happens at the exchange without a request: the ``world`` part of a schedule.
+
+Delays hold from the start of the process. Everything with a moment (jumps, flags, deposits,
+orders made by hand, fees) is planted once and then belongs to the exchange's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from tf_lib.errors import ParameterError, TfError
+from tf_lib.simulator import order_entry as entry
+from tf_lib.simulator.clock import parse_rfc3339, seconds
+from tf_lib.simulator.matching import Costs
+from tf_lib.simulator.order_api import judge
+from tf_lib.simulator.paths import Jump
+from tf_lib.simulator.replies import ApiError, RefusedError
+from tf_lib.simulator.venue import Venue, derived_uuid
+
+_DELAYS = {
+    "hold_release_seconds": "hold_release",
+    "cancel_ack_seconds": "cancel_ack",
+    "order_visible_seconds": "order_visible",
+    "fill_visible_seconds": "fill_visible",
+}
+_DATED = {
+    "jumps": ("product", "at", "price", "hold_until"),
+    "flags": ("product", "at", "flag", "value"),
+    "deposits": ("currency", "at", "amount"),
+    "fees": ("at", "maker", "taker"),
+    "foreign_orders": ("at", "product", "side", "order_configuration", "source"),
+}
+_PARTIAL = "partial_fills"
+
+
+def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
+    """
+    Take over the delays and partial fills of a schedule.
+
+    Raises
+    ------
+    ParameterError
+        An unknown key, naming those that are known.
+    """
+    known = (*_DELAYS, *_DATED, _PARTIAL)
+    for key in world:
+        if key not in known:
+            raise ParameterError(f"world: unknown key {key!r}; known are {', '.join(known)}")
+    for key, name in _DELAYS.items():
+        if key in world:
+            setattr(venue.matching.world, name, seconds(world[key]))
+    for product_id, fraction in dict(world.get(_PARTIAL) or {}).items():
+        venue.matching.world.partial_fills[product_id] = _decimal(fraction, "partial_fills")
+
+
+def plant(venue: Venue, world: Mapping[str, Any]) -> list[tuple[str, Jump]]:
+    """Plant everything that has a moment; the jumps are returned, the rest is scheduled."""
+    jumps = []
+    for kind, keys in _DATED.items():
+        items = world.get(kind) or []
+        if not isinstance(items, Sequence) or isinstance(items, str):
+            raise ParameterError(f"world: {kind} must be a list, got {items!r}")
+        for item in items:
+            at = _moment(item, kind, keys)
+            if kind == "jumps":
+                jumps.append((str(item["product"]), read_jump(item, at)))
+            else:
+                data = {key: _plain(value) for key, value in item.items() if key != "at"}
+                venue.matching.schedule(at, kind, data)
+    return jumps
+
+
+def read_jump(item: Mapping[str, Any], at: int) -> Jump:
+    """Read one planted jump."""
+    until = parse_rfc3339(str(item["hold_until"])) if "hold_until" in item else at
+    if until is None:
+        raise ParameterError(f"world: jumps: hold_until must be a time, got {item['hold_until']!r}")
+    return Jump(at, _decimal(item.get("price"), "jumps: price"), until)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (bool, Mapping, list)) or value is None:
+        return value
+    return str(value)
+
+
+def _moment(item: Any, kind: str, keys: Sequence[str]) -> int:
+    if not isinstance(item, Mapping):
+        raise ParameterError(f"world: {kind}: expected a mapping, got {item!r}")
+    unknown = [key for key in item if key not in keys]
+    if unknown:
+        raise ParameterError(
+            f"world: {kind}: unknown key {unknown[0]!r}; known are {', '.join(keys)}"
+        )
+    at = parse_rfc3339(str(item.get("at", "")))
+    if at is None:
+        raise ParameterError(f"world: {kind}: at must be an RFC 3339 time, got {item.get('at')!r}")
+    return at
+
+
+def _decimal(value: Any, what: str) -> Decimal:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise ParameterError(f"world: {what}: expected a decimal, got {value!r}") from None
+    if not number.is_finite():
+        raise ParameterError(f"world: {what}: expected a finite number, got {value!r}")
+    return number
+
+
+class Happenings:
+    """Handlers of the events that `plant` schedules."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        venue.matching.handlers |= {
+            "flags": self._on_flag,
+            "deposits": self._on_deposit,
+            "fees": self._on_fees,
+            "foreign_orders": self._on_foreign_order,
+        }
+        self.flipped: list[tuple[str, str, Any]] = []
+
+    def flip(self, product_id: str, name: str, value: object) -> None:
+        """Change a product's flag now."""
+        self._venue.catalogue.flip(product_id, name, value)
+        self.flipped.append((product_id, name, value))
+
+    def _on_flag(self, data: dict[str, Any]) -> None:
+        self.flip(data["product"], data["flag"], data["value"])
+
+    def _on_deposit(self, data: dict[str, Any]) -> None:
+        amount = Decimal(data["amount"])
+        wallets = self._venue.matching.wallets
+        free = wallets.available(data["currency"])
+        wallets.deposit(data["currency"], max(amount, -free))
+
+    def _on_fees(self, data: dict[str, Any]) -> None:
+        costs = self._venue.matching.costs
+        self._venue.matching.costs = Costs(
+            costs.slippage, Decimal(data["maker"]), Decimal(data["taker"])
+        )
+
+    def _on_foreign_order(self, data: dict[str, Any]) -> None:
+        """Place an order made by hand, if the rules for everyone allow it."""
+        matching = self._venue.matching
+        body = {
+            "product_id": data["product"],
+            "side": data["side"],
+            "order_configuration": data["order_configuration"],
+        }
+        client_id = derived_uuid("foreign", str(matching.now), str(len(matching.orders)))
+        try:
+            terms = entry.read_terms(body)
+            judge(self._venue, terms)
+            matching.place(terms, client_id, source=data.get("source") or "RETAIL_ADVANCED")
+        except (ApiError, RefusedError, TfError):
+            return

@@ -1,0 +1,148 @@
+"""Endpoints that show orders and fills."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tf_lib.core.records import Side
+from tf_lib.simulator.orders import Fill, Force, Kind, Order, Status
+from tf_lib.simulator.queries import Query, Request, page
+from tf_lib.simulator.replies import invalid, not_found
+from tf_lib.simulator.venue import Venue
+from tf_lib.simulator.views import fill_view, order_view
+
+PAGE = 100
+MOST_ORDERS = 1000
+MOST_FILLS = 1000
+_STATUSES = (*Status, "UNKNOWN_ORDER_STATUS", "QUEUED")
+_FORCES = (*Force, "UNKNOWN_TIME_IN_FORCE")
+_KINDS = (*Kind, "UNKNOWN_ORDER_TYPE", "STOP", "TWAP", "SCALED")
+_SIDES = (*Side, "UNKNOWN_ORDER_SIDE")
+_SOURCES = ("UNKNOWN_PLACEMENT_SOURCE", "RETAIL_SIMPLE", "RETAIL_ADVANCED")
+_PRODUCT_TYPES = ("UNKNOWN_PRODUCT_TYPE", "SPOT", "FUTURE")
+_ORDER_SORTS = ("UNKNOWN_SORT_BY", "LIMIT_PRICE", "LAST_FILL_TIME", "LAST_UPDATE_TIME")
+_FILL_SORTS = ("UNKNOWN_SORT_BY", "PRICE", "TRADE_TIME")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def get_order(venue: Venue, request: Request) -> Any:
+    """GET /orders/historical/{order_id}."""
+    (order_id,) = request.parts
+    order = venue.matching.orders.get(order_id)
+    if order is None or order.visible_from > venue.matching.now:
+        if not _ID.fullmatch(order_id):
+            raise invalid("invalid order id")
+        raise not_found("order with this orderID was not found")
+    return {"order": _order(venue, order)}
+
+
+def _order(venue: Venue, order: Order) -> dict[str, Any]:
+    owner = venue.rights.portfolio.uuid
+    return order_view(order, user_id=venue.user_id, portfolio_uuid=owner)
+
+
+def list_orders(venue: Venue, request: Request) -> Any:
+    """
+    GET /orders/historical/batch: newest first.
+
+    ``OPEN`` stands alone among the statuses. Unless asked for, only orders of the advanced
+    interface are shown. Dates do not apply to open orders.
+    """
+    query = request.query
+    wanted = _order_filter(query)
+    now = venue.matching.now
+    shown = (o for o in reversed(venue.matching.orders.values()) if o.visible_from <= now)
+    found = sorted(filter(wanted, shown), key=_order_key(query))
+    limit = query.whole("limit", PAGE, most=MOST_ORDERS) or PAGE
+    rows, more, cursor = page(found, query, limit=limit)
+    return {
+        "orders": [_order(venue, order) for order in rows],
+        "sequence": "0",
+        "has_next": more,
+        "cursor": cursor,
+        "proof_token_required": False,
+    }
+
+
+def _order_filter(query: Query) -> Callable[[Order], bool]:
+    statuses = set(query.among("order_status", _STATUSES))
+    if Status.OPEN in statuses and len(statuses) > 1:
+        raise invalid("order_status OPEN cannot be combined with other statuses")
+    ids, products = set(query.all("order_ids")), set(query.all("product_ids"))
+    forces = set(query.among("time_in_forces", _FORCES))
+    kinds = set(query.among("order_types", _KINDS))
+    sides = set(query.among("order_side", _SIDES)) - {"UNKNOWN_ORDER_SIDE"}
+    sources = set(query.among("order_placement_source", _SOURCES)) or {"RETAIL_ADVANCED"}
+    types = set(query.among("product_type", _PRODUCT_TYPES)) - {"UNKNOWN_PRODUCT_TYPE"}
+    assets = set(query.all("asset_filters"))
+    start, end = query.moment("start_date"), query.moment("end_date")
+    if start is not None and end is not None and start > end:
+        raise invalid("start_date must be before end_date")
+    only_open = statuses == {Status.OPEN}
+
+    def is_wanted(order: Order) -> bool:
+        terms = order.terms
+        in_time = (start is None or order.created >= start) and (end is None or order.created < end)
+        return (
+            (in_time or only_open)
+            and (not statuses or order.status in statuses)
+            and (not ids or order.order_id in ids)
+            and (not products or terms.product_id in products)
+            and (not forces or terms.force in forces)
+            and (not kinds or terms.kind in kinds)
+            and (not sides or terms.side in sides)
+            and (not types or "SPOT" in types)
+            and (not assets or terms.base_currency in assets)
+            and order.source in sources
+        )
+
+    return is_wanted
+
+
+def _order_key(query: Query) -> Callable[[Order], Any]:
+    (sort,) = query.among("sort_by", _ORDER_SORTS)[-1:] or [""]
+    if sort == "LIMIT_PRICE":
+        return lambda order: -(order.terms.limit_price or 0)
+    if sort == "LAST_FILL_TIME":
+        return lambda order: -(order.last_fill or 0)
+    if sort == "LAST_UPDATE_TIME":
+        return lambda order: -order.last_update
+    return lambda order: -order.number
+
+
+def list_fills(venue: Venue, request: Request) -> Any:
+    """GET /orders/historical/fills: newest first, 100 a page, no ``has_next``."""
+    query = request.query
+    wanted = _fill_filter(query)
+    now = venue.matching.now
+    found = [f for f in reversed(venue.matching.fills) if f.visible_from <= now and wanted(f)]
+    (sort,) = query.among("sort_by", _FILL_SORTS)[-1:] or [""]
+    if sort == "PRICE":
+        found.sort(key=lambda fill: -fill.price)
+    limit = query.whole("limit", PAGE, most=MOST_FILLS) or PAGE
+    rows, _, cursor = page(found, query, limit=limit)
+    owner = venue.rights.portfolio.uuid
+    return {
+        "fills": [fill_view(f, user_id=venue.user_id, portfolio_uuid=owner) for f in rows],
+        "cursor": cursor,
+    }
+
+
+def _fill_filter(query: Query) -> Callable[[Fill], bool]:
+    orders, trades = set(query.all("order_ids")), set(query.all("trade_ids"))
+    products = set(query.all("product_ids"))
+    start = query.moment("start_sequence_timestamp")
+    end = query.moment("end_sequence_timestamp")
+
+    def is_wanted(fill: Fill) -> bool:
+        return (
+            (not orders or fill.order_id in orders)
+            and (not trades or fill.trade_id in trades)
+            and (not products or fill.product_id in products)
+            and (start is None or fill.visible_from >= start)
+            and (end is None or fill.visible_from < end)
+        )
+
+    return is_wanted

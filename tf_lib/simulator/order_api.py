@@ -1,0 +1,251 @@
+"""Endpoints that make, preview, edit and cancel orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from tf_lib.core import fills as rule
+from tf_lib.core.records import Product
+from tf_lib.simulator import order_entry as entry
+from tf_lib.simulator.bars import plain
+from tf_lib.simulator.orders import Force, Kind, Order, Status, Terms
+from tf_lib.simulator.queries import Request
+from tf_lib.simulator.replies import ApiError, RefusedError, invalid, missing_scope
+from tf_lib.simulator.venue import Venue, derived_uuid
+from tf_lib.simulator.wallets import ZERO
+
+MOST_CANCELS = 100
+_LONGEST_CLIENT_ID = 128
+
+
+def create(venue: Venue, request: Request) -> Any:
+    """
+    POST /orders.
+
+    A client id that was used before, by an order in any status, makes no new order: the answer
+    is a success with the old order's id and the new request's configuration.
+    """
+    body = request.fields()
+    client_order_id = entry.text_field(body, "client_order_id")
+    if len(client_order_id) > _LONGEST_CLIENT_ID:
+        raise invalid("client_order_id is too long")
+    _may_trade(venue, body)
+    configuration = body.get("order_configuration")
+    known = venue.matching.by_client_id.get(client_order_id)
+    try:
+        terms = entry.read_terms(body)
+        if known is None:
+            judge(venue, terms)
+            known = venue.matching.place(terms, client_order_id).order_id
+    except RefusedError as refusal:
+        return {
+            "success": False,
+            "error_response": refusal.error_response(),
+            "order_configuration": configuration,
+        }
+    return {
+        "success": True,
+        "success_response": {
+            "order_id": known,
+            "product_id": terms.product_id,
+            "side": terms.side.value,
+            "client_order_id": client_order_id,
+            "attached_order_id": "",
+        },
+        "order_configuration": configuration,
+    }
+
+
+def _may_trade(venue: Venue, body: Mapping[str, Any]) -> None:
+    if not venue.rights.can_trade:
+        raise missing_scope()
+    owner = body.get("retail_portfolio_id")
+    if owner not in (None, "", venue.rights.portfolio.uuid):
+        raise ApiError(403, "PERMISSION_DENIED", "account is not available")
+
+
+def judge(venue: Venue, terms: Terms) -> Product:
+    """
+    Put an order through every check the exchange makes before it takes it.
+
+    Raises
+    ------
+    RefusedError
+        The first rule that is broken.
+    """
+    matching = venue.matching
+    last = matching.last_price(terms.product_id) if terms.product_id in venue.catalogue else None
+    product = entry.check_product(venue.catalogue.get(terms.product_id), terms)
+    if last is None:
+        raise RefusedError("INELIGIBLE_PAIR", "PREVIEW_MISSING_PRODUCT_PRICE_BOOK", "No market yet")
+    entry.check_grid(terms, product)
+    size = matching.base_size(terms)
+    price = last if terms.limit_price is None else terms.limit_price
+    entry.check_size(terms, product, size=size, price=price)
+    entry.check_geometry(terms, last, matching.now)
+    entry.check_post_only(terms, would_trade=matching.would_trade_now(terms))
+    needed = matching.needed(terms, size)
+    if terms.quote_size is not None:
+        needed = max(needed, terms.quote_size)
+    entry.check_funds(needed=needed, available=matching.wallets.available(terms.held_currency))
+    return product
+
+
+def preview(venue: Venue, request: Request) -> Any:
+    """POST /orders/preview: what the order would cost, and in ``errs`` why it would fail."""
+    body = request.fields()
+    try:
+        terms = entry.read_terms(body)
+    except RefusedError as refusal:
+        return _estimate(venue, None, [refusal.preview])
+    try:
+        judge(venue, terms)
+    except RefusedError as refusal:
+        return _estimate(venue, terms, [refusal.preview])
+    return _estimate(venue, terms, [])
+
+
+def _estimate(venue: Venue, terms: Terms | None, errors: list[str]) -> dict[str, Any]:
+    matching = venue.matching
+    quote = venue.quote(terms.product_id) if terms and terms.product_id in venue.catalogue else None
+    size = price = ZERO
+    if terms is not None and quote is not None:
+        size = matching.base_size(terms)
+        price = terms.limit_price or matching.market_price(terms)
+        if terms.kind is Kind.LIMIT and matching.would_trade_now(terms):
+            price = rule.crossing_price(quote.last, price, matching.costs.slippage, terms.is_buy)
+    value = size * price
+    fee = value * matching.costs.taker
+    total = value + fee if terms is None or terms.is_buy else value - fee
+    text = {name: plain(amount.quantize(Decimal("1E-8"))) for name, amount in (
+        ("order_total", total),
+        ("commission_total", fee),
+        ("quote_size", value),
+        ("base_size", size),
+        ("average_filled_price", price),
+    )}  # fmt: skip
+    return {
+        **text,
+        "errs": errors,
+        "warning": [],
+        "best_bid": plain(quote.bid) if quote else "",
+        "best_ask": plain(quote.ask) if quote else "",
+        "is_max": False,
+        "order_margin_total": "0",
+        "leverage": "0",
+        "long_leverage": "0",
+        "short_leverage": "0",
+        "slippage": plain(matching.costs.slippage),
+        "preview_id": derived_uuid("preview", str(matching.now)),
+        "current_liquidation_buffer": "",
+        "projected_liquidation_buffer": "",
+        "max_leverage": "",
+        "commission_detail_total": {"total_commission": text["commission_total"]},
+        "pnl_configuration": None,
+    }
+
+
+def cancel(venue: Venue, request: Request) -> Any:
+    """POST /orders/batch_cancel: one result per id; success means accepted, not cancelled."""
+    ids = request.fields().get("order_ids")
+    if not isinstance(ids, list) or not ids or not all(isinstance(each, str) for each in ids):
+        raise invalid("order_ids must be a list of order ids")
+    if len(ids) > MOST_CANCELS:
+        raise ApiError(
+            400, "InvalidArgument", f"Too many orderIDs entered, limit is {MOST_CANCELS}"
+        )
+    _may_trade(venue, {})
+    return {"results": [_cancel_one(venue, order_id) for order_id in ids]}
+
+
+def _cancel_one(venue: Venue, order_id: str) -> dict[str, Any]:
+    order = venue.matching.orders.get(order_id)
+    reason = "UNKNOWN_CANCEL_FAILURE_REASON"
+    if order is None:
+        reason = "UNKNOWN_CANCEL_ORDER"
+    elif order.status is Status.FILLED:
+        reason = "ORDER_IS_FULLY_FILLED"
+    elif not order.is_live:
+        reason = "UNKNOWN_CANCEL_ORDER"
+    elif order.pending_cancel:
+        reason = "DUPLICATE_CANCEL_REQUEST"
+    else:
+        venue.matching.request_cancel(order)
+        return {"success": True, "failure_reason": reason, "order_id": order_id}
+    return {"success": False, "failure_reason": reason, "order_id": order_id}
+
+
+def edit(venue: Venue, request: Request) -> Any:
+    """POST /orders/edit: resting good-till-cancelled limit orders only; price and size needed."""
+    _may_trade(venue, {})
+    order, price, size, reason = _edit(venue, request)
+    if order is None or reason:
+        failure = {"edit_failure_reason": reason, "preview_failure_reason": ""}
+        return {
+            "success": False,
+            "error_response": {"error_details": "", "edit_order_failure_reason": reason},
+            "errors": [failure],
+        }
+    venue.matching.amend(order, price=price, size=size, terms=_edited(order.terms, price, size))
+    return {"success": True, "success_response": {"order_id": order.order_id}, "errors": []}
+
+
+def preview_edit(venue: Venue, request: Request) -> Any:
+    """POST /orders/edit_preview."""
+    order, price, size, reason = _edit(venue, request)
+    estimate = _estimate(venue, _edited(order.terms, price, size) if order else None, [])
+    failures = [{"edit_failure_reason": reason, "preview_failure_reason": ""}] if reason else []
+    return {"errors": failures, **estimate}
+
+
+def _edited(terms: Terms, price: Decimal, size: Decimal) -> Terms:
+    ((name, fields),) = terms.configuration.items()
+    changed = {**fields, "limit_price": plain(price), "base_size": plain(size)}
+    return replace(terms, limit_price=price, base_size=size, configuration={name: changed})
+
+
+def _edit(venue: Venue, request: Request) -> tuple[Order | None, Decimal, Decimal, str]:
+    body = request.fields()
+    order = venue.matching.orders.get(entry.text_field(body, "order_id"))
+    price, size = _amount(body, "price"), _amount(body, "size")
+    if order is None:
+        return None, price, size, "ORDER_NOT_FOUND"
+    return order, price, size, _edit_failure(venue, order, price, size)
+
+
+def _amount(body: Mapping[str, Any], name: str) -> Decimal:
+    """Return a number of an edit; one that is left out is read as 0."""
+    value = body.get(name)
+    if value is None or value == "":
+        return ZERO
+    if not isinstance(value, str) or not entry.is_number(value):
+        raise invalid(f"{name} must be a decimal string")
+    return Decimal(value)
+
+
+def _edit_failure(venue: Venue, order: Order, price: Decimal, size: Decimal) -> str:
+    terms = order.terms
+    product = venue.catalogue[terms.product_id]
+    if terms.kind is not Kind.LIMIT or terms.force is not Force.GTC:
+        return "ONLY_LIMIT_ORDER_EDITS_SUPPORTED"
+    if not order.is_live:
+        return "ONLY_OPEN_ORDERS_CAN_BE_EDITED"
+    if order.pending_cancel:
+        return "CANNOT_EDIT_ORDER_PENDING_CANCEL"
+    if size <= 0 or size % product.base_increment or size * price < product.quote_min_size:
+        return "INVALID_EDITED_SIZE"
+    if price <= 0 or price % product.price_increment:
+        return "INVALID_EDITED_PRICE"
+    if size <= order.filled_size:
+        return "CANNOT_EDIT_TO_BELOW_FILLED_SIZE"
+    edited = _edited(terms, price, size)
+    if price == terms.limit_price and size == order.size:
+        return "EDIT_REQUEST_EQUAL_TO_ORIGINAL_REQUEST"
+    if terms.post_only and venue.matching.would_trade_now(edited):
+        return "INVALID_EDITED_PRICE"
+    needed = venue.matching.needed(edited, size - order.filled_size)
+    free = venue.matching.wallets.available(terms.held_currency) + order.held
+    return "INSUFFICIENT_FUND" if needed > free else ""

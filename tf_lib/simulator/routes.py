@@ -1,0 +1,96 @@
+"""Which handler answers which path, and which paths need a token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from tf_lib.simulator import account_api, history_api, market_api, order_api
+from tf_lib.simulator.queries import Request
+from tf_lib.simulator.replies import ApiError
+from tf_lib.simulator.venue import Venue
+
+PREFIX = "/api/v3/brokerage"
+Handler = Callable[[Venue, Request], Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One endpoint."""
+
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+    is_public: bool = False
+    is_changing: bool = False
+
+
+def _route(method: str, path: str, handler: Handler, **flags: bool) -> Route:
+    pattern = re.compile(re.sub(r"\{\w+\}", "([^/]+)", path))
+    return Route(method, pattern, handler, **flags)
+
+
+ROUTES = (
+    _route("GET", "/time", account_api.time, is_public=True),
+    _route("GET", "/accounts", account_api.accounts),
+    _route("GET", "/accounts/{uuid}", account_api.account),
+    _route("GET", "/portfolios", account_api.portfolios),
+    _route("POST", "/portfolios/move_funds", account_api.move_funds, is_changing=True),
+    _route("GET", "/portfolios/{uuid}", account_api.breakdown),
+    _route("GET", "/key_permissions", account_api.key_permissions),
+    _route("GET", "/transaction_summary", account_api.transaction_summary),
+    _route("GET", "/payment_methods", account_api.payment_methods),
+    _route("GET", "/products", market_api.products),
+    _route("GET", "/products/{id}", market_api.product),
+    _route("GET", "/products/{id}/candles", market_api.candles),
+    _route("GET", "/products/{id}/ticker", market_api.ticker),
+    _route("GET", "/best_bid_ask", market_api.best_bid_ask),
+    _route("GET", "/product_book", market_api.product_book),
+    _route("GET", "/market/products", market_api.products, is_public=True),
+    _route("GET", "/market/product_book", market_api.product_book, is_public=True),
+    _route("GET", "/market/products/{id}", market_api.product, is_public=True),
+    _route("GET", "/market/products/{id}/candles", market_api.candles, is_public=True),
+    _route("GET", "/market/products/{id}/ticker", market_api.ticker, is_public=True),
+    _route("POST", "/orders", order_api.create, is_changing=True),
+    _route("POST", "/orders/preview", order_api.preview),
+    _route("POST", "/orders/edit", order_api.edit, is_changing=True),
+    _route("POST", "/orders/edit_preview", order_api.preview_edit),
+    _route("POST", "/orders/batch_cancel", order_api.cancel, is_changing=True),
+    _route("GET", "/orders/historical/batch", history_api.list_orders),
+    _route("GET", "/orders/historical/fills", history_api.list_fills),
+    _route("GET", "/orders/historical/{id}", history_api.get_order),
+)
+
+
+def find_route(method: str, path: str) -> tuple[Route, tuple[str, ...]]:
+    """
+    Return the endpoint of a request and the parts of its path.
+
+    Raises
+    ------
+    ApiError
+        404 if the path is unknown, 405 if it is known with another method.
+    """
+    found, has_other_method = _look_up(method, path)
+    if found is not None:
+        return found
+    if has_other_method:
+        raise ApiError(405, "METHOD_NOT_ALLOWED", "Method Not Allowed")
+    raise ApiError(404, "NOT_FOUND", "Not Found")
+
+
+@lru_cache(maxsize=4096)
+def _look_up(method: str, path: str) -> tuple[tuple[Route, tuple[str, ...]] | None, bool]:
+    if not path.startswith(PREFIX):
+        return None, False
+    local = path.removeprefix(PREFIX)
+    has_other_method = False
+    for route in ROUTES:
+        match = route.pattern.fullmatch(local)
+        if match and route.method == method:
+            return (route, match.groups()), False
+        has_other_method = has_other_method or match is not None
+    return None, has_other_method

@@ -1,0 +1,85 @@
+"""Everything a request can see and change: one account of the exchange with its portfolios."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tf_lib.core.records import Quote
+from tf_lib.simulator.catalogue import Catalogue
+from tf_lib.simulator.matching import Matching
+from tf_lib.simulator.wallets import Wallets
+
+_NAMESPACE = uuid.UUID("6f1c0c52-3c1c-4c39-8f5e-5d7f2f0f7c11")
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """A portfolio: name, id, and kind (DEFAULT or CONSUMER)."""
+
+    name: str
+    uuid: str
+    type: str
+
+
+@dataclass(frozen=True)
+class KeyRights:
+    """What the one API key may do, and the portfolio it is bound to."""
+
+    portfolio: Portfolio
+    can_view: bool = True
+    can_trade: bool = True
+    can_transfer: bool = False
+
+
+@dataclass
+class Venue:
+    """
+    The exchange as one customer's key sees it.
+
+    Attributes
+    ----------
+    matching : Matching
+        Orders and fills of the portfolio the key is bound to.
+    catalogue : Catalogue
+    portfolios : tuple of Portfolio
+    books : dict of portfolio uuid to Wallets
+    rights : KeyRights
+    opened : int
+        When the account was made, in microseconds since 1970.
+    """
+
+    matching: Matching
+    catalogue: Catalogue
+    portfolios: tuple[Portfolio, ...]
+    books: dict[str, Wallets]
+    rights: KeyRights
+    opened: int
+
+    @property
+    def user_id(self) -> str:
+        """Id of the customer."""
+        return derived_uuid("user", self.portfolios[0].uuid)
+
+    def account_uuid(self, currency: str, portfolio_uuid: str) -> str:
+        """Id of a wallet."""
+        return derived_uuid("account", portfolio_uuid, currency)
+
+    def quote(self, product_id: str) -> Quote | None:
+        """Bid and ask one tick around the last trade; None before the product lists."""
+        last = self.matching.last_price(product_id)
+        if last is None:
+            return None
+        tick = self.catalogue[product_id].price_increment
+        bid = last - tick if last > tick else last / 2
+        return Quote(bid=bid, ask=last + tick, last=last)
+
+    def volume(self, product_id: str) -> Decimal:
+        """Base units traded yesterday."""
+        return self.matching.market.volume_24h(product_id, self.matching.now)
+
+
+def derived_uuid(*parts: str) -> str:
+    """Return an id that follows from its parts, so that equal exchanges have equal ids."""
+    return str(uuid.uuid5(_NAMESPACE, "|".join(parts)))

@@ -1,0 +1,43 @@
+"""What a test may bend: how late the exchange is, and what happens in it on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass
+class World:
+    """
+    Delays of the exchange in microseconds of its own time, and partial fills.
+
+    Attributes
+    ----------
+    hold_release : int
+        From a cancelled order's end until its hold is available again.
+    cancel_ack : int
+        From the answer "cancel accepted" until the order is really cancelled; it may fill.
+    order_visible : int
+        From the answer "created" until get and list show the order.
+    fill_visible : int
+        From a fill until the list of fills shows it.
+    partial_fills : dict of product id to fraction
+        The next order of the product that trades fills only this fraction.
+    """
+
+    hold_release: int = 0
+    cancel_ack: int = 0
+    order_visible: int = 0
+    fill_visible: int = 0
+    partial_fills: dict[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, order=True)
+class Event:
+    """Something that happens at a moment: a late release, a cancel taking effect, a deposit."""
+
+    at: int
+    number: int
+    kind: str = field(compare=False)
+    data: dict[str, Any] = field(compare=False, default_factory=dict)
