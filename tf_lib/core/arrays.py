@@ -3,6 +3,7 @@ Arrays: the names of the shapes that the core passes around, and how a kernel is
 
 A history is indexed [row, ticker]: rows are UTC days, tickers stand by name. Kernels are
 compiled without fast-math, so that the same numbers give the same bits everywhere in a run.
+A division by zero gives infinity or NaN, as it does on arrays; where that matters it is tested.
 """
 
 from __future__ import annotations
@@ -24,4 +25,4 @@ _R = TypeVar("_R")
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile a function over plain arrays; the machine code is kept beside its module."""
-    return cast("Callable[_P, _R]", njit(cache=True)(function))
+    return cast("Callable[_P, _R]", njit(cache=True, error_model="numpy")(function))

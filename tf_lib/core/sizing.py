@@ -259,6 +259,9 @@ def _distance_to_budget(x: FloatArray, pull: FloatArray, budget: FloatArray) -> 
     variance, worst = 0.0, 0.0
     for i in range(x.size):
         variance += x[i] * pull[i]
+    # Also false when it is NaN: no distance is then no answer.
+    if not variance > 0.0:
+        return np.inf
     for i in range(x.size):
         worst = max(worst, abs(x[i] * pull[i] / variance - budget[i]))
     return worst

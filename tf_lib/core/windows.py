@@ -234,7 +234,8 @@ def rolling_r_squared(values: FloatArray, window: int) -> FloatArray:
         if window % 2 == 1:
             a += middle * (values[t] - centre)
         squares = _squares(values, start, t + 1, centre)
-        out[t] = (a + b) ** 2 / (time_squares * squares)
+        if squares > 0.0:
+            out[t] = (a + b) ** 2 / (time_squares * squares)
     return out
 
 
