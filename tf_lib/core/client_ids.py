@@ -67,7 +67,7 @@ def client_id(portfolio_uuid: str, key: LegKey, ordinal: int) -> str:
     --------
     >>> key = LegKey(dt.date(2024, 3, 1), "BTC-USD", Side.SELL, Leg.STOP_CORE)
     >>> client_id("00000000-0000-0000-0000-000000000000", key, 1)
-    'tf1-240301-sc1-b1a4c5f7a8c4ce22'
+    'tf1-240301-sc1-4e16da92bb4f1222'
     """
     if not 1 <= ordinal <= 999_999:
         raise TfError(f"{key.product_id} {key.leg}: ordinal must be 1 to 999999, got {ordinal}")

@@ -303,7 +303,8 @@ class Desk:
             product=record.product_id,
             client_id=identity,
             order_id=record.order_id,
-            answer=str(answer),
+            answer=str(answer.outcome) if answer is not None else "no answer",
+            why=answer.reason if answer is not None else "",
         )
         waited = 0.0
         record = self.refresh(identity)
@@ -314,7 +315,7 @@ class Desk:
         seen = self._read(record) if record.may_be_live else None
         if seen is not None and not seen.is_terminal and not seen.pending_cancel:
             # The exchange took no cancel: the order works on as before.
-            return self.ledger.move(identity, OrderStage.WORKING, detail=f"cancel: {answer}")
+            return self.ledger.move(identity, OrderStage.WORKING, detail="the cancel was not taken")
         return record
 
     # -- bare time -----------------------------------------------------------------------

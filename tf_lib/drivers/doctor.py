@@ -1,0 +1,85 @@
+"""Doctor: what could keep the daily run from doing its work, checked one by one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tf_lib.drivers.live import check_account
+from tf_lib.drivers.place import check_place, connect, is_embedded, open_place
+from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
+from tf_lib.edge.clock import clock_offset, wall_now
+from tf_lib.edge.lock import lock_folder
+from tf_lib.edge.run_store import ProfileFolder
+from tf_lib.errors import EXIT_DONE, EXIT_FAILED, TfError
+from tf_lib.parameters import Config
+
+_LEAST_FREE_BYTES = 500_000_000
+
+
+def doctor_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
+    """Print one line a check; exit 1 if any needs mending."""
+    options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
+    name, parameters = options.load()
+    folder = ProfileFolder(options.runs.resolve(), name)
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("python", _python),
+        ("parameters", lambda: f"{name}: {len(parameters.universe.tickers)} tickers"),
+        ("runs folder", lambda: _writable(folder)),
+        ("disk", lambda: _disk(folder)),
+        ("locks", lambda: str(lock_folder())),
+        ("exchange", lambda: _exchange(parameters, folder)),
+        ("mail", lambda: _mail(parameters)),
+        ("cron", _cron),
+    ]
+    failed = 0
+    for label, check in checks:
+        try:
+            print(f"ok    {label:12} {check()}")
+        except (TfError, OSError) as error:
+            failed += 1
+            print(f"MEND  {label:12} {error}")
+    return EXIT_FAILED if failed else EXIT_DONE
+
+
+def _python() -> str:
+    return f"{sys.version.split()[0]} at {sys.executable}"
+
+
+def _writable(folder: ProfileFolder) -> str:
+    folder.prepare()
+    return str(folder.path)
+
+
+def _disk(folder: ProfileFolder) -> str:
+    free = shutil.disk_usage(folder.state).free
+    if free < _LEAST_FREE_BYTES:
+        raise OSError(f"only {free / 1e6:.0f} MB free, a year of runs needs about 1 GB")
+    return f"{free / 1e9:.1f} GB free"
+
+
+def _exchange(config: Config, folder: ProfileFolder) -> str:
+    if is_embedded(config):
+        return "embedded simulated exchange, no key needed"
+    check_place(config)
+    with open_place(config, folder.state, wall_now().date()) as place:
+        connection = connect(place)
+        check = check_account(connection.client, config.portfolio.name)
+        offset = 0.0 if config.exchange.clock == "exchange" else clock_offset(connection.client)
+    return f"{check.portfolio_name} ({check.portfolio_uuid}), clock off by {offset:+.2f} s"
+
+
+def _mail(config: Config) -> str:
+    if not config.notifications.email:
+        return "switched off (notifications.email)"
+    missing = [n for n in ("TF_SMTP_HOST", "TF_EMAIL_FROM", "TF_EMAIL_TO") if not os.environ.get(n)]
+    if missing:
+        return f"not set up: {', '.join(missing)} (put them into ~/tf_email.env)"
+    return f"{os.environ['TF_EMAIL_TO']} through {os.environ['TF_SMTP_HOST']}"
+
+
+def _cron() -> str:
+    return "lines for this machine: tf cron" if shutil.which("crontab") else "no crontab command"

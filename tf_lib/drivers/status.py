@@ -1,0 +1,88 @@
+"""Status: one screen of where a profile stands, from its files alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
+from tf_lib.edge.clock import wall_now
+from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.ledger_state import LedgerState
+from tf_lib.edge.run_store import ProfileFolder
+from tf_lib.errors import EXIT_DONE
+
+
+def status_command(
+    profile: str | None, config: Path | None, runs: Path | None, *, as_json: bool
+) -> int:
+    """Print the last day, what is held and protected, and what needs a person."""
+    options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
+    name, parameters = options.load()
+    folder = ProfileFolder(options.runs, name)
+    ledger = Ledger(folder.state / FILE_NAME, wall_now)
+    days = parameters.execution_and_costs.cooldown_counter_threshold
+    found = _facts(folder, ledger.state, days)
+    print(json.dumps(found, indent=2) if as_json else _screen(name, found))
+    return EXIT_DONE
+
+
+def _facts(folder: ProfileFolder, state: LedgerState, cooldown_days: int) -> dict[str, Any]:
+    newest = next(iter(reversed(folder.days())), None)
+    summary = _summary(newest)
+    today = wall_now().date() if not summary else dt.date.fromisoformat(summary["date"])
+    return {
+        "profile": folder.profile,
+        "last_day": newest.name if newest is not None else None,
+        "state": summary.get("state", "not finished" if newest is not None else "never ran"),
+        "exit_code": summary.get("exit_code"),
+        "done": newest is not None and (newest / "done.json").exists(),
+        "equity": summary.get("equity"),
+        "cash": summary.get("cash"),
+        "positions": summary.get("positions", {}),
+        "open_orders": [
+            {"client_id": o.client_id, "product": o.product_id, "stage": str(o.stage)}
+            for o in state.live_orders()
+        ],
+        "cooldowns": {
+            ticker: start.isoformat()
+            for ticker, start in sorted(state.cooldowns.items())
+            if 0 <= (today - start).days < cooldown_days
+        },
+        "locked": dict(state.locked),
+        "bare_now": {p: since.isoformat() for p, since in state.bare_since.items()},
+        "errors": [line.get("message") for line in summary.get("errors", [])],
+    }
+
+
+def _summary(newest: Path | None) -> dict[str, Any]:
+    if newest is None:
+        return {}
+    try:
+        text = (newest / f"daily_summary_{newest.name}.json").read_text(encoding="utf-8")
+        found = json.loads(text)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _screen(name: str, found: dict[str, Any]) -> str:
+    if found["last_day"] is None:
+        return f"profile {name}: never ran. Start with scripts/run_papermill.sh --profile {name}"
+    equity = found["equity"]
+    lines = [
+        f"profile {name}, {found['last_day']}: {found['state']} (exit {found['exit_code']})",
+        f"equity {equity:,.2f}, cash {found['cash']:,.2f}" if equity is not None else "no equity",
+    ]
+    for ticker, row in found["positions"].items():
+        stop = f"stop {row['stop']}" if row["stop"] else "NO STOP"
+        lines.append(
+            f"  {ticker:10} {float(row['notional'] or 0):>12,.2f}  {stop}  {row['status']}"
+        )
+    for key in ("cooldowns", "locked", "bare_now"):
+        if found[key]:
+            lines.append(f"{key}: " + ", ".join(f"{k} ({v})" for k, v in found[key].items()))
+    lines.extend(f"error: {message}" for message in found["errors"])
+    return "\n".join(lines)

@@ -1,0 +1,88 @@
+"""Upkeep by hand: `protect` and `release`, under the same lock and arming as a run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tf_lib.drivers.open_day import config_sha256
+from tf_lib.drivers.place import Connection, connect, has_own_clock, open_place
+from tf_lib.drivers.protect import failures, protect_holdings
+from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
+from tf_lib.edge.arming import ArmedFor, claim, issue
+from tf_lib.edge.clock import wall_now
+from tf_lib.edge.files import append_json_line
+from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.lock import portfolio_lock, state_lock
+from tf_lib.edge.run_store import ProfileFolder, RunLogs
+from tf_lib.errors import EXIT_DONE, EXIT_UNPROTECTED, ParameterError
+from tf_lib.parameters import Config
+
+
+def protect_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
+    """Cover everything that is held; exit 3 names what stays bare."""
+    name, parameters, folder = _profile(profile, config, runs)
+    with state_lock(folder.state, kind="protect"), _armed(name, parameters, folder) as connection:
+        day = connection.now().date()
+        logs = RunLogs(folder.state / "protect", connection.now)
+        rows = protect_holdings(connection, parameters, folder.state, logs, day)
+    for row in rows:
+        print(f"{row['product']}: {row['status']}, {row['reason']}")
+    bare = failures(rows)
+    line = {"at": wall_now().isoformat(), "event": "protect", "held": len(rows), "bare": len(bare)}
+    append_json_line(folder.state / "heartbeat.jsonl", line)
+    print(f"{len(rows)} held, {len(bare)} bare")
+    return EXIT_UNPROTECTED if bare else EXIT_DONE
+
+
+def release_command(
+    product: str, profile: str | None, config: Path | None, runs: Path | None
+) -> int:
+    """Let a product be rebalanced again whose holding others changed."""
+    _, parameters, folder = _profile(profile, config, runs)
+    with state_lock(folder.state, kind="release"):
+        ledger = Ledger(folder.state / FILE_NAME, wall_now)
+        if product not in ledger.state.locked:
+            known = ", ".join(sorted(ledger.state.locked)) or "none"
+            raise ParameterError(f"{product} is not locked; locked products: {known}")
+        why = ledger.state.locked[product]
+        ledger.append("released", product=product)
+        ledger.close()
+    print(f"{product} released; it was locked because: {why}")
+    return EXIT_DONE
+
+
+def _profile(
+    profile: str | None, config: Path | None, runs: Path | None
+) -> tuple[str, Config, ProfileFolder]:
+    options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
+    name, parameters = options.load()
+    folder = ProfileFolder(options.runs.resolve(), name)
+    folder.prepare()
+    return name, parameters, folder
+
+
+@contextmanager
+def _armed(name: str, config: Config, folder: ProfileFolder) -> Iterator[Connection]:
+    """Yield a connection of this process that may send, under the portfolio's lock."""
+    with open_place(config, folder.state, _today(config, folder)) as place:
+        connection = connect(place)
+        uuid = connection.client.key_permissions().portfolio_uuid
+        with portfolio_lock(uuid, kind="protect"):
+            armed_for = ArmedFor(
+                name, connection.now().date().isoformat(), config_sha256(config), uuid
+            )
+            arming = claim({**os.environ, **issue(folder.state, armed_for)}, armed_for)
+            connection.client.before_send = lambda action, subject: arming.check()
+            yield connection
+
+
+def _today(config: Config, folder: ProfileFolder) -> dt.date:
+    """Return the day of a simulated exchange's own last run; its time does not move by this."""
+    if not has_own_clock(config):
+        return wall_now().date()
+    ledger = Ledger(folder.state / FILE_NAME, wall_now)
+    return max(ledger.state.marks, default=wall_now().date())
