@@ -93,7 +93,7 @@ def parse_client_id(text: str) -> ParsedId | None:
     if match is None or match[2] not in set(Leg):
         return None
     try:
-        day = dt.datetime.strptime(match[1], "%y%m%d").date()
+        day = dt.date.fromisoformat(f"20{match[1][:2]}-{match[1][2:4]}-{match[1][4:]}")
     except ValueError:
         return None
     return ParsedId(day=day, leg=Leg(match[2]), ordinal=int(match[3]))

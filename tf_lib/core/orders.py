@@ -177,7 +177,7 @@ def below_minimum(size: Decimal, product: Product, price: Decimal) -> bool:
 
 def _too_small(size: Decimal, product: Product, price: Decimal) -> str:
     return (
-        f"{product.product_id}: {format(size, 'f')} at {format(price, 'f')} is below the exchange's "
-        f"minimums ({format(product.base_min_size, 'f')} base, "
+        f"{product.product_id}: {format(size, 'f')} at {format(price, 'f')} is below the "
+        f"exchange's minimums ({format(product.base_min_size, 'f')} base, "
         f"{format(product.quote_min_size, 'f')} quote)"
     )

@@ -42,7 +42,7 @@ def release_command(
     product: str, profile: str | None, config: Path | None, runs: Path | None
 ) -> int:
     """Let a product be rebalanced again whose holding others changed."""
-    _, parameters, folder = _profile(profile, config, runs)
+    folder = _profile(profile, config, runs)[2]
     with state_lock(folder.state, kind="release"):
         ledger = Ledger(folder.state / FILE_NAME, wall_now)
         if product not in ledger.state.locked:
