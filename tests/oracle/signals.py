@@ -8,6 +8,7 @@ written out row by row where a rolling routine would carry rounding along.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -102,12 +103,12 @@ def ewm_mean(series: pd.Series, span: float) -> pd.Series:
     """
     alpha = 2 / (span + 1)
     answer = np.full(len(series), np.nan)
-    average, weight_before = np.nan, 1.0
-    for row, value in enumerate(series.to_numpy(dtype=float)):
+    average, weight_before = math.nan, 1.0
+    for row, value in enumerate(series.astype(float).tolist()):
         weight_before *= 1 - alpha
-        if np.isnan(value):
+        if math.isnan(value):
             continue
-        if np.isnan(average):
+        if math.isnan(average):
             average = value
         else:
             average = (weight_before * average + alpha * value) / (weight_before + alpha)

@@ -49,7 +49,8 @@ def sleeve_multipliers(
     active = [
         name
         for name, part in parts.items()
-        if part.sum() > params["risk_and_sizing"]["risk_min_signal"]
+        if sleeves[name]["weight"] > 0  # No budget, no risk.
+        and part.sum() > params["risk_and_sizing"]["risk_min_signal"]
         and part @ covariance @ part > 0
     ]
     multipliers, budgets = dict.fromkeys(sleeves, 0.0), dict.fromkeys(sleeves, 0.0)
