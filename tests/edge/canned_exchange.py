@@ -26,7 +26,10 @@ PREFIX = "/api/v3/brokerage"
 
 @dataclass(frozen=True)
 class Canned:
-    """One answer; `fault` may be reset (before answering), cut (mid-body) or hang."""
+    """One answer; `fault` may be reset (before answering), cut (mid-body) or hang.
+
+    A body that is callable is asked with the query.
+    """
 
     body: Any = field(default_factory=dict)
     status: int = 200
@@ -34,11 +37,10 @@ class Canned:
     fault: str = ""
     headers: tuple[tuple[str, str], ...] = ()
 
-    def raw(self) -> bytes:
+    def raw(self, query: dict[str, list[str]]) -> bytes:
         """Return the body's bytes."""
-        if isinstance(self.body, bytes):
-            return self.body
-        return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
+        body = self.body(query) if callable(self.body) else self.body
+        return body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class _Server(ThreadingHTTPServer):
 def _handler(exchange: CannedExchange) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, format: str, *args: Any) -> None:
             """Stay quiet."""
@@ -121,11 +124,11 @@ def _handler(exchange: CannedExchange) -> type[BaseHTTPRequestHandler]:
             body = json.loads(raw or b"{}")
             query = parse_qs(parts.query)
             exchange.seen.append(Seen(self.command, parts.path, query, body, token))
-            self._give(exchange.take(self.command, parts.path))
+            self._give(exchange.take(self.command, parts.path), query)
 
         do_GET = do_POST = _serve  # noqa: N815
 
-        def _give(self, answer: Canned) -> None:
+        def _give(self, answer: Canned, query: dict[str, list[str]]) -> None:
             if answer.fault == "reset":
                 linger = struct.pack("ii", 1, 0)
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -136,7 +139,7 @@ def _handler(exchange: CannedExchange) -> type[BaseHTTPRequestHandler]:
                 exchange.let_go.wait(5)
                 self.close_connection = True
                 return
-            raw = answer.raw()
+            raw = answer.raw(query)
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
             for name, value in answer.headers:

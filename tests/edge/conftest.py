@@ -1,4 +1,4 @@
-"""Fixtures of the edge: a server that answers as told, a key, and a client that waits for nothing."""
+"""Fixtures of the edge: a server that answers as told, a key, a client that never waits."""
 
 from __future__ import annotations
 
