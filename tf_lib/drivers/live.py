@@ -19,13 +19,13 @@ from tf_lib.core.account import Account, usable_quote
 from tf_lib.core.client_ids import is_own, parse_client_id
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import PlannedOrder, is_dust
-from tf_lib.core.records import ZERO, Product, Quote
+from tf_lib.core.records import ZERO, Product, Quote, Side
 from tf_lib.core.stops import limit_below
 from tf_lib.drivers.session import Rows, problem
 from tf_lib.edge.candles import CandleCache
 from tf_lib.edge.coinbase import Coinbase, OrderState
 from tf_lib.edge.execution.belief import Belief, believed_holdings, bought_outside, confirm
-from tf_lib.edge.execution.cover import Cover, CoverResult, Protection
+from tf_lib.edge.execution.cover import Cover, CoverResult, Protection, Reading
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.execution.rebalance import Rebalance, TradeResult
 from tf_lib.errors import EXIT_FAILED, HaltRun, PreflightRefused, TfError
@@ -99,6 +99,11 @@ class LiveSession:
     _planned_at: dt.datetime | None = None
     _belief: Belief | None = None
     _foreign: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    _open: list[OrderState] = field(default_factory=list)
+    _open_read_at: int = 0
+    _account: Account | None = None
+    _account_read_at: int = 0
+    _last: dict[str, Decimal] = field(default_factory=dict)
 
     # -- inputs --------------------------------------------------------------------------
 
@@ -113,12 +118,7 @@ class LiveSession:
             self.problems.append(problem(self._no_entries))
         elif abs(offset) > 0.5:
             self.problems.append(problem(f"the clock is {offset:+.2f} s off the exchange's"))
-        listed = desk.client.products(self._products_wanted())
-        desk.products.update({name: one.product for name, one in listed.items()})
-        recent = self._recent_orders()
-        desk.remember(recent)
-        self._rebuild_cooldowns(recent)
-        self._adopt(recent)
+        self._learn_orders()
         self._settle()
         return {
             "portfolio": check.portfolio_name,
@@ -126,7 +126,6 @@ class LiveSession:
             "exchange": desk.client.host,
             "exchange_time": desk.now().isoformat(),
             "clock_offset_seconds": round(offset, 3),
-            "products": len(listed),
             "open_own_orders": len(desk.ledger.state.live_orders()),
         }
 
@@ -137,7 +136,7 @@ class LiveSession:
         desk = self.desk
         listed = desk.client.products(self._products_wanted())
         desk.products.update({name: one.product for name, one in listed.items()})
-        desk.remember(self._recent_orders())
+        self._learn_orders()
         self._settle()
         self._belief = believed_holdings(desk, desk.products.values())
         self._read_foreign()
@@ -151,36 +150,34 @@ class LiveSession:
         universe = self.desk.config.universe.sorted_tickers
         return sorted({*universe, *bought_outside(self.desk, universe)})
 
-    def _recent_orders(self) -> list[OrderState]:
+    def _learn_orders(self) -> None:
+        """Read the open orders and the recent ones, and take in those that the ledger lacks."""
         days = self.desk.config.execution_and_costs.cooldown_counter_threshold + 2
         start = dt.datetime.combine(self.desk.day, dt.time(), dt.UTC) - dt.timedelta(days=days)
-        return self.desk.client.orders(start=start)
+        self._open = self.desk.client.open_orders()
+        listed = {o.order_id: o for o in (*self.desk.client.orders(start=start), *self._open)}
+        self.desk.remember(listed.values())
+        self._adopt(sorted(listed.values(), key=lambda order: order.created_time))
 
-    def _rebuild_cooldowns(self, recent: Sequence[OrderState]) -> None:
-        """Fills of own stops that the ledger does not know of still start their cooldown."""
-        ledger = self.desk.ledger
-        for order in recent:
+    def _adopt(self, listed: Sequence[OrderState]) -> None:
+        """
+        Take own orders into a ledger that lacks them; some of them stop the day's trading.
+
+        A rebalance order of today that the ledger lacks means that state was lost or that
+        another machine trades. An order that was thought refused or absent locks its product.
+        """
+        lost: list[str] = []
+        for order in listed:
             parsed = parse_client_id(order.client_order_id)
-            unknown = order.client_order_id not in ledger.state.orders
-            if parsed is None or not unknown or not order.filled_size:
+            if parsed is None:
                 continue
-            if parsed.leg.ends_in_cooldown:
-                start = (order.last_fill_time or order.created_time).date().isoformat()
-                ledger.append(
-                    "cooldown", product=order.product_id, start=start, cause=order.client_order_id
-                )
-
-    def _adopt(self, recent: Sequence[OrderState]) -> None:
-        """Own rebalance orders of today that the ledger lacks: state was lost; only protect."""
-        known = self.desk.ledger.state.orders
-        lost = [
-            order.client_order_id
-            for order in recent
-            if (parsed := parse_client_id(order.client_order_id)) is not None
-            and parsed.day == self.desk.day
-            and parsed.leg.is_rebalance
-            and order.client_order_id not in known
-        ]
+            known = self.desk.ledger.state.orders.get(order.client_order_id)
+            if known is None:
+                self.desk.adopt(order)
+                if parsed.day == self.desk.day and parsed.leg.is_rebalance:
+                    lost.append(order.client_order_id)
+            elif known.stage in (OrderStage.ABSENT, OrderStage.REFUSED):
+                self._lock(known.product_id, f"order {known.client_id} appeared after all")
         if lost:
             self.protect_only = (
                 f"the exchange holds orders of today that this ledger lacks ({', '.join(lost)}); "
@@ -190,11 +187,20 @@ class LiveSession:
                 problem(self.protect_only, severity="error", exit_code=EXIT_FAILED)
             )
 
+    def _lock(self, product_id: str, why: str) -> None:
+        if product_id not in self.desk.ledger.state.locked:
+            self.desk.ledger.append("locked", product=product_id, why=why)
+            message = f"{product_id}: {why}; not rebalanced until: tf release {product_id}"
+            self.problems.append(problem(message))
+
     def candles(self) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         """Return candles through the day before, from the cache and what it lacks."""
         tickers = self.desk.config.universe.sorted_tickers
         update = self.cache.update(
-            self.desk.client, tickers, through=self.desk.day - dt.timedelta(days=1)
+            self.desk.client,
+            tickers,
+            through=self.desk.day - dt.timedelta(days=1),
+            today=self.desk.day,
         )
         return dict(update.frames), {
             "requests": update.requests,
@@ -210,9 +216,11 @@ class LiveSession:
         desk.products.update({name: one.product for name, one in listed.items()})
         self._belief = believed_holdings(desk, desk.products.values())
         self._read_foreign()
-        quotes, unpriced = self._quotes({n: one.last for n, one in listed.items()})
+        self._last = {n: one.last for n, one in listed.items() if one.last is not None}
+        quotes, unpriced = self._quotes(self._last)
         held = [t for t in tickers if t in desk.products and self._held(t)]
-        return Account(
+        self._account_read_at = desk.changes
+        self._account = Account(
             day=desk.day,
             read_at=desk.now(),
             quote_currency=config.universe.quote_currency,
@@ -228,13 +236,14 @@ class LiveSession:
             no_buys=self._no_buys(held),
             halt=self._halt([t for t in held if t in unpriced]),
         )
+        return self._account
 
     def _held(self, product_id: str) -> Decimal:
         if self._belief is None:
             raise HaltRun("holdings were not read before they were needed")
         return self._belief.holding(self.desk.products[product_id]).total
 
-    def _quotes(self, last: Mapping[str, Decimal | None]) -> tuple[dict[str, Quote], list[str]]:
+    def _quotes(self, last: Mapping[str, Decimal]) -> tuple[dict[str, Quote], list[str]]:
         tickers = self.desk.config.universe.sorted_tickers
         books = self.desk.client.quotes(tickers)
         quotes: dict[str, Quote] = {}
@@ -259,10 +268,7 @@ class LiveSession:
         if belief is None:
             raise HaltRun("holdings were not read before they were needed")
         for product_id, why in belief.changed.items():
-            if product_id not in state.locked:
-                self.desk.ledger.append("locked", product=product_id, why=why)
-                message = f"{product_id}: {why}; not rebalanced until: tf release {product_id}"
-                self.problems.append(problem(message))
+            self._lock(product_id, why)
         return {**belief.unknown, **dict(state.locked)}
 
     def _not_protectable(self) -> set[str]:
@@ -288,18 +294,45 @@ class LiveSession:
         return ""
 
     def _read_foreign(self) -> None:
-        """What orders of others hold: their protective stops cover, their other sells bare."""
+        """
+        Find what orders of others hold: their protective stops cover, their other sells bare.
+
+        The open list hides orders that are pending or queued, so where the hold of a base is
+        more than the listed sells explain, everything of the last two days is looked through.
+        """
+        if self._open_read_at != self.desk.changes:
+            self._open = self.desk.client.open_orders()
+            self._open_read_at = self.desk.changes
+        listed = {o.order_id: o for o in self._open}
+        unexplained = [p for p in self.desk.products.values() if self._hold_exceeds(p, listed)]
+        if unexplained:
+            since = self.desk.now() - dt.timedelta(hours=48)
+            recent = self.desk.client.orders([p.product_id for p in unexplained], start=since)
+            listed |= {o.order_id: o for o in recent if not o.is_terminal}
         self._foreign = {}
-        for order in self.desk.client.open_orders():
-            if is_own(order.client_order_id) or str(order.side) != "SELL":
+        for order in listed.values():
+            if is_own(order.client_order_id) or order.side is not Side.SELL:
                 continue
             remaining = order.remaining or ZERO
             cover, hold = self._foreign.get(order.product_id, (ZERO, ZERO))
-            if order.is_live_stop:
-                cover += remaining
-            else:
-                hold += remaining
-            self._foreign[order.product_id] = (cover, hold)
+            is_cover = order.is_live_stop
+            self._foreign[order.product_id] = (
+                cover + (remaining if is_cover else ZERO),
+                hold + (ZERO if is_cover else remaining),
+            )
+
+    def _hold_exceeds(self, product: Product, listed: Mapping[str, OrderState]) -> bool:
+        if self._belief is None:
+            return False
+        explained = sum(
+            (
+                order.remaining or ZERO
+                for order in listed.values()
+                if order.product_id == product.product_id and order.side is Side.SELL
+            ),
+            ZERO,
+        )
+        return self._belief.holding(product).hold - explained >= product.base_increment
 
     def start_cooldown(self, ticker: str) -> None:
         """Write the cooldown that a breach at the gate starts."""
@@ -410,8 +443,13 @@ class LiveSession:
         return wallet.total if wallet is not None else ZERO
 
     def refresh(self) -> Account:
-        """Read the account again; what fell to dust forgets its level, what fits is confirmed."""
-        account = self.account()
+        """
+        Read the account again; what fell to dust forgets its level, what fits is confirmed.
+
+        On a day without a single changing request the first reading still holds.
+        """
+        is_fresh = self._account is not None and self._account_read_at == self.desk.changes
+        account = self._account if is_fresh and self._account is not None else self.account()
         products = list(self.desk.products.values())
         if self._belief is not None:
             confirm(self.desk, self._belief, products)
@@ -476,9 +514,20 @@ class LiveSession:
         cover, hold = self._foreign.get(product_id, (ZERO, ZERO))
         protection = self._protection(self.desk.products[product_id])
         result = Cover(
-            self.desk, product_id, protection, foreign_cover=cover, foreign_hold=hold
+            self.desk,
+            product_id,
+            protection,
+            foreign_cover=cover,
+            foreign_hold=hold,
+            known=self._reading(product_id),
         ).ensure()
         return self._record_cover(result)
+
+    def _reading(self, product_id: str) -> Reading | None:
+        """Return what the last account reading says of a product, for as long as it holds."""
+        if self._account is None or product_id not in self._last:
+            return None
+        return Reading(self._held(product_id), self._last[product_id], self._account_read_at)
 
     def _protection(self, product: Product) -> Protection:
         """Return today's level, or the best one that is known when the plan has none."""

@@ -20,6 +20,7 @@ from tf_lib.drivers.live import LiveSession
 from tf_lib.drivers.place import Place, connect
 from tf_lib.drivers.preview import PreviewSession
 from tf_lib.drivers.recorded import RecordedSession
+from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, Arming, claim, is_offered
 from tf_lib.edge.candles import CandleCache
 from tf_lib.edge.clock import clock_offset
@@ -120,7 +121,7 @@ def armed_day(path: Path, environment: Mapping[str, str]) -> Day:
     )
     arming = claim(environment, armed_for)
     connection = connect(Place.from_mapping(session["place"]))
-    connection.client.before_send = _guard(arming, is_dry=session["is_dry"])
+    connection.client.before_send = _guard(arming, session)
     state = Path(session["state"])
     ledger_path = state / FILE_NAME
     if session["is_dry"]:
@@ -146,13 +147,15 @@ def armed_day(path: Path, environment: Mapping[str, str]) -> Day:
     return Day(day, config, hands, folder)
 
 
-def _guard(arming: Arming, *, is_dry: bool) -> Callable[[str, str], None]:
+def _guard(arming: Arming, session: Mapping[str, Any]) -> Callable[[str, str], None]:
     """Return what is asked before each changing request."""
+    state, started_under = Path(session["state"]), int(session["epoch"])
 
     def check(action: str, subject: str) -> None:
-        if is_dry:
+        if session["is_dry"]:
             raise HaltRun(f"a dry run sends nothing, but {action} {subject} was about to be sent")
         arming.check()
+        epoch.check(state, started_under)
 
     return check
 

@@ -24,11 +24,13 @@ from tf_lib.drivers.notebook import MASTER, execute
 from tf_lib.drivers.open_day import SESSION_FILE, armed_day, config_sha256
 from tf_lib.drivers.place import Connection, Place, connect, has_own_clock, open_place
 from tf_lib.drivers.protect import failures, protect_holdings, unsettled
+from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, issue
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import append_json_line, write_whole
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.lock import portfolio_lock, state_lock
+from tf_lib.edge.reserve import set_aside
 from tf_lib.edge.run_store import ProfileFolder, RunFolder
 from tf_lib.errors import (
     EXIT_BAD_INPUT,
@@ -187,6 +189,7 @@ class _Runner:
             return self._run(connection, place, _Attempt(day, scratch, ledger, check, is_dry=True))
         with portfolio_lock(check, kind="run"):
             ledger.pin(check)
+            set_aside(self.folder.state)
             attempt = self._claim(ledger, day, check)
             return self._run(connection, place, attempt)
 
@@ -229,6 +232,7 @@ class _Runner:
             "portfolio_uuid": attempt.portfolio_uuid,
             "is_dry": attempt.is_dry,
             "protect_only": attempt.protect_only,
+            "epoch": epoch.current(self.folder.state),
             "place": place.to_mapping(),
             "config": self.config.to_mapping(),
         }

@@ -8,6 +8,7 @@ never rewritten. A torn last line (power loss in mid-write) is dropped on readin
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from tf_lib.core.client_ids import LegKey, client_id, parse_client_id
 from tf_lib.core.order_life import OrderStage, check_move
 from tf_lib.edge.files import sync_folder
 from tf_lib.edge.ledger_state import DAY_MARKS, LedgerState, OrderRecord
+from tf_lib.edge.reserve import give_up
 from tf_lib.errors import PreflightRefused, StateError, TfError
 
 FILE_NAME = "ledger.jsonl"
@@ -86,10 +88,23 @@ class Ledger:
                 marker = json.dumps({"kind": "torn", "at": self.now().isoformat()})
                 os.write(self._file, f"\n{marker}\n".encode())
                 self._torn = False
-            os.write(self._file, (text + "\n").encode())
-            os.fsync(self._file)
+            self._append((text + "\n").encode())
         except OSError as error:
             raise TfError(f"{self.path}: cannot write the ledger: {error}") from error
+
+    def _append(self, line: bytes) -> None:
+        """Put a line on the disk; a full disk takes the space that was set aside for it."""
+        if self._file is None:
+            raise StateError(f"{self.path}: the ledger is closed")
+        before = os.fstat(self._file).st_size
+        try:
+            _write_all(self._file, line)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not give_up(self.path.parent):
+                raise
+            os.ftruncate(self._file, before)
+            _write_all(self._file, line)
+        os.fsync(self._file)
 
     def close(self) -> None:
         """Close the file; a later append opens it again."""
@@ -164,6 +179,12 @@ class Ledger:
         """Return the lines of one day, for the run folder's journal."""
         text = day.isoformat()
         return [line for line in self.lines if line.get("day") == text or line["at"][:10] == text]
+
+
+def _write_all(file: int, line: bytes) -> None:
+    written = os.write(file, line)
+    if written != len(line):
+        raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were written")
 
 
 def _parse(piece: bytes) -> dict[str, Any] | None:

@@ -51,6 +51,15 @@ class Protection:
     source: str = "chandelier"
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Units held and last price of a product, read when `changes` requests had been sent."""
+
+    held: Decimal
+    last: Decimal
+    changes: int
+
+
 @dataclass
 class CoverResult:
     """What was done for one product: the row of ``stop_updates`` and of the page."""
@@ -107,6 +116,8 @@ class Cover:
         Today's level.
     foreign_cover, foreign_hold : Decimal
         Units under somebody else's protective stop, and held by other foreign sells.
+    known : Reading or None
+        What this run has just read, while nothing was sent since: spares reading it again.
     """
 
     def __init__(
@@ -117,8 +128,10 @@ class Cover:
         *,
         foreign_cover: Decimal = ZERO,
         foreign_hold: Decimal = ZERO,
+        known: Reading | None = None,
     ) -> None:
         self.desk = desk
+        self._known = known
         self.product = desk.products[product_id]
         self.protection = protection
         self.foreign = foreign_cover + foreign_hold
@@ -147,6 +160,7 @@ class Cover:
         lost = self._vanished_stop() if gap > 0 else None
         if lost is not None:
             self.result.notes.append(f"stop {lost.client_id} ended without our cancel")
+            self.desk.note_bare(self.product.product_id, self.desk.last_verified())
             if self._market_is_through(Decimal(lost.body["stop_price"])):
                 self._emergency_exit(gap, "a stop vanished and price is below it")
                 return self._finish(self._live_stops())
@@ -157,6 +171,14 @@ class Cover:
             for stop in stops:
                 self._raise(stop)
         return self._finish(self._live_stops())
+
+    def free_units(self) -> Decimal:
+        """Wait until everything that is not somebody else's is free, and return it, floored."""
+        return self._await_release(self._coverable(self._held()))
+
+    def place_remainder(self, size: Decimal) -> bool:
+        """Place the stop of what stays before the rest is sold; whether that is protected."""
+        return self._is_dust(size) or self._place(Leg.STOP_CORE, size)
 
     def _finish(self, stops: list[OrderRecord]) -> CoverResult:
         result = self.result
@@ -196,11 +218,21 @@ class Cover:
         live = []
         for order in self.desk.ledger.state.live_orders(self.product.product_id):
             if order.key.leg.is_stop:
-                record = self.desk.refresh(order.client_id)
+                record = self._read_order(order)
                 seen = self.desk.seen.get(order.client_id)
                 if record.stage is OrderStage.WORKING and seen is not None and seen.is_live_stop:
                     live.append(record)
         return live
+
+    def _reading(self) -> Reading | None:
+        """Return what is known already, unless something was sent since it was read."""
+        is_fresh = self._known is not None and self._known.changes == self.desk.changes
+        return self._known if is_fresh else None
+
+    def _read_order(self, order: OrderRecord) -> OrderRecord:
+        if self._reading() is not None and order.client_id in self.desk.seen:
+            return order
+        return self.desk.refresh(order.client_id)
 
     def _vanished_stop(self) -> OrderRecord | None:
         """Return the newest stop if it ended unfilled without us having cancelled it."""
@@ -212,6 +244,9 @@ class Cover:
         return newest if newest.filled_size < newest.base_size else None
 
     def _held(self) -> Decimal:
+        known = self._reading()
+        if known is not None:
+            return known.held
         holding = self.desk.client.holdings().get(self.product.base_currency)
         return holding.total if holding is not None else ZERO
 
@@ -219,6 +254,9 @@ class Cover:
         return floor_to(max(held - self.foreign, ZERO), self.product.base_increment)
 
     def _last(self) -> Decimal:
+        known = self._reading()
+        if known is not None:
+            return known.last
         return self.desk.client.last_trade(self.product.product_id)
 
     def _is_dust(self, size: Decimal) -> bool:
@@ -413,13 +451,14 @@ class Cover:
         for order in self.desk.ledger.state.live_orders(self.product.product_id):
             if not order.key.leg.is_stop:
                 continue
-            seen = self.desk.refresh(order.client_id)
+            seen = self._read_order(order)
             if seen.stage is not OrderStage.TRIGGERED:
                 continue
             limit = Decimal(seen.body["limit_price"])
             if self._last() >= limit:
                 continue
             self.desk.pause(_TRIGGER_PATIENCE_SECONDS)
+            self._known = None
             if self._last() >= limit:
                 continue
             ended = self.desk.cancel(seen.client_id)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tf_lib.core.client_ids import Leg, LegKey, is_own
+from tf_lib.core.client_ids import Leg, LegKey, is_own, parse_client_id
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.records import ZERO, MarketOrder, Product, Side, StopOrder
 from tf_lib.edge.coinbase import Accepted, Answer, Coinbase, OrderState, Refused
@@ -50,6 +50,8 @@ class Desk:
         Own client ids seen at the exchange, so that lost state cannot reuse one.
     seen : dict of OrderState
         The last read of each own order, by client id.
+    changes : int
+        Changing requests sent so far: what was read before the last one may be old.
     """
 
     client: Coinbase
@@ -62,6 +64,7 @@ class Desk:
     products: dict[str, Product] = field(default_factory=dict)
     known_ids: set[str] = field(default_factory=set)
     seen: dict[str, OrderState] = field(default_factory=dict)
+    changes: int = 0
 
     # -- sending -------------------------------------------------------------------------
 
@@ -102,6 +105,7 @@ class Desk:
 
     def _post(self, record: OrderRecord) -> Answer:
         """Send exactly what the ledger froze, under its id."""
+        self.changes += 1
         body, size = record.body, record.base_size
         if body["type"] == "stop_limit":
             stop = StopOrder(
@@ -166,7 +170,9 @@ class Desk:
     def _verify(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
         problem = _difference(record, seen)
         if problem:
-            return self.ledger.move(record.client_id, OrderStage.MISMATCH, detail=problem)
+            # A stop takes the next ordinal; anything else takes over what that order did.
+            facts = {} if record.key.leg.is_stop else _fill_facts(seen)
+            return self.ledger.move(record.client_id, OrderStage.MISMATCH, detail=problem, **facts)
         if seen.is_terminal:
             return self._finish(record, seen)
         moved = self.ledger.move(record.client_id, OrderStage.WORKING, **_fill_facts(seen))
@@ -197,7 +203,7 @@ class Desk:
     def _note_trigger(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
         triggered = seen.trigger_status == "STOP_TRIGGERED"
         if triggered and record.stage in (OrderStage.WORKING, OrderStage.CANCEL_SENT):
-            self.note_bare(record.product_id, self.now())
+            self.note_bare(record.product_id, self.last_verified())
             return self.ledger.move(record.client_id, OrderStage.TRIGGERED)
         return record
 
@@ -267,6 +273,38 @@ class Desk:
         self.remember(listed)
         return next((seen for seen in listed if seen.client_order_id == record.client_id), None)
 
+    def adopt(self, seen: OrderState) -> OrderRecord | None:
+        """
+        Take an own order into a ledger that lacks it: its state was lost, or moved elsewhere.
+
+        Returns None for an order that is not ours or that has no size in base units.
+        """
+        parsed = parse_client_id(seen.client_order_id)
+        if parsed is None or seen.side is None or seen.base_size is None:
+            return None
+        body = {"type": str(seen.kind), "base_size": format(seen.base_size, "f")}
+        for name in ("stop_price", "limit_price"):
+            price = getattr(seen, name)
+            if price is not None:
+                body[name] = format(price, "f")
+        self.ledger.append(
+            "intent",
+            client_id=seen.client_order_id,
+            day=parsed.day.isoformat(),
+            product=seen.product_id,
+            side=str(seen.side),
+            leg=str(parsed.leg),
+            ordinal=parsed.ordinal,
+            body=body,
+            adopted=True,
+        )
+        self.seen[seen.client_order_id] = seen
+        acked = self.ledger.move(seen.client_order_id, OrderStage.ACKED, order_id=seen.order_id)
+        if seen.is_terminal:
+            return self._finish(acked, seen)
+        moved = self.ledger.move(acked.client_id, OrderStage.WORKING, **_fill_facts(seen))
+        return self._note_trigger(moved, seen)
+
     def remember(self, listed: Iterable[OrderState]) -> None:
         """Keep the own ids of a list, so that no ordinal is used twice."""
         self.known_ids.update(o.client_order_id for o in listed if is_own(o.client_order_id))
@@ -296,6 +334,7 @@ class Desk:
         if record.key.leg.is_stop:
             self.note_bare(record.product_id, self.now())
         self.ledger.move(identity, OrderStage.CANCEL_SENT)
+        self.changes += 1
         answer = self.client.cancel([record.order_id]).get(record.order_id)
         self.logs.write(
             "stop_updates" if record.key.leg.is_stop else "order_submit",
@@ -324,6 +363,20 @@ class Desk:
         """Start the clock of a position without its stop; a clock that runs goes on."""
         if product_id not in self.ledger.state.bare_since:
             self.ledger.append("bare", product=product_id, since=since.isoformat())
+
+    def last_verified(self) -> dt.datetime:
+        """
+        Return when stops were last seen in order: the start of a bare time of unknown begin.
+
+        The exchange does not tell when a stop triggered or vanished, and too long a bare time is
+        the error that does no harm.
+        """
+        marks = [
+            dt.datetime.fromisoformat(found["effects_complete"]["at"])
+            for found in self.ledger.state.marks.values()
+            if "effects_complete" in found
+        ]
+        return max(marks, default=self.now())
 
     def note_covered(self, product_id: str) -> None:
         """Stop that clock: a stop of the right size was read OPEN."""

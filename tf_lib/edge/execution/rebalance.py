@@ -145,11 +145,13 @@ class Rebalance:
         if not self._free(product.product_id):
             result = TradeResult(planned, "skipped", "its stops could not be cancelled")
             return self._end_sell(result, cover)
-        free = cover._await_release(cover._coverable(cover._held()))
+        free = cover.free_units()
         is_exit = planned.leg in (Leg.EXIT, Leg.DUST)
         size = free if is_exit else min(size, free)
-        if not is_exit and free - size > 0:
-            cover._place(Leg.STOP_CORE, free - size)
+        if not is_exit and free > size and not cover.place_remainder(free - size):
+            # Without its stop the rest must not wait for a sale: what rested is put back.
+            result = TradeResult(planned, "skipped", "the rest could not be protected first")
+            return self._end_sell(result, cover)
         if below_minimum(size, product, self.desk.client.last_trade(product.product_id)):
             result = TradeResult(planned, "skipped", f"{format(size, 'f')} is below the minimums")
             return self._end_sell(result, cover)
