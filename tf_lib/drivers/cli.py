@@ -164,6 +164,16 @@ def protect(
 
 
 @app.command()
+def guard(
+    profile: ProfileOption = None, config: ProfileConfigOption = None, runs: RunsOption = None
+) -> int:
+    """Look once whether anything is bare, cover it, and raise an alarm where one is due."""
+    from tf_lib.drivers.guard import guard_command
+
+    return guard_command(profile, config, runs)
+
+
+@app.command()
 def release(
     product: Annotated[str, typer.Argument(help="Product that was changed by others.")],
     profile: ProfileOption = None,

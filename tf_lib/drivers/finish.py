@@ -10,12 +10,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from tf_lib.edge.files import read_json_lines
 from tf_lib.edge.ledger_state import LedgerState
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import EXIT_DONE, EXIT_REFUSED, EXIT_UNPROTECTED, StateError
 
+GUARD_LOG = "guard.jsonl"
+SILENT_AFTER = dt.timedelta(hours=1)
 _STATES = {EXIT_DONE: "done", EXIT_UNPROTECTED: "unprotected", EXIT_REFUSED: "refused"}
 
 
@@ -196,3 +200,14 @@ def _data_quality(folder: RunFolder, decision: Mapping[str, Any]) -> dict[str, A
         "revisions": report.get("revisions", []),
         "requests": report.get("requests"),
     }
+
+
+def guard_silence(state: Path, now: dt.datetime) -> str:
+    """Return a warning when a guard that once ran has stopped reporting, or nothing."""
+    lines, _ = read_json_lines(state / GUARD_LOG)
+    if not lines:
+        return ""
+    last = dt.datetime.fromisoformat(lines[-1]["at"])
+    if now - last <= SILENT_AFTER:
+        return ""
+    return f"the guard has not reported since {last:%Y-%m-%d %H:%M} UTC; check its cron line"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.drivers.day import run_steps
-from tf_lib.drivers.finish import RunFacts, build_summary
+from tf_lib.drivers.finish import RunFacts, build_summary, guard_silence
 from tf_lib.drivers.live import check_account
 from tf_lib.drivers.notebook import MASTER, execute
 from tf_lib.drivers.open_day import SESSION_FILE, armed_day, config_sha256
@@ -29,7 +29,7 @@ from tf_lib.edge.arming import ArmedFor, issue
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import append_json_line, write_whole
 from tf_lib.edge.ledger import FILE_NAME, Ledger
-from tf_lib.edge.lock import portfolio_lock, state_lock
+from tf_lib.edge.lock import portfolio_lock, state_lock, wait_for_guard
 from tf_lib.edge.reserve import set_aside
 from tf_lib.edge.run_store import ProfileFolder, RunFolder
 from tf_lib.errors import (
@@ -104,8 +104,12 @@ def run_daily(options: RunOptions) -> int:
     runner = _Runner(options, profile, config, folder)
     if options.dry_run:
         return runner.start()
-    with state_lock(folder.state, kind="run"):
+    lock = state_lock(folder.state, kind="run")
+    wait_for_guard(lock, seconds=60.0 * max(options.gate_minutes, 1))
+    try:
         return runner.start()
+    finally:
+        lock.release()
 
 
 @dataclass
@@ -280,6 +284,9 @@ class _Runner:
         self._heartbeat(
             "run_end", day=attempt.day.isoformat(), exit_code=code, problem=problem or None
         )
+        silence = "" if attempt.is_dry else guard_silence(self.folder.state, wall_now())
+        if silence:
+            folder.logs.write("errors", severity="warning", message=silence)
         for line in self._heard:
             folder.logs.write("heartbeat", **{k: v for k, v in line.items() if k != "at"})
         facts = RunFacts(

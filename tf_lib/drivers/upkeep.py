@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from tf_lib.drivers.open_day import config_sha256
 from tf_lib.drivers.place import Connection, connect, has_own_clock, open_place
 from tf_lib.drivers.protect import failures, protect_holdings
 from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
+from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, claim, issue
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import append_json_line
@@ -24,8 +25,9 @@ from tf_lib.parameters import Config
 
 def protect_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
     """Cover everything that is held; exit 3 names what stays bare."""
-    name, parameters, folder = _profile(profile, config, runs)
-    with state_lock(folder.state, kind="protect"), _armed(name, parameters, folder) as connection:
+    name, parameters, folder = profile_of(profile, config, runs)
+    lock = state_lock(folder.state, kind="protect")
+    with lock, armed(name, parameters, folder, kind="protect") as connection:
         day = connection.now().date()
         logs = RunLogs(folder.state / "protect", connection.now)
         rows = protect_holdings(connection, parameters, folder.state, logs, day)
@@ -42,7 +44,7 @@ def release_command(
     product: str, profile: str | None, config: Path | None, runs: Path | None
 ) -> int:
     """Let a product be rebalanced again whose holding others changed."""
-    folder = _profile(profile, config, runs)[2]
+    folder = profile_of(profile, config, runs)[2]
     with state_lock(folder.state, kind="release"):
         ledger = Ledger(folder.state / FILE_NAME, wall_now)
         if product not in ledger.state.locked:
@@ -55,9 +57,10 @@ def release_command(
     return EXIT_DONE
 
 
-def _profile(
+def profile_of(
     profile: str | None, config: Path | None, runs: Path | None
 ) -> tuple[str, Config, ProfileFolder]:
+    """Return a profile's name, parameters and folder, which is made if it is not there."""
     options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
     name, parameters = options.load()
     folder = ProfileFolder(options.runs.resolve(), name)
@@ -66,17 +69,40 @@ def _profile(
 
 
 @contextmanager
-def _armed(name: str, config: Config, folder: ProfileFolder) -> Iterator[Connection]:
-    """Yield a connection of this process that may send, under the portfolio's lock."""
+def armed(
+    name: str,
+    config: Config,
+    folder: ProfileFolder,
+    *,
+    kind: str,
+    allows: Callable[[str, str], None] = lambda action, subject: None,
+) -> Iterator[Connection]:
+    """
+    Yield a connection of this process that may send, under the portfolio's lock.
+
+    Parameters
+    ----------
+    kind : str
+        What the lock's holder is called.
+    allows : callable
+        Hears the action and client id of each changing request first, and raises to stop it.
+    """
     with open_place(config, folder.state, _today(config, folder)) as place:
         connection = connect(place)
         uuid = connection.client.key_permissions().portfolio_uuid
-        with portfolio_lock(uuid, kind="protect"):
+        with portfolio_lock(uuid, kind=kind):
             armed_for = ArmedFor(
                 name, connection.now().date().isoformat(), config_sha256(config), uuid
             )
             arming = claim({**os.environ, **issue(folder.state, armed_for)}, armed_for)
-            connection.client.before_send = lambda action, subject: arming.check()
+            started_under = epoch.current(folder.state)
+
+            def check(action: str, subject: str) -> None:
+                allows(action, subject)
+                arming.check()
+                epoch.check(folder.state, started_under)
+
+            connection.client.before_send = check
             yield connection
 
 

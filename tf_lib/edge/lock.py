@@ -9,19 +9,23 @@ both when the holder dies.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 
 from filelock import FileLock, Timeout
 
+from tf_lib.edge import epoch
 from tf_lib.edge.files import write_whole
 from tf_lib.errors import LockHeld, StateError
 
 HOLDER_DEADLINE = dt.timedelta(minutes=45)
+_POLL_SECONDS = 0.5
 
 
 def lock_folder() -> Path:
@@ -86,6 +90,13 @@ class ProcessLock:
         write_whole(self.holder_file, json.dumps(who), durable=False)
         return self
 
+    def holder_kind(self) -> str:
+        """Return what the holder does, or nothing where it is not written."""
+        try:
+            return str(json.loads(self.holder_file.read_text(encoding="utf-8"))["kind"])
+        except (OSError, ValueError, KeyError):
+            return ""
+
     def holder(self) -> str:
         """Return who holds the lock, as far as it is written."""
         try:
@@ -93,6 +104,15 @@ class ProcessLock:
             return f"{who['kind']} with pid {who['pid']} since {who['start']}"
         except (OSError, ValueError, KeyError):
             return "an unnamed holder"
+
+    def overdue(self, now: dt.datetime) -> tuple[int, dt.datetime] | None:
+        """Return the holder's process and when it took the lock if its deadline is past."""
+        try:
+            who = json.loads(self.holder_file.read_text(encoding="utf-8"))
+            deadline, start = (dt.datetime.fromisoformat(who[k]) for k in ("deadline", "start"))
+            return (int(who["pid"]), start) if now > deadline else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def release(self) -> None:
         """Give the lock back; the holder's name goes with it."""
@@ -122,3 +142,49 @@ def portfolio_lock(portfolio_uuid: str, *, kind: str) -> ProcessLock:
 def state_lock(state: Path, *, kind: str) -> ProcessLock:
     """Return the lock of one state folder."""
     return ProcessLock(state / "run.lock", kind=kind)
+
+
+def wait_for_guard(lock: ProcessLock, *, seconds: float) -> ProcessLock:
+    """
+    Take a lock, waiting for a guard to end but never for another run.
+
+    Raises
+    ------
+    LockHeld
+        A run holds it, or the guard still did when the time was over.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return lock.acquire()
+        except LockHeld:
+            if lock.holder_kind() != "guard" or time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+
+
+def take_over(lock: ProcessLock, state: Path) -> bool:
+    """
+    End a holder that is past its deadline, and everything it started; whether it is gone.
+
+    The epoch goes up first, so that a process which only slept can send nothing when it wakes.
+    """
+    import psutil
+
+    found = lock.overdue(dt.datetime.now(dt.UTC))
+    if found is None or found[0] == os.getpid():
+        return False
+    epoch.raise_epoch(state)
+    try:
+        holder = psutil.Process(found[0])
+        # A process younger than the lock got a dead holder's number; it is not ours to end.
+        if holder.create_time() > found[1].timestamp() + 1:
+            return True
+        family = [*holder.children(recursive=True), holder]
+    except psutil.NoSuchProcess:
+        return True
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    return not alive

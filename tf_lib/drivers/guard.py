@@ -1,0 +1,137 @@
+"""
+The guard: looks every few minutes whether anything is bare, and covers it.
+
+It may settle intents, cover, restore, leave by the rules of emergency, and raise an alarm. It
+buys nothing, computes and raises no level, plans nothing and writes no day mark (EXECUTION
+section 8). It takes over from a run that is past its deadline.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tf_lib.core.client_ids import parse_client_id
+from tf_lib.drivers.finish import GUARD_LOG
+from tf_lib.drivers.place import has_own_clock
+from tf_lib.drivers.protect import failures, protect_holdings, unsettled
+from tf_lib.drivers.upkeep import armed, profile_of
+from tf_lib.edge.clock import wall_now
+from tf_lib.edge.files import append_json_line, write_json
+from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.lock import state_lock, take_over
+from tf_lib.edge.run_store import ProfileFolder, RunLogs
+from tf_lib.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_UNPROTECTED,
+    LockHeld,
+    PreflightRefused,
+    TfError,
+)
+from tf_lib.parameters import Config
+
+DONE_DEADLINE = dt.time(1, 15)
+"""UTC; a day without its done mark by then is an alarm."""
+
+_SELLS_ONLY = "the guard only cancels and sells"
+
+
+def guard_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
+    """Look once; exit 3 when something stays bare, 1 for any other alarm, 0 otherwise."""
+    name, parameters, folder = profile_of(profile, config, runs)
+    try:
+        lock = state_lock(folder.state, kind="guard").acquire()
+    except LockHeld as held:
+        if not take_over(state_lock(folder.state, kind="guard"), folder.state):
+            _log(folder, "stands_back", reason=str(held))
+            print(f"stands back: {held}")
+            return EXIT_DONE
+        lock = state_lock(folder.state, kind="guard").acquire()
+        _log(folder, "took_over", reason=str(held))
+    try:
+        return _look(name, parameters, folder)
+    finally:
+        lock.release()
+
+
+def _look(name: str, config: Config, folder: ProfileFolder) -> int:
+    logs = RunLogs(folder.state / "guard", wall_now)
+    rows: list[dict[str, Any]] = []
+    alarms: list[str] = []
+    bare: list[str] = []
+    try:
+        with armed(name, config, folder, kind="guard", allows=_sells_only) as connection:
+            logs.now = connection.now
+            day = connection.now().date()
+            rows = protect_holdings(connection, config, folder.state, logs, day)
+            bare = [f"not protected: {line}" for line in failures(rows)]
+    except TfError as error:
+        alarms.append(f"the guard could not look: {error}")
+    ledger = Ledger(folder.state / FILE_NAME, wall_now)
+    alarms += [f"own order unsettled: {order}" for order in unsettled(ledger)]
+    alarms += [f"{p} is locked: {why}" for p, why in sorted(ledger.state.locked.items())]
+    alarms += _missing_done(ledger, config)
+    _log(folder, "looked", held=len(rows), alarms=[*bare, *alarms])
+    for line in (*bare, *alarms):
+        print(f"ALARM {line}")
+    print(f"{len(rows)} held, {len(bare)} bare, {len(alarms)} other alarms")
+    _tell(name, config, folder, [*bare, *alarms])
+    if bare:
+        return EXIT_UNPROTECTED
+    return EXIT_FAILED if alarms else EXIT_DONE
+
+
+def _sells_only(action: str, subject: str) -> None:
+    """Let nothing through that could buy."""
+    parsed = parse_client_id(subject)
+    is_sale = action == "cancel" or action == "create_stop_limit_sell"
+    is_sale = is_sale or (parsed is not None and parsed.leg.ends_in_cooldown)
+    if not is_sale:
+        raise PreflightRefused(f"{action} {subject}: {_SELLS_ONLY}")
+
+
+def _missing_done(ledger: Ledger, config: Config) -> list[str]:
+    """Return an alarm when today should be over and is not."""
+    if has_own_clock(config) or not ledger.state.marks:
+        return []
+    now = wall_now()
+    if now.time() < DONE_DEADLINE or ledger.state.has_mark(now.date(), "done"):
+        return []
+    return [
+        f"{now.date()} has no done mark at {now:%H:%M} UTC: the daily run did not finish. Resting "
+        "stops are checked; run scripts/run_papermill.sh --force-run if you want today's trades."
+    ]
+
+
+def _log(folder: ProfileFolder, event: str, **fields: Any) -> None:
+    line = {"at": wall_now().isoformat(timespec="seconds"), "event": event, **fields}
+    append_json_line(folder.state / GUARD_LOG, line)
+
+
+def _tell(name: str, config: Config, folder: ProfileFolder, alarms: list[str]) -> None:
+    """Mail a set of alarms once, not every few minutes."""
+    memory = folder.state / "guard_alarms.json"
+    try:
+        before = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = []
+    if alarms == before:
+        return
+    write_json(memory, alarms)
+    if not alarms or not config.notifications.email:
+        return
+    from tf_lib.edge.notify import send_summary
+
+    summary = {
+        "date": wall_now().date().isoformat(),
+        "profile": name,
+        "state": "alarm",
+        "exit_code": EXIT_UNPROTECTED,
+        "errors": [{"severity": "error", "message": line} for line in alarms],
+    }
+    results = send_summary(summary, os.environ, prefix=config.notifications.subject_prefix)
+    _log(folder, "told", results=[str(result) for result in results])
