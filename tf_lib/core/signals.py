@@ -61,7 +61,8 @@ class Signals:
     data_ok : bool array
         Whether the bar of the day before exists and is believable.
     simple_return : float array
-        Day on day return of the bars as they are, never carried; NaN where there is none.
+        Day on day return of the bars as they are, never carried: 0 on days without a bar, NaN
+        through the first bar.
     history_bars : int array
         Days from the first bar through the last one known, flat ones included.
     """
@@ -141,7 +142,7 @@ def signals(bars: Bars, config: Config, *, memo: Memo | None = None) -> Signals:
         days=bars.days,
         values={name: table[:, c].T for c, name in enumerate(names)},
         data_ok=data_ok.T,
-        simple_return=parts.returns().T,
+        simple_return=_known_returns(parts).T,
         history_bars=history.T,
     )
 
@@ -399,6 +400,15 @@ def _drawn(parts: _Parts) -> dict[str, FloatArray]:
         "donchian_lower": lower,
         **{f"ema_{span:.0f}": average for span, average in ribbon},
     }
+
+
+def _known_returns(parts: _Parts) -> FloatArray:
+    """Day on day returns; days after the last bar count 0, as they will once they are a hole."""
+    returns = parts.returns().copy()
+    for j, (first, end) in enumerate(zip(parts.bars.first_row, parts.bars.end_row, strict=True)):
+        if end > first:
+            returns[j, end:] = 0.0
+    return returns
 
 
 def _data_ok(parts: _Parts) -> BoolArray:
