@@ -267,6 +267,13 @@ class Day:
         self._heartbeat("effects_complete")
         return table
 
+    def summary_facts(self) -> dict[str, Any]:
+        """Return what the page shows besides the steps: bare seconds by ticker, and errors."""
+        return {
+            "bare_seconds": self.session.bare_seconds(),
+            "errors": self.folder.logs.read("errors"),
+        }
+
     def note_error(self, step: str, error: Exception) -> None:
         """Write down an error of a step, with the exit code it stands for."""
         if self.writes:

@@ -48,7 +48,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
     plan = _optional(folder, "plan.json")
     account = _optional(folder, "account_after.json") or _optional(folder, "inputs/account.json")
     decision = plan.get("decision", {})
-    bare = bare_seconds(ledger, facts.day)
+    bare = ledger.bare_seconds_on(facts.day)
     stops = _last_stops(folder)
     orders = [
         _without_action(r)
@@ -78,15 +78,6 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
         "problems": list(facts.problems),
         "bare_seconds": bare,
         "artifacts": folder.artifacts(),
-    }
-
-
-def bare_seconds(ledger: LedgerState, day: dt.date) -> dict[str, float]:
-    """Return the seconds that each position was without its stop on a day, from the ledger."""
-    return {
-        product: round(seconds, 3)
-        for (on, product), seconds in sorted(ledger.bare_seconds.items())
-        if on == day
     }
 
 

@@ -534,6 +534,10 @@ class LiveSession:
         known = self._protections.get(product.product_id)
         return known if known is not None else fallback_protection(self.desk, product)
 
+    def bare_seconds(self) -> dict[str, float]:
+        """Return how long each position was without its stop today, from the ledger."""
+        return self.desk.ledger.state.bare_seconds_on(self.desk.day)
+
     def complete(self) -> None:
         """Mark the day's effects as complete."""
         if not self.desk.ledger.state.has_mark(self.desk.day, "effects_complete"):

@@ -35,7 +35,8 @@ def execute(master: Path, run_dir: Path, environment: Mapping[str, str]) -> str:
     """
     if not master.is_file():
         raise StateError(f"{master}: the master notebook is missing")
-    part = run_dir / f".{OUTPUT_NAME}.part"
+    # Papermill warns about a name that does not end like a notebook.
+    part = run_dir / f".part.{OUTPUT_NAME}"
     problem = ""
     with _jupyter_settings(), _offered(environment):
         problem = _papermill(master, part, run_dir)

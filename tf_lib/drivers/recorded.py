@@ -18,6 +18,7 @@ from tf_lib.core.orders import PlannedOrder
 from tf_lib.drivers.day import account_from, candles_from
 from tf_lib.drivers.session import Rows
 from tf_lib.edge.execution.cover import Protection
+from tf_lib.edge.files import read_json_lines
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import StateError
 
@@ -99,6 +100,20 @@ class RecordedSession:
 
     def _stop_results(self) -> Rows:
         return [r for r in self.folder.logs.read("stop_updates") if r.get("action") == "result"]
+
+    def bare_seconds(self) -> dict[str, float]:
+        """Return how long each position was without its stop, from the run's journal."""
+        lines, _ = read_json_lines(self.folder.path / "journal.jsonl")
+        seconds: dict[str, float] = {}
+        since: dict[str, dt.datetime] = {}
+        for line in lines:
+            if line.get("kind") == "bare":
+                since.setdefault(line["product"], dt.datetime.fromisoformat(line["since"]))
+            elif line.get("kind") == "covered" and line["product"] in since:
+                ended = dt.datetime.fromisoformat(line["at"])
+                spent = (ended - since.pop(line["product"])).total_seconds()
+                seconds[line["product"]] = seconds.get(line["product"], 0.0) + max(spent, 0.0)
+        return {product: round(spent, 3) for product, spent in sorted(seconds.items())}
 
     def complete(self) -> None:
         """Do nothing."""

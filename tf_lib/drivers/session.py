@@ -84,6 +84,10 @@ class Session(Protocol):
         """Make sure that every held position rests under a stop."""
         ...
 
+    def bare_seconds(self) -> dict[str, float]:
+        """Return how long each position was without its stop today."""
+        ...
+
     def complete(self) -> None:
         """Write that all effects of the day have happened."""
         ...

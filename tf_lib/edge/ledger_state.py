@@ -85,6 +85,14 @@ class LedgerState:
         if handler is not None:
             handler(self, line)
 
+    def bare_seconds_on(self, day: dt.date) -> dict[str, float]:
+        """Return the seconds that each position was without its stop on a day."""
+        return {
+            product: round(seconds, 3)
+            for (on, product), seconds in sorted(self.bare_seconds.items())
+            if on == day
+        }
+
     def has_mark(self, day: dt.date, mark: str) -> bool:
         """Whether a day carries a mark."""
         return mark in self.marks.get(day, {})
