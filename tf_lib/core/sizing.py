@@ -15,11 +15,14 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_lib.core.arrays import FloatArray, IntArray, kernel
+from tf_lib.core.budgets import (
+    SHARE_ERROR_MOST,
+    portfolio_variance,
+    sleeve_block,
+    sleeve_multipliers,
+)
 from tf_lib.errors import HaltRun
 from tf_lib.parameters import Config
-
-SHARE_ERROR_MOST = 1e-10
-_SHARE_ERROR_GOAL = 1e-15
 
 
 class SizingRules(NamedTuple):
@@ -213,18 +216,6 @@ def size_positions(signal: FloatArray, covariance: FloatArray, config: Config) -
 
 
 @kernel
-def _variance(weights: FloatArray, covariance: FloatArray) -> float:
-    total = 0.0
-    for i in range(weights.size):
-        if weights[i] != 0.0:
-            row = 0.0
-            for j in range(weights.size):
-                row += covariance[i, j] * weights[j]
-            total += weights[i] * row
-    return max(total, 0.0)
-
-
-@kernel
 def _effective_names(weights: FloatArray) -> float:
     """Return 1 / sum of squared shares; undefined with nothing held."""
     total, squares = 0.0, 0.0
@@ -232,157 +223,6 @@ def _effective_names(weights: FloatArray) -> float:
         total += weights[i]
         squares += weights[i] * weights[i]
     return total * total / squares if squares > 0.0 else np.nan
-
-
-@kernel
-def _solve(matrix: FloatArray, right: FloatArray) -> None:
-    """Solve a small symmetric positive definite system by Cholesky; both are overwritten."""
-    n = right.size
-    for i in range(n):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= matrix[i, k] * matrix[j, k]
-            matrix[i, j] = math.sqrt(max(total, 1e-300)) if i == j else total / matrix[j, j]
-    for i in range(n):
-        for k in range(i):
-            right[i] -= matrix[i, k] * right[k]
-        right[i] /= matrix[i, i]
-    for i in range(n - 1, -1, -1):
-        for k in range(i + 1, n):
-            right[i] -= matrix[k, i] * right[k]
-        right[i] /= matrix[i, i]
-
-
-@kernel
-def _distance_to_budget(x: FloatArray, pull: FloatArray, budget: FloatArray) -> float:
-    variance, worst = 0.0, 0.0
-    for i in range(x.size):
-        variance += x[i] * pull[i]
-    # Also false when it is NaN: no distance is then no answer.
-    if not variance > 0.0:
-        return np.inf
-    for i in range(x.size):
-        worst = max(worst, abs(x[i] * pull[i] / variance - budget[i]))
-    return worst
-
-
-@kernel
-def risk_parity(
-    matrix: FloatArray, budget: FloatArray, max_rounds: int
-) -> tuple[FloatArray, float]:
-    """
-    Find x > 0 whose shares of x' C x equal the budgets, and the largest error of a share.
-
-    The minimum of x' C x / 2 - sum of budget * log x, unique because it is strictly convex, by
-    Newton steps that are cut short until they stay positive and come down. C has a unit diagonal.
-    """
-    n = budget.size
-    x, best, pull, step = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    hessian = np.empty((n, n))
-    best_error = np.inf
-    for i in range(n):
-        x[i] = math.sqrt(budget[i])
-    for _ in range(max_rounds):
-        for i in range(n):
-            pull[i] = 0.0
-            for j in range(n):
-                pull[i] += matrix[i, j] * x[j]
-        error = _distance_to_budget(x, pull, budget)
-        if error < best_error:
-            best_error = error
-            for i in range(n):
-                best[i] = x[i]
-        elif best_error <= SHARE_ERROR_MOST:
-            break
-        if error <= _SHARE_ERROR_GOAL:
-            break
-        for i in range(n):
-            step[i] = budget[i] / x[i] - pull[i]
-            for j in range(n):
-                hessian[i, j] = matrix[i, j]
-            hessian[i, i] += budget[i] / (x[i] * x[i])
-        _solve(hessian, step)
-        length = _length(matrix, budget, x, step)
-        for i in range(n):
-            x[i] += length * step[i]
-    return best, best_error
-
-
-@kernel
-def _objective(matrix: FloatArray, budget: FloatArray, x: FloatArray) -> float:
-    total = 0.5 * _variance(x, matrix)
-    for i in range(x.size):
-        total -= budget[i] * math.log(x[i])
-    return total
-
-
-@kernel
-def _length(matrix: FloatArray, budget: FloatArray, x: FloatArray, step: FloatArray) -> float:
-    """Return how much of a Newton step to take: all of it near the solution."""
-    length, relative = 1.0, 0.0
-    for i in range(x.size):
-        relative = max(relative, abs(step[i]) / x[i])
-        if step[i] < 0.0:
-            length = min(length, -0.9 * x[i] / step[i])
-    if relative < 1e-3:
-        return length
-    here = _objective(matrix, budget, x)
-    there = np.empty(x.size)
-    for _ in range(60):
-        for i in range(x.size):
-            there[i] = x[i] + length * step[i]
-        if _objective(matrix, budget, there) < here:
-            return length
-        length *= 0.5
-    return length
-
-
-@kernel
-def _multipliers(
-    block: FloatArray, summed: FloatArray, weights: FloatArray, rules: SizingRules
-) -> tuple[FloatArray, FloatArray, float]:
-    """Return multiplier (largest is 1) and budget of each sleeve, and the error of the shares."""
-    n = summed.size
-    multiplier, budget = np.zeros(n), np.zeros(n)
-    active = np.zeros(n, dtype=np.int64)
-    count, budget_sum = 0, 0.0
-    for s in range(n):
-        if summed[s] > rules.min_signal and block[s, s] > 0.0 and weights[s] > 0.0:
-            active[count] = s
-            count += 1
-            budget_sum += weights[s]
-    if count == 0:
-        return multiplier, budget, 0.0
-    matrix, wanted = np.empty((count, count)), np.empty(count)
-    for a in range(count):
-        wanted[a] = weights[active[a]] / budget_sum
-        for b in range(count):
-            scale = math.sqrt(block[active[a], active[a]]) * math.sqrt(block[active[b], active[b]])
-            matrix[a, b] = block[active[a], active[b]] / scale if a != b else 1.0
-    x, error = np.ones(1), 0.0
-    if count > 1:
-        x, error = risk_parity(matrix, wanted, rules.max_rounds)
-    largest = 0.0
-    for a in range(count):
-        x[a] /= math.sqrt(block[active[a], active[a]])
-        largest = max(largest, x[a])
-    for a in range(count):
-        multiplier[active[a]] = x[a] / largest
-        budget[active[a]] = wanted[a]
-    return multiplier, budget, error
-
-
-@kernel
-def _sleeve_block(
-    signal: FloatArray, covariance: FloatArray, sleeve_of: IntArray, n_sleeves: int
-) -> FloatArray:
-    """Return the covariance of the sleeves as portfolios of their signals."""
-    block = np.zeros((n_sleeves, n_sleeves))
-    for i in range(signal.size):
-        for j in range(signal.size):
-            block[sleeve_of[i], sleeve_of[j]] += signal[i] * covariance[i, j] * signal[j]
-    return block
 
 
 @kernel
@@ -412,46 +252,70 @@ def _capped(
 
 
 @kernel
+def _unit_mix(
+    signal: FloatArray, multiplier: FloatArray, sleeve_of: IntArray
+) -> tuple[FloatArray, bool]:
+    """Return multiplied signals as shares of their sum, and whether there is anything to share."""
+    mix, total = np.zeros(signal.size), 0.0
+    for i in range(signal.size):
+        mix[i] = multiplier[sleeve_of[i]] * signal[i]
+        total += mix[i]
+    if total > 0.0:
+        for i in range(signal.size):
+            mix[i] /= total
+    return mix, total > 0.0
+
+
+@kernel
+def _risk_shares(
+    mix: FloatArray, covariance: FloatArray, sleeve_of: IntArray, n_sleeves: int
+) -> FloatArray:
+    """Return each sleeve's share of the mix's variance."""
+    share, variance = np.zeros(n_sleeves), portfolio_variance(mix, covariance)
+    for i in range(mix.size):
+        pull = 0.0
+        for j in range(mix.size):
+            pull += covariance[i, j] * mix[j]
+        if variance > 0.0:
+            share[sleeve_of[i]] += mix[i] * pull / variance
+    return share
+
+
+@kernel
+def _known_signal(
+    signal: FloatArray, sleeve_of: IntArray, n_sleeves: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return the signal with undefined as 0, and its sum per sleeve."""
+    known, summed = np.zeros(signal.size), np.zeros(n_sleeves)
+    for i in range(signal.size):
+        if math.isfinite(signal[i]):
+            known[i] = signal[i]
+            summed[sleeve_of[i]] += signal[i]
+    return known, summed
+
+
+@kernel
 def size_kernel(
     signal: FloatArray, covariance: FloatArray, sleeves: SleeveMap, rules: SizingRules
 ) -> RawSizing:
     """Size one day; see `size_positions`. The caller judges `share_error`."""
-    n, n_sleeves = signal.size, sleeves.weights.size
-    known = np.zeros(n)
-    summed = np.zeros(n_sleeves)
-    for i in range(n):
-        if math.isfinite(signal[i]):
-            known[i] = signal[i]
-            summed[sleeves.sleeve_of[i]] += signal[i]
-    block = _sleeve_block(known, covariance, sleeves.sleeve_of, n_sleeves)
-    multiplier, budget, error = _multipliers(block, summed, sleeves.weights, rules)
-    mix, weight, total = np.zeros(n), np.zeros(n), 0.0
-    for i in range(n):
-        mix[i] = multiplier[sleeves.sleeve_of[i]] * known[i]
-        total += mix[i]
-    if total > 0.0:
-        for i in range(n):
-            mix[i] /= total
-    unit_variance = _variance(mix, covariance)
-    share = np.zeros(n_sleeves)
-    for i in range(n):
-        pull = 0.0
-        for j in range(n):
-            pull += covariance[i, j] * mix[j]
-        if unit_variance > 0.0:
-            share[sleeves.sleeve_of[i]] += mix[i] * pull / unit_variance
-    unit_volatility = math.sqrt(unit_variance) if total > 0.0 else np.nan
-    gross = 0.0
-    if total > 0.0:
-        gross = 1.0
-        if rules.target_volatility < unit_volatility:
-            gross = rules.target_volatility / unit_volatility
-    n_eff = _effective_names(mix)
-    for i in range(n):
+    owner, n_sleeves = sleeves.sleeve_of, sleeves.weights.size
+    known, summed = _known_signal(signal, owner, n_sleeves)
+    block = sleeve_block(known, covariance, owner, n_sleeves)
+    multiplier, budget, error = sleeve_multipliers(
+        block, summed, sleeves.weights, rules.min_signal, rules.max_rounds
+    )
+    mix, any_held = _unit_mix(known, multiplier, owner)
+    unit_volatility = math.sqrt(portfolio_variance(mix, covariance)) if any_held else np.nan
+    gross = 1.0 if any_held else 0.0
+    if rules.target_volatility < unit_volatility:
+        gross = rules.target_volatility / unit_volatility
+    weight = np.empty(mix.size)
+    for i in range(mix.size):
         weight[i] = mix[i] * gross
-    cap = rules.cap_high
-    if rules.cap_is_static or n_eff < rules.cap_threshold:
-        cap = rules.cap_low
+    n_eff = _effective_names(mix)
+    is_tight = rules.cap_is_static or n_eff < rules.cap_threshold
+    cap = rules.cap_low if is_tight else rules.cap_high
     final, binds, leftover = _capped(weight, mix, cap, rules)
     return RawSizing(
         mix,
@@ -459,15 +323,15 @@ def size_kernel(
         final,
         multiplier,
         budget,
-        share,
+        _risk_shares(mix, covariance, owner, n_sleeves),
         unit_volatility,
         gross,
         n_eff,
         _effective_names(final),
-        cap if rules.cap_is_static or total > 0.0 else np.nan,
+        cap if rules.cap_is_static or any_held else np.nan,
         binds,
-        math.sqrt(_variance(weight, covariance)),
-        math.sqrt(_variance(final, covariance)),
+        math.sqrt(portfolio_variance(weight, covariance)),
+        math.sqrt(portfolio_variance(final, covariance)),
         leftover,
         error,
     )

@@ -1,0 +1,197 @@
+"""
+Budgets: how much of each sleeve, so that every active one carries its share of the risk.
+
+Part of stage 4 (risk -> *sleeve budgets* -> target weights). The problem is convex and as small
+as the number of sleeves; a few Newton steps solve it exactly. Kernels only, no library's linear
+algebra, so the same signals give the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tf_lib.core.arrays import FloatArray, IntArray, kernel
+
+SHARE_ERROR_MOST = 1e-10
+_SHARE_ERROR_GOAL = 1e-15
+
+
+@kernel
+def portfolio_variance(weights: FloatArray, covariance: FloatArray) -> float:
+    """Return w' C w, never below 0."""
+    total = 0.0
+    for i in range(weights.size):
+        if weights[i] != 0.0:
+            row = 0.0
+            for j in range(weights.size):
+                row += covariance[i, j] * weights[j]
+            total += weights[i] * row
+    return max(total, 0.0)
+
+
+@kernel
+def sleeve_block(
+    signal: FloatArray, covariance: FloatArray, sleeve_of: IntArray, n_sleeves: int
+) -> FloatArray:
+    """Return the covariance of the sleeves as portfolios of their signals."""
+    block = np.zeros((n_sleeves, n_sleeves))
+    for i in range(signal.size):
+        for j in range(signal.size):
+            block[sleeve_of[i], sleeve_of[j]] += signal[i] * covariance[i, j] * signal[j]
+    return block
+
+
+@kernel
+def sleeve_multipliers(
+    block: FloatArray,
+    summed: FloatArray,
+    weights: FloatArray,
+    min_signal: float,
+    max_rounds: int,
+) -> tuple[FloatArray, FloatArray, float]:
+    """
+    Return multiplier (largest is 1) and budget of each sleeve, and the error of the shares.
+
+    Parameters
+    ----------
+    block : float array of shape (n_sleeves, n_sleeves)
+        Covariance of the sleeves, see `sleeve_block`.
+    summed : float array of shape (n_sleeves,)
+        Sum of each sleeve's signals; active only above `min_signal`.
+    weights : float array of shape (n_sleeves,)
+        Budgets before they are re-normalised over active sleeves.
+    """
+    n = summed.size
+    multiplier, budget = np.zeros(n), np.zeros(n)
+    active = np.zeros(n, dtype=np.int64)
+    count, budget_sum = 0, 0.0
+    for s in range(n):
+        if summed[s] > min_signal and block[s, s] > 0.0 and weights[s] > 0.0:
+            active[count] = s
+            count += 1
+            budget_sum += weights[s]
+    if count == 0:
+        return multiplier, budget, 0.0
+    matrix, wanted = np.empty((count, count)), np.empty(count)
+    for a in range(count):
+        wanted[a] = weights[active[a]] / budget_sum
+        for b in range(count):
+            scale = math.sqrt(block[active[a], active[a]]) * math.sqrt(block[active[b], active[b]])
+            matrix[a, b] = block[active[a], active[b]] / scale if a != b else 1.0
+    x, error = np.ones(1), 0.0
+    if count > 1:
+        x, error = risk_parity(matrix, wanted, max_rounds)
+    largest = 0.0
+    for a in range(count):
+        x[a] /= math.sqrt(block[active[a], active[a]])
+        largest = max(largest, x[a])
+    for a in range(count):
+        multiplier[active[a]] = x[a] / largest
+        budget[active[a]] = wanted[a]
+    return multiplier, budget, error
+
+
+@kernel
+def risk_parity(
+    matrix: FloatArray, budget: FloatArray, max_rounds: int
+) -> tuple[FloatArray, float]:
+    """
+    Find x > 0 whose shares of x' C x equal the budgets, and the largest error of a share.
+
+    The minimum of x' C x / 2 - sum of budget * log x, unique because it is strictly convex, by
+    Newton steps that are cut short until they stay positive and come down. C has a unit diagonal.
+    """
+    n = budget.size
+    x, best, pull, step = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    hessian = np.empty((n, n))
+    best_error = np.inf
+    for i in range(n):
+        x[i] = math.sqrt(budget[i])
+    for _ in range(max_rounds):
+        for i in range(n):
+            pull[i] = 0.0
+            for j in range(n):
+                pull[i] += matrix[i, j] * x[j]
+        error = _distance_to_budget(x, pull, budget)
+        if error < best_error:
+            best_error = error
+            for i in range(n):
+                best[i] = x[i]
+        elif best_error <= SHARE_ERROR_MOST:
+            break
+        if error <= _SHARE_ERROR_GOAL:
+            break
+        for i in range(n):
+            step[i] = budget[i] / x[i] - pull[i]
+            for j in range(n):
+                hessian[i, j] = matrix[i, j]
+            hessian[i, i] += budget[i] / (x[i] * x[i])
+        _solve(hessian, step)
+        length = _length(matrix, budget, x, step)
+        for i in range(n):
+            x[i] += length * step[i]
+    return best, best_error
+
+
+@kernel
+def _distance_to_budget(x: FloatArray, pull: FloatArray, budget: FloatArray) -> float:
+    variance, worst = 0.0, 0.0
+    for i in range(x.size):
+        variance += x[i] * pull[i]
+    # Also false when it is NaN: no distance is then no answer.
+    if not variance > 0.0:
+        return np.inf
+    for i in range(x.size):
+        worst = max(worst, abs(x[i] * pull[i] / variance - budget[i]))
+    return worst
+
+
+@kernel
+def _solve(matrix: FloatArray, right: FloatArray) -> None:
+    """Solve a small symmetric positive definite system by Cholesky; both are overwritten."""
+    n = right.size
+    for i in range(n):
+        for j in range(i + 1):
+            total = matrix[i, j]
+            for k in range(j):
+                total -= matrix[i, k] * matrix[j, k]
+            matrix[i, j] = math.sqrt(max(total, 1e-300)) if i == j else total / matrix[j, j]
+    for i in range(n):
+        for k in range(i):
+            right[i] -= matrix[i, k] * right[k]
+        right[i] /= matrix[i, i]
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            right[i] -= matrix[k, i] * right[k]
+        right[i] /= matrix[i, i]
+
+
+@kernel
+def _length(matrix: FloatArray, budget: FloatArray, x: FloatArray, step: FloatArray) -> float:
+    """Return how much of a Newton step to take: all of it near the solution."""
+    length, relative = 1.0, 0.0
+    for i in range(x.size):
+        relative = max(relative, abs(step[i]) / x[i])
+        if step[i] < 0.0:
+            length = min(length, -0.9 * x[i] / step[i])
+    if relative < 1e-3:
+        return length
+    here = _objective(matrix, budget, x)
+    there = np.empty(x.size)
+    for _ in range(60):
+        for i in range(x.size):
+            there[i] = x[i] + length * step[i]
+        if _objective(matrix, budget, there) < here:
+            return length
+        length *= 0.5
+    return length
+
+
+@kernel
+def _objective(matrix: FloatArray, budget: FloatArray, x: FloatArray) -> float:
+    total = 0.5 * portfolio_variance(x, matrix)
+    for i in range(x.size):
+        total -= budget[i] * math.log(x[i])
+    return total
