@@ -21,6 +21,7 @@ from typing import Any
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
 from tf_lib.core.product_text import product_from_candles
 from tf_lib.core.records import Product
+from tf_lib.drivers.paper import paper_market
 from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
 from tf_lib.edge.clock import now_source, wall_now
 from tf_lib.edge.coinbase import Coinbase, is_loopback
@@ -156,13 +157,17 @@ def _settings(config: Config, state: Path, file: Path, day: dt.date) -> Any:
 
     exchange, costs = config.exchange, config.execution_and_costs
     tickers = config.universe.sorted_tickers
-    candles = None
-    if exchange.candles != "synthetic":
-        candles = read_candle_folder(Path(exchange.candles), tickers)
+    if exchange.kind == "paper":
+        candles, products = paper_market(config, state, day)
+    else:
+        candles = None
+        if exchange.candles != "synthetic":
+            candles = read_candle_folder(Path(exchange.candles), tickers)
+        products = _products(config)
     return SimulatorSettings(
         candles=candles,
         tickers=tickers,
-        products=_products(config),
+        products=products,
         starting_cash=Decimal(exchange.starting_cash),
         portfolio_name=config.portfolio.name,
         state_file=file,

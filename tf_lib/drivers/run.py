@@ -22,6 +22,7 @@ from tf_lib.drivers.finish import RunFacts, build_summary, guard_silence
 from tf_lib.drivers.live import check_account
 from tf_lib.drivers.notebook import MASTER, execute
 from tf_lib.drivers.open_day import SESSION_FILE, armed_day, config_sha256
+from tf_lib.drivers.paper import paper_now
 from tf_lib.drivers.place import Connection, Place, connect, has_own_clock, open_place
 from tf_lib.drivers.protect import failures, protect_holdings, unsettled
 from tf_lib.edge import epoch
@@ -162,6 +163,8 @@ class _Runner:
         """Return the time of an exchange that is found by its address."""
         if self.config.exchange.clock == "wall":
             return wall_now()
+        if self.config.exchange.kind == "paper":
+            return paper_now(self.config)
         with open_place(self.config, self.folder.state, dt.date.min) as place:
             try:
                 return connect(place).now()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -87,15 +88,28 @@ def open_client(
     PreflightRefused
         If the key cannot sign, or `ca_file` is not there.
     """
+    key.check()
+    return _client(key.for_sdk, host, ca_file, timeout)
+
+
+def open_public_client(
+    host: str, *, ca_file: Path | None = None, timeout: tuple[float, float] = TIMEOUT
+) -> RESTClient:
+    """Return an SDK client without a key: it can read public market data and nothing else."""
+    return _client({"api_key": None, "api_secret": None}, host, ca_file, timeout)
+
+
+def _client(
+    key: Mapping[str, str | None], host: str, ca_file: Path | None, timeout: tuple[float, float]
+) -> RESTClient:
     if ca_file is not None and not ca_file.is_file():
         raise PreflightRefused(f"ca_file {ca_file}: there is no such file")
-    key.check()
     from coinbase.rest import RESTClient
 
     _silence_sdk()
     # The SDK's type says int; requests takes the pair.
     limits: Any = timeout
-    client = RESTClient(**key.for_sdk, key_file=None, base_url=host, timeout=limits, verbose=False)
+    client = RESTClient(**key, key_file=None, base_url=host, timeout=limits, verbose=False)
     session = client.session
     session.max_redirects = 0
     # Says "already authorised", so that a netrc file cannot replace our token.

@@ -1,0 +1,96 @@
+"""
+Paper: real prices, simulated orders.
+
+Candles and prices are read without a key from the real exchange (or the one at
+``market_data_url``). Orders go to the embedded simulated exchange, whose market is those
+candles: finished days run along their bars, so stops trigger as they would have, and the day
+that has begun stands at the last price.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from tf_lib.core.records import Product
+from tf_lib.edge.candles import CandleCache
+from tf_lib.edge.endpoint import is_loopback
+from tf_lib.edge.public_market import PublicMarket
+from tf_lib.errors import ExchangeError, ParameterError, PreflightRefused
+from tf_lib.parameters import Config
+
+
+def paper_market(
+    config: Config, state: Path, day: dt.date
+) -> tuple[dict[str, pd.DataFrame], dict[str, Product]]:
+    """
+    Return candles through the day before with the last price as today's bar, and the rules.
+
+    Raises
+    ------
+    PreflightRefused
+        If the market cannot be read; nothing was sent, and nothing is held anywhere real.
+    """
+    market = _market(config)
+    tickers = config.universe.sorted_tickers
+    try:
+        listed = market.products(tickers)
+        update = CandleCache(state / "market").update(
+            market, tickers, through=day - dt.timedelta(days=1), today=day
+        )
+    except ExchangeError as error:
+        raise _unreadable(config, error) from error
+    finally:
+        market.close()
+    if not listed:
+        raise _unreadable(config, "none of the tickers is listed")
+    candles = {}
+    for ticker in tickers:
+        last = listed[ticker].last if ticker in listed else None
+        candles[ticker] = _with_today(
+            update.frames[ticker], day, float(last) if last is not None else None
+        )
+    return candles, {ticker: one.product for ticker, one in listed.items()}
+
+
+def paper_now(config: Config) -> dt.datetime:
+    """Return the time of the exchange whose prices are read."""
+    if not is_loopback(config.exchange.market_data_url):
+        raise ParameterError("exchange.clock: 'exchange' is refused for the real host, use wall")
+    market = _market(config)
+    try:
+        return market.server_time()
+    except ExchangeError as error:
+        raise _unreadable(config, error) from error
+    finally:
+        market.close()
+
+
+def _market(config: Config) -> PublicMarket:
+    exchange = config.exchange
+    ca_file = Path(exchange.ca_file) if exchange.ca_file else None
+    return PublicMarket.connect(exchange.market_data_url, ca_file)
+
+
+def _unreadable(config: Config, why: object) -> PreflightRefused:
+    where = config.exchange.market_data_url or "the real exchange"
+    return PreflightRefused(f"no market data from {where}: {why}. Paper orders need prices.")
+
+
+def _with_today(candles: pd.DataFrame, day: dt.date, last: float | None) -> pd.DataFrame:
+    """Append the running day as a flat bar at the last price."""
+    finished = candles[candles.index < pd.Timestamp(day, tz="UTC")]
+    if last is None:
+        return finished
+    bar: Mapping[str, float] = {
+        "open": last,
+        "high": last,
+        "low": last,
+        "close": last,
+        "volume": 0.0,
+    }
+    index = pd.DatetimeIndex([pd.Timestamp(day, tz="UTC")], name=candles.index.name)
+    return pd.concat([finished, pd.DataFrame([bar], index=index, columns=candles.columns)])
