@@ -16,8 +16,8 @@ from typing import IO, Any
 from urllib.parse import unquote
 
 from tf_lib.errors import InputError
-from tf_lib.simulator import faults as fault_kinds
 from tf_lib.simulator.clock import SECOND, ExchangeClock, rfc3339, wall_clock
+from tf_lib.simulator.fault_effects import AFTER, BEFORE
 from tf_lib.simulator.faults import FaultRule, Faults
 from tf_lib.simulator.happenings import Happenings
 from tf_lib.simulator.paths import Jump
@@ -71,6 +71,7 @@ class Engine:
         self._state = state
         self._log = log
         self._keeps_log = keeps_log
+        self._had_partial = True
         self._lock = threading.RLock()
 
     @contextmanager
@@ -112,12 +113,12 @@ class Engine:
             self.venue.matching.advance(self.clock.tick())
             text = f"{path} {query} {json.dumps(body, default=str)}" if self.faults.counts else ""
             rule = self.faults.strike(method, path, text)
-            if rule is not None and rule.kind in fault_kinds.BEFORE:
-                answer = sent = fault_kinds.BEFORE[rule.kind](rule, None)
+            if rule is not None and rule.kind in BEFORE:
+                answer = sent = BEFORE[rule.kind](rule.options, None)
             else:
                 answer = sent = self._answer(method, path, query, body)
                 if rule is not None:
-                    sent = fault_kinds.AFTER[rule.kind](rule, answer)
+                    sent = AFTER[rule.kind](rule.options, answer)
             self.save()
             self._write_log(method, path, query, body, answer, rule)
         return sent
@@ -186,7 +187,7 @@ class Engine:
                 )
             self.venue.matching.advance(now)
             self.venue.matching.market.plant_jump(product_id, jump)
-            self.venue.matching.price_changed(product_id)
+            self.venue.matching.agenda.path_changed(product_id)
             self._state.begin()
             self._state.put_jump(product_id, jump)
             self._state.commit()
@@ -195,36 +196,46 @@ class Engine:
         """Let something of the ``world`` part of a schedule happen now."""
         with self._exclusive():
             now = self.clock.now()
-            self.venue.matching.schedule(now, kind, data)
+            self.venue.matching.agenda.schedule(now, kind, data)
             self.venue.matching.advance(now)
             self.save()
 
     # -- memory -------------------------------------------------------------------------------
 
-    def save(self) -> None:
+    def save(self, meta: Mapping[str, str] | None = None) -> None:
         """Write what has changed; once it returns, it outlives the process."""
-        changes = self.venue.matching.changes
+        matching, agenda = self.venue.matching, self.venue.matching.agenda
         if self._state.is_kept:
             self._state.begin()
-            self._state.put_meta(
-                {
-                    "now": str(self.clock.now()),
-                    "fault_counts": json.dumps(self.faults.counts),
-                    "event_count": str(self.venue.matching.event_count),
-                }
-            )
+            self._state.put_meta({**self._small_facts(), **(meta or {})})
             for owner, wallets in self.venue.books.items():
                 if wallets.dirty:
                     self._state.put_wallets(owner, wallets)
-            orders = self.venue.matching.orders
-            self._state.put_orders(orders[order_id] for order_id in changes.orders)
-            self._state.put_fills(changes.fills)
-            self._state.put_events(changes.events_added, changes.events_done)
+            self._state.put_orders(matching.orders[each] for each in matching.changed_orders)
+            self._state.put_fills(matching.new_fills)
+            self._state.put_events(agenda.added, agenda.done)
             for flag in self.happenings.flipped:
                 self._state.put_flag(*flag)
             self._state.commit()
-        changes.clear()
-        self.happenings.flipped.clear()
+        for changes in (matching.new_fills, agenda.added, agenda.done, self.happenings.flipped):
+            changes.clear()
+        matching.changed_orders.clear()
+
+    def _small_facts(self) -> dict[str, str]:
+        matching = self.venue.matching
+        facts = {
+            "now": str(self.clock.now()),
+            "event_count": str(matching.agenda.event_count),
+        }
+        if self.faults.counts:
+            facts["fault_counts"] = json.dumps(self.faults.counts)
+        partial = matching.world.partial_fills
+        if partial or self._had_partial:
+            self._had_partial = bool(partial)
+            facts["partial_fills"] = json.dumps({k: str(v) for k, v in partial.items()})
+        if self.happenings.fees_changed:
+            facts["changed_fees"] = f"{matching.costs.maker} {matching.costs.taker}"
+        return facts
 
     def close(self) -> None:
         """Save and let go of the files."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import tempfile
 import threading
@@ -14,21 +13,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from tf_lib.core.records import Product
 from tf_lib.errors import InputError, StateError
-from tf_lib.simulator.bars import DayBars
-from tf_lib.simulator.catalogue import Catalogue, rules_for
 from tf_lib.simulator.clock import ExchangeClock, micros, moment, start_of, wall_clock
 from tf_lib.simulator.engine import Engine
 from tf_lib.simulator.faults import Faults, fault_rule, read_faults
-from tf_lib.simulator.happenings import plant, set_delays
-from tf_lib.simulator.market import Market, PathMarket
-from tf_lib.simulator.matching import Costs, Matching
+from tf_lib.simulator.happenings import set_delays, thin_out
+from tf_lib.simulator.market import Market
+from tf_lib.simulator.opening import begin_world, make_venue, open_state
 from tf_lib.simulator.paths import Jump
 from tf_lib.simulator.settings import SimulatorSettings
-from tf_lib.simulator.state import VERSION, State
-from tf_lib.simulator.venue import KeyRights, Portfolio, Venue, derived_uuid
-from tf_lib.simulator.wallets import Wallets
+from tf_lib.simulator.state import State
 
 if TYPE_CHECKING:
     from tf_lib.simulator.server import Server
@@ -77,10 +71,7 @@ class SimulatedExchange:
         if settings.running and settings.as_of is None:
             now = max(now, wall_clock())
         self._clock = ExchangeClock(now, step=settings.step_ms * 1000, is_running=settings.running)
-        catalogue, made = _products_and_market(settings, market)
-        portfolios = self._portfolios()
-        opened = int(self._state.meta("opened", str(now)))
-        venue = _venue(settings, catalogue, market or made, portfolios, now, opened)
+        venue = make_venue(settings, self._state, now, market)
         log = None
         if settings.log_file is not None:
             settings.log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -94,8 +85,8 @@ class SimulatedExchange:
             log=log,
             keeps_log=settings.keeps_log,
         )
-        self._open_state(venue, now)
-        self._begin_world(venue, plan.world)
+        open_state(self.engine, self._state, settings.starting_cash)
+        begin_world(self.engine, self._state, plan.world)
         self._is_closed = False
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
@@ -199,8 +190,12 @@ class SimulatedExchange:
         self.engine.plant_jump(product_id, Jump(begin, price, end))
 
     def set_delays(self, **delays: object) -> None:
-        """Set delays and partial fills by the names of a schedule's ``world`` part."""
+        """Set delays by the names of a schedule's ``world`` part."""
         set_delays(self.engine.venue, delays)
+
+    def thin_out(self, fractions: Mapping[str, object]) -> None:
+        """Let the next order of each product that trades fill only this fraction."""
+        thin_out(self.engine.venue, fractions)
 
     def set_flag(self, product_id: str, name: str, value: object) -> None:
         """Flip a flag of a product now, for example ``cancel_only``."""
@@ -226,106 +221,9 @@ class SimulatedExchange:
         """Forget every fault rule."""
         self.engine.faults.clear()
 
-    # -- making -------------------------------------------------------------------------------
-
-    def _portfolios(self) -> tuple[Portfolio, ...]:
-        settings = self.settings
-        place = str(settings.state_file.resolve()) if settings.state_file else "memory"
-        made = derived_uuid("portfolio", place, str(settings.seed), settings.portfolio_name)
-        named = self._state.meta("portfolio_uuid", made)
-        name = self._state.meta("portfolio_name", settings.portfolio_name)
-        default = Portfolio("Default", derived_uuid("default", named), "DEFAULT")
-        return default, Portfolio(name, named, "CONSUMER")
-
-    def _open_state(self, venue: Venue, now: int) -> None:
-        """Put a stored exchange back, or make a new one with its starting cash."""
-        state, settings = self._state, self.settings
-        if state.meta("version"):
-            for owner, wallets in venue.books.items():
-                state.restore_wallets(owner, wallets)
-            events = state.events()
-            count = int(state.meta("event_count", "0"))
-            venue.matching.restore(state.orders(), state.fills(), events, count)
-            for product_id, name, value in state.flags():
-                venue.catalogue.flip(product_id, name, value)
-            for product_id, jump in state.jumps():
-                venue.matching.market.plant_jump(product_id, jump)
-            return
-        for owner, wallets in venue.books.items():
-            is_named = owner == venue.portfolios[1].uuid
-            wallets.deposit("USD", settings.starting_cash if is_named else Decimal(0))
-        state.begin()
-        state.put_meta(
-            {
-                "version": VERSION,
-                "portfolio_uuid": venue.portfolios[1].uuid,
-                "portfolio_name": venue.portfolios[1].name,
-                "opened": str(now),
-            }
-        )
-        state.commit()
-        self.engine.save()
-
-    def _begin_world(self, venue: Venue, world: Mapping[str, Any]) -> None:
-        """Set the delays; plant what has a moment, unless this state already has it."""
-        set_delays(venue, world)
-        print_of_world = hashlib.sha256(repr(world).encode()).hexdigest()
-        if not world or self._state.meta("world") == print_of_world:
-            return
-        for product_id, jump in plant(venue, world):
-            self.engine.plant_jump(product_id, jump)
-        self._state.begin()
-        self._state.put_meta({"world": print_of_world})
-        self._state.commit()
-        self.engine.save()
-
     def _credentials_folder(self) -> Path:
         state_file = self.settings.state_file
         if state_file is not None:
             return state_file.with_name(f"{state_file.stem}_keys")
         self._folder = tempfile.TemporaryDirectory(prefix="tf_simulator_")
         return Path(self._folder.name)
-
-
-def _products_and_market(
-    settings: SimulatorSettings, market: Market | None
-) -> tuple[Catalogue, PathMarket]:
-    bars: dict[str, DayBars] | None = None
-    if settings.candles is not None:
-        bars = {name: DayBars.from_frame(name, f) for name, f in settings.candles.items()}
-    tickers = sorted(bars if bars is not None else settings.tickers)
-    if market is not None:
-        tickers, bars = list(market.product_ids), None
-    rules: dict[str, Product] = rules_for(tickers, settings.products, bars)
-    if bars is None and market is None:
-        from tf_lib.simulator.synthetic import synthetic_bars
-
-        ticks = {name: product.price_increment for name, product in rules.items()}
-        bars = synthetic_bars(tickers, seed=settings.seed, ticks=ticks)
-    return Catalogue(rules), PathMarket(bars or {}, rules)
-
-
-def _venue(
-    settings: SimulatorSettings,
-    catalogue: Catalogue,
-    market: Market,
-    portfolios: tuple[Portfolio, ...],
-    now: int,
-    opened: int,
-) -> Venue:
-    books = {portfolio.uuid: Wallets() for portfolio in portfolios}
-    wanted = settings.key_bound_to or portfolios[1].name
-    bound = next((p for p in portfolios if p.name == wanted), None)
-    if bound is None:
-        names = ", ".join(portfolio.name for portfolio in portfolios)
-        raise InputError(f"no portfolio {wanted!r} to bind the key to; there are {names}")
-    matching = Matching(
-        market,
-        catalogue,
-        books[bound.uuid],
-        portfolio_uuid=bound.uuid,
-        costs=Costs(settings.slippage, settings.maker_fee, settings.taker_fee),
-        now=now,
-    )
-    rights = KeyRights(bound, can_trade=settings.can_trade, can_transfer=settings.can_transfer)
-    return Venue(matching, catalogue, portfolios, books, rights, opened)

@@ -19,25 +19,16 @@ Two runs of one schedule therefore fail in the same places.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from tf_lib.errors import ParameterError
-from tf_lib.simulator.replies import Cut, Reply, unauthorized
+from tf_lib.simulator.fault_effects import BODIES, KINDS
 
 PREFIX = "/api/v3/brokerage"
-_BODIES = {
-    "json": ('{"error":"INTERNAL","error_details":"scheduled fault","message":"scheduled fault"}'),
-    "empty": "",
-    "html": "<html><head><title>Error</title></head><body><h1>Just a moment</h1></body></html>",
-    "text": "upstream connect error or disconnect/reset before headers",
-}
-_TYPES = {"json": "application/json", "html": "text/html; charset=UTF-8"}
-_RATE_LIMITED = '{"errors":[{"id":"rate_limit_exceeded","message":"Too many requests"}]}'
 
 
 @dataclass(frozen=True)
@@ -91,9 +82,7 @@ class Faults:
 
     def __init__(self, plan: FaultPlan, counts: Sequence[int] = ()) -> None:
         self.plan = plan
-        self.counts = list(counts) or [0] * len(plan.rules)
-        if len(self.counts) != len(plan.rules):
-            self.counts = [0] * len(plan.rules)
+        self.counts = [*counts, *[0] * len(plan.rules)][: len(plan.rules)]
 
     def add(self, rule: FaultRule) -> None:
         """Let one more rule count from now on."""
@@ -123,97 +112,6 @@ class Faults:
             return True
         coin = hashlib.sha256(f"{self.plan.seed}|{index}|{number}".encode()).digest()
         return int.from_bytes(coin[:8], "big") / 2**64 < rule.probability
-
-
-# -- what a fault does to a call ---------------------------------------------------------------
-
-
-def _no_answer(rule: FaultRule, reply: Reply | None) -> Reply:
-    return Reply(0, cut=Cut.CLOSE, wait_seconds=float(rule.options.get("seconds", 0)))
-
-
-def _reset(rule: FaultRule, reply: Reply | None) -> Reply:
-    return Reply(0, cut=Cut.RESET)
-
-
-def _status(rule: FaultRule, reply: Reply | None) -> Reply:
-    status, body = int(rule.options.get("status", 503)), str(rule.options.get("body", "json"))
-    if status == 401:
-        return unauthorized()
-    text = _RATE_LIMITED if status == 429 and body == "json" else _BODIES[body]
-    return Reply(status, text=text, content_type=_TYPES.get(body, "text/plain; charset=utf-8"))
-
-
-def _unauthorized(rule: FaultRule, reply: Reply | None) -> Reply:
-    return unauthorized()
-
-
-def _truncated(rule: FaultRule, reply: Reply | None) -> Reply:
-    text = json.dumps(reply.payload if reply else {})
-    return Reply(200, text=text[: max(1, len(text) // 2)])
-
-
-def _cut_in_reply(rule: FaultRule, reply: Reply | None) -> Reply:
-    return replace(reply or Reply(200, {}), cut=Cut.TRUNCATE)
-
-
-def _slow(rule: FaultRule, reply: Reply | None) -> Reply:
-    return replace(reply or Reply(200, {}), wait_seconds=float(rule.options.get("seconds", 1)))
-
-
-def _put_field(rule: FaultRule, reply: Reply | None) -> Reply:
-    payload = json.loads(json.dumps(reply.payload if reply else {}))
-    _walk(payload, str(rule.options["field"]).split("."), rule.options.get("value"), put=True)
-    return replace(reply or Reply(200), payload=payload)
-
-
-def _remove_field(rule: FaultRule, reply: Reply | None) -> Reply:
-    payload = json.loads(json.dumps(reply.payload if reply else {}))
-    _walk(payload, str(rule.options["field"]).split("."), None, put=False)
-    return replace(reply or Reply(200), payload=payload)
-
-
-def _loop_cursor(rule: FaultRule, reply: Reply | None) -> Reply:
-    payload = dict(reply.payload) if reply and isinstance(reply.payload, dict) else {}
-    return Reply(200, payload | {"has_next": True, "cursor": "MA=="})
-
-
-def _walk(node: Any, keys: list[str], value: Any, *, put: bool) -> None:
-    """Set or remove a field; ``*`` stands for every item of a list."""
-    key, rest = keys[0], keys[1:]
-    if isinstance(node, list):
-        chosen = node if key == "*" else node[int(key) : int(key) + 1] if key.isdigit() else []
-        for item in chosen:
-            if rest:
-                _walk(item, rest, value, put=put)
-    elif isinstance(node, dict):
-        if rest:
-            _walk(node.get(key), rest, value, put=put)
-        elif put:
-            node[key] = value
-        else:
-            node.pop(key, None)
-
-
-Effect = Callable[[FaultRule, Reply | None], Reply]
-BEFORE: Mapping[str, Effect] = {
-    "drop_before": _no_answer,
-    "reset_before": _reset,
-    "status": _status,
-    "unauthorized": _unauthorized,
-}
-AFTER: Mapping[str, Effect] = {
-    "drop_after": _no_answer,
-    "reset_after": _reset,
-    "status_after": _status,
-    "truncated_json": _truncated,
-    "reset_in_reply": _cut_in_reply,
-    "slow": _slow,
-    "put_field": _put_field,
-    "remove_field": _remove_field,
-    "loop_cursor": _loop_cursor,
-}
-KINDS = (*BEFORE, *AFTER)
 
 
 # -- reading a schedule ------------------------------------------------------------------------
@@ -267,8 +165,8 @@ def fault_rule(mapping: Mapping[str, Any], source: str = "fault") -> FaultRule:
         got = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
         raise ParameterError(f"{source}: unknown kind {got!r}; known are {', '.join(KINDS)}")
     _known(mapping, (*_RULE_KEYS, *_OPTION_KEYS), source)
-    if mapping.get("body", "json") not in _BODIES:
-        known = ", ".join(_BODIES)
+    if mapping.get("body", "json") not in BODIES:
+        known = ", ".join(BODIES)
         raise ParameterError(f"{source}: body must be one of {known}, got {mapping['body']!r}")
     if mapping["kind"] in ("put_field", "remove_field") and "field" not in mapping:
         raise ParameterError(f"{source}: {mapping['kind']} needs field, as in orders.*.status")

@@ -33,12 +33,14 @@ _DATED = {
     "fees": ("at", "maker", "taker"),
     "foreign_orders": ("at", "product", "side", "order_configuration", "source"),
 }
+_OPTIONAL = ("hold_until", "source")
+_AMOUNTS = ("amount", "maker", "taker", "price")
 _PARTIAL = "partial_fills"
 
 
 def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
     """
-    Take over the delays and partial fills of a schedule.
+    Take over the delays of a schedule.
 
     Raises
     ------
@@ -52,12 +54,17 @@ def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
     for key, name in _DELAYS.items():
         if key in world:
             setattr(venue.matching.world, name, seconds(world[key]))
-    for product_id, fraction in dict(world.get(_PARTIAL) or {}).items():
+
+
+def thin_out(venue: Venue, fractions: Mapping[str, Any]) -> None:
+    """Let the next order of each product that trades fill only a fraction."""
+    for product_id, fraction in fractions.items():
         venue.matching.world.partial_fills[product_id] = _decimal(fraction, "partial_fills")
 
 
 def plant(venue: Venue, world: Mapping[str, Any]) -> list[tuple[str, Jump]]:
     """Plant everything that has a moment; the jumps are returned, the rest is scheduled."""
+    thin_out(venue, world.get(_PARTIAL) or {})
     jumps = []
     for kind, keys in _DATED.items():
         items = world.get(kind) or []
@@ -69,7 +76,7 @@ def plant(venue: Venue, world: Mapping[str, Any]) -> list[tuple[str, Jump]]:
                 jumps.append((str(item["product"]), read_jump(item, at)))
             else:
                 data = {key: _plain(value) for key, value in item.items() if key != "at"}
-                venue.matching.schedule(at, kind, data)
+                venue.matching.agenda.schedule(at, kind, data)
     return jumps
 
 
@@ -95,9 +102,15 @@ def _moment(item: Any, kind: str, keys: Sequence[str]) -> int:
         raise ParameterError(
             f"world: {kind}: unknown key {unknown[0]!r}; known are {', '.join(keys)}"
         )
-    at = parse_rfc3339(str(item.get("at", "")))
+    missing = [key for key in keys if key not in item and key not in _OPTIONAL]
+    if missing:
+        raise ParameterError(f"world: {kind}: {missing[0]} is missing")
+    for key in _AMOUNTS:
+        if key in item:
+            _decimal(item[key], f"{kind}: {key}")
+    at = parse_rfc3339(str(item["at"]))
     if at is None:
-        raise ParameterError(f"world: {kind}: at must be an RFC 3339 time, got {item.get('at')!r}")
+        raise ParameterError(f"world: {kind}: at must be an RFC 3339 time, got {item['at']!r}")
     return at
 
 
@@ -123,6 +136,7 @@ class Happenings:
             "foreign_orders": self._on_foreign_order,
         }
         self.flipped: list[tuple[str, str, Any]] = []
+        self.fees_changed = False
 
     def flip(self, product_id: str, name: str, value: object) -> None:
         """Change a product's flag now."""
@@ -139,6 +153,7 @@ class Happenings:
         wallets.deposit(data["currency"], max(amount, -free))
 
     def _on_fees(self, data: dict[str, Any]) -> None:
+        self.fees_changed = True
         costs = self._venue.matching.costs
         self._venue.matching.costs = Costs(
             costs.slippage, Decimal(data["maker"]), Decimal(data["taker"])

@@ -8,20 +8,19 @@ of `tf_lib.core.fills`; values and commissions are cut at 16 decimals and never 
 
 from __future__ import annotations
 
-import heapq
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Any
 
 from tf_lib.core import fills as rule
 from tf_lib.core.records import Product, Side
+from tf_lib.simulator.agenda import Agenda
 from tf_lib.simulator.market import Market
 from tf_lib.simulator.orders import Fill, Force, Kind, Order, Status, Terms
-from tf_lib.simulator.paths import Band, Touch
 from tf_lib.simulator.wallets import ZERO, Wallets
-from tf_lib.simulator.world import Event, World
+from tf_lib.simulator.world import World
 
 MONEY = Decimal("1E-16")
 ONE = Decimal(1)
@@ -34,23 +33,6 @@ class Costs:
     slippage: Decimal
     maker: Decimal
     taker: Decimal
-
-
-@dataclass
-class Changes:
-    """What has changed since the last save."""
-
-    orders: set[str] = field(default_factory=set)
-    fills: list[Fill] = field(default_factory=list)
-    events_added: list[Event] = field(default_factory=list)
-    events_done: list[int] = field(default_factory=list)
-
-    def clear(self) -> None:
-        """Forget everything: it is saved."""
-        self.orders.clear()
-        self.fills.clear()
-        self.events_added.clear()
-        self.events_done.clear()
 
 
 class Matching:
@@ -89,28 +71,21 @@ class Matching:
         self.orders: dict[str, Order] = {}
         self.by_client_id: dict[str, str] = {}
         self.fills: list[Fill] = []
-        self.changes = Changes()
+        self.changed_orders: set[str] = set()
+        self.new_fills: list[Fill] = []
         self.handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "release": self._on_release,
             "cancel": self._on_cancel,
             "expire": self._on_expire,
         }
         self._namespace = uuid.UUID(portfolio_uuid)
-        self._live: dict[str, dict[str, Order]] = {}
-        self._events: list[Event] = []
-        self.event_count = 0
-        self._touches: dict[str, Touch | None] = {}
-        self._stale: set[str] = set()
+        self.agenda = Agenda(market)
 
     # -- what the API calls -------------------------------------------------------------------
 
     def last_price(self, product_id: str) -> Decimal | None:
         """Price of the last trade now, None before the product lists."""
         return self.market.last_price(product_id, self.now)
-
-    def live_orders(self, product_id: str) -> list[Order]:
-        """Orders of a product that can still trade, oldest first."""
-        return list(self._live.get(product_id, {}).values())
 
     def would_trade_now(self, terms: Terms) -> bool:
         """Whether a limit order of these terms would meet the market at once."""
@@ -176,12 +151,13 @@ class Matching:
     def request_cancel(self, order: Order) -> None:
         """Accept a cancel; it takes effect at once or `World.cancel_ack` later."""
         order.pending_cancel = True
-        self.changes.orders.add(order.order_id)
+        self.changed_orders.add(order.order_id)
         if self.world.cancel_ack <= 0:
             self._finish(order, Status.CANCELLED, "User requested cancel")
             return
         order.move_to(Status.CANCEL_QUEUED, self.now)
-        self.schedule(self.now + self.world.cancel_ack, "cancel", {"order_id": order.order_id})
+        due = self.now + self.world.cancel_ack
+        self.agenda.schedule(due, "cancel", {"order_id": order.order_id})
 
     def amend(self, order: Order, *, price: Decimal, size: Decimal, terms: Terms) -> None:
         """Give a resting limit order a new price and size; it may trade at once."""
@@ -201,76 +177,37 @@ class Matching:
         if self.would_trade_now(terms):
             self._cross(order, self.last_price(terms.product_id) or ZERO)
 
-    def schedule(self, at: int, kind: str, data: dict[str, Any]) -> None:
-        """Let something happen at a moment; what is due already happens with the next advance."""
-        self.event_count += 1
-        event = Event(at, self.event_count, kind, data)
-        heapq.heappush(self._events, event)
-        self.changes.events_added.append(event)
-
-    def price_changed(self, product_id: str) -> None:
-        """Forget what was foreseen for a product whose path was changed."""
-        self._stale.add(product_id)
-
-    def restore(
-        self, orders: list[Order], fills: list[Fill], events: list[Event], event_count: int
-    ) -> None:
-        """Put a stored exchange back."""
+    def restore(self, orders: list[Order], fills: list[Fill]) -> None:
+        """Put stored orders and fills back."""
         for order in orders:
             self.orders[order.order_id] = order
             self.by_client_id[order.client_order_id] = order.order_id
             if order.is_live:
-                self._live.setdefault(order.terms.product_id, {})[order.order_id] = order
-                self._stale.add(order.terms.product_id)
+                self.agenda.watch(order)
         self.fills = fills
-        self._events = sorted(events)
-        self.event_count = event_count
 
     # -- time ---------------------------------------------------------------------------------
 
     def advance(self, until: int) -> None:
         """Let everything happen that happens up to and at `until`."""
         while True:
-            product_id, touch = self._next_touch(until)
-            event = self._events[0] if self._events else None
-            if touch is not None and (event is None or touch.at <= event.at):
-                if touch.at > until:
-                    break
+            found = self.agenda.next_touch(self.now, until)
+            event = self.agenda.next_event(until)
+            if found is not None and (event is None or found[1].at <= event.at):
+                product_id, touch = found
                 self.now = max(self.now, touch.at)
                 self._on_price(product_id, touch.price)
-            elif event is not None and event.at <= until:
-                heapq.heappop(self._events)
-                self.changes.events_done.append(event.number)
+            elif event is not None:
+                self.agenda.take_event()
                 self.now = max(self.now, event.at)
                 self.handlers[event.kind](event.data)
             else:
                 break
         self.now = max(self.now, until)
 
-    def _next_touch(self, until: int) -> tuple[str, Touch | None]:
-        for product_id in self._stale:
-            self._touches[product_id] = self._foresee(product_id)
-        self._stale.clear()
-        if self.market.known_until < until:
-            self._stale.update(self._touches)
-        found = ((t.at, name) for name, t in self._touches.items() if t is not None)
-        first = min(found, default=None)
-        if first is None:
-            return "", None
-        return first[1], self._touches[first[1]]
-
-    def _foresee(self, product_id: str) -> Touch | None:
-        bands = [order.band for order in self._live.get(product_id, {}).values()]
-        falling = [band.falling for band in bands if band.falling is not None]
-        rising = [band.rising for band in bands if band.rising is not None]
-        if not bands:
-            return None
-        band = Band(max(falling, default=None), min(rising, default=None))
-        return self.market.first_touch(product_id, self.now, self.market.known_until, band)
-
     def _on_price(self, product_id: str, price: Decimal) -> None:
-        self._stale.add(product_id)
-        for order in self.live_orders(product_id):
+        self.agenda.path_changed(product_id)
+        for order in self.agenda.waiting(product_id):
             band = order.band
             fell = band.falling is not None and price <= band.falling
             rose = band.rising is not None and price >= band.rising
@@ -303,9 +240,9 @@ class Matching:
             self._finish(order, Status.CANCELLED, "Immediate or cancel")
             return
         order.move_to(Status.OPEN, self.now)
-        self._live.setdefault(terms.product_id, {})[order.order_id] = order
+        self.agenda.watch(order)
         if terms.end_time is not None:
-            self.schedule(terms.end_time, "expire", {"order_id": order.order_id})
+            self.agenda.schedule(terms.end_time, "expire", {"order_id": order.order_id})
 
     def _cross(self, order: Order, price: Decimal) -> None:
         """Trade at once against the market, at the limit or better."""
@@ -364,12 +301,12 @@ class Matching:
             is_maker=is_maker,
         )
         self.fills.append(fill)
-        self.changes.fills.append(fill)
+        self.new_fills.append(fill)
 
     def _finish(self, order: Order, status: Status, message: str) -> None:
         order.move_to(status, self.now)
         order.cancel_message = message
-        self._live.get(order.terms.product_id, {}).pop(order.order_id, None)
+        self.agenda.watch(order)
         left, order.held = order.held, ZERO
         currency = order.terms.held_currency
         self._touch_up(order)
@@ -377,14 +314,16 @@ class Matching:
             return
         if status is Status.CANCELLED and self.world.hold_release > 0:
             due = self.now + self.world.hold_release
-            self.schedule(due, "release", {"currency": currency, "amount": format(left, "f")})
+            self.agenda.schedule(
+                due, "release", {"currency": currency, "amount": format(left, "f")}
+            )
         else:
             self.wallets.release(currency, left)
 
     def _touch_up(self, order: Order) -> None:
         order.last_update = self.now
-        self.changes.orders.add(order.order_id)
-        self._stale.add(order.terms.product_id)
+        self.changed_orders.add(order.order_id)
+        self.agenda.path_changed(order.terms.product_id)
 
     # -- events -------------------------------------------------------------------------------
 

@@ -125,8 +125,15 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             raise invalid("Content-Length is not a number")
         if int(length) > LARGEST_BODY:
+            self._discard(min(int(length), 16 * LARGEST_BODY))
             raise ApiError(413, "INVALID_ARGUMENT", "the request body is too large")
         return self.rfile.read(int(length))
+
+    def _discard(self, length: int) -> None:
+        """Read a body that is not wanted, so that its sender gets to read the answer."""
+        while length > 0:
+            piece = self.rfile.read(min(length, 65_536))
+            length -= len(piece) or length
 
     def _send(self, reply: Reply) -> None:
         if reply.wait_seconds > 0:

@@ -1,0 +1,285 @@
+"""What the exchange refuses, in the shapes and with the codes of the real one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.simulator.conftest import PREFIX, Hands, stop_limit
+from tf_lib.simulator import SimulatedExchange
+
+
+def limit(size: str, price: str, **more: Any) -> dict[str, Any]:
+    return {"limit_limit_gtc": {"base_size": size, "limit_price": price, **more}}
+
+
+def market(**sizes: str) -> dict[str, Any]:
+    return {"market_market_ioc": sizes}
+
+
+def buy_stop(size: str, stop: str, limit_price: str) -> dict[str, Any]:
+    ((name, fields),) = stop_limit(size, stop, limit_price).items()
+    return {name: {**fields, "stop_direction": "STOP_DIRECTION_STOP_UP"}}
+
+
+REFUSED = [
+    ("BUY", market(base_size="1000"), "INSUFFICIENT_FUND", "PREVIEW_INSUFFICIENT_FUND"),
+    ("SELL", market(base_size="3"), "INSUFFICIENT_FUND", "PREVIEW_INSUFFICIENT_FUND"),
+    (
+        "BUY",
+        market(base_size="0.123456789"),
+        "INVALID_SIZE_PRECISION",
+        "PREVIEW_INVALID_SIZE_PRECISION",
+    ),
+    (
+        "BUY",
+        market(quote_size="3.111"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_INVALID_QUOTE_SIZE_PRECISION",
+    ),
+    (
+        "SELL",
+        market(quote_size="50"),
+        "UNSUPPORTED_ORDER_CONFIGURATION",
+        "PREVIEW_INVALID_ORDER_CONFIG",
+    ),
+    (
+        "BUY",
+        market(quote_size="50", base_size="1"),
+        "UNSUPPORTED_ORDER_CONFIGURATION",
+        "PREVIEW_INVALID_ORDER_CONFIG",
+    ),
+    (
+        "BUY",
+        market(base_size="1e-05"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_NON_NUMERIC_ORDER_SIZE",
+    ),
+    (
+        "BUY",
+        market(base_size="0.00999999"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_INVALID_BASE_SIZE_TOO_SMALL",
+    ),
+    (
+        "BUY",
+        market(quote_size="0.99"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_INVALID_QUOTE_SIZE_TOO_SMALL",
+    ),
+    (
+        "BUY",
+        market(quote_size="150000001"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_INVALID_QUOTE_SIZE_TOO_LARGE",
+    ),
+    ("BUY", limit("1", "99.001"), "INVALID_PRICE_PRECISION", "PREVIEW_INVALID_PRICE_PRECISION"),
+    (
+        "SELL",
+        limit("1", "99", post_only=True),
+        "INVALID_LIMIT_PRICE_POST_ONLY",
+        "PREVIEW_INVALID_LIMIT_PRICE_POST_ONLY",
+    ),
+    (
+        "SELL",
+        stop_limit("1", "95.001", "93"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_INVALID_STOP_PRICE_PRECISION",
+    ),
+    (
+        "SELL",
+        stop_limit("1", "100", "93"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_STOP_PRICE_ABOVE_LAST_TRADE_PRICE",
+    ),
+    (
+        "SELL",
+        stop_limit("1", "95", "95.01"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_STOP_PRICE_BELOW_LIMIT_PRICE",
+    ),
+    (
+        "BUY",
+        buy_stop("1", "99", "105"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_STOP_PRICE_BELOW_LAST_TRADE_PRICE",
+    ),
+    (
+        "BUY",
+        buy_stop("1", "105", "104"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_STOP_PRICE_ABOVE_LIMIT_PRICE",
+    ),
+    (
+        "SELL",
+        stop_limit("0.011", "95", "90"),
+        "UNKNOWN_FAILURE_REASON",
+        "PREVIEW_INVALID_BASE_SIZE_TOO_SMALL",
+    ),
+    (
+        "SELL",
+        {"market_market_fok": {"base_size": "1"}},
+        "UNSUPPORTED_ORDER_CONFIGURATION",
+        "PREVIEW_INVALID_ORDER_CONFIG",
+    ),
+]
+
+
+@pytest.mark.parametrize(("side", "configuration", "error", "preview"), REFUSED)
+def test_refused_inside_a_200(
+    hands: Hands, side: str, configuration: dict[str, Any], error: str, preview: str
+) -> None:
+    hands.buy("2")
+    before = hands.wallet("USD"), hands.wallet("BTC")
+    reply = hands.order(side, configuration)
+    assert reply["success"] is False
+    assert reply["order_configuration"] == configuration
+    assert set(reply["error_response"]) == {
+        "error",
+        "message",
+        "error_details",
+        "preview_failure_reason",
+        "new_order_failure_reason",
+    }
+    assert reply["error_response"]["error"] == error
+    assert reply["error_response"]["new_order_failure_reason"] == error
+    assert reply["error_response"]["preview_failure_reason"] == preview
+    shown = hands.post(
+        "/orders/preview",
+        {"product_id": "BTC-USD", "side": side, "order_configuration": configuration},
+    )
+    assert shown["errs"] == [preview]
+    assert (hands.wallet("USD"), hands.wallet("BTC")) == before
+
+
+def test_unknown_product(hands: Hands) -> None:
+    reply = hands.order("BUY", market(base_size="1"), "NOPE-USD")
+    assert reply["error_response"]["error"] == "INVALID_PRODUCT_ID"
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "refuses_limit"),
+    [
+        ("cancel_only", True, True),
+        ("trading_disabled", True, True),
+        ("is_disabled", True, True),
+        ("view_only", True, True),
+        ("auction_mode", True, True),
+        ("post_only", True, True),
+        ("status", "offline", True),
+        ("limit_only", True, False),
+    ],
+)
+def test_state_of_the_product(
+    exchange: SimulatedExchange, hands: Hands, flag: str, value: object, refuses_limit: bool
+) -> None:
+    resting = hands.made("BUY", limit("1", "50"))
+    exchange.set_flag("BTC-USD", flag, value)
+    assert hands.get("/products/BTC-USD")[flag] == value
+    assert not hands.order("BUY", market(base_size="1"))["success"]
+    assert hands.order("BUY", limit("1", "51"))["success"] is not refuses_limit
+    (result,) = hands.post("/orders/batch_cancel", {"order_ids": [resting]})["results"]
+    assert result["success"]
+
+
+MALFORMED = [
+    {},
+    {"client_order_id": "x"},
+    {"client_order_id": "x", "product_id": "BTC-USD", "side": "HOLD", "order_configuration": {}},
+    {"client_order_id": "x", "product_id": "BTC-USD", "side": "BUY", "order_configuration": {}},
+    {"client_order_id": "", "product_id": "BTC-USD", "side": "BUY"},
+    {
+        "client_order_id": "x",
+        "product_id": "BTC-USD",
+        "side": "BUY",
+        "order_configuration": {"limit_limit_ioc": {"base_size": "1"}},
+    },
+    {
+        "client_order_id": "x",
+        "product_id": "BTC-USD",
+        "side": "BUY",
+        "order_configuration": {"market_market_ioc": {"base_size": 1}},
+    },
+    {
+        "client_order_id": "x",
+        "product_id": "BTC-USD",
+        "side": "BUY",
+        "order_configuration": {"market_market_ioc": []},
+    },
+    ["not", "an", "object"],
+    None,
+]
+
+
+@pytest.mark.parametrize("body", MALFORMED)
+def test_malformed_requests_are_400(exchange: SimulatedExchange, body: Any) -> None:
+    status, payload = exchange.engine.handle("POST", f"{PREFIX}/orders", None, body)
+    assert status == 400
+    assert payload["error"] == "INVALID_ARGUMENT"
+    assert payload["message"] == payload["error_details"]
+
+
+def test_missing_things_are_404(exchange: SimulatedExchange) -> None:
+    def asked(path: str, method: str = "GET") -> tuple[int, str]:
+        status, payload = exchange.engine.handle(method, PREFIX + path)
+        return status, payload["message"]
+
+    missing = "order with this orderID was not found"
+    some = "00000000-0000-4000-8000-000000000000"
+    assert asked(f"/orders/historical/{some}") == (404, missing)
+    assert asked("/orders/historical/my-client-id") == (404, missing)
+    assert asked("/orders/historical/%7B%7D")[0] == 400
+    assert asked("/products/NOPE-USD") == (404, "Product NOPE-USD not supported")
+    assert asked(f"/accounts/{some}")[0] == 404
+    assert asked(f"/portfolios/{some}")[0] == 404
+    assert asked("/nothing")[0] == 404
+    assert asked("/orders", "DELETE")[0] == 405
+
+
+def test_a_client_id_makes_one_order_for_ever(exchange: SimulatedExchange, hands: Hands) -> None:
+    def ask(side: str, configuration: dict[str, Any]) -> Any:
+        return hands.post(
+            "/orders",
+            {
+                "client_order_id": "same",
+                "product_id": "BTC-USD",
+                "side": side,
+                "order_configuration": configuration,
+            },
+        )
+
+    first = ask("BUY", limit("1", "90"))["success_response"]["order_id"]
+    hands.post("/orders/batch_cancel", {"order_ids": [first]})
+    again = ask("BUY", market(base_size="5"))
+    assert again["success"]
+    assert again["success_response"]["order_id"] == first
+    assert again["order_configuration"] == market(base_size="5")
+    assert hands.show(first)["status"] == "CANCELLED"
+    assert len(exchange.engine.venue.matching.orders) == 1
+    assert hands.wallet("BTC") == (0, 0)
+
+
+def test_a_refused_order_does_not_use_up_its_client_id(hands: Hands) -> None:
+    body = {
+        "client_order_id": "twice",
+        "product_id": "BTC-USD",
+        "side": "BUY",
+        "order_configuration": market(base_size="1000"),
+    }
+    assert not hands.post("/orders", body)["success"]
+    body["order_configuration"] = market(base_size="1")
+    assert hands.post("/orders", body)["success"]
+
+
+def test_a_key_that_may_not_trade(exchange: SimulatedExchange) -> None:
+    venue = exchange.engine.venue
+    venue.rights = type(venue.rights)(venue.rights.portfolio, can_trade=False)
+    body = {
+        "client_order_id": "x",
+        "product_id": "BTC-USD",
+        "side": "BUY",
+        "order_configuration": market(base_size="1"),
+    }
+    status, payload = exchange.engine.handle("POST", f"{PREFIX}/orders", None, body)
+    assert (status, payload["error_details"]) == (403, "Missing required scopes")

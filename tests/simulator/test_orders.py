@@ -1,0 +1,248 @@
+"""The life of orders: fills by hand, holds, cancels, edits, delays."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.simulator.conftest import PREFIX, Hands, at
+from tests.simulator.test_order_entry import limit
+from tf_lib.simulator import SimulatedExchange
+from tf_lib.simulator.orders import TERMINAL, TRANSITIONS, Order, Status
+
+D = Decimal
+
+
+def test_market_buy_and_sell_to_the_last_digit(hands: Hands) -> None:
+    hands.buy("0.12345678")
+    value = D("100.1") * D("0.12345678")
+    fee = value * D("0.012")
+    assert hands.wallet("USD") == (15_000 - value - fee, 0)
+    assert hands.wallet("BTC") == (D("0.12345678"), 0)
+    sold = hands.show(hands.made("SELL", {"market_market_ioc": {"base_size": "0.1"}}))
+    assert D(sold["average_filled_price"]) == D("99.9")
+    assert D(sold["total_value_after_fees"]) == D("9.99") * D("0.988")
+
+
+def test_buy_for_an_amount_of_money_includes_the_fee(hands: Hands) -> None:
+    order = hands.show(hands.made("BUY", {"market_market_ioc": {"quote_size": "1000"}}))
+    spent = 15_000 - hands.wallet("USD")[0]
+    assert D("999.9999") < spent <= 1000
+    assert order["size_in_quote"]
+    assert D(order["total_value_after_fees"]) == spent
+
+
+def test_gap_below_the_limit_rests_and_comes_back(
+    exchange: SimulatedExchange, hands: Hands
+) -> None:
+    exchange.advance_to(at("2024-03-02 12:00"))
+    hands.buy("10")
+    stop = hands.stop("10", "98", "95")
+    exchange.advance_to(at("2024-03-03 00:00"))  # opens at 80
+    order = hands.show(stop)
+    assert (order["status"], order["trigger_status"]) == ("OPEN", "STOP_TRIGGERED")
+    assert order["filled_size"] == "0"
+    assert hands.wallet("BTC") == (0, 10)
+    exchange.advance_to(at("2024-03-04 23:00"))  # 71 -> 70 -> 99
+    order = hands.show(stop)
+    assert order["status"] == "FILLED"
+    fill = hands.get("/orders/historical/fills", order_ids=stop)["fills"][0]
+    assert (fill["price"], fill["liquidity_indicator"]) == ("95", "MAKER")
+    assert D(fill["commission"]) == D(950) * D("0.006")
+    # from 70 at 08:00 to 99 at 16:00
+    assert fill["trade_time"] == "2024-03-04T14:53:47.586207Z"
+
+
+def test_opening_between_stop_and_limit_fills_at_the_jump(
+    exchange: SimulatedExchange, hands: Hands
+) -> None:
+    exchange.advance_to(at("2024-03-02 12:00"))
+    hands.buy("10")
+    stop = hands.stop("10", "98", "79")
+    exchange.advance_to(at("2024-03-03 00:00"))
+    fill = hands.get("/orders/historical/fills", order_ids=stop)["fills"][0]
+    assert (fill["price"], fill["trade_time"]) == ("79.92", "2024-03-03T00:00:00.000000Z")
+
+
+def test_planted_jump(exchange: SimulatedExchange, hands: Hands) -> None:
+    hands.buy("10")
+    stop = hands.stop("10", "98", "95")
+    exchange.plant_jump(
+        "BTC-USD", at("2024-03-01 00:10"), D("85"), hold_until=at("2024-03-01 02:00")
+    )
+    exchange.advance_to(at("2024-03-01 01:00"))
+    assert hands.show(stop)["trigger_status"] == "STOP_TRIGGERED"
+    assert hands.get("/products/BTC-USD")["price"] == "85"
+    exchange.advance_to(at("2024-03-02 00:00"))
+    assert hands.show(stop)["average_filled_price"] == "95"
+    day = str(int(at("2024-03-01").timestamp()))
+    query = {"start": day, "end": day, "granularity": "ONE_DAY"}
+    (candle,) = hands.get("/products/BTC-USD/candles", **query)["candles"]
+    assert (candle["open"], candle["low"], candle["high"]) == ("100", "85", "104")
+
+
+def test_limit_orders(exchange: SimulatedExchange, hands: Hands) -> None:
+    resting = hands.made("BUY", limit("10", "95"))
+    assert hands.wallet("USD") == (15_000 - 950 * D("1.012"), 950 * D("1.012"))
+    crossing = hands.show(hands.made("BUY", limit("1", "100.05")))
+    assert (crossing["status"], crossing["average_filled_price"]) == ("FILLED", "100.05")
+    ioc = {"sor_limit_ioc": {"base_size": "1", "limit_price": "99"}}
+    assert hands.show(hands.made("BUY", ioc))["status"] == "CANCELLED"
+    exchange.advance_to(at("2024-03-01 09:00"))
+    order = hands.show(resting)
+    assert (order["status"], order["average_filled_price"]) == ("FILLED", "95")
+    assert D(order["total_fees"]) == D(950) * D("0.006")
+    assert hands.wallet("USD")[1] == 0
+
+
+@pytest.mark.parametrize(("high", "low", "price"), [("103", "80", "103"), ("120", "96", "95.904")])
+def test_bracket(
+    exchange: SimulatedExchange, hands: Hands, high: str, low: str, price: str
+) -> None:
+    hands.buy("1")
+    fields = {"base_size": "1", "limit_price": high, "stop_trigger_price": low}
+    order = hands.made("SELL", {"trigger_bracket_gtc": fields})
+    assert hands.show(order)["order_type"] == "BRACKET"
+    exchange.advance_to(at("2024-03-01 20:00"))
+    assert hands.show(order)["average_filled_price"] == price
+
+
+def test_good_till_date_expires_and_gives_its_hold_back(
+    exchange: SimulatedExchange, hands: Hands
+) -> None:
+    fields = {"base_size": "1", "limit_price": "50", "end_time": "2024-03-01T05:00:00Z"}
+    order = hands.made("BUY", {"limit_limit_gtd": fields})
+    exchange.advance_to(at("2024-03-01 05:00"))
+    assert hands.show(order)["status"] == "EXPIRED"
+    assert hands.wallet("USD") == (15_000, 0)
+
+
+def test_late_release_and_late_cancel(exchange: SimulatedExchange, hands: Hands) -> None:
+    hands.buy("1")
+    exchange.set_delays(hold_release_seconds=60, cancel_ack_seconds=30)
+    stop = hands.stop("1", "95", "93")
+    assert hands.post("/orders/batch_cancel", {"order_ids": [stop]})["results"][0]["success"]
+    order = hands.show(stop)
+    assert (order["status"], order["pending_cancel"]) == ("CANCEL_QUEUED", True)
+    again = hands.post("/orders/batch_cancel", {"order_ids": [stop]})["results"][0]
+    assert again["failure_reason"] == "DUPLICATE_CANCEL_REQUEST"
+    exchange.advance_to(at("2024-03-01 00:01:40"))
+    assert hands.show(stop)["status"] == "CANCELLED"
+    assert hands.wallet("BTC") == (0, 1)
+    assert not hands.order("SELL", {"market_market_ioc": {"base_size": "1"}})["success"]
+    exchange.advance_to(at("2024-03-01 00:02:40"))
+    assert hands.wallet("BTC") == (1, 0)
+
+
+def test_a_fill_beats_a_slow_cancel(exchange: SimulatedExchange, hands: Hands) -> None:
+    hands.buy("1")
+    stop = hands.stop("1", "95", "93")
+    exchange.advance_to(at("2024-03-01 04:07"))
+    exchange.set_delays(cancel_ack_seconds=60)
+    hands.post("/orders/batch_cancel", {"order_ids": [stop]})
+    exchange.advance_to(at("2024-03-01 05:00"))
+    order = hands.show(stop)
+    assert (order["status"], order["filled_size"]) == ("FILLED", "1")
+    assert hands.wallet("BTC") == (0, 0)
+
+
+def test_orders_and_fills_that_show_up_late(exchange: SimulatedExchange, hands: Hands) -> None:
+    exchange.set_delays(order_visible_seconds=5, fill_visible_seconds=10)
+    order = hands.buy("1")
+    status, payload = exchange.engine.handle("GET", f"{PREFIX}/orders/historical/{order}")
+    assert (status, payload["error"]) == (404, "NOT_FOUND")
+    assert hands.get("/orders/historical/batch")["orders"] == []
+    exchange.advance_to(at("2024-03-01 00:01:07"))
+    assert hands.show(order)["filled_size"] == "1"
+    assert hands.get("/orders/historical/fills")["fills"] == []
+    exchange.advance_to(at("2024-03-01 00:01:12"))
+    assert len(hands.get("/orders/historical/fills")["fills"]) == 1
+
+
+def test_thin_book_fills_a_part(exchange: SimulatedExchange, hands: Hands) -> None:
+    exchange.thin_out({"BTC-USD": "0.3"})
+    order = hands.show(hands.buy("10"))
+    assert (order["status"], order["filled_size"]) == ("CANCELLED", "3")
+    assert hands.wallet("USD")[1] == 0
+
+
+def test_edit(exchange: SimulatedExchange, hands: Hands) -> None:
+    order = hands.made("BUY", limit("10", "95"))
+
+    def edit(order_id: str, **fields: str) -> Any:
+        return hands.post("/orders/edit", {"order_id": order_id, **fields})
+
+    def reason(order_id: str, **fields: str) -> Any:
+        reply = edit(order_id, **fields)
+        assert not reply["success"]
+        return reply["error_response"]["edit_order_failure_reason"]
+
+    assert edit(order, price="94", size="20") == {
+        "success": True,
+        "success_response": {"order_id": order},
+        "errors": [],
+    }
+    shown = hands.show(order)
+    assert shown["order_configuration"]["limit_limit_gtc"]["limit_price"] == "94"
+    assert [e["size"] for e in shown["edit_history"]] == ["20"]
+    assert hands.wallet("USD")[1] == 94 * 20 * D("1.012")
+    assert reason(order, price="94") == "INVALID_EDITED_SIZE"
+    assert reason(order, price="94", size="20") == "EDIT_REQUEST_EQUAL_TO_ORIGINAL_REQUEST"
+    assert reason(order, price="94.001", size="20") == "INVALID_EDITED_PRICE"
+    assert reason(order, price="94", size="2000") == "INSUFFICIENT_FUND"
+    assert reason("nope", price="94", size="1") == "ORDER_NOT_FOUND"
+    hands.buy("1")
+    stop = hands.stop("1", "95", "93")
+    assert reason(stop, price="92", size="1") == "ONLY_LIMIT_ORDER_EDITS_SUPPORTED"
+    hands.post("/orders/batch_cancel", {"order_ids": [order]})
+    assert reason(order, price="93", size="1") == "ONLY_OPEN_ORDERS_CAN_BE_EDITED"
+
+
+def test_cancel_answers(hands: Hands, exchange: SimulatedExchange) -> None:
+    filled = hands.buy("1")
+    gone = hands.made("BUY", limit("1", "50"))
+    hands.post("/orders/batch_cancel", {"order_ids": [gone]})
+    results = hands.post("/orders/batch_cancel", {"order_ids": [filled, gone, "nope"]})["results"]
+    assert [(r["success"], r["failure_reason"]) for r in results] == [
+        (False, "ORDER_IS_FULLY_FILLED"),
+        (False, "UNKNOWN_CANCEL_ORDER"),
+        (False, "UNKNOWN_CANCEL_ORDER"),
+    ]
+    many = {"order_ids": ["x"] * 101}
+    status, payload = exchange.engine.handle("POST", f"{PREFIX}/orders/batch_cancel", None, many)
+    assert (status, payload["error"]) == (400, "InvalidArgument")
+    assert payload["message"] == "Too many orderIDs entered, limit is 100"
+
+
+def test_the_table_of_transitions(hands: Hands, exchange: SimulatedExchange) -> None:
+    assert {status for status, after in TRANSITIONS.items() if not after} == TERMINAL
+    order: Order = exchange.engine.venue.matching.orders[hands.buy("1")]
+    with pytest.raises(Exception, match="from FILLED to OPEN"):
+        order.move_to(Status.OPEN, 0)
+
+
+def test_products_list_late_and_stand_flat_after_their_last_candle(
+    exchange: SimulatedExchange, hands: Hands
+) -> None:
+    exchange.advance_to(at("2024-03-09 12:00"))
+    assert hands.get("/products/BTC-USD")["price"] == "98.5"
+    query = {"start": "1709251200", "end": "1709942400", "granularity": "ONE_DAY"}
+    assert len(hands.get("/products/BTC-USD/candles", **query)["candles"]) == 5
+
+
+def test_clock_does_not_go_back(exchange: SimulatedExchange) -> None:
+    with pytest.raises(Exception, match="cannot go back"):
+        exchange.advance_to(at("2024-02-29 00:00"))
+
+
+def test_the_diagram_in_the_docs_is_the_table(project_root: Path) -> None:
+    lines = ["[*] --> PENDING"]
+    for status, after in TRANSITIONS.items():
+        lines += [f"{status} --> {other}" for other in sorted(after)]
+    lines += [f"{status} --> [*]" for status in sorted(TERMINAL)]
+    text = (project_root / "docs" / "simulator.md").read_text(encoding="utf-8")
+    drawn = text.split("stateDiagram-v2\n")[1].split("```")[0]
+    assert [line.strip() for line in drawn.splitlines()] == lines

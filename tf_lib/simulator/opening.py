@@ -1,0 +1,121 @@
+"""Opening: an exchange put together from its settings, new or from its memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from tf_lib.core.records import Product
+from tf_lib.errors import InputError
+from tf_lib.simulator.bars import DayBars
+from tf_lib.simulator.catalogue import Catalogue, rules_for
+from tf_lib.simulator.engine import Engine
+from tf_lib.simulator.happenings import plant, set_delays
+from tf_lib.simulator.market import Market, PathMarket
+from tf_lib.simulator.matching import Costs, Matching
+from tf_lib.simulator.settings import SimulatorSettings
+from tf_lib.simulator.state import VERSION, State
+from tf_lib.simulator.venue import KeyRights, Portfolio, Venue, derived_uuid
+from tf_lib.simulator.wallets import Wallets
+
+
+def open_state(engine: Engine, state: State, starting_cash: Decimal) -> None:
+    """Put a stored exchange back, or make a new one with its starting cash."""
+    venue = engine.venue
+    if state.meta("version"):
+        _restore(venue, state)
+        return
+    named = venue.portfolios[1]
+    for owner, wallets in venue.books.items():
+        wallets.deposit("USD", starting_cash if owner == named.uuid else Decimal(0))
+    engine.save(
+        {
+            "version": VERSION,
+            "portfolio_uuid": named.uuid,
+            "portfolio_name": named.name,
+            "opened": str(venue.opened),
+        }
+    )
+
+
+def _restore(venue: Venue, state: State) -> None:
+    matching = venue.matching
+    for owner, wallets in venue.books.items():
+        state.restore_wallets(owner, wallets)
+    matching.agenda.restore(state.events(), int(state.meta("event_count", "0")))
+    for product_id, jump in state.jumps():
+        matching.market.plant_jump(product_id, jump)
+    for product_id, name, value in state.flags():
+        venue.catalogue.flip(product_id, name, value)
+    matching.restore(state.orders(), state.fills())
+    partial = json.loads(state.meta("partial_fills", "{}"))
+    matching.world.partial_fills = {name: Decimal(text) for name, text in partial.items()}
+    fees = state.meta("changed_fees")
+    if fees:
+        maker, taker = (Decimal(text) for text in fees.split())
+        matching.costs = Costs(matching.costs.slippage, maker, taker)
+
+
+def begin_world(engine: Engine, state: State, world: Mapping[str, Any]) -> None:
+    """Set the delays of a schedule; plant what has a moment, unless this state already has it."""
+    set_delays(engine.venue, world)
+    fingerprint = hashlib.sha256(repr(world).encode()).hexdigest()
+    if not world or state.meta("world") == fingerprint:
+        return
+    for product_id, jump in plant(engine.venue, world):
+        engine.plant_jump(product_id, jump)
+    engine.save({"world": fingerprint})
+
+
+def _portfolios(settings: SimulatorSettings, state: State) -> tuple[Portfolio, ...]:
+    place = str(settings.state_file.resolve()) if settings.state_file else "memory"
+    made = derived_uuid("portfolio", place, str(settings.seed), settings.portfolio_name)
+    named = state.meta("portfolio_uuid", made)
+    name = state.meta("portfolio_name", settings.portfolio_name)
+    default = Portfolio("Default", derived_uuid("default", named), "DEFAULT")
+    return default, Portfolio(name, named, "CONSUMER")
+
+
+def _products_and_market(
+    settings: SimulatorSettings, market: Market | None
+) -> tuple[Catalogue, PathMarket]:
+    bars: dict[str, DayBars] | None = None
+    if settings.candles is not None:
+        bars = {name: DayBars.from_frame(name, f) for name, f in settings.candles.items()}
+    tickers = sorted(bars if bars is not None else settings.tickers)
+    if market is not None:
+        tickers, bars = list(market.product_ids), None
+    rules: dict[str, Product] = rules_for(tickers, settings.products, bars)
+    if bars is None and market is None:
+        from tf_lib.simulator.synthetic import synthetic_bars
+
+        ticks = {name: product.price_increment for name, product in rules.items()}
+        bars = synthetic_bars(tickers, seed=settings.seed, ticks=ticks)
+    return Catalogue(rules), PathMarket(bars or {}, rules)
+
+
+def make_venue(settings: SimulatorSettings, state: State, now: int, market: Market | None) -> Venue:
+    """Put the exchange together: products, market, portfolios, and the key's rights."""
+    catalogue, made = _products_and_market(settings, market)
+    portfolios = _portfolios(settings, state)
+    books = {portfolio.uuid: Wallets() for portfolio in portfolios}
+    wanted = settings.key_bound_to or portfolios[1].name
+    bound = next((p for p in portfolios if p.name == wanted), None)
+    if bound is None:
+        names = ", ".join(portfolio.name for portfolio in portfolios)
+        raise InputError(f"no portfolio {wanted!r} to bind the key to; there are {names}")
+    matching = Matching(
+        market or made,
+        catalogue,
+        books[bound.uuid],
+        portfolio_uuid=bound.uuid,
+        costs=Costs(settings.slippage, settings.maker_fee, settings.taker_fee),
+        now=now,
+    )
+    rights = KeyRights(bound, can_trade=settings.can_trade, can_transfer=settings.can_transfer)
+    return Venue(
+        matching, catalogue, portfolios, books, rights, int(state.meta("opened", str(now)))
+    )
