@@ -87,7 +87,8 @@ def _read_plain(body: str) -> tuple[np.ndarray, FloatArray] | None:
     rows = body.removesuffix("\n")
     n_rows = rows.count("\n") + 1
     fields = rows.replace("\n", ",").split(",")
-    if len(fields) != 6 * n_rows or any(row.count(",") != 5 for row in rows.split("\n")):
+    # A row with a field too many or too few puts some day where a number is read: not plain.
+    if len(fields) != 6 * n_rows:
         return None
     dates = fields[0::6]
     try:
@@ -95,7 +96,7 @@ def _read_plain(body: str) -> tuple[np.ndarray, FloatArray] | None:
         values = np.array([list(map(float, fields[k::6])) for k in range(1, 6)])
     except ValueError:
         return None
-    in_form = set(map(len, dates)) == {10} and not any("e" in day or "E" in day for day in dates)
+    in_form = set(map(len, dates)) == {10} and not "E" in "".join(dates).upper()
     believed = bool(((days > _DAYS_BELIEVED[0]) & (days < _DAYS_BELIEVED[1])).all())
     return (days, values) if in_form and believed else None
 
