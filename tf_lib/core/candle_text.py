@@ -96,7 +96,7 @@ def _read_plain(body: str) -> tuple[np.ndarray, FloatArray] | None:
         values = np.array([list(map(float, fields[k::6])) for k in range(1, 6)])
     except ValueError:
         return None
-    in_form = set(map(len, dates)) == {10} and not "E" in "".join(dates).upper()
+    in_form = set(map(len, dates)) == {10} and "E" not in "".join(dates).upper()
     believed = bool(((days > _DAYS_BELIEVED[0]) & (days < _DAYS_BELIEVED[1])).all())
     return (days, values) if in_form and believed else None
 
