@@ -174,7 +174,7 @@ def test_a_candle_that_is_no_number_is_a_row_of_nan(
     assert [math.isnan(value) for value in frame["open"]] == [True, True, False]
 
 
-@pytest.mark.parametrize("start", ["", "x", str(MARCH_1 + 1), "-86400"])
+@pytest.mark.parametrize("start", ["", "x", str(MARCH_1 + 1), "-86400", "1e40"])
 def test_a_candle_of_no_day_is_unknown(
     canned: CannedExchange, client: Coinbase, start: str
 ) -> None:

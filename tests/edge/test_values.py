@@ -82,6 +82,15 @@ def test_a_time_without_a_zone_is_not_sent() -> None:
         values.rfc3339(dt.datetime(2024, 3, 1))  # noqa: DTZ001
 
 
+@pytest.mark.parametrize("far", ["0001-01-01T00:00:00+01:00", "x"])
+def test_a_time_beyond_the_calendar_is_unknown(far: str) -> None:
+    """Not an overflow."""
+    with pytest.raises(UnknownState, match="RFC 3339"):
+        values.utc_time(far, what="t")
+    with pytest.raises(UnknownState, match="seconds since 1970"):
+        values.utc_time_of_seconds(Decimal("1e30"), what="t")
+
+
 @pytest.mark.parametrize("never", [None, "", "0001-01-01T00:00:00Z", "soon"])
 def test_never_is_no_time(never: object) -> None:
     """The year 1 stands for never."""

@@ -182,3 +182,16 @@ def test_no_limit_never_waits() -> None:
     budget = RateBudget(limits=(), sleep=sleep)
     for _ in range(1000):
         budget.wait()
+
+
+def test_waiting_comes_before_the_hook(canned: CannedExchange, key_file: Path) -> None:
+    """What the hook checked must not grow old before the request goes out."""
+    order: list[str] = []
+    budget = RateBudget(limits=((1, 1.0),), sleep=lambda seconds: order.append("waited"))
+    client = Coinbase.connect(canned.base_url, canned.ca_file, key_file, budget=budget)
+    client.before_send = lambda action, subject: order.append("checked")
+    client.cancel(["a"])
+    client.cancel(["b"])
+    client.close()
+
+    assert order == ["checked", "waited", "checked"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tf_lib.edge.refusals import RefusalKind, kind_of, proven_refusal
+from tf_lib.edge.refusals import RefusalKind, proven_refusal
 from tf_lib.edge.values import Record
 from tf_lib.edge.wire import Reply
 
@@ -176,18 +176,3 @@ def _plain(row: Any) -> dict[str, Any]:
         return row
     to_dict = getattr(row, "to_dict", None)
     return dict(to_dict()) if callable(to_dict) else {}
-
-
-__all__ = [
-    "CANCEL_REFUSALS",
-    "Accepted",
-    "Answer",
-    "CancelAnswer",
-    "CancelOutcome",
-    "Refused",
-    "Unknown",
-    "judge_cancel",
-    "judge_create",
-    "kind_of",
-    "refusal_by_status",
-]

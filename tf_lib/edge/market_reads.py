@@ -23,6 +23,7 @@ from tf_lib.edge.values import (
     price,
     records_of,
     required_text,
+    utc_time_of_seconds,
 )
 from tf_lib.edge.wire import Wire
 from tf_lib.errors import UnknownState
@@ -71,7 +72,7 @@ class MarketReads:
         """Return the exchange's own time, to the millisecond."""
         answer = self._wire.get("/time", public=True)
         milliseconds = amount(answer.get("epochMillis"), what="exchange time")
-        return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(milliseconds=float(milliseconds))
+        return utc_time_of_seconds(milliseconds / 1000, what="exchange time")
 
     def products(self, product_ids: Iterable[str]) -> dict[str, ListedProduct]:
         """
@@ -259,10 +260,10 @@ def _best(levels: object) -> Decimal | None:
 def _candle_day(record: Record, product_id: str) -> dt.date:
     what = f"{product_id}: candle start"
     start = amount(record.get("start"), what=what)
-    days, rest = divmod(start, _DAY_SECONDS)
-    if rest:
+    time = utc_time_of_seconds(start, what=what)
+    if time != dt.datetime.combine(time.date(), dt.time(), tzinfo=dt.UTC):
         raise UnknownState(f"{what}: expected midnight UTC in seconds, got {start}")
-    return _EPOCH + dt.timedelta(days=int(days))
+    return time.date()
 
 
 def _bar(record: Record) -> Bar:

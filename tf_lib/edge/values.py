@@ -95,11 +95,17 @@ def utc_time(value: object, *, what: str) -> dt.datetime:
         if not isinstance(value, str):
             raise ValueError("not text")
         time = dt.datetime.fromisoformat(value)
-    except ValueError:
+        return time.replace(tzinfo=dt.UTC) if time.tzinfo is None else time.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         raise UnknownState(f"{what}: expected an RFC 3339 time, got {value!r:.60}") from None
-    if time.tzinfo is None:
-        return time.replace(tzinfo=dt.UTC)
-    return time.astimezone(dt.UTC)
+
+
+def utc_time_of_seconds(seconds: Decimal, *, what: str) -> dt.datetime:
+    """Return the UTC time of seconds since 1970, or raise `UnknownState`."""
+    try:
+        return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=float(seconds))
+    except OverflowError:
+        raise UnknownState(f"{what}: expected seconds since 1970, got {seconds}") from None
 
 
 def optional_time(value: object) -> dt.datetime | None:

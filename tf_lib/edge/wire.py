@@ -189,6 +189,7 @@ class Wire:
 
         def once() -> dict[str, Any]:
             nonlocal tokens_refused
+            self._budget.wait()
             reply = self._send(call)
             if reply.is_clean and reply.payload is not None:
                 return reply.payload
@@ -206,12 +207,13 @@ class Wire:
         action, subject : str
             What is sent and for which id, as `before_send` gets it.
         """
+        # Waiting comes first: what the hook checked must not grow old before the request.
+        self._budget.wait()
         if self.before_send is not None:
             self.before_send(action, subject)
         return self._send(call)
 
     def _send(self, call: Callable[[RESTClient], Any]) -> Reply:
-        self._budget.wait()
         self.requests_sent += 1
         try:
             answer = call(self._client)
