@@ -4,8 +4,13 @@ The edge: everything that can fail.
     files, values, api_key            written whole; believed when sound; shown to nobody
     endpoint -> wire -> paging        one SDK client, bounded reads, lists to their end
     refusals -> answers               what a changing request came to, by proof
-    order_state, market_reads, account_reads -> coinbase      the exchange
-    candle_file -> candles            finished daily bars, cached
+    order_state -> market_reads, account_reads -> exchange_reads -> coinbase
+                                      the exchange: reads, and the few requests that change it
+    public_market                     prices without a key
+    candle_folder, candle_file -> candles     finished daily bars, cached
+    ledger_state -> ledger, run_store what was meant and done, on disk before it counts
+    lock, epoch, arming, reserve      who may send, and that there is room to write it down
+    execution                         sells, buys and cover, product by product
     clock, mail_text -> notify        time; who is told
 
 Foreign errors stop here: what leaves is a value or an error of `tf_lib.errors`.

@@ -9,13 +9,13 @@ same client with those methods raising: dry runs, status and replay hold no othe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tf_lib.core.records import MarketOrder, StopOrder
-from tf_lib.edge.account_reads import AccountReads, KeyPermissions, PortfolioRef
+from tf_lib.edge.account_reads import KeyPermissions, PortfolioRef
 from tf_lib.edge.answers import (
     Accepted,
     Answer,
@@ -28,11 +28,12 @@ from tf_lib.edge.answers import (
 )
 from tf_lib.edge.api_key import ApiKey
 from tf_lib.edge.endpoint import REAL_HOST, TIMEOUT, host_of, is_loopback, open_client
-from tf_lib.edge.market_reads import ListedProduct, MarketReads, market_quotes
+from tf_lib.edge.exchange_reads import ExchangeReads, stop_body
+from tf_lib.edge.market_reads import ListedProduct, market_quotes
 from tf_lib.edge.order_state import Fill, OrderState
 from tf_lib.edge.refusals import RefusalKind
-from tf_lib.edge.values import decimal_text, records_of
-from tf_lib.edge.wire import HttpRejectedError, RateBudget, RetryRule, Wire
+from tf_lib.edge.values import decimal_text
+from tf_lib.edge.wire import RateBudget, RetryRule, Wire
 from tf_lib.errors import TfError
 
 if TYPE_CHECKING:
@@ -63,72 +64,11 @@ __all__ = [
 ]
 
 MOST_CANCELS_PER_REQUEST = 100
-_STOP_DOWN = "STOP_DIRECTION_STOP_DOWN"
 _CLIENT_ID = re.compile(r"[A-Za-z0-9-]{1,36}")
 
 
 class ReadOnlyError(TfError):
     """A changing request was asked of a client that only reads."""
-
-
-class ExchangeReads(MarketReads, AccountReads):
-    """Every request that changes nothing, previews included."""
-
-    @property
-    def host(self) -> str:
-        """Host and port that are spoken to."""
-        return self._wire.host
-
-    @property
-    def requests_sent(self) -> int:
-        """How many requests went out so far, tries included."""
-        return self._wire.requests_sent
-
-    def listen(self, hear: Callable[[Mapping[str, str]], None]) -> None:
-        """Let `hear` have the headers of every answer from now on."""
-        self._wire.listen(hear)
-
-    def advance_simulated(self, seconds: float) -> None:
-        """Let time pass on a simulated exchange whose clock stands still; no other takes it."""
-        self._wire.read(
-            "POST /simulator/advance",
-            lambda client: client.post("/simulator/advance", data={"seconds": seconds}),
-        )
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._wire.close()
-
-    def preview_stop_limit_sell(self, order: StopOrder) -> list[str]:
-        """
-        Return the codes with which the exchange would refuse a stop; none means it would pass.
-
-        While an own stop holds the base, the preview of its replacement is refused for funds.
-        """
-        body = _stop_body(order)
-        return self._preview(
-            order.product_id,
-            lambda client: client.preview_stop_limit_order_gtc_sell(order.product_id, **body),
-        )
-
-    def preview_market(self, order: MarketOrder) -> list[str]:
-        """Return the codes with which the exchange would refuse a market order."""
-        size = decimal_text(order.base_size, what=f"{order.product_id}: size")
-        return self._preview(
-            order.product_id,
-            lambda client: client.preview_market_order(
-                order.product_id, str(order.side), base_size=size
-            ),
-        )
-
-    def _preview(self, product_id: str, call: Callable[[RESTClient], Any]) -> list[str]:
-        try:
-            answer = self._wire.read(f"preview {product_id}", call)
-        except HttpRejectedError as error:
-            return [error.code or f"HTTP_{error.status}"]
-        if isinstance(answer.get("errs"), list):
-            return [str(code) for code in answer["errs"]]
-        return [str(row) for row in records_of(answer, "errs", what=f"preview {product_id}")]
 
 
 class Coinbase(ExchangeReads):
@@ -194,7 +134,7 @@ class Coinbase(ExchangeReads):
 
     def create_stop_limit_sell(self, client_order_id: str, order: StopOrder) -> Answer:
         """Place a protective sell stop-limit, good until cancelled."""
-        body = _stop_body(order)
+        body = stop_body(order)
         return self._create(
             "create_stop_limit_sell",
             client_order_id,
@@ -285,13 +225,3 @@ def _only_reads(action: str, subject: str) -> ReadOnlyError:
 
 def _cancel_call(order_ids: list[str]) -> Callable[[RESTClient], Any]:
     return lambda client: client.cancel_orders(order_ids)
-
-
-def _stop_body(order: StopOrder) -> dict[str, str]:
-    name = order.product_id
-    return {
-        "base_size": decimal_text(order.base_size, what=f"{name}: stop size"),
-        "limit_price": decimal_text(order.limit_price, what=f"{name}: stop limit price"),
-        "stop_price": decimal_text(order.stop_price, what=f"{name}: stop price"),
-        "stop_direction": _STOP_DOWN,
-    }
