@@ -1,0 +1,30 @@
+"""``python -m benchmarks [--json] [NAME ...]``."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+NAMES = ("decide", "daily_run")
+
+
+def main() -> None:
+    """Run the benchmarks that are named, or all."""
+    words = sys.argv[1:]
+    as_json = "--json" in words
+    names = [word for word in words if not word.startswith("-")] or list(NAMES)
+    unknown = sorted(set(names) - set(NAMES))
+    if unknown:
+        raise SystemExit(f"unknown benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    found: dict[str, float] = {}
+    for name in names:
+        found.update(importlib.import_module(f"benchmarks.{name}").measure())
+    for key, value in found.items():
+        print(f"{key:32} {value:12.3f}")
+    if as_json:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
