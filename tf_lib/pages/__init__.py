@@ -1,0 +1,1 @@
+"""Pages: the charts, tables and reports a person reads; they take values and touch no exchange."""

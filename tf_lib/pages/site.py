@@ -1,0 +1,204 @@
+"""
+Site: one static page over all runs of all profiles, read off their daily summaries.
+
+It opens from disk without a server and without JavaScript. A folder without a readable summary
+is shown too, in red: a run that left nothing must not vanish from the list.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from tf_lib.errors import StateError
+from tf_lib.pages import words
+from tf_lib.pages.headline import DayFacts, Level, Verdict, banner, verdict
+from tf_lib.pages.report import write_page
+from tf_lib.pages.stop_rows import stop_lines
+from tf_lib.pages.style import BLUE, GREY, Chart, date_axis, styled
+
+PAGE_NAME = "index.html"
+_EPOCH = dt.date(1970, 1, 1)
+_KINDS = (("", ""), ("attempts", "earlier attempt"), ("dry", "dry run"))
+_LINKS = (("report", "report.html"), ("notebook", "daily_run.ipynb"))
+_HEADINGS = ("date", "", "equity", "orders", "stops", "bare", "what to know", "open")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder and what its summary says; `problem` when there is none to read."""
+
+    profile: str
+    folder: Path
+    kind: str
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def date(self) -> str:
+        """The day, from the folder's name."""
+        return self.folder.name[:10]
+
+    @property
+    def verdict(self) -> Verdict:
+        """How the run went."""
+        if self.problem:
+            return Verdict(Level.ACT, self.problem)
+        return verdict(DayFacts.from_summary(self.summary))
+
+
+def build_site(runs: Path) -> Path:
+    """
+    Write ``index.html`` into the folder of runs and return its path.
+
+    Parameters
+    ----------
+    runs : Path
+        Holds one folder per profile.
+
+    Raises
+    ------
+    StateError
+        If there is no such folder.
+    """
+    if not runs.is_dir():
+        raise StateError(f"{runs}: there is no such folder of runs")
+    found = list(read_runs(runs))
+    profiles = sorted({run.profile for run in found}, key=_live_first)
+    body = ["<h1>Trend following: all runs</h1>"]
+    if not profiles:
+        body.append(
+            "<p>There is no run yet. Make one with <code>scripts/run_papermill.sh</code>.</p>"
+        )
+    for profile in profiles:
+        body.append(_profile_part(profile, [r for r in found if r.profile == profile], runs))
+    page = runs / PAGE_NAME
+    write_page(page, "Trend following: all runs", "\n".join(body))
+    return page
+
+
+def read_runs(runs: Path) -> Iterator[Run]:
+    """Yield every run below a folder of runs, oldest first within its kind."""
+    for profile in sorted(path for path in runs.iterdir() if path.is_dir()):
+        for place, kind in _KINDS:
+            parent = profile / place if place else profile
+            folders = sorted(parent.iterdir()) if parent.is_dir() else []
+            for folder in folders:
+                if folder.is_dir() and _is_day(folder.name[:10]):
+                    yield _read_run(profile.name, folder, kind)
+
+
+def _is_day(name: str) -> bool:
+    try:
+        return dt.date.fromisoformat(name).isoformat() == name
+    except ValueError:
+        return False
+
+
+def _read_run(profile: str, folder: Path, kind: str) -> Run:
+    path = folder / f"daily_summary_{folder.name[:10]}.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Run(profile, folder, kind, problem="no summary: the run is going on or was ended")
+    except (OSError, ValueError) as error:
+        return Run(profile, folder, kind, problem=f"the summary cannot be read: {error}")
+    if not isinstance(content, dict):
+        return Run(profile, folder, kind, problem="the summary is not an object")
+    return Run(profile, folder, kind, summary=content)
+
+
+def _live_first(profile: str) -> tuple[int, str]:
+    order = ("live", "paper", "demo")
+    return (order.index(profile) if profile in order else len(order), profile)
+
+
+def _profile_part(profile: str, runs: Sequence[Run], root: Path) -> str:
+    days = [run for run in runs if not run.kind]
+    newest_first = sorted(runs, key=lambda r: (r.date, not r.kind, r.folder.name), reverse=True)
+    parts = [f"<h2>{escape(profile)}</h2>"]
+    if days and not days[-1].problem:
+        parts.append(banner(DayFacts.from_summary(days[-1].summary)).html)
+    curve = equity_curve(profile, days)
+    if curve is not None:
+        data = b64encode(curve.png()).decode("ascii")
+        parts.append(f'<img alt="{escape(curve.alt)}" src="data:image/png;base64,{data}">')
+    head = "".join(f"<th>{name}</th>" for name in _HEADINGS)
+    rows = "\n".join(_row(run, root) for run in newest_first)
+    parts.append(
+        f'<div class="tf-scroll"><table><thead><tr style="text-align:left">{head}</tr></thead>\n'
+        f"<tbody>\n{rows}\n</tbody></table></div>"
+    )
+    return "\n".join(parts)
+
+
+def _row(run: Run, root: Path) -> str:
+    found, facts = run.verdict, DayFacts.from_summary(run.summary)
+    state = str(run.summary.get("state") or "?")
+    mark = {Level.GOOD: "✓", Level.LOOK: "!", Level.ACT: "✗"}[found.level]
+    look = {Level.GOOD: "", Level.LOOK: ' class="warn"', Level.ACT: ' class="bad"'}[found.level]
+    about = "; ".join(found.points) or (run.problem if run.problem else "")
+    cells = [
+        escape(run.date + (f" ({run.kind})" if run.kind else "")),
+        f"{mark} {escape(state)}",
+        words.money(run.summary.get("equity")),
+        str(len(facts.orders)),
+        escape(_protected(facts)),
+        words.seconds(max(facts.bare_seconds.values(), default=0.0)),
+        escape(about),
+        _links(run, root),
+    ]
+    return f"<tr{look}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _protected(facts: DayFacts) -> str:
+    lines = stop_lines(facts.stops, facts.bare_seconds)
+    if not lines:
+        return "nothing held"
+    return f"{sum(line.is_protected for line in lines)} of {len(lines)}"
+
+
+def _links(run: Run, root: Path) -> str:
+    names = [*_LINKS, ("summary", f"daily_summary_{run.date}.json")]
+    where = run.folder.relative_to(root).as_posix()
+    links = [
+        f'<a href="{quote(f"{where}/{file}")}">{name}</a>'
+        for name, file in names
+        if (run.folder / file).exists()
+    ]
+    return " ".join(links) or "nothing there"
+
+
+@styled
+def equity_curve(profile: str, runs: Sequence[Run]) -> Chart | None:
+    """Draw the equity of a profile's days; None with fewer than two of them."""
+    points = [(run.date, words.number(run.summary.get("equity"))) for run in runs]
+    known = [(dt.date.fromisoformat(day), value) for day, value in points if math.isfinite(value)]
+    if len(known) < 2:
+        return None
+    days = np.array([(day - _EPOCH).days for day, _ in known], dtype=np.float64)
+    equity = np.array([value for _, value in known])
+    change = equity[-1] / equity[0] - 1.0 if equity[0] else math.nan
+    fall = float(np.max(1.0 - equity / np.maximum.accumulate(equity)))
+    chart = Chart(
+        f"{profile}: equity {words.money(equity[-1])}, {words.percent(change, signed=True)} "
+        f"since {known[0][0]}",
+        1.6,
+        note=f"{len(known)} days; deepest fall from a high {words.percent(fall)}",
+    )
+    (axes,) = chart.panels(left=0.62)
+    axes.plot(days, equity, color=BLUE, linewidth=1.4)
+    axes.plot(days, np.maximum.accumulate(equity), color=GREY, linewidth=0.6, linestyle=":")
+    axes.set_ylabel("equity")
+    date_axis(axes, days)
+    return chart
