@@ -18,7 +18,7 @@ from tf_lib.core.client_ids import parse_client_id
 from tf_lib.drivers.finish import GUARD_LOG
 from tf_lib.drivers.place import has_own_clock
 from tf_lib.drivers.protect import failures, protect_holdings, unsettled
-from tf_lib.drivers.upkeep import armed, profile_of
+from tf_lib.drivers.upkeep import armed, never_ran, profile_of
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import append_json_line, write_json
 from tf_lib.edge.ledger import FILE_NAME, Ledger
@@ -43,6 +43,9 @@ _SELLS_ONLY = "the guard only cancels and sells"
 def guard_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
     """Look once; exit 3 when something stays bare, 1 for any other alarm, 0 otherwise."""
     name, parameters, folder = profile_of(profile, config, runs)
+    if never_ran(parameters, folder):
+        print("0 held, 0 bare: this profile never ran")
+        return EXIT_DONE
     try:
         lock = state_lock(folder.state, kind="guard").acquire()
     except LockHeld as held:

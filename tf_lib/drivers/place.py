@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
 from tf_lib.core.product_text import product_from_candles
@@ -28,7 +29,11 @@ from tf_lib.edge.coinbase import Coinbase, is_loopback
 from tf_lib.errors import ParameterError, PreflightRefused
 from tf_lib.parameters import Config
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 START_OF_DAY = dt.time(0, 1)
+EXCHANGE_FILE = "exchange.sqlite"
 
 
 @dataclass(frozen=True)
@@ -96,13 +101,18 @@ def check_place(config: Config) -> None:
 
 @contextlib.contextmanager
 def open_place(
-    config: Config, state: Path, day: dt.date, *, copy_to: Path | None = None
+    config: Config, state: Path, day: dt.date | None, *, copy_to: Path | None = None
 ) -> Iterator[Place]:
     """
     Yield where the exchange is; an embedded one runs until the block ends.
 
-    With `copy_to` an embedded one works on a copy there, so that neither its clock nor anything
-    else of it moves.
+    Parameters
+    ----------
+    day : date or None
+        The clock of an embedded one moves to 00:01 UTC of this day; None leaves it where it is.
+    copy_to : Path, optional
+        An embedded one works on a copy there, so that neither its clock nor anything else of it
+        moves.
 
     Raises
     ------
@@ -124,11 +134,12 @@ def open_place(
         return
     from tf_lib.simulator import SimulatedExchange
 
-    file = state / "exchange.sqlite"
+    file = state / EXCHANGE_FILE
     if copy_to is not None:
         file = _copied(file, copy_to)
     with SimulatedExchange(_settings(config, state, file, day)) as embedded:
-        _move_clock(embedded, day)
+        if day is not None:
+            _move_clock(embedded, day)
         endpoint = embedded.start()
         yield Place(
             base_url=endpoint.base_url,
@@ -152,17 +163,18 @@ def _copied(file: Path, folder: Path) -> Path:
     return copy
 
 
-def _settings(config: Config, state: Path, file: Path, day: dt.date) -> Any:
+def _settings(config: Config, state: Path, file: Path, day: dt.date | None) -> Any:
     from tf_lib.simulator import SimulatorSettings
 
+    candles: Mapping[str, pd.DataFrame] | None
     exchange, costs = config.exchange, config.execution_and_costs
     tickers = config.universe.sorted_tickers
     if exchange.kind == "paper":
-        candles, products = paper_market(config, state, day)
+        candles, products = paper_market(config, state, day or wall_now().date())
     else:
         candles = None
         if exchange.candles != "synthetic":
-            candles = read_candle_folder(Path(exchange.candles), tickers)
+            candles = _candle_folder(Path(exchange.candles), tickers)
         products = _products(config)
     return SimulatorSettings(
         candles=candles,
@@ -178,6 +190,20 @@ def _settings(config: Config, state: Path, file: Path, day: dt.date) -> Any:
         maker_fee=Decimal(repr(costs.maker_fee)),
         taker_fee=Decimal(repr(costs.taker_fee)),
     )
+
+
+def _candle_folder(folder: Path, tickers: tuple[str, ...]) -> Mapping[str, pd.DataFrame]:
+    """Read a candle folder; one that has not changed is not read again for the next day."""
+    files = [folder / f"{ticker}.csv" for ticker in tickers]
+    stamps = tuple((f.stat().st_mtime_ns, f.stat().st_size) for f in files if f.is_file())
+    return _read_once(folder, tickers, stamps)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_once(
+    folder: Path, tickers: tuple[str, ...], stamps: tuple[tuple[int, int], ...]
+) -> Mapping[str, pd.DataFrame]:
+    return read_candle_folder(folder, tickers)
 
 
 def _products(config: Config) -> dict[str, Product]:

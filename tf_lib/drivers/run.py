@@ -120,6 +120,7 @@ class _Runner:
     config: Config
     folder: ProfileFolder
     _heard: list[dict[str, Any]] = field(default_factory=list)
+    _ledger: Ledger | None = None
 
     # -- gate ----------------------------------------------------------------------------
 
@@ -171,9 +172,15 @@ class _Runner:
             except ExchangeError as error:
                 raise _unreachable(place, error) from error
 
+    @property
+    def ledger(self) -> Ledger:
+        """The profile's ledger, read once: nobody else writes it under the state lock."""
+        if self._ledger is None:
+            self._ledger = Ledger(self.folder.state / FILE_NAME, wall_now)
+        return self._ledger
+
     def _is_done(self, day: dt.date) -> bool:
-        ledger = Ledger(self.folder.state / FILE_NAME, wall_now)
-        return ledger.state.has_mark(day, "done")
+        return self.ledger.state.has_mark(day, "done")
 
     def _heartbeat(self, event: str, **fields: Any) -> None:
         """Print an event and keep it among those that outlive a day."""
@@ -188,7 +195,8 @@ class _Runner:
     def _with_place(self, place: Place, day: dt.date, scratch: Path | None) -> int:
         connection = _reached(place)
         check = _checked(connection, place, self.config)
-        ledger = Ledger(self.folder.state / FILE_NAME, connection.now)
+        ledger = self.ledger
+        ledger.now = connection.now
         if scratch is not None:
             ledger_uuid = ledger.state.portfolio_uuid
             if ledger_uuid and ledger_uuid != check:

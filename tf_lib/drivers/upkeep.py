@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tf_lib.drivers.open_day import config_sha256
-from tf_lib.drivers.place import Connection, connect, has_own_clock, open_place
+from tf_lib.drivers.place import EXCHANGE_FILE, Connection, connect, has_own_clock, open_place
 from tf_lib.drivers.protect import failures, protect_holdings
 from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge import epoch
@@ -26,6 +25,9 @@ from tf_lib.parameters import Config
 def protect_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
     """Cover everything that is held; exit 3 names what stays bare."""
     name, parameters, folder = profile_of(profile, config, runs)
+    if never_ran(parameters, folder):
+        print("0 held, 0 bare: this profile never ran")
+        return EXIT_DONE
     lock = state_lock(folder.state, kind="protect")
     with lock, armed(name, parameters, folder, kind="protect") as connection:
         day = connection.now().date()
@@ -68,6 +70,11 @@ def profile_of(
     return name, parameters, folder
 
 
+def never_ran(config: Config, folder: ProfileFolder) -> bool:
+    """Whether a simulated exchange does not exist yet; only its first run chooses its day."""
+    return has_own_clock(config) and not (folder.state / EXCHANGE_FILE).exists()
+
+
 @contextmanager
 def armed(
     name: str,
@@ -87,7 +94,9 @@ def armed(
     allows : callable
         Hears the action and client id of each changing request first, and raises to stop it.
     """
-    with open_place(config, folder.state, _today(config, folder)) as place:
+    # Time of the simulated exchange goes on by its daily run only: to protect must not move it.
+    today = None if has_own_clock(config) else wall_now().date()
+    with open_place(config, folder.state, today) as place:
         connection = connect(place)
         uuid = connection.client.key_permissions().portfolio_uuid
         with portfolio_lock(uuid, kind=kind):
@@ -104,11 +113,3 @@ def armed(
 
             connection.client.before_send = check
             yield connection
-
-
-def _today(config: Config, folder: ProfileFolder) -> dt.date:
-    """Return the day of a simulated exchange's own last run; its time does not move by this."""
-    if not has_own_clock(config):
-        return wall_now().date()
-    ledger = Ledger(folder.state / FILE_NAME, wall_now)
-    return max(ledger.state.marks, default=wall_now().date())
