@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tf_lib.drivers.live import check_account
 from tf_lib.drivers.place import check_place, connect, is_embedded, open_place
+from tf_lib.drivers.preflight import check_account
 from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge.clock import clock_offset, wall_now
 from tf_lib.edge.lock import lock_folder

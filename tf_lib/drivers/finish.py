@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.edge.files import read_json_lines
+from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_state import LedgerState
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import EXIT_DONE, EXIT_REFUSED, EXIT_UNPROTECTED, StateError
@@ -202,3 +203,17 @@ def guard_silence(state: Path, now: dt.datetime) -> str:
     if now - last <= SILENT_AFTER:
         return ""
     return f"the guard has not reported since {last:%Y-%m-%d %H:%M} UTC; check its cron line"
+
+
+def failures(rows: list[dict[str, Any]]) -> list[str]:
+    """Return what is bare, in words."""
+    return [f"{row['product']}: {row['reason']}" for row in rows if row["status"] == "failed"]
+
+
+def unsettled(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return own orders that are no stops and whose end is not known."""
+    return [
+        {"client_id": order.client_id, "product": order.product_id, "stage": str(order.stage)}
+        for order in ledger.state.live_orders()
+        if not order.key.leg.is_stop
+    ]

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.core.client_ids import parse_client_id
-from tf_lib.drivers.finish import GUARD_LOG
+from tf_lib.drivers.finish import GUARD_LOG, failures, unsettled
 from tf_lib.drivers.place import has_own_clock
-from tf_lib.drivers.protect import failures, protect_holdings, unsettled
+from tf_lib.drivers.protect import protect_holdings
 from tf_lib.drivers.upkeep import armed, never_ran, profile_of
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import append_json_line, write_json

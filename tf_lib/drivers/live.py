@@ -21,55 +21,18 @@ from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import PlannedOrder, is_dust
 from tf_lib.core.records import ZERO, Product, Quote, Side
 from tf_lib.core.stops import limit_below
+from tf_lib.drivers.preflight import check_account
 from tf_lib.drivers.session import Rows, problem
 from tf_lib.edge.candles import CandleCache
-from tf_lib.edge.coinbase import Coinbase, OrderState
+from tf_lib.edge.coinbase import OrderState
 from tf_lib.edge.execution.belief import Belief, believed_holdings, bought_outside, confirm
 from tf_lib.edge.execution.cover import Cover, CoverResult, Protection, Reading
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.execution.rebalance import Rebalance, TradeResult
-from tf_lib.errors import EXIT_FAILED, HaltRun, PreflightRefused, TfError
+from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
 
 _MAX_OFFSET_SECONDS = 5.0
 _EMERGENCY_DISTANCE = Decimal("0.10")
-
-
-@dataclass(frozen=True)
-class AccountCheck:
-    """What the preflight found."""
-
-    portfolio_uuid: str
-    portfolio_name: str
-    clock_offset_seconds: float
-
-
-def check_account(client: Coinbase, portfolio_name: str) -> AccountCheck:
-    """
-    Check the key and the portfolio it is bound to; sends nothing that changes anything.
-
-    Raises
-    ------
-    PreflightRefused
-        If the key cannot view and trade, could transfer, or is bound to another portfolio.
-    """
-    key = client.key_permissions()
-    if not (key.can_view and key.can_trade):
-        raise PreflightRefused(
-            f"the key must be able to view and trade; it has view {key.can_view}, "
-            f"trade {key.can_trade}. Make a new key with both at the exchange."
-        )
-    if key.can_transfer:
-        raise PreflightRefused(
-            "the key can transfer money out; make one that can only view and trade, and delete it"
-        )
-    named = {p.uuid: p.name for p in client.portfolios() if not p.deleted}
-    name = named.get(key.portfolio_uuid)
-    if name != portfolio_name:
-        raise PreflightRefused(
-            f"the key is bound to portfolio {name or key.portfolio_uuid!r}; parameters want "
-            f"{portfolio_name!r} (portfolio.name). Nothing was sent."
-        )
-    return AccountCheck(key.portfolio_uuid, name, 0.0)
 
 
 @dataclass

@@ -8,7 +8,6 @@ read only.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.drivers.day import Day
+from tf_lib.drivers.handover import SESSION_FILE, config_sha256
 from tf_lib.drivers.live import LiveSession
 from tf_lib.drivers.place import Place, connect
 from tf_lib.drivers.preview import PreviewSession
@@ -30,7 +30,6 @@ from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import HaltRun, StateError
 from tf_lib.parameters import Config, config_from_mapping, read_yaml
 
-SESSION_FILE = "session.json"
 RUN_VARIABLE = "TF_RUN_DIR"
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,11 +98,6 @@ def day_of(folder: RunFolder) -> dt.date:
         return dt.date.fromisoformat(account["day"])
     except (KeyError, ValueError) as error:
         raise StateError(f"{folder.path}/inputs/account.json names no day: {error!r}") from None
-
-
-def config_sha256(config: Config) -> str:
-    """Return what a token is bound to of the parameters."""
-    return hashlib.sha256(repr(config.to_mapping()).encode()).hexdigest()
 
 
 def armed_day(path: Path, environment: Mapping[str, str]) -> Day:

@@ -20,10 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
-from tf_lib.core.product_text import product_from_candles
 from tf_lib.core.records import Product
-from tf_lib.drivers.paper import paper_market
-from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
 from tf_lib.edge.clock import now_source, wall_now
 from tf_lib.edge.coinbase import Coinbase, is_loopback
 from tf_lib.errors import ParameterError, PreflightRefused
@@ -170,6 +167,8 @@ def _settings(config: Config, state: Path, file: Path, day: dt.date | None) -> A
     exchange, costs = config.exchange, config.execution_and_costs
     tickers = config.universe.sorted_tickers
     if exchange.kind == "paper":
+        from tf_lib.drivers.paper import paper_market
+
         candles, products = paper_market(config, state, day or wall_now().date())
     else:
         candles = None
@@ -203,16 +202,24 @@ def _candle_folder(folder: Path, tickers: tuple[str, ...]) -> Mapping[str, pd.Da
 def _read_once(
     folder: Path, tickers: tuple[str, ...], stamps: tuple[tuple[int, int], ...]
 ) -> Mapping[str, pd.DataFrame]:
+    from tf_lib.edge.candle_folder import read_candle_folder
+
     return read_candle_folder(folder, tickers)
 
 
 def _products(config: Config) -> dict[str, Product]:
     """Return the rules: of the file, else built in, else what the candles' decimals tell."""
     exchange = config.exchange
-    table = dict(read_products_file(Path(exchange.products))) if exchange.products else {}
+    table: dict[str, Product] = {}
+    if exchange.products:
+        from tf_lib.edge.candle_folder import read_products_file
+
+        table.update(read_products_file(Path(exchange.products)))
     for ticker in config.universe.sorted_tickers:
         is_known = ticker in table or ticker in BUILT_IN_PRODUCTS
         if not is_known and exchange.candles != "synthetic":
+            from tf_lib.core.product_text import product_from_candles
+
             text = (Path(exchange.candles) / f"{ticker}.csv").read_text(encoding="utf-8")
             table[ticker] = product_from_candles(ticker, text)
     return dict(products_for(config.universe.sorted_tickers, table))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
 
 from tf_lib.drivers.live import LiveSession
 from tf_lib.drivers.place import Connection
@@ -60,17 +59,3 @@ def protect_holdings(
         return session.protect()
     finally:
         ledger.close()
-
-
-def failures(rows: Rows) -> list[str]:
-    """Return what is bare, in words."""
-    return [f"{row['product']}: {row['reason']}" for row in rows if row["status"] == "failed"]
-
-
-def unsettled(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return own orders that are no stops and whose end is not known."""
-    return [
-        {"client_id": order.client_id, "product": order.product_id, "stage": str(order.stage)}
-        for order in ledger.state.live_orders()
-        if not order.key.leg.is_stop
-    ]

@@ -17,14 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tf_lib.drivers.day import run_steps
-from tf_lib.drivers.finish import RunFacts, build_summary, guard_silence
-from tf_lib.drivers.live import check_account
+from tf_lib.drivers.finish import RunFacts, build_summary, failures, guard_silence, unsettled
+from tf_lib.drivers.handover import SESSION_FILE, config_sha256
 from tf_lib.drivers.notebook import MASTER, execute
-from tf_lib.drivers.open_day import SESSION_FILE, armed_day, config_sha256
-from tf_lib.drivers.paper import paper_now
 from tf_lib.drivers.place import Connection, Place, connect, has_own_clock, open_place
-from tf_lib.drivers.protect import failures, protect_holdings, unsettled
+from tf_lib.drivers.preflight import check_account
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, issue
 from tf_lib.edge.clock import wall_now
@@ -165,6 +162,8 @@ class _Runner:
         if self.config.exchange.clock == "wall":
             return wall_now()
         if self.config.exchange.kind == "paper":
+            from tf_lib.drivers.paper import paper_now
+
             return paper_now(self.config)
         with open_place(self.config, self.folder.state, dt.date.min) as place:
             try:
@@ -256,6 +255,9 @@ class _Runner:
         """Do steps 1 to 14 in a notebook or here; return what went wrong, or nothing."""
         if self.options.notebook:
             return execute(MASTER, run_dir, token)
+        from tf_lib.drivers.day import run_steps
+        from tf_lib.drivers.open_day import armed_day
+
         try:
             day = armed_day(run_dir, {**os.environ, **token})
             run_steps(day)
@@ -269,6 +271,8 @@ class _Runner:
         self, connection: Connection, folder: RunFolder, day: dt.date, code: int
     ) -> int:
         """Cover what the failed run may have left bare; its own trouble outranks the run's."""
+        from tf_lib.drivers.protect import protect_holdings
+
         try:
             rows = protect_holdings(connection, self.config, self.folder.state, folder.logs, day)
         except Exception as error:  # alarm and record; there is nothing below to catch it

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tf_lib.drivers.open_day import config_sha256
+from tf_lib.drivers.finish import failures
+from tf_lib.drivers.handover import config_sha256
 from tf_lib.drivers.place import EXCHANGE_FILE, Connection, connect, has_own_clock, open_place
-from tf_lib.drivers.protect import failures, protect_holdings
+from tf_lib.drivers.protect import protect_holdings
 from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, claim, issue

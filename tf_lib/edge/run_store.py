@@ -13,9 +13,8 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import yaml
 
 from tf_lib.edge.files import (
@@ -26,6 +25,9 @@ from tf_lib.edge.files import (
     write_whole,
 )
 from tf_lib.errors import StateError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOG_NAMES = (
     "heartbeat",
@@ -175,6 +177,8 @@ class RunFolder:
 
     def read_frame(self, name: str) -> pd.DataFrame:
         """Read a table, or say what is missing or broken."""
+        import pandas as pd
+
         path = self.path / name
         if not path.exists():
             raise StateError(f"{path}: this run has no {name}")
