@@ -237,6 +237,12 @@ def read_exchange(path: Path) -> ExchangeState:
     return ExchangeState(_moment(int(meta["now"])), wallets, orders, fills)
 
 
+def dump(path: Path) -> list[str]:
+    """Return all that a simulated exchange has on disk, as SQL, for comparing."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        return sorted(database.iterdump())
+
+
 def requests(log: Path, *, after: int = 0) -> list[dict[str, Any]]:
     """Return the request log from a line on, oldest first."""
     if not log.exists():
