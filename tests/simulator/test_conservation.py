@@ -26,6 +26,7 @@ from tf_lib.simulator.engine import LineError
 START = Decimal(15_000)
 TERMINAL = {"FILLED", "CANCELLED", "EXPIRED", "FAILED"}
 PRODUCTS = st.sampled_from(["BTC-USD", "ETH-USD"])
+DELAYS = ["hold_release", "cancel_ack", "order_pending", "market_fill"]
 SIDES = st.sampled_from(["BUY", "SELL"])
 SIZES = st.sampled_from(["0.5", "1", "3.25", "20", "0.00000001", "1000", "0.123456789"])
 SHARES = st.sampled_from(["0.60", "0.90", "0.97", "1.00", "1.03", "1.10", "1.40"])
@@ -156,15 +157,21 @@ class Exchange(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.exchange.advance_to(self.exchange.now() + dt.timedelta(minutes=minutes))
 
-    @rule(
-        seconds=st.sampled_from([0, 3, 4000]), kind=st.sampled_from(["hold_release", "cancel_ack"])
-    )
+    @rule(seconds=st.sampled_from([0, 3, 4000]), kind=st.sampled_from(DELAYS))
     def delay(self, seconds: int, kind: str) -> None:
         self.exchange.set_delays(**{f"{kind}_seconds": seconds})
 
     @rule(product=PRODUCTS, fraction=st.sampled_from(["0", "0.3", "0.999"]))
     def thin_book(self, product: str, fraction: str) -> None:
         self.exchange.thin_out({product: fraction})
+
+    @rule(product=PRODUCTS)
+    def failure(self, product: str) -> None:
+        self.exchange.engine.venue.matching.world.failures[product] = "HOLD_FAILURE"
+
+    @rule(taker=st.sampled_from(["0.002", "0.012", "0.03"]))
+    def fees(self, taker: str) -> None:
+        self.exchange.engine.happen("fees", {"maker": "0.001", "taker": taker})
 
     @rule(product=PRODUCTS, share=st.sampled_from(["0.5", "0.95", "1.05", "2"]))
     def jump(self, product: str, share: str) -> None:

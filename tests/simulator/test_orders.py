@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from tests.simulator.conftest import PREFIX, Hands, at
 from tests.simulator.test_order_entry import limit
-from tf_lib.simulator import SimulatedExchange
+from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.orders import TERMINAL, TRANSITIONS, Order, Status
+from tf_lib.simulator.pricing import FeeTier
 
 D = Decimal
 
@@ -215,6 +217,55 @@ def test_cancel_answers(hands: Hands, exchange: SimulatedExchange) -> None:
     status, payload = exchange.engine.handle("POST", f"{PREFIX}/orders/batch_cancel", None, many)
     assert (status, payload["error"]) == (400, "InvalidArgument")
     assert payload["message"] == "Too many orderIDs entered, limit is 100"
+
+
+def test_pending_orders_hide_from_the_open_list(exchange: SimulatedExchange, hands: Hands) -> None:
+    hands.buy("2")
+    exchange.set_delays(order_pending_seconds=30)
+    first, second = hands.stop("1", "95", "93"), hands.stop("1", "96", "93")
+    assert hands.show(first)["status"] == "PENDING"
+    assert hands.get("/orders/historical/batch", order_status="OPEN")["orders"] == []
+    assert hands.post("/orders/batch_cancel", {"order_ids": [second]})["results"][0]["success"]
+    exchange.plant_jump("BTC-USD", at("2024-03-01 00:01:20"), D("94"))
+    exchange.advance_to(at("2024-03-01 00:01:40"))
+    assert hands.show(second)["status"] == "CANCELLED"
+    order = hands.show(first)
+    assert order["status"] == "FILLED"
+    assert D("93.9") < D(order["average_filled_price"]) < D("94")
+
+
+def test_market_order_that_fills_late(exchange: SimulatedExchange, hands: Hands) -> None:
+    exchange.set_delays(market_fill_seconds=20)
+    late, stopped = hands.buy("1"), hands.buy("1")
+    assert hands.show(late)["status"] == "OPEN"
+    assert hands.wallet("USD")[1] == 2 * D("100.1") * D("1.012")
+    hands.post("/orders/batch_cancel", {"order_ids": [stopped]})
+    exchange.advance_to(at("2024-03-01 00:02"))
+    assert hands.show(late)["average_filled_price"] == "100.1"
+    assert hands.show(stopped)["status"] == "CANCELLED"
+    assert hands.wallet("BTC") == (1, 0)
+    assert hands.wallet("USD")[1] == 0
+
+
+def test_order_that_is_taken_and_then_fails(exchange: SimulatedExchange, hands: Hands) -> None:
+    exchange.engine.venue.matching.world.failures["BTC-USD"] = "HOLD_FAILURE"
+    order = hands.show(hands.buy("1"))
+    assert (order["status"], order["reject_reason"]) == ("FAILED", "HOLD_FAILURE")
+    assert hands.wallet("USD") == (15_000, 0)
+
+
+def test_fee_tier_follows_the_volume(settings: SimulatorSettings, make_exchange: Any) -> None:
+    tiers = (
+        FeeTier("Intro", D(0), D("0.006"), D("0.012")),
+        FeeTier("Advanced 1", D(500), D("0.003"), D("0.005")),
+    )
+    exchange = make_exchange(replace(settings, fee_tiers=tiers))
+    hands = Hands(exchange)
+    assert D(hands.show(hands.buy("5"))["total_fees"]) == D("500.5") * D("0.012")
+    assert hands.get("/transaction_summary")["fee_tier"]["pricing_tier"] == "Advanced 1"
+    assert D(hands.show(hands.buy("5"))["total_fees"]) == D("500.5") * D("0.005")
+    exchange.advance_to(at("2024-04-15 00:00"))
+    assert hands.get("/transaction_summary")["fee_tier"]["usd_to"] == "500"
 
 
 def test_the_table_of_transitions(hands: Hands, exchange: SimulatedExchange) -> None:

@@ -89,6 +89,30 @@ def test_a_state_of_something_else_is_refused(settings: SimulatorSettings, tmp_p
         SimulatedExchange(replace(settings, state_file=other))
 
 
+def test_one_state_has_one_exchange(
+    kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
+) -> None:
+    first = make_exchange(kept)
+    with pytest.raises(StateError, match="another simulated exchange"):
+        make_exchange(kept)
+    first.stop()
+    assert make_exchange(kept).now() == first.now()
+
+
+def test_other_products_than_before(
+    kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
+) -> None:
+    made_up = replace(kept, candles=None, tickers=("BTC-USD", "SOL-USD"))
+    first = make_exchange(made_up)
+    Hands(first).made("BUY", limit("1", "1"), "SOL-USD")
+    first.stop()
+    second = make_exchange(replace(made_up, tickers=("BTC-USD",)))
+    assert len(Hands(second).get("/products")["products"]) == 2
+    second.stop()
+    with pytest.raises(StateError, match="SOL-USD"):
+        make_exchange(kept)
+
+
 def test_outsiders_can_read_the_tables(
     kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
 ) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +211,28 @@ def test_stop_ends_open_lines(settings: SimulatorSettings, tmp_path: Path) -> No
         exchange.stop()
         with pytest.raises(requests.ConnectionError):
             client.get_accounts()
+
+
+def test_many_clients_at_once(endpoint: Endpoint, exchange: SimulatedExchange) -> None:
+    """Every order gets its own id, and the money adds up, however requests interleave."""
+    made: list[str] = []
+
+    def trade(name: str) -> None:
+        client = sdk_client(endpoint)
+        with client.session:
+            for number in range(15):
+                reply = client.market_order_buy(f"{name}-{number}", "BTC-USD", base_size="0.1")
+                made.append(reply["success_response"]["order_id"])
+
+    threads = [threading.Thread(target=trade, args=(f"t{n}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 90
+    wallets = exchange.engine.venue.matching.wallets
+    assert wallets.available("BTC") == 9
+    assert wallets.available("USD") == 15_000 - 9 * Decimal("100.1") * Decimal("1.012")
+    times = [line["exchange_time"] for line in exchange.request_log]
+    assert times == sorted(times)
+    assert len(set(times)) == 90

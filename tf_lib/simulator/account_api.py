@@ -167,17 +167,17 @@ def key_permissions(venue: Venue, request: Request) -> Any:
 
 def transaction_summary(venue: Venue, request: Request) -> Any:
     """GET /transaction_summary: volumes are JSON numbers, rates are strings."""
-    costs = venue.matching.costs
-    month_ago = venue.matching.now - 30 * 86_400 * SECOND
-    recent = [fill for fill in venue.matching.fills if fill.at >= month_ago]
+    now_paid = venue.matching.fee_tier()
+    ends_at = venue.matching.costs.ends_at(now_paid)
+    recent = list(venue.matching.recent_fills())
     volume = float(sum((fill.price * fill.size for fill in recent), ZERO))
     fees = float(sum((fill.commission for fill in recent), ZERO))
     tier = {
-        "pricing_tier": "Intro 1",
-        "usd_from": "0",
-        "usd_to": "10000",
-        "taker_fee_rate": plain(costs.taker),
-        "maker_fee_rate": plain(costs.maker),
+        "pricing_tier": now_paid.name,
+        "usd_from": plain(now_paid.usd_from),
+        "usd_to": "" if ends_at is None else plain(ends_at),
+        "taker_fee_rate": plain(now_paid.taker),
+        "maker_fee_rate": plain(now_paid.maker),
         "aop_from": "",
         "aop_to": "",
         "volume_types_and_range": [],

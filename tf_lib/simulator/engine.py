@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Context, localcontext
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
 
@@ -47,7 +48,7 @@ class Engine:
     clock : ExchangeClock
     state : State
     faults : Faults
-    log : text file or None
+    log_file : Path or None
         Every request is appended to it as one JSON line.
     keeps_log : bool
         Keep the same lines in `request_log`.
@@ -60,7 +61,7 @@ class Engine:
         state: State,
         faults: Faults,
         *,
-        log: IO[str] | None,
+        log_file: Path | None,
         keeps_log: bool,
     ) -> None:
         self.venue = venue
@@ -69,9 +70,13 @@ class Engine:
         self.request_log: list[dict[str, Any]] = []
         self.happenings = Happenings(venue)
         self._state = state
-        self._log = log
+        self._log: IO[str] | None = None
+        self._log_file = log_file
+        if log_file is not None:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            log_file.open("a", encoding="utf-8").close()
         self._keeps_log = keeps_log
-        self._had_partial = True
+        self._had_traps = True
         self._lock = threading.RLock()
 
     @contextmanager
@@ -229,12 +234,14 @@ class Engine:
         }
         if self.faults.counts:
             facts["fault_counts"] = json.dumps(self.faults.counts)
-        partial = matching.world.partial_fills
-        if partial or self._had_partial:
-            self._had_partial = bool(partial)
+        partial, failures = matching.world.partial_fills, matching.world.failures
+        if partial or failures or self._had_traps:
+            self._had_traps = bool(partial or failures)
             facts["partial_fills"] = json.dumps({k: str(v) for k, v in partial.items()})
+            facts["failures"] = json.dumps(failures)
         if self.happenings.fees_changed:
-            facts["changed_fees"] = f"{matching.costs.maker} {matching.costs.taker}"
+            tier = matching.costs.tiers[0]
+            facts["changed_fees"] = f"{tier.maker} {tier.taker}"
         return facts
 
     def close(self) -> None:
@@ -254,8 +261,10 @@ class Engine:
         reply: Reply,
         rule: FaultRule | None,
     ) -> None:
-        if self._log is None and not self._keeps_log:
+        if self._log_file is None and not self._keeps_log:
             return
+        if self._log_file is not None and self._log is None:
+            self._log = self._log_file.open("a", encoding="utf-8")
         line = {
             "wall_time": rfc3339(wall_clock()),
             "exchange_time": rfc3339(self.clock.now()),

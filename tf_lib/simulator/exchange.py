@@ -7,7 +7,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tf_lib.errors import InputError, StateError
 from tf_lib.simulator.clock import ExchangeClock, micros, moment, start_of, wall_clock
 from tf_lib.simulator.engine import Engine
-from tf_lib.simulator.faults import Faults, fault_rule, read_faults
+from tf_lib.simulator.faults import FaultPlan, Faults, fault_rule, read_faults
 from tf_lib.simulator.happenings import set_delays, thin_out
 from tf_lib.simulator.market import Market
 from tf_lib.simulator.opening import begin_world, make_venue, open_state
@@ -63,34 +63,38 @@ class SimulatedExchange:
     """
 
     def __init__(self, settings: SimulatorSettings, *, market: Market | None = None) -> None:
-        self.settings = settings
+        self.settings = replace(settings, candles=None)  # the market has its own arrays
         plan = read_faults(settings.faults)
         self._state = State(settings.state_file)
-        first = start_of(settings.as_of) if settings.as_of else wall_clock()
-        now = int(self._state.meta("now", str(first)))
-        if settings.running and settings.as_of is None:
-            now = max(now, wall_clock())
-        self._clock = ExchangeClock(now, step=settings.step_ms * 1000, is_running=settings.running)
-        venue = make_venue(settings, self._state, now, market)
-        log = None
-        if settings.log_file is not None:
-            settings.log_file.parent.mkdir(parents=True, exist_ok=True)
-            log = settings.log_file.open("a", encoding="utf-8")
-        counts = json.loads(self._state.meta("fault_counts", "[]"))
-        self.engine = Engine(
-            venue,
-            self._clock,
-            self._state,
-            Faults(plan, counts),
-            log=log,
-            keeps_log=settings.keeps_log,
-        )
-        open_state(self.engine, self._state, settings.starting_cash)
-        begin_world(self.engine, self._state, plan.world)
+        try:
+            self.engine = self._opened(settings, plan, market)
+        except BaseException:
+            self._state.close()
+            raise
         self._is_closed = False
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def _opened(
+        self, settings: SimulatorSettings, plan: FaultPlan, market: Market | None
+    ) -> Engine:
+        first = start_of(settings.as_of) if settings.as_of else wall_clock()
+        now = int(self._state.meta("now", str(first)))
+        if settings.running and settings.as_of is None:
+            now = max(now, wall_clock())
+        venue = make_venue(settings, self._state, now, market)
+        engine = Engine(
+            venue,
+            ExchangeClock(now, step=settings.step_ms * 1000, is_running=settings.running),
+            self._state,
+            Faults(plan, json.loads(self._state.meta("fault_counts", "[]"))),
+            log_file=settings.log_file,
+            keeps_log=settings.keeps_log,
+        )
+        open_state(engine, self._state, settings.starting_cash)
+        begin_world(engine, self._state, plan.world)
+        return engine
 
     # -- life ---------------------------------------------------------------------------------
 

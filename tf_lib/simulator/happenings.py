@@ -14,9 +14,9 @@ from typing import Any
 from tf_lib.errors import ParameterError, TfError
 from tf_lib.simulator import order_entry as entry
 from tf_lib.simulator.clock import parse_rfc3339, seconds
-from tf_lib.simulator.matching import Costs
 from tf_lib.simulator.order_api import judge
 from tf_lib.simulator.paths import Jump
+from tf_lib.simulator.pricing import one_tier
 from tf_lib.simulator.replies import ApiError, RefusedError
 from tf_lib.simulator.venue import Venue, derived_uuid
 
@@ -24,6 +24,8 @@ _DELAYS = {
     "hold_release_seconds": "hold_release",
     "cancel_ack_seconds": "cancel_ack",
     "order_visible_seconds": "order_visible",
+    "order_pending_seconds": "order_pending",
+    "market_fill_seconds": "market_fill",
     "fill_visible_seconds": "fill_visible",
 }
 _DATED = {
@@ -35,7 +37,7 @@ _DATED = {
 }
 _OPTIONAL = ("hold_until", "source")
 _AMOUNTS = ("amount", "maker", "taker", "price")
-_PARTIAL = "partial_fills"
+_PARTIAL, _FAILURES = "partial_fills", "failures"
 
 
 def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
@@ -47,7 +49,7 @@ def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
     ParameterError
         An unknown key, naming those that are known.
     """
-    known = (*_DELAYS, *_DATED, _PARTIAL)
+    known = (*_DELAYS, *_DATED, _PARTIAL, _FAILURES)
     for key in world:
         if key not in known:
             raise ParameterError(f"world: unknown key {key!r}; known are {', '.join(known)}")
@@ -65,6 +67,7 @@ def thin_out(venue: Venue, fractions: Mapping[str, Any]) -> None:
 def plant(venue: Venue, world: Mapping[str, Any]) -> list[tuple[str, Jump]]:
     """Plant everything that has a moment; the jumps are returned, the rest is scheduled."""
     thin_out(venue, world.get(_PARTIAL) or {})
+    venue.matching.world.failures |= {k: str(v) for k, v in (world.get(_FAILURES) or {}).items()}
     jumps = []
     for kind, keys in _DATED.items():
         items = world.get(kind) or []
@@ -154,10 +157,9 @@ class Happenings:
 
     def _on_fees(self, data: dict[str, Any]) -> None:
         self.fees_changed = True
-        costs = self._venue.matching.costs
-        self._venue.matching.costs = Costs(
-            costs.slippage, Decimal(data["maker"]), Decimal(data["taker"])
-        )
+        matching = self._venue.matching
+        maker, taker = Decimal(data["maker"]), Decimal(data["taker"])
+        matching.costs = one_tier(matching.costs.slippage, maker, taker)
 
     def _on_foreign_order(self, data: dict[str, Any]) -> None:
         """Place an order made by hand, if the rules for everyone allow it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain, takewhile
 from typing import Any
 
 from tf_lib.core.records import Side
@@ -53,7 +54,7 @@ def list_orders(venue: Venue, request: Request) -> Any:
     query = request.query
     wanted = _order_filter(query)
     now = venue.matching.now
-    shown = (o for o in reversed(venue.matching.orders.values()) if o.visible_from <= now)
+    shown = (o for o in _candidates(venue, query) if o.visible_from <= now)
     found = sorted(filter(wanted, shown), key=_order_key(query))
     limit = query.whole("limit", PAGE, most=MOST_ORDERS) or PAGE
     rows, more, cursor = page(found, query, limit=limit)
@@ -64,6 +65,19 @@ def list_orders(venue: Venue, request: Request) -> Any:
         "cursor": cursor,
         "proof_token_required": False,
     }
+
+
+def _candidates(venue: Venue, query: Query) -> Iterator[Order]:
+    """Orders worth a closer look, newest first: a long history is not read for a short answer."""
+    newest_first = reversed(venue.matching.orders.values())
+    if query.all("order_status") == [Status.OPEN]:
+        waiting = (venue.matching.agenda.waiting(name) for name in venue.catalogue)
+        newest_first = iter(sorted(chain(*waiting), key=lambda order: -order.number))
+        return chain(venue.matching.executing(), newest_first)
+    start = query.moment("start_date")
+    if start is None:
+        return newest_first
+    return takewhile(lambda order: order.created >= start, newest_first)
 
 
 def _order_filter(query: Query) -> Callable[[Order], bool]:

@@ -9,30 +9,23 @@ of `tf_lib.core.fills`; values and commissions are cut at 16 decimals and never 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from collections.abc import Callable, Iterator, Mapping
+from decimal import ROUND_DOWN, Decimal
+from itertools import takewhile
 from typing import Any
 
 from tf_lib.core import fills as rule
 from tf_lib.core.records import Product, Side
+from tf_lib.simulator import pricing
 from tf_lib.simulator.agenda import Agenda
+from tf_lib.simulator.clock import DAY
 from tf_lib.simulator.market import Market
 from tf_lib.simulator.orders import Fill, Force, Kind, Order, Status, Terms
+from tf_lib.simulator.pricing import MONEY, ONE, Costs, FeeTier
 from tf_lib.simulator.wallets import ZERO, Wallets
 from tf_lib.simulator.world import World
 
-MONEY = Decimal("1E-16")
-ONE = Decimal(1)
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Slippage and fees as fractions of notional."""
-
-    slippage: Decimal
-    maker: Decimal
-    taker: Decimal
+MONTH = 30 * DAY
 
 
 class Matching:
@@ -77,6 +70,8 @@ class Matching:
             "release": self._on_release,
             "cancel": self._on_cancel,
             "expire": self._on_expire,
+            "open": self._on_open,
+            "execute": self._on_execute,
         }
         self._namespace = uuid.UUID(portfolio_uuid)
         self.agenda = Agenda(market)
@@ -96,45 +91,49 @@ class Matching:
 
     def needed(self, terms: Terms, size: Decimal) -> Decimal:
         """What an order must hold: base for a sell, quote with the taker fee for a buy."""
-        if not terms.is_buy:
-            return size
-        price = terms.limit_price
-        if terms.kind is Kind.MARKET:
-            price = self.market_price(terms)
-        elif terms.kind is Kind.BRACKET and terms.stop_price is not None:
-            price = max(terms.limit_price or ZERO, terms.stop_price * Decimal("1.05"))
-        cost = size * (price or ZERO) * (ONE + self.costs.taker)
-        return cost.quantize(MONEY, ROUND_UP)
+        price, taker = self.market_price(terms), self.fee_tier().taker
+        return pricing.needed_hold(terms, size, price=price, taker=taker)
 
     def market_price(self, terms: Terms) -> Decimal:
         """Price a market order would get now."""
         last = self.last_price(terms.product_id) or ZERO
-        return rule.market_price(last, self.costs.slippage, terms.is_buy)
+        return pricing.market_price(terms, last, self.costs.slippage)
 
     def base_size(self, terms: Terms) -> Decimal:
         """Size in base units; an amount of quote buys whole steps, its fee included."""
-        if terms.base_size is not None:
-            return terms.base_size
-        price = self.market_price(terms)
-        if price <= 0 or terms.quote_size is None:
-            return ZERO
         step = self.products[terms.product_id].base_increment
-        units = terms.quote_size / (ONE + self.costs.taker) / price
-        return (units / step).to_integral_value(ROUND_DOWN) * step
+        price, taker = self.market_price(terms), self.fee_tier().taker
+        return pricing.base_size(terms, price=price, taker=taker, step=step)
+
+    def executing(self) -> Iterator[Order]:
+        """Market orders that are accepted and not filled yet, newest first."""
+        events = reversed(self.agenda.events)
+        waiting = (self.orders[e.data["order_id"]] for e in events if e.kind == "execute")
+        return iter(sorted(waiting, key=lambda order: -order.number))
+
+    def recent_fills(self) -> Iterator[Fill]:
+        """Fills of the last 30 days, newest first."""
+        return takewhile(lambda fill: fill.at >= self.now - MONTH, reversed(self.fills))
+
+    def fee_tier(self) -> FeeTier:
+        """Fees that apply to an order made now."""
+        if len(self.costs.tiers) == 1:
+            return self.costs.tiers[0]
+        return self.costs.tier(sum((f.price * f.size for f in self.recent_fills()), ZERO))
 
     def place(
         self, terms: Terms, client_order_id: str, *, source: str = "RETAIL_ADVANCED"
     ) -> Order:
         """Take an order that has passed every check, and let it trade as far as it can now."""
-        number = len(self.orders) + 1
+        number, tier = len(self.orders) + 1, self.fee_tier()
         order = Order(
             order_id=str(uuid.uuid5(self._namespace, f"order {number}")),
             client_order_id=client_order_id,
             number=number,
             terms=terms,
             created=self.now,
-            fee_rate_maker=self.costs.maker,
-            fee_rate_taker=self.costs.taker,
+            fee_rate_maker=tier.maker,
+            fee_rate_taker=tier.taker,
             size=self.base_size(terms),
             last_update=self.now,
             source=source,
@@ -165,6 +164,8 @@ class Matching:
         self.wallets.release(terms.held_currency, order.held)
         self.wallets.hold(terms.held_currency, new_hold)
         order.held, order.size, order.terms = new_hold, size, terms
+        tier = self.fee_tier()
+        order.fee_rate_maker, order.fee_rate_taker = tier.maker, tier.taker
         order.edits.append(
             {
                 "price": format(price, "f"),
@@ -182,7 +183,8 @@ class Matching:
         for order in orders:
             self.orders[order.order_id] = order
             self.by_client_id[order.client_order_id] = order.order_id
-            if order.is_live:
+            is_waiting = order.is_live and order.status is not Status.PENDING
+            if is_waiting and order.terms.kind is not Kind.MARKET:
                 self.agenda.watch(order)
         self.fills = fills
 
@@ -229,20 +231,49 @@ class Matching:
     # -- orders -------------------------------------------------------------------------------
 
     def _open(self, order: Order) -> None:
+        """Begin an order's life: fail, trade, end, or rest - at once, or later if told so."""
         terms = order.terms
-        if terms.kind is Kind.MARKET:
-            self._fill(order, self.market_price(terms), is_maker=False)
-        elif terms.kind is Kind.LIMIT and self.would_trade_now(terms):
+        reason = self.world.failures.pop(terms.product_id, None)
+        if reason is not None:
+            order.reject_reason = reason
+            self._finish(order, Status.FAILED, "")
+        elif terms.kind is Kind.MARKET and self.world.market_fill > 0:
+            order.move_to(Status.OPEN, self.now)
+            self._later("execute", self.world.market_fill, order)
+        elif terms.kind is Kind.MARKET:
+            self._execute(order, self.market_price(terms))
+        elif terms.kind is Kind.LIMIT and self._takes(order):
             self._cross(order, self.last_price(terms.product_id) or ZERO)
-        if not order.is_live:
+        if order.status is not Status.PENDING:
             return
         if terms.force in (Force.IOC, Force.FOK):
             self._finish(order, Status.CANCELLED, "Immediate or cancel")
-            return
-        order.move_to(Status.OPEN, self.now)
+        elif self.world.order_pending > 0:
+            self._later("open", self.world.order_pending, order)
+        else:
+            self._rest(order)
+
+    def _takes(self, order: Order) -> bool:
+        is_at_once = self.world.order_pending <= 0 or order.terms.force in (Force.IOC, Force.FOK)
+        return is_at_once and self.would_trade_now(order.terms)
+
+    def _rest(self, order: Order) -> None:
+        if order.status is not Status.OPEN:
+            order.move_to(Status.OPEN, self.now)
         self.agenda.watch(order)
-        if terms.end_time is not None:
-            self.agenda.schedule(terms.end_time, "expire", {"order_id": order.order_id})
+        if order.terms.end_time is not None:
+            due = max(order.terms.end_time, self.now)
+            self.agenda.schedule(due, "expire", {"order_id": order.order_id})
+
+    def _execute(self, order: Order, price: Decimal) -> None:
+        """Fill a market order; what finds no other side is cancelled."""
+        self._fill(order, price, is_maker=False)
+        if order.is_live:
+            self._finish(order, Status.CANCELLED, "No liquidity")
+
+    def _later(self, kind: str, delay: int, order: Order) -> None:
+        data = {"order_id": order.order_id, "price": format(self.market_price(order.terms), "f")}
+        self.agenda.schedule(self.now + delay, kind, data)
 
     def _cross(self, order: Order, price: Decimal) -> None:
         """Trade at once against the market, at the limit or better."""
@@ -334,6 +365,26 @@ class Matching:
         order = self.orders[data["order_id"]]
         if order.is_live:
             self._finish(order, Status.CANCELLED, "User requested cancel")
+
+    def _on_open(self, data: dict[str, Any]) -> None:
+        """Let a pending order rest; what it waits for may have come already."""
+        order = self.orders[data["order_id"]]
+        if order.status is not Status.PENDING:
+            return
+        self._rest(order)
+        last, band = self.last_price(order.terms.product_id), order.band
+        fell = last is not None and band.falling is not None and last <= band.falling
+        rose = last is not None and band.rising is not None and last >= band.rising
+        if last is not None and (fell or rose):
+            if order.terms.kind is Kind.LIMIT:
+                self._cross(order, last)
+            else:
+                self._meet(order, last, fell=fell)
+
+    def _on_execute(self, data: dict[str, Any]) -> None:
+        order = self.orders[data["order_id"]]
+        if order.is_live:
+            self._execute(order, Decimal(data["price"]))
 
     def _on_expire(self, data: dict[str, Any]) -> None:
         order = self.orders[data["order_id"]]

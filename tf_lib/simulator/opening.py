@@ -9,13 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.core.records import Product
-from tf_lib.errors import InputError
+from tf_lib.errors import InputError, StateError
 from tf_lib.simulator.bars import DayBars
 from tf_lib.simulator.catalogue import Catalogue, rules_for
 from tf_lib.simulator.engine import Engine
 from tf_lib.simulator.happenings import plant, set_delays
 from tf_lib.simulator.market import Market, PathMarket
-from tf_lib.simulator.matching import Costs, Matching
+from tf_lib.simulator.matching import Matching
+from tf_lib.simulator.pricing import Costs, one_tier
 from tf_lib.simulator.settings import SimulatorSettings
 from tf_lib.simulator.state import VERSION, State
 from tf_lib.simulator.venue import KeyRights, Portfolio, Venue, derived_uuid
@@ -53,10 +54,11 @@ def _restore(venue: Venue, state: State) -> None:
     matching.restore(state.orders(), state.fills())
     partial = json.loads(state.meta("partial_fills", "{}"))
     matching.world.partial_fills = {name: Decimal(text) for name, text in partial.items()}
+    matching.world.failures = json.loads(state.meta("failures", "{}"))
     fees = state.meta("changed_fees")
     if fees:
         maker, taker = (Decimal(text) for text in fees.split())
-        matching.costs = Costs(matching.costs.slippage, maker, taker)
+        matching.costs = one_tier(matching.costs.slippage, maker, taker)
 
 
 def begin_world(engine: Engine, state: State, world: Mapping[str, Any]) -> None:
@@ -80,12 +82,20 @@ def _portfolios(settings: SimulatorSettings, state: State) -> tuple[Portfolio, .
 
 
 def _products_and_market(
-    settings: SimulatorSettings, market: Market | None
+    settings: SimulatorSettings, market: Market | None, traded: Mapping[str, bool]
 ) -> tuple[Catalogue, PathMarket]:
+    """Put products and prices together; what was traded before stays in a made-up market."""
     bars: dict[str, DayBars] | None = None
     if settings.candles is not None:
-        bars = {name: DayBars.from_frame(name, f) for name, f in settings.candles.items()}
-    tickers = sorted(bars if bars is not None else settings.tickers)
+        bars = {
+            name: each if isinstance(each, DayBars) else DayBars.from_frame(name, each)
+            for name, each in settings.candles.items()
+        }
+        homeless = [name for name, is_live in traded.items() if is_live and name not in bars]
+        if homeless:
+            names = ", ".join(sorted(homeless))
+            raise StateError(f"the state holds live orders in {names}, which has no candles here")
+    tickers = sorted(bars if bars is not None else {*settings.tickers, *traded})
     if market is not None:
         tickers, bars = list(market.product_ids), None
     rules: dict[str, Product] = rules_for(tickers, settings.products, bars)
@@ -99,7 +109,7 @@ def _products_and_market(
 
 def make_venue(settings: SimulatorSettings, state: State, now: int, market: Market | None) -> Venue:
     """Put the exchange together: products, market, portfolios, and the key's rights."""
-    catalogue, made = _products_and_market(settings, market)
+    catalogue, made = _products_and_market(settings, market, state.traded_products())
     portfolios = _portfolios(settings, state)
     books = {portfolio.uuid: Wallets() for portfolio in portfolios}
     wanted = settings.key_bound_to or portfolios[1].name
@@ -107,12 +117,15 @@ def make_venue(settings: SimulatorSettings, state: State, now: int, market: Mark
     if bound is None:
         names = ", ".join(portfolio.name for portfolio in portfolios)
         raise InputError(f"no portfolio {wanted!r} to bind the key to; there are {names}")
+    costs = one_tier(settings.slippage, settings.maker_fee, settings.taker_fee)
+    if settings.fee_tiers:
+        costs = Costs(settings.slippage, settings.fee_tiers)
     matching = Matching(
         market or made,
         catalogue,
         books[bound.uuid],
         portfolio_uuid=bound.uuid,
-        costs=Costs(settings.slippage, settings.maker_fee, settings.taker_fee),
+        costs=costs,
         now=now,
     )
     rights = KeyRights(bound, can_trade=settings.can_trade, can_transfer=settings.can_transfer)

@@ -118,7 +118,7 @@ def _estimate(venue: Venue, terms: Terms | None, errors: list[str]) -> dict[str,
         if terms.kind is Kind.LIMIT and matching.would_trade_now(terms):
             price = rule.crossing_price(quote.last, price, matching.costs.slippage, terms.is_buy)
     value = size * price
-    fee = value * matching.costs.taker
+    fee = value * matching.fee_tier().taker
     total = value + fee if terms is None or terms.is_buy else value - fee
     text = {name: plain(amount.quantize(Decimal("1E-8"))) for name, amount in (
         ("order_total", total),
@@ -228,13 +228,13 @@ def _amount(body: Mapping[str, Any], name: str) -> Decimal:
 
 def _edit_failure(venue: Venue, order: Order, price: Decimal, size: Decimal) -> str:
     terms = order.terms
-    product = venue.catalogue[terms.product_id]
     if terms.kind is not Kind.LIMIT or terms.force is not Force.GTC:
         return "ONLY_LIMIT_ORDER_EDITS_SUPPORTED"
     if not order.is_live:
         return "ONLY_OPEN_ORDERS_CAN_BE_EDITED"
     if order.pending_cancel:
         return "CANNOT_EDIT_ORDER_PENDING_CANCEL"
+    product = venue.catalogue[terms.product_id]
     if size <= 0 or size % product.base_increment or size * price < product.quote_min_size:
         return "INVALID_EDITED_SIZE"
     if price <= 0 or price % product.price_increment:

@@ -52,7 +52,15 @@ class Force(StrEnum):
 
 TERMINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.EXPIRED, Status.FAILED})
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.OPEN, Status.FILLED, Status.CANCELLED, Status.FAILED}),
+    Status.PENDING: frozenset(
+        {
+            Status.OPEN,
+            Status.FILLED,
+            Status.CANCELLED,
+            Status.CANCEL_QUEUED,
+            Status.FAILED,
+        }
+    ),
     Status.OPEN: frozenset(
         {
             Status.FILLED,

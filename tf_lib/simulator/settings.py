@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from tf_lib.core.records import Product
 from tf_lib.simulator.faults import FaultPlan
+from tf_lib.simulator.pricing import FeeTier
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from tf_lib.simulator.bars import DayBars
 
 STRATEGY_TICKERS = (
     "ADA-USD",
@@ -40,7 +43,7 @@ class SimulatorSettings:
 
     Attributes
     ----------
-    candles : mapping of product id to candle frame, or None
+    candles : mapping of product id to candle frame (or DayBars), or None
         Daily bars to run along; None makes up a market from `seed`.
     tickers : tuple of str
         Products of a made-up market.
@@ -62,6 +65,8 @@ class SimulatorSettings:
         Of the made-up market.
     slippage, maker_fee, taker_fee : Decimal
         Fractions of notional.
+    fee_tiers : tuple of FeeTier
+        Fees by the volume of the last 30 days, instead of `maker_fee` and `taker_fee`.
     faults : FaultPlan, mapping, path or None
         What goes wrong, see `tf_lib.simulator.faults`.
     step_ms : int
@@ -78,7 +83,7 @@ class SimulatorSettings:
         Name of the portfolio the key acts on, when that is not `portfolio_name`.
     """
 
-    candles: Mapping[str, pd.DataFrame] | None = None
+    candles: Mapping[str, pd.DataFrame | DayBars] | None = None
     tickers: tuple[str, ...] = STRATEGY_TICKERS
     products: Mapping[str, Product] = field(default_factory=dict)
     starting_cash: Decimal = Decimal("15000")
@@ -90,6 +95,7 @@ class SimulatorSettings:
     slippage: Decimal = Decimal("0.001")
     maker_fee: Decimal = Decimal("0.006")
     taker_fee: Decimal = Decimal("0.012")
+    fee_tiers: tuple[FeeTier, ...] = ()
     faults: FaultPlan | Mapping[str, Any] | Path | str | None = None
     step_ms: int = 20
     running: bool = False

@@ -8,15 +8,16 @@ acknowledged through a SIGKILL of the process at any moment. Other programs may 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tf_lib.errors import StateError
-from tf_lib.simulator.orders import Fill, Order
+from tf_lib.simulator.orders import TERMINAL, Fill, Order
 from tf_lib.simulator.paths import Jump
 from tf_lib.simulator.state_rows import fill_row, order_row, read_fill, read_order
 from tf_lib.simulator.wallets import Wallets
@@ -60,8 +61,7 @@ class State:
 
     def __init__(self, path: Path | None) -> None:
         self._is_kept = path is not None
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _take_for_oneself(path) if path is not None else None
         try:
             self._database = sqlite3.connect(
                 str(path) if path else ":memory:", check_same_thread=False, isolation_level=None
@@ -70,11 +70,13 @@ class State:
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
+            self._let_go()
             raise StateError(
                 f"{path}: not a state file of the simulated exchange: {error}"
             ) from None
         found = self.meta("version", VERSION)
         if found != VERSION:
+            self._let_go()
             raise StateError(f"{path}: state of version {found}, this program reads {VERSION}")
         if path is not None:
             path.chmod(0o600)
@@ -82,7 +84,12 @@ class State:
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._database.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def begin(self) -> None:
         """Open a transaction."""
@@ -114,6 +121,14 @@ class State:
         """Read every fill, oldest first."""
         rows = self._database.execute("SELECT * FROM fills ORDER BY number")
         return [read_fill(row) for row in rows]
+
+    def traded_products(self) -> dict[str, bool]:
+        """Products that ever had an order, and whether one of them is still live."""
+        terminal = ", ".join(f"'{status.value}'" for status in sorted(TERMINAL))
+        rows = self._database.execute(
+            f"SELECT product_id, MAX(status NOT IN ({terminal})) FROM orders GROUP BY product_id"
+        )
+        return {product_id: bool(is_live) for product_id, is_live in rows}
 
     def events(self) -> list[Event]:
         """Read what is still to happen."""
@@ -200,3 +215,15 @@ class State:
         self._database.execute(
             "INSERT OR REPLACE INTO flags VALUES (?, ?, ?)", (product_id, name, json.dumps(value))
         )
+
+
+def _take_for_oneself(path: Path) -> IO[bytes]:
+    """Make sure that no other exchange, here or in another process, works on the same state."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f"{path.name}.lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StateError(f"{path}: another simulated exchange works on this state") from None
+    return lock

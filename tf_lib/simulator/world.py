@@ -20,17 +20,26 @@ class World:
         From the answer "cancel accepted" until the order is really cancelled; it may fill.
     order_visible : int
         From the answer "created" until get and list show the order.
+    order_pending : int
+        From the answer "created" until a resting order is open; until then it is PENDING.
+    market_fill : int
+        From the answer "created" until a market order fills, at the price of the beginning.
     fill_visible : int
         From a fill until the list of fills shows it.
     partial_fills : dict of product id to fraction
         The next order of the product that trades fills only this fraction.
+    failures : dict of product id to reason
+        The next order of the product is taken and then fails for this reason.
     """
 
     hold_release: int = 0
     cancel_ack: int = 0
     order_visible: int = 0
+    order_pending: int = 0
+    market_fill: int = 0
     fill_visible: int = 0
     partial_fills: dict[str, Decimal] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, order=True)
