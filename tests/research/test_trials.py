@@ -1,0 +1,68 @@
+"""The trial ledger forgets nothing, counts nothing twice, and survives a torn line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tf_lib.errors import StateError
+from tf_lib.research.trials import Trial, TrialLedger
+
+
+def trial(key: str, sharpe: float | None = 0.1) -> Trial:
+    return Trial(key, "ok" if sharpe is not None else "failed", sharpe, 100)
+
+
+def test_every_trial_counts_once_across_sweeps(tmp_path: Path) -> None:
+    """The same set on the same bars is no second try; a failed one is a first."""
+    TrialLedger(tmp_path).add([trial("a"), trial("b", None)])
+    later = TrialLedger(tmp_path)
+    later.add([trial("b", None), trial("c"), trial("c")])
+
+    assert len(later) == len(TrialLedger(tmp_path)) == 3
+    assert "b" in later
+
+
+def test_variance_is_of_what_has_a_sharpe_ratio_in_any_order(tmp_path: Path) -> None:
+    """By hand: 0.1, 0.2, 0.6 have mean 0.3 and sample variance (0.04 + 0.01 + 0.09) / 2."""
+    numbers = [0.1, 0.2, None, 0.6]
+    for folder, order in (("one", numbers), ("other", numbers[::-1])):
+        TrialLedger(tmp_path / folder).add(trial(f"t{n}", n) for n in order)
+    one, other = (TrialLedger(tmp_path / folder).sharpe_variance for folder in ("one", "other"))
+
+    assert one == pytest.approx(0.07)
+    assert one == other
+
+
+def test_one_trial_has_no_variance(tmp_path: Path) -> None:
+    """Nor has none."""
+    ledger = TrialLedger(tmp_path)
+    assert ledger.sharpe_variance == 0.0
+
+    ledger.add([trial("a")])
+    assert ledger.sharpe_variance == 0.0
+
+
+def test_a_line_torn_by_a_crash_costs_only_itself(tmp_path: Path) -> None:
+    """What was written before and after it stays."""
+    ledger = TrialLedger(tmp_path)
+    ledger.add([trial("a")])
+    with ledger.path.open("a") as file:
+        file.write('{"key": "b", "stat')
+    again = TrialLedger(tmp_path)
+    assert len(again) == 1
+
+    again.add([trial("c")])
+    assert len(TrialLedger(tmp_path)) == 2
+
+
+def test_a_ledger_of_something_else_is_refused_by_line(tmp_path: Path) -> None:
+    """A file that somebody edited must not silently count fewer trials."""
+    ledger = TrialLedger(tmp_path)
+    ledger.add([trial("a")])
+    with ledger.path.open("a") as file:
+        file.write('{"name": "x"}\n')
+
+    with pytest.raises(StateError, match="line 2: not a trial"):
+        TrialLedger(tmp_path)
