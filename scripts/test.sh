@@ -41,7 +41,8 @@ check format "$bin/ruff" format --check .
 check lint "$bin/ruff" check .
 check types "$bin/mypy" --strict tf_lib
 # Warnings are errors, doctests of tf_lib included: see pyproject.toml.
-check tests "$bin/python" -m pytest --durations=10
+# Two at a time; the tests of one file stay together, so that they share what is costly to make.
+check tests "$bin/python" -m pytest -n 2 --dist loadfile --durations=10
 # Notebooks are checked by pytest too (tests that run nbval); a check of their
 # own goes here.
 

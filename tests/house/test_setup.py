@@ -188,7 +188,11 @@ def test_two_at_once_install_once(checkout: Checkout) -> None:
     assert checkout.calls() == ALL_STEPS
 
 
-@pytest.mark.parametrize("owner", ["999999999 Thu Jan  1 00:00:00 1970", f"{os.getpid()} long ago"])
+@pytest.mark.parametrize(
+    "owner",
+    ["999999999 Thu Jan  1 00:00:00 1970", f"{os.getpid()} long ago"],
+    ids=["nobody", "another process with its number"],
+)
 def test_set_up_that_was_cut_short_is_made_anew(checkout: Checkout, owner: str) -> None:
     """A lock whose owner is gone, or whose id is now another process's, holds nobody up."""
     checkout.set_up()
