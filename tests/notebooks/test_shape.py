@@ -16,7 +16,7 @@ from tf_lib.drivers.day import STEPS
 from tf_lib.pages.report import STEP_TAG
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
-MOST_LINES = 20
+MOST_LINES = 15
 MOST_DEF_LINES = 5
 PARAMETERS = {MASTER.name: ["run_dir"], EXPLORE.name: ["run_dir", "ticker", "days_shown"]}
 # DESIGN section 3: the order in which a page tells the day.

@@ -44,8 +44,11 @@ def test_an_empty_day_is_good_too() -> None:
         ({"orders": [order_row("BBB-USD", status="unsettled")]}, "order list"),
         ({"errors": [{"severity": "error", "message": "disk full"}]}, "disk full"),
         ({"errors": [{"message": "without a severity"}]}, "without a severity"),
-        ({"exit_code": 1}, "Exit code 1: the run failed."),
-        ({"exit_code": 3}, "Exit code 3"),
+        ({"exit_code": 1, "problems": ["cell 12 failed"]}, "cell 12 failed"),
+        ({"exit_code": 2}, "Correct what the message names"),
+        ({"exit_code": 3}, "The exit code was 3."),
+        ({"exit_code": 5}, "Check network, key and portfolio"),
+        ({"exit_code": 77}, "The exit code was 77."),
     ],
 )
 def test_danger_wants_action_and_says_which(changed: dict[str, Any], said: str) -> None:
@@ -76,6 +79,13 @@ def test_odd_things_want_a_look(changed: dict[str, Any], said: str) -> None:
     assert any(said in point for point in found.points)
 
 
+def test_a_failed_run_is_said_in_the_title() -> None:
+    """No order was sent, which is not the same as nothing to trade."""
+    found = verdict(facts(exit_code=1, orders=[]))
+
+    assert found.title == "ACT NOW: the run failed; no orders, all 2 positions under stops"
+
+
 def test_an_unknown_holding_is_not_counted_as_protected() -> None:
     """What could not be read is never called good."""
     rows = [stop_row("AAA-USD"), stop_row("BBB-USD", reason="holding unknown, stops left")]
@@ -86,6 +96,14 @@ def test_an_unknown_holding_is_not_counted_as_protected() -> None:
 def test_a_short_bare_time_is_part_of_a_good_day() -> None:
     """Replacing a stop takes a second or two."""
     assert verdict(facts(bare_seconds={"AAA-USD": 2.5})).level is Level.GOOD
+
+
+def test_a_note_does_not_make_a_day_less_good() -> None:
+    """A cooldown is news, not trouble."""
+    found = verdict(facts(notes=["LINK-USD cools down since 2024-02-28."]))
+
+    assert found.level is Level.GOOD
+    assert found.points == ("LINK-USD cools down since 2024-02-28.",)
 
 
 def test_a_dry_run_says_that_nothing_was_sent() -> None:

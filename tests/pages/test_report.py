@@ -10,10 +10,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tests.pages.day import PageDay
+from tests.pages.day import PageDay, stop_row
 from tf_lib.errors import StateError
 from tf_lib.pages import charts, tables
-from tf_lib.pages.report import STEP_TAG, export_report
+from tf_lib.pages.report import PAPERMILL_TAG, STEP_TAG, export_report
 
 FETCHED = re.compile(r"""(src|href)\s*=\s*["']?\s*(https?:)?//|@import|url\(|https?://""", re.I)
 
@@ -110,6 +110,28 @@ def test_a_failed_cell_is_said_first(tmp_path: Path) -> None:
 
     assert "HaltRun: no &lt;believable&gt; price" in body
     assert body.index("This run did not finish") < body.index("Daily run")
+
+
+def test_what_never_ran_is_left_out_and_the_summary_tells(tmp_path: Path) -> None:
+    """No headings over nothing; what is held stands in the summary."""
+    error = new_output("error", ename="HaltRun", evalue="no price", traceback=["HaltRun"])
+    notebook = written(
+        tmp_path,
+        [
+            new_markdown_cell("An exception!", metadata={"tags": [PAPERMILL_TAG]}),
+            new_markdown_cell("# Daily run"),
+            code("day.sell()", error, step=True),
+            new_markdown_cell("## Prices"),
+        ],
+    )
+    summary = {"date": "2024-03-01", "exit_code": 1, "stops": [stop_row("AAA-USD")]}
+    report = export_report(notebook, tmp_path / "report.html", summary=summary)
+    page = report.read_text()
+
+    assert "An exception!" not in page
+    assert "Prices" not in page
+    assert "the run failed; no orders, the only position under its stop" in page
+    assert "AAA-USD" in page
 
 
 def test_an_unreadable_notebook_changes_nothing(tmp_path: Path) -> None:

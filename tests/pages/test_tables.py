@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 
 import pandas as pd
@@ -150,6 +151,17 @@ def test_a_missing_bar_of_yesterday_is_said() -> None:
     assert "missing or not usable" in line_of(shown, "CCC-USD")
     assert "- two pages were short" in shown.text
     assert "- revised: ticker AAA-USD" in shown.text
+
+
+def test_cooldowns_say_until_when(day: PageDay) -> None:
+    """Seven days from the start, that day included; what ended is not mentioned."""
+    today = day.decision.as_of
+    began = {"AAA-USD": today - dt.timedelta(days=6), "BBB-USD": today - dt.timedelta(days=7)}
+    notes = tables.cooldown_notes(day.decision, began)
+    breached = sorted(day.decision.cooldowns_started)
+
+    assert notes[0].endswith(f"not bought before {today + dt.timedelta(days=1)}.")
+    assert [note.split()[0] for note in notes] == ["AAA-USD", *breached]
 
 
 def test_too_little_history_is_said() -> None:

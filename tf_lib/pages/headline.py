@@ -37,6 +37,14 @@ EXIT_WORDS: Mapping[int, str] = {
     EXIT_REFUSED: "refused before anything was sent",
 }
 
+EXIT_ADVICE: Mapping[int, str] = {
+    EXIT_FAILED: "Running again today protects and finishes the record; what was not traded is "
+    "decided anew tomorrow.",
+    EXIT_BAD_INPUT: "Correct what the message names, then run again.",
+    EXIT_REFUSED: "Check network, key and portfolio; then run again within the gate, or with "
+    "--force-run.",
+}
+
 
 class Level(StrEnum):
     """How much a day wants of its reader."""
@@ -69,6 +77,8 @@ class DayFacts:
         None while the run is still going on.
     equity : float or None
         In quote currency.
+    notes : sequence of str
+        What is worth a line and does not make a day less good.
     """
 
     date: str
@@ -82,6 +92,7 @@ class DayFacts:
     errors: Rows = ()
     exit_code: int | None = None
     equity: float | None = None
+    notes: Sequence[str] = ()
 
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> DayFacts:
@@ -118,12 +129,14 @@ def verdict(facts: DayFacts) -> Verdict:
     act, look = _to_act_on(facts, lines), _to_look_at(facts, lines)
     what = f"{_orders_in_words(facts)}, {_stops_in_words(lines)}"
     if act:
-        return Verdict(Level.ACT, f"ACT NOW: {what}", (*act, *look))
+        failed = facts.exit_code or EXIT_DONE
+        why = f"{EXIT_WORDS.get(failed, f'exit code {failed}')}; " if failed else ""
+        return Verdict(Level.ACT, f"ACT NOW: {why}{what}", (*act, *look, *facts.notes))
     if facts.mode == "dry":
         what = f"dry run, nothing was sent: {what}"
     if look:
-        return Verdict(Level.LOOK, f"Have a look: {what}", tuple(look))
-    return Verdict(Level.GOOD, f"Good day: {what}")
+        return Verdict(Level.LOOK, f"Have a look: {what}", (*look, *facts.notes))
+    return Verdict(Level.GOOD, f"Good day: {what}", tuple(facts.notes))
 
 
 def banner(facts: DayFacts) -> Fragment:
@@ -168,9 +181,9 @@ def _to_act_on(facts: DayFacts, lines: list[StopLine]) -> list[str]:
         if row.get("status") == "unsettled"
     ]
     points += [str(row.get("message")) for row in facts.errors if _is_error(row)]
-    if facts.exit_code not in (None, EXIT_DONE):
-        code = facts.exit_code or 0
-        points.append(f"Exit code {code}: {EXIT_WORDS.get(code, 'unknown')}.")
+    if facts.exit_code:
+        points += [str(problem) for problem in facts.problems]
+        points.append(EXIT_ADVICE.get(facts.exit_code, f"The exit code was {facts.exit_code}."))
     return points
 
 
@@ -189,7 +202,8 @@ def _to_look_at(facts: DayFacts, lines: list[StopLine]) -> list[str]:
     if facts.not_ok:
         names = words.listed(sorted(facts.not_ok))
         points.append(f"No believable bar of yesterday for {names}: not traded, stops untouched.")
-    points += [str(problem) for problem in facts.problems]
+    if not facts.exit_code:
+        points += [str(problem) for problem in facts.problems]
     points += [str(row.get("message")) for row in facts.errors if not _is_error(row)]
     return points
 
@@ -207,7 +221,7 @@ def _order_point(row: Mapping[str, Any]) -> str:
 
 def _orders_in_words(facts: DayFacts) -> str:
     if not facts.orders:
-        return "nothing to trade"
+        return "no orders" if facts.exit_code else "nothing to trade"
     counts = Counter(str(row.get("status")) for row in facts.orders)
     done, previewed = counts.pop("done", 0), counts.pop("preview_ok", 0)
     previewed += counts.pop("would_cancel_first", 0)

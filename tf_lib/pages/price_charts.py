@@ -40,7 +40,8 @@ Rows = Sequence[Mapping[str, Any]]
 
 DAYS_SHOWN = 200
 MOST_LARGE = 10
-_DUST = 1.0
+DUST = 1.0
+"""Money below this, in quote currency, is not worth a place in a chart."""
 FAINT = 0.01
 """A signal below this is next to none."""
 
@@ -71,7 +72,7 @@ def in_focus(decision: Decision) -> tuple[str, ...]:
     trades = decision.trades
     final = decision.signals["final_signal"][decision.signals.row_of(decision.as_of)]
     size = np.fmax(trades.current_notional, trades.target_notional)
-    matters = (np.nan_to_num(final) >= FAINT) | (size > _DUST) | (trades.trade_notional != 0)
+    matters = (np.nan_to_num(final) >= FAINT) | (size > DUST) | (trades.trade_notional != 0)
     found = [(-float(size[j]), t) for j, t in enumerate(trades.tickers) if matters[j]]
     return tuple(sorted(ticker for _, ticker in sorted(found)[:MOST_LARGE]))
 
@@ -173,7 +174,7 @@ def _title(decision: Decision, ticker: str, stop: float) -> tuple[str, str]:
     row = decision.to_mapping()["tickers"][ticker]
     held, close = words.number(row["current_notional"]), words.number(row["close"])
     worth = f"{words.money(held)} {ticker.split('-')[-1]}"
-    parts = [f"{worth} held before the trades" if held > _DUST else "Not held before the trades"]
+    parts = [f"{worth} held before the trades" if held > DUST else "Not held before the trades"]
     parts.append(f"signal {words.signal(row['final_signal'])}")
     parts.append(f"close {words.price(close)}")
     level, name = (stop, "stop") if np.isfinite(stop) else (row["chandelier_stop"], "stop level")

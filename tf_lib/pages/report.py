@@ -8,53 +8,36 @@ always shown, first of all.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from tf_lib.errors import StateError
+from tf_lib.pages.page import write_page
+from tf_lib.pages.summary_page import summary_fragment
 
 STEP_TAG = "step"
 """Tag of cells that act and show nothing: they stay in the notebook and leave the report."""
+PAPERMILL_TAG = "papermill-error-cell-tag"
+"""Tag of the banners that papermill adds to a notebook that failed."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
-CSS = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: #222;
-       max-width: 68rem; margin: 0 auto; padding: 1rem; background: #fff; }
-h1 { font-size: 1.5rem; margin: 0.4em 0; } h2 { font-size: 1.15rem; margin: 1.8em 0 0.3em; }
-p { margin: 0.4em 0; max-width: 46rem; }
-a { color: #0072b2; }
-img { max-width: min(100%, 46rem); height: auto; display: block; margin: 0.6em 0; }
-table { border-collapse: collapse; font-size: 0.84rem; font-variant-numeric: tabular-nums;
-        margin: 0.5em 0; }
-th, td { padding: 0.25em 0.7em 0.25em 0; border-bottom: 1px solid #e8e8e8; white-space: nowrap;
-         vertical-align: top; }
-th { color: #6b6b6b; font-weight: 600; }
-td:last-child { white-space: normal; min-width: 12em; }
-.tf-table td:first-child { position: sticky; left: 0; background: #fff; }
-pre { font-size: 0.8rem; overflow-x: auto; margin: 0.3em 0; white-space: pre-wrap; }
-.tf-scroll { overflow-x: auto; }
-.tf-failed { border-left: 6px solid #d55e00; background: #fdeadd; padding: 0.7em 1em;
-             margin: 0.6em 0; }
-.tf-quiet { color: #6b6b6b; font-size: 0.85rem; }
-tr.bad td, tr.bad td:first-child { background: #fde3d3; }
-tr.warn td, tr.warn td:first-child { background: #fff4d6; }
-@media print { body { max-width: none; } }
-"""
 
-
-def export_report(notebook_path: Path, html_path: Path) -> Path:
+def export_report(
+    notebook_path: Path, html_path: Path, *, summary: Mapping[str, Any] | None = None
+) -> Path:
     """
     Write the HTML copy of an executed notebook; written beside and renamed.
 
     Parameters
     ----------
     notebook_path, html_path : Path
+    summary : mapping, optional
+        The daily summary. It tells of a run whose notebook did not get to its tables what is held
+        and under which stops.
 
     Raises
     ------
@@ -68,8 +51,9 @@ def export_report(notebook_path: Path, html_path: Path) -> Path:
         notebook = _untyped(nbformat.read)(notebook_path, as_version=4)
     except (OSError, ValueError) as error:
         raise StateError(f"{notebook_path}: is not a readable notebook: {error}") from error
-    failures = list(_failures(notebook.cells))
-    notebook.cells = [cell for cell in notebook.cells if _is_shown(cell)]
+    title = f"{_title(notebook.cells)} {_date(notebook_path)}".strip()
+    failure = next((output for cell in notebook.cells for output in _errors(cell)), None)
+    notebook.cells = [cell for cell in _until_failure(notebook.cells) if _is_shown(cell)]
     exporter = _untyped(HTMLExporter)(
         template_name="basic",
         exclude_input=True,
@@ -78,8 +62,7 @@ def export_report(notebook_path: Path, html_path: Path) -> Path:
         exclude_anchor_links=True,
     )
     body, _ = exporter.from_notebook_node(notebook)
-    title = f"{_title(notebook.cells)} {_date(notebook_path)}".strip()
-    write_page(html_path, title, "".join(_failure_box(one) for one in failures) + body)
+    write_page(html_path, title, _failure_part(failure, summary) + body)
     return html_path
 
 
@@ -88,39 +71,39 @@ def _untyped(function: Any) -> Any:
     return function
 
 
-def write_page(path: Path, title: str, body: str) -> None:
-    """Write a whole page around a body: beside, then renamed, so that no half page is seen."""
-    page = (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{CSS}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+def _until_failure(cells: Iterable[Any]) -> Iterator[Any]:
+    """Yield the cells up to the one that failed: what stands below it never ran."""
+    for cell in cells:
+        yield cell
+        if any(_errors(cell)):
+            return
 
 
 def _is_shown(cell: Any) -> bool:
-    """Whether a cell has something for a reader: not a step that went well."""
-    is_step = STEP_TAG in cell.metadata.get("tags", [])
-    return not is_step or any(_failures([cell]))
+    """Whether a cell has something for a reader: not a step that went well, not a banner."""
+    tags = cell.metadata.get("tags", [])
+    if PAPERMILL_TAG in tags:
+        return False
+    return STEP_TAG not in tags or any(_errors(cell))
 
 
-def _failures(cells: Iterable[Any]) -> Iterable[Any]:
-    for cell in cells:
-        for output in cell.get("outputs", []):
-            if output.get("output_type") == "error":
-                yield output
+def _errors(cell: Any) -> Iterator[Any]:
+    for output in cell.get("outputs", []):
+        if output.get("output_type") == "error":
+            yield output
 
 
-def _failure_box(output: Any) -> str:
-    message = _ANSI.sub("", f"{output.get('ename')}: {output.get('evalue')}")
-    return (
+def _failure_part(failure: Any, summary: Mapping[str, Any] | None) -> str:
+    """Return what stands above the page of a run that did not finish."""
+    if failure is None:
+        return ""
+    message = _ANSI.sub("", f"{failure.get('ename')}: {failure.get('evalue')}")
+    box = (
         '<div class="tf-failed"><strong>✗ This run did not finish.</strong> '
         f"{escape(message)}<br>Protection ran outside the notebook; the daily summary says what "
         "is held and under which stop.</div>\n"
     )
+    return box if summary is None else f"{box}{summary_fragment(summary).html}\n<hr>\n"
 
 
 def _title(cells: Iterable[Any]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tf_lib.core.decision import Decision
 from tf_lib.pages import words
-from tf_lib.pages.price_charts import Rows
+from tf_lib.pages.price_charts import DUST, Rows
 from tf_lib.pages.stop_rows import StopLine, stop_lines
 from tf_lib.pages.style import (
     BLUE,
@@ -66,11 +66,9 @@ def weights(decision: Decision) -> Chart:
 
 
 def _has_weight(decision: Decision, j: int) -> bool:
-    return bool(
-        decision.sizing.target_weight[j] > 0
-        or decision.trades.current_notional[j] > 0
-        or decision.trades.trade_notional[j] != 0
-    )
+    trades = decision.trades
+    size = max(trades.target_notional[j], trades.current_notional[j])
+    return bool(size > DUST or trades.trade_notional[j] != 0)
 
 
 def _weights_title(decision: Decision) -> str:

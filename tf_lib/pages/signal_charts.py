@@ -53,14 +53,23 @@ def signal_components(decision: Decision, *, days_shown: int = DAYS_SHOWN) -> Ch
 def _signals_title(final: dict[str, float]) -> str:
     """Say who has a signal; a day that trades on next to none must not look like a strong one."""
     strongest = sorted(((v, t) for t, v in final.items() if v > 0), reverse=True)
+    names = [f"{ticker} {words.signal(value)}" for value, ticker in strongest if value >= FAINT]
+    faint = len(strongest) - len(names)
     of_all = f"of {words.counted(len(final), 'ticker')}"
     if not strongest:
         return f"None {of_all} has a signal today"
-    have = f"{len(strongest)} {of_all} {'has' if len(strongest) == 1 else 'have'} a signal"
-    names = [f"{ticker} {words.signal(value)}" for value, ticker in strongest]
-    if strongest[0][0] < FAINT:
-        return f"{have}, and all are faint: the strongest is {names[0]}, of at most 0.5"
-    return f"{have}: {words.listed(names, most=4)}"
+    if not names:
+        value, ticker = strongest[0]
+        most = f"the strongest is {ticker} {words.signal(value)}, of at most 0.5"
+        return f"{faint} {of_all} {_have(faint)} a signal, and all are faint: {most}"
+    more = f"; {faint} more {_have(faint)} a faint one" if faint else ""
+    return (
+        f"{len(names)} {of_all} {_have(len(names))} a signal: {words.listed(names, most=4)}{more}"
+    )
+
+
+def _have(count: int) -> str:
+    return "has" if count == 1 else "have"
 
 
 @styled

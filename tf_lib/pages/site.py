@@ -23,7 +23,7 @@ import numpy as np
 from tf_lib.errors import StateError
 from tf_lib.pages import words
 from tf_lib.pages.headline import DayFacts, Level, Verdict, banner, verdict
-from tf_lib.pages.report import write_page
+from tf_lib.pages.page import write_page
 from tf_lib.pages.stop_rows import stop_lines
 from tf_lib.pages.style import BLUE, GREY, Chart, date_axis, styled
 
@@ -31,7 +31,7 @@ PAGE_NAME = "index.html"
 _EPOCH = dt.date(1970, 1, 1)
 _KINDS = (("", ""), ("attempts", "earlier attempt"), ("dry", "dry run"))
 _LINKS = (("report", "report.html"), ("notebook", "daily_run.ipynb"))
-_HEADINGS = ("date", "", "equity", "orders", "stops", "bare", "what to know", "open")
+_HEADINGS = ("date", "", "equity", "orders", "stops", "bare", "open", "what to know")
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,8 @@ def _row(run: Run, root: Path) -> str:
         str(len(facts.orders)),
         escape(_protected(facts)),
         words.seconds(max(facts.bare_seconds.values(), default=0.0)),
-        escape(about),
         _links(run, root),
+        escape(about),
     ]
     return f"<tr{look}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 

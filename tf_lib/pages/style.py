@@ -101,8 +101,8 @@ class Chart(Figure):
     """
 
     def __init__(self, title: str, height_inches: float, *, note: str = "") -> None:
-        lines = textwrap.wrap(title, _TITLE_COLUMNS) or [""]
-        notes = textwrap.wrap(note, _NOTE_COLUMNS)
+        lines = textwrap.wrap(title, _TITLE_COLUMNS, break_on_hyphens=False) or [""]
+        notes = textwrap.wrap(note, _NOTE_COLUMNS, break_on_hyphens=False)
         self.head_inches = _ABOVE + _TITLE_LINE * (len(lines) + len(notes)) + _UNDER_TITLE
         super().__init__(figsize=(WIDTH, height_inches + self.head_inches), dpi=DPI)
         FigureCanvasAgg(self)

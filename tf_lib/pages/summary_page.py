@@ -13,7 +13,7 @@ from typing import Any
 from tf_lib.pages import words
 from tf_lib.pages.headline import DayFacts, banner, verdict
 from tf_lib.pages.html import LEFT, Column, Fragment, Row, paragraph, table
-from tf_lib.pages.report import write_page
+from tf_lib.pages.page import write_page
 from tf_lib.pages.tables import errors_table, orders_table, stops_table
 
 

@@ -7,12 +7,13 @@ artifacts beside the page hold them in full.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from tf_lib.core.decision import Decision
+from tf_lib.core.decision import Decision, is_cooling
 from tf_lib.core.market import Bars
 from tf_lib.core.orders import OrderBuild
 from tf_lib.pages import words
@@ -30,11 +31,13 @@ from tf_lib.pages.html import (
     paragraph,
     table,
 )
+from tf_lib.pages.price_charts import DUST
 from tf_lib.pages.stop_rows import Rows, StopLine, stop_lines
 
 __all__ = [
     "DayFacts",
     "banner",
+    "cooldown_notes",
     "data_quality",
     "decision_table",
     "errors_table",
@@ -44,8 +47,6 @@ __all__ = [
     "portfolio_table",
     "stops_table",
 ]
-
-_DUST = 1.0
 
 
 def decision_table(decision: Decision, builds: Sequence[OrderBuild] = ()) -> Fragment:
@@ -81,7 +82,7 @@ def decision_table(decision: Decision, builds: Sequence[OrderBuild] = ()) -> Fra
 
 def _decision_row(ticker: str, row: Mapping[str, Any], build: OrderBuild | None) -> Row:
     matters = any(
-        abs(words.number(row[name])) > _DUST
+        abs(words.number(row[name])) > DUST
         for name in ("target_notional", "current_notional", "trade_notional")
     )
     cells = [
@@ -242,6 +243,26 @@ def not_ok(decision: Decision) -> list[str]:
     signals = decision.signals
     ok = signals.data_ok[signals.row_of(decision.as_of)]
     return [ticker for ticker, is_ok in zip(signals.tickers, ok, strict=True) if not is_ok]
+
+
+def cooldown_notes(decision: Decision, cooldowns: Mapping[str, dt.date]) -> list[str]:
+    """
+    Return what is cooling down on the day decided, and until when, in words.
+
+    Parameters
+    ----------
+    decision : Decision
+    cooldowns : mapping of ticker to the day its cooldown began
+        As the account remembered them; what the gate starts today is added.
+    """
+    days = decision.config.execution_and_costs.cooldown_counter_threshold
+    starts = {**decision.cooldowns_started, **cooldowns}
+    notes = []
+    for ticker, start in sorted(starts.items()):
+        if is_cooling(start, decision.as_of, days=days):
+            until = start + dt.timedelta(days=days)
+            notes.append(f"{ticker} cools down since {start}: not bought before {until}.")
+    return notes
 
 
 def data_quality(
