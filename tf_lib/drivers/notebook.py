@@ -116,8 +116,10 @@ def _jupyter_settings() -> Iterator[None]:
     ]
     before = [trait.default_value for trait, _ in traits]
     with tempfile.TemporaryDirectory(prefix="tf-", dir=_short_temporary()) as folder:
-        runtime = os.environ.get("JUPYTER_RUNTIME_DIR")
-        os.environ["JUPYTER_RUNTIME_DIR"] = folder
+        # A person's own start-up files have no business in a run that trades.
+        ours = {"JUPYTER_RUNTIME_DIR": folder, "IPYTHONDIR": folder}
+        theirs = {name: os.environ.get(name) for name in ours}
+        os.environ.update(ours)
         try:
             for trait, value in traits:
                 trait.default_value = value
@@ -125,10 +127,11 @@ def _jupyter_settings() -> Iterator[None]:
         finally:
             for (trait, _), value in zip(traits, before, strict=True):
                 trait.default_value = value
-            if runtime is None:
-                os.environ.pop("JUPYTER_RUNTIME_DIR", None)
-            else:
-                os.environ["JUPYTER_RUNTIME_DIR"] = runtime
+            for name, value in theirs.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
 
 def _short_temporary() -> str:
