@@ -157,8 +157,12 @@ class Profile:
         return [json.loads(line) for line in text.splitlines()]
 
     def ledger(self) -> list[dict[str, Any]]:
-        text = (self.state / "ledger.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        """Return the ledger's lines, without one that a kill cut short."""
+        found = []
+        for line in (self.state / "ledger.jsonl").read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+        return found
 
     def marks(self, day: dt.date | str) -> list[str]:
         """Return the marks a day carries in the ledger, in the order they were written."""

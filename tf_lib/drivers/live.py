@@ -107,7 +107,9 @@ class LiveSession:
     def _settle(self) -> None:
         """Bring every order that is open on record to what the exchange says of it."""
         for order in self.desk.ledger.state.live_orders():
-            self.desk.refresh(order.client_id)
+            settled = self.desk.refresh(order.client_id)
+            if settled.stage is OrderStage.CANCEL_SENT:
+                self.desk.cancel(order.client_id)
 
     def _products_wanted(self) -> list[str]:
         universe = self.desk.config.universe.sorted_tickers

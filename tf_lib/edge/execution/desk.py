@@ -327,13 +327,18 @@ class Desk:
     # -- cancelling ----------------------------------------------------------------------
 
     def cancel(self, identity: str) -> OrderRecord:
-        """Ask for a cancel and wait, bounded, until the order is really over."""
+        """
+        Ask for a cancel and wait, bounded, until the order is really over.
+
+        A cancel that is on record may never have left: after reading it is asked for again.
+        """
         record = self.refresh(identity)
-        if record.stage not in (OrderStage.WORKING, OrderStage.TRIGGERED):
+        if record.stage not in (OrderStage.WORKING, OrderStage.TRIGGERED, OrderStage.CANCEL_SENT):
             return record
         if record.key.leg.is_stop:
             self.note_bare(record.product_id, self.now())
-        self.ledger.move(identity, OrderStage.CANCEL_SENT)
+        if record.stage is not OrderStage.CANCEL_SENT:
+            self.ledger.move(identity, OrderStage.CANCEL_SENT)
         self.changes += 1
         answer = self.client.cancel([record.order_id]).get(record.order_id)
         self.logs.write(
