@@ -1,0 +1,241 @@
+"""
+Steps: sizes as whole lots and prices as whole ticks, and the rules that live on them.
+
+What the exchange takes is a whole number of a product's base increment at a whole number of its
+price increment. Counted in those, sizes and stop prices are integers and exact. The functions are
+plain arithmetic: `tf_lib.core.step_kernels` compiles the very same ones for the backtest, as
+`tf_lib.core.fill_kernels` does for fills. `tf_lib.core.orders` and `tf_lib.core.stops` say the
+same in `Decimal`; tests hold the two against each other, lot for lot and tick for tick.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from tf_lib.core.records import Product
+from tf_lib.parameters import StopsSection
+
+CLAMP_TICKS = 2
+PILOT_MARGIN = 1.1
+NOWHERE = 0
+_MOST_STEPS = 9.0e15
+_LARGEST_DENOMINATOR = 10**9
+
+
+class Steps(NamedTuple):
+    """
+    One product's steps and minimums; a step is numerator / denominator, both whole.
+
+    `least_lots` is the least size, `least_value` the least value of an order in quote currency.
+    """
+
+    lot_numerator: int
+    lot_denominator: int
+    tick_numerator: int
+    tick_denominator: int
+    least_lots: int
+    least_value: float
+
+
+class StopRules(NamedTuple):
+    """
+    The numbers of EXECUTION section 7, fractions as two whole numbers.
+
+    The limit lies below the level by the larger of `buffer` of the level and `atr` average
+    ranges; a raise is worthwhile from `raise` times the old level on.
+    """
+
+    buffer_numerator: int
+    buffer_denominator: int
+    atr_numerator: int
+    atr_denominator: int
+    raise_numerator: int
+    raise_denominator: int
+    ratchets: bool
+    keeps_above_market: bool
+
+
+def steps_of(product: Product) -> Steps:
+    """Return a product's steps."""
+    lot = Fraction(product.base_increment)
+    tick = Fraction(product.price_increment)
+    return Steps(
+        lot.numerator,
+        lot.denominator,
+        tick.numerator,
+        tick.denominator,
+        max(math.ceil(Fraction(product.base_min_size) / lot), 1),
+        float(product.quote_min_size),
+    )
+
+
+def stop_rules(stops: StopsSection) -> StopRules:
+    """Return the numbers of the stop rules."""
+    buffer = _fraction(stops.limit_buffer_bps) / 10_000
+    ranges = _fraction(stops.limit_buffer_atr)
+    worthwhile = 1 + _fraction(stops.min_raise_bps) / 10_000
+    return StopRules(
+        buffer.numerator,
+        buffer.denominator,
+        ranges.numerator,
+        ranges.denominator,
+        worthwhile.numerator,
+        worthwhile.denominator,
+        stops.ratchet,
+        stops.level_above_market == "keep",
+    )
+
+
+def _fraction(value: float) -> Fraction:
+    return Fraction(repr(float(value))).limit_denominator(_LARGEST_DENOMINATOR)
+
+
+def whole_steps(value: float, numerator: int, denominator: int) -> int:
+    """
+    Return the largest number of steps whose value is not above `value`.
+
+    A step's multiple is one correctly rounded division, so the answer is that of exact decimal
+    arithmetic on the shortest decimal that reads as `value`.
+
+    Examples
+    --------
+    >>> whole_steps(0.3, 1, 10), whole_steps(0.29999999999999993, 1, 10)
+    (3, 2)
+    """
+    if not value > 0.0:
+        return 0
+    count = math.floor(min(value * denominator / numerator, _MOST_STEPS))
+    while count * numerator / denominator > value:
+        count -= 1
+    while count < _MOST_STEPS and (count + 1) * numerator / denominator <= value:
+        count += 1
+    return count
+
+
+def units_of(lots: int, steps: Steps) -> float:
+    """Return a size in base units, rounded once."""
+    return lots * steps.lot_numerator / steps.lot_denominator
+
+
+def price_of(ticks: int, steps: Steps) -> float:
+    """Return a price in quote currency, rounded once."""
+    return ticks * steps.tick_numerator / steps.tick_denominator
+
+
+def lots_for(notional: float, price: float, steps: Steps) -> int:
+    """Return the whole lots that a notional pays for at a price."""
+    return whole_steps(notional / price, steps.lot_numerator, steps.lot_denominator)
+
+
+def ticks_below(price: float, steps: Steps) -> int:
+    """Return the last tick that is not above a price."""
+    return whole_steps(price, steps.tick_numerator, steps.tick_denominator)
+
+
+def _ticks_over(distance: float, steps: Steps, rules: StopRules) -> int:
+    """Return the least ticks that are not below the range buffer at this average range."""
+    if rules.atr_numerator == 0 or not (distance > 0.0 and math.isfinite(distance)):
+        return 0
+    over = float(steps.tick_numerator) * rules.atr_denominator
+    under = float(steps.tick_denominator) * rules.atr_numerator
+    ticks = math.ceil(min(distance * under / over, _MOST_STEPS))
+    while ticks > 0 and (ticks - 1) * over / under >= distance:
+        ticks -= 1
+    while ticks < _MOST_STEPS and ticks * over / under < distance:
+        ticks += 1
+    return ticks
+
+
+def limit_ticks(level: int, atr: float, steps: Steps, rules: StopRules) -> int:
+    """
+    Return the limit price of a stop at `level`, both in ticks; the lowest price there is at least.
+
+    Parameters
+    ----------
+    level : int
+        Stop price in ticks.
+    atr : float
+        Average true range in quote currency; not finite counts as 0.
+    """
+    buffer = -(-level * rules.buffer_numerator // rules.buffer_denominator)
+    return max(level - max(buffer, _ticks_over(atr, steps, rules)), 1)
+
+
+def limit_under(level: float, atr: float, steps: Steps, rules: StopRules) -> int:
+    """Return the limit, in ticks, under a level that need not stand on a tick."""
+    below = level * rules.buffer_numerator / rules.buffer_denominator
+    if math.isfinite(atr):
+        below = max(below, atr * rules.atr_numerator / rules.atr_denominator)
+    return max(ticks_below(level - below, steps), 1)
+
+
+def resting_ticks(level: float, last: float, steps: Steps) -> int:
+    """
+    Return where a stop that belongs at `level` rests now, in ticks; `NOWHERE` if it cannot.
+
+    A level that is not below the last trade is clamped two ticks under it.
+    """
+    target = ticks_below(level, steps)
+    resting = target
+    if price_of(target, steps) >= last:
+        resting = ticks_below(last, steps) - CLAMP_TICKS
+    return resting if resting > 1 else NOWHERE
+
+
+def is_clamped(resting: int, level: float, steps: Steps) -> bool:
+    """Whether a stop rests below where it belongs."""
+    return resting < ticks_below(level, steps)
+
+
+def stop_limit_ticks(resting: int, atr: float, steps: Steps, rules: StopRules) -> int:
+    """Return the limit of a stop that is placed at `resting`: a tick below it at least."""
+    return min(limit_ticks(resting, atr, steps, rules), resting - 1)
+
+
+def is_worth_raising(resting: int, level: int, rules: StopRules) -> bool:
+    """Whether moving a stop up to `level` is worth a moment without it; both in ticks."""
+    return level > resting and level * rules.raise_denominator >= resting * rules.raise_numerator
+
+
+def is_dust_at(lots: int, limit: int, steps: Steps) -> bool:
+    """Whether a holding is too small to protect with a stop whose limit is `limit` ticks."""
+    if lots <= 0 or lots < steps.least_lots:
+        return True
+    return units_of(lots, steps) * price_of(limit, steps) < steps.least_value
+
+
+def is_below_least(lots: int, price: float, steps: Steps) -> bool:
+    """Whether the exchange would refuse an order of this size at this price as too small."""
+    return lots <= 0 or lots < steps.least_lots or units_of(lots, steps) * price < steps.least_value
+
+
+def least_protectable(limit: int, steps: Steps) -> int:
+    """Return the least lots whose own stop, with its limit at `limit` ticks, is taken."""
+    by_value = steps.least_value * PILOT_MARGIN / price_of(limit, steps)
+    lots = whole_steps(by_value, steps.lot_numerator, steps.lot_denominator)
+    if units_of(lots, steps) < by_value:
+        lots += 1
+    return max(lots, steps.least_lots)
+
+
+KERNELS: tuple[Callable[..., Any], ...] = (
+    whole_steps,
+    units_of,
+    price_of,
+    lots_for,
+    ticks_below,
+    _ticks_over,
+    limit_ticks,
+    limit_under,
+    resting_ticks,
+    is_clamped,
+    stop_limit_ticks,
+    is_worth_raising,
+    is_dust_at,
+    is_below_least,
+    least_protectable,
+)
+"""In the order in which they use one another, for `tf_lib.core.step_kernels`."""

@@ -1,0 +1,206 @@
+"""Backtest charts: what a span of days came to, in the order in which people ask about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from tf_lib.pages import words
+from tf_lib.pages.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    PURPLE,
+    RED,
+    SKY,
+    Chart,
+    date_axis,
+    legend_above,
+    say_nothing_there,
+    styled,
+)
+
+_SLEEVE_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
+_REFERENCE_COLOURS = {"btc_held": ORANGE, "equal_weight": GREY}
+NAMES = {"btc_held": "BTC held", "equal_weight": "equal weight", "strategy": "strategy"}
+
+
+def days_of(index: pd.Index) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return an index of days as numbers since 1970."""
+    days = pd.DatetimeIndex(index).tz_localize(None)
+    return days.to_numpy().astype("datetime64[D]").astype(np.float64)
+
+
+@styled
+def equity_chart(equity: pd.Series[float], references: Mapping[str, pd.Series[float]]) -> Chart:
+    """Draw equity and its references on a log scale, and how far each lies below its peak."""
+    growth = float(equity.iloc[-1] / equity.iloc[0]) if len(equity) else 1.0
+    chart = Chart(
+        f"Equity at each day's close: {words.money(equity.iloc[-1])} in the end, "
+        f"{growth:.2f} times the first day's; below, the fall from the highest so far",
+        3.6,
+        note="References start with the same money and pay neither fees nor slippage.",
+    )
+    above, below = chart.panels(2, left=0.75, heights=(2.2, 1.0), gaps=(0.3, 0.3))
+    days = days_of(equity.index)
+    curves = {"strategy": equity, **references}
+    for name, curve in reversed(curves.items()):
+        colour = BLUE if name == "strategy" else _REFERENCE_COLOURS.get(name, PURPLE)
+        width = 1.4 if name == "strategy" else 0.9
+        above.plot(days, curve, color=colour, linewidth=width, label=NAMES.get(name, name))
+        fall = 100 * (curve / curve.cummax() - 1)
+        below.plot(days, fall, color=colour, linewidth=0.6 * width)
+    below.fill_between(
+        days, 100 * (equity / equity.cummax() - 1), 0, color=BLUE, alpha=0.18, linewidth=0
+    )
+    above.set_yscale("log")
+    above.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    above.yaxis.set_major_formatter(lambda value, _: words.money(value))
+    above.yaxis.set_minor_formatter(NullFormatter())
+    above.set_ylabel("money, log scale")
+    below.set_ylabel("% below peak")
+    date_axis(above, days, labels=False)
+    date_axis(below, days)
+    legend_above(above)
+    return chart
+
+
+@styled
+def rolling_chart(returns: pd.Series[float], *, window: int, target: float, per_year: int) -> Chart:
+    """Draw rolling volatility against its target, and the rolling Sharpe ratio."""
+    root = float(np.sqrt(per_year))
+    moving = returns.rolling(window)
+    spread, mean = moving.std(), moving.mean()
+    chart = Chart(
+        f"Volatility against its target of {words.percent(target, digits=0)} a year, and Sharpe "
+        f"ratio, over {window} days",
+        2.9,
+        note="The target is an upper bound: there is no leverage, and cash waits without signals.",
+    )
+    above, below = chart.panels(2, gaps=(0.3, 0.3))
+    days = days_of(returns.index)
+    above.plot(days, 100 * spread * root, color=BLUE)
+    above.axhline(100 * target, color=RED, linewidth=0.9, linestyle=(0, (3, 2)))
+    above.set_ylabel("% a year")
+    above.set_ylim(bottom=0)
+    below.plot(days, (mean / spread.where(spread > 0)) * root, color=GREEN)
+    below.axhline(0, color=INK, linewidth=0.6)
+    below.set_ylabel("Sharpe ratio")
+    date_axis(above, days, labels=False)
+    date_axis(below, days)
+    return chart
+
+
+@styled
+def exposure_chart(sleeves: pd.DataFrame) -> Chart:
+    """Draw what share of equity each sleeve holds at the close."""
+    mean = float(sleeves.sum(axis=1).mean())
+    chart = Chart(
+        f"Share of equity invested at the close, by sleeve: {words.percent(mean, digits=0)} "
+        "on average",
+        1.7,
+    )
+    (axes,) = chart.panels()
+    days = days_of(sleeves.index)
+    axes.stackplot(
+        days,
+        *[100 * sleeves[name] for name in sleeves],
+        labels=list(sleeves),
+        colors=[_SLEEVE_COLOURS[k % len(_SLEEVE_COLOURS)] for k in range(len(sleeves.columns))],
+        linewidth=0,
+    )
+    axes.set_ylabel("% of equity")
+    axes.set_ylim(0, 100)
+    date_axis(axes, days)
+    legend_above(axes)
+    return chart
+
+
+@styled
+def contribution_chart(tickers: pd.DataFrame) -> Chart:
+    """Draw what each ticker added to the total return."""
+    table = tickers.sort_values("contribution", ascending=False)
+    chart = Chart(
+        "What each ticker added to the total return, costs included",
+        0.23 * max(len(table), 2) + 0.7,
+    )
+    (axes,) = chart.panels(left=0.95, right=0.9, below=0.48)
+    y = np.arange(len(table))
+    shares = 100 * table["contribution"].to_numpy()
+    axes.barh(y, shares, height=0.6, color=[BLUE if share >= 0 else ORANGE for share in shares])
+    axes.axvline(0, color=INK, linewidth=0.6)
+    for k, profit in enumerate(table["profit"]):
+        text = words.money(profit, signed=True)
+        axes.text(1.01, k, text, transform=axes.get_yaxis_transform(), va="center", color=GREY)
+    axes.set_yticks(y, list(table.index))
+    axes.set_ylim(len(table) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("% of the capital at the start")
+    return chart
+
+
+@styled
+def cost_chart(costs: pd.DataFrame) -> Chart:
+    """Draw notional traded per month, and fees paid so far."""
+    chart = Chart(
+        f"Traded per month; fees come to {words.money(costs['fees'].sum())} in all",
+        1.9,
+    )
+    left, right = chart.panels(1, 2, left=0.75, gaps=(0.75, 0.3))
+    days = days_of(costs.index)
+    if not costs["traded"].any():
+        for axes in (left, right):
+            say_nothing_there(axes, "nothing was traded")
+        return chart
+    left.bar(days, costs["traded"], width=22, color=SKY)
+    left.set_ylabel("notional")
+    _thousands(left)
+    right.plot(days, costs["fees"].cumsum(), color=RED)
+    right.set_ylabel("fees so far")
+    _thousands(right)
+    for axes in (left, right):
+        date_axis(axes, days, most=4)
+        axes.set_xlim(days[0] - 20, days[-1] + 20)
+    return chart
+
+
+@styled
+def monthly_chart(monthly: pd.DataFrame) -> Chart:
+    """Draw the months' returns as a field of colours with their numbers."""
+    values = 100 * monthly.to_numpy(dtype=np.float64)
+    chart = Chart("Return of each month and year, %", 0.26 * len(monthly) + 0.35)
+    (axes,) = chart.panels(left=0.45)
+    most = max(float(np.nanmax(np.abs(values[:, :-1]), initial=1.0)), 1.0)
+    axes.imshow(values, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
+    for row, line in enumerate(values):
+        for column, value in enumerate(line):
+            if np.isfinite(value):
+                look = {"weight": "bold"} if column == values.shape[1] - 1 else {}
+                colour = "white" if abs(value) > 0.65 * most else INK
+                axes.text(
+                    column, row, f"{value:.1f}", ha="center", va="center", color=colour,
+                    size=6.5, **look,
+                )  # fmt: skip
+    names = [_MONTHS[int(m) - 1] if m != "year" else "year" for m in monthly.columns]
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(monthly)), [str(year) for year in monthly.index])
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_color(PALE)
+    return chart
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _thousands(axes: Axes) -> None:
+    axes.yaxis.set_major_formatter(lambda value, _: words.money(value))
+    axes.set_ylim(bottom=0)

@@ -1,0 +1,206 @@
+"""
+Book records: what the compiled day loop is told, remembers and writes down.
+
+Part of the backtest (`tf_lib.research.book`). Everything is an array or a tuple of arrays, so
+that it can be compiled; a ticker's state is one record, so that a rule takes one argument. Money
+is float in quote currency, sizes are whole lots, stop prices whole ticks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tf_lib.core.arrays import BoolArray, FloatArray, IntArray
+from tf_lib.core.records import Product
+from tf_lib.core.sizing import SizingRules, SleeveMap
+from tf_lib.core.steps import StopRules, steps_of
+from tf_lib.core.trades import REASONS, Lots, TradeRules
+
+CORE, ADD = 0, 1
+MOST_FILLS_A_DAY = 8
+"""Per ticker: two slots at the open, a sale, a pilot and its rest, an exit, two slots by day."""
+NEVER = -(1 << 40)
+"""The day on which no cooldown ever began."""
+
+STOP, STOP_GAPPED, STOP_LIMIT, EMERGENCY = (len(REASONS) + k for k in range(4))
+_STOP_REASONS = ("stop", "stop_gapped", "stop_limit", "emergency_exit")
+FILL_REASONS = (*(str(reason) for reason in REASONS), *_STOP_REASONS)
+"""
+Why something traded: a reason of the day's decision, or what a stop did. ``stop`` filled where it
+triggered; ``stop_gapped`` triggered on a jump below its level and filled at once; ``stop_limit``
+triggered below its limit and filled there when the price came back; ``emergency_exit`` was sold
+at the market because the price did not come back before the next run.
+"""
+
+STEPS = np.dtype(
+    [
+        ("lot_numerator", np.int64),
+        ("lot_denominator", np.int64),
+        ("tick_numerator", np.int64),
+        ("tick_denominator", np.int64),
+        ("least_lots", np.int64),
+        ("least_value", np.float64),
+    ]
+)
+HOLDING = np.dtype(
+    [
+        ("lots", np.int64),
+        ("level", np.int64),
+        ("cooldown", np.int64),
+        ("is_proven", np.bool_),
+        ("flow", np.float64),
+    ]
+)
+SLOT = np.dtype(
+    [
+        ("lots", np.int64),
+        ("level", np.int64),
+        ("limit", np.int64),
+        ("is_triggered", np.bool_),
+    ]
+)
+FILL = np.dtype(
+    [
+        ("row", np.int64),
+        ("ticker", np.int64),
+        ("reason", np.int64),
+        ("lots", np.int64),
+        ("price", np.float64),
+        ("notional", np.float64),
+        ("fee", np.float64),
+    ]
+)
+DAY = np.dtype(
+    [
+        ("equity_before", np.float64),
+        ("equity_after", np.float64),
+        ("equity", np.float64),
+        ("cash", np.float64),
+        ("traded", np.float64),
+        ("fees", np.float64),
+        ("volatility_pre", np.float64),
+        ("volatility_post", np.float64),
+        ("n_eff", np.float64),
+        ("shrink", np.float64),
+        ("share_error", np.float64),
+        ("is_halted", np.bool_),
+    ]
+)
+Records = NDArray[np.void]
+
+
+class Holding(Protocol):
+    """
+    One ticker's position and memory.
+
+    `level` is the highest stop level since the holding
+    last rose above dust, in ticks, 0 for none; `cooldown` the row a cooldown began on;
+    `is_proven` whether a stop of the product was ever taken; `flow` the money it has brought in
+    less what it cost.
+    """
+
+    lots: int
+    level: int
+    cooldown: int
+    is_proven: bool
+    flow: float
+
+
+class Slot(Protocol):
+    """One resting stop of a ticker, or none when `lots` is 0; prices in ticks."""
+
+    lots: int
+    level: int
+    limit: int
+    is_triggered: bool
+
+
+class Prices(NamedTuple):
+    """Bars of the days themselves, [row, ticker]; flat where none was traded, NaN unlisted."""
+
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+
+
+class Known(NamedTuple):
+    """What is known when each day begins, [row, ticker]."""
+
+    signal: FloatArray
+    chandelier: FloatArray
+    atr: FloatArray
+    close: FloatArray
+    simple_return: FloatArray
+    data_ok: BoolArray
+
+
+class Costs(NamedTuple):
+    """Fractions of notional; `planned_taker` is the configured fee that cash is set aside for."""
+
+    slippage: float
+    maker: float
+    taker: float
+    planned_taker: float
+
+
+class Rules(NamedTuple):
+    """Everything that does not change from day to day."""
+
+    sizing: SizingRules
+    sleeves: SleeveMap
+    trades: TradeRules
+    lots: Lots
+    stops: StopRules
+    costs: Costs
+    cooldown_days: int
+    covariance_window: int
+    covariance_method: int
+
+
+class Book(NamedTuple):
+    """State that each day changes, one record per ticker (two slots each); `cash` has one item."""
+
+    cash: FloatArray
+    holdings: Records
+    slots: Records
+    steps: Records
+
+
+class Tape(NamedTuple):
+    """What is written down: fills in order (`count` has one item), days, and grids by ticker."""
+
+    fills: Records
+    count: IntArray
+    days: Records
+    weight: FloatArray
+    held: FloatArray
+    stop: FloatArray
+    reason: NDArray[np.int8]
+
+
+def new_book(tickers: Sequence[str], products: Mapping[str, Product], *, cash: float) -> Book:
+    """Return a book that holds nothing but cash."""
+    n = len(tickers)
+    holdings = np.zeros(n, dtype=HOLDING)
+    holdings["cooldown"] = NEVER
+    steps = np.array([tuple(steps_of(products[ticker])) for ticker in tickers], dtype=STEPS)
+    return Book(np.array([cash]), holdings, np.zeros((n, 2), dtype=SLOT), steps)
+
+
+def new_tape(n_days: int, n_tickers: int) -> Tape:
+    """Return room for so many days; pages of memory are touched only where something is written."""
+    grid = (n_days, n_tickers)
+    return Tape(
+        fills=np.empty(n_days * n_tickers * MOST_FILLS_A_DAY, dtype=FILL),
+        count=np.zeros(1, dtype=np.int64),
+        days=np.zeros(n_days, dtype=DAY),
+        weight=np.zeros(grid),
+        held=np.zeros(grid),
+        stop=np.full(grid, np.nan),
+        reason=np.zeros(grid, dtype=np.int8),
+    )

@@ -1,0 +1,269 @@
+"""
+Book stops: what protects a position in the backtest, slot by slot, as live execution does it.
+
+Part of the backtest (`tf_lib.research.book`). The rules are those of EXECUTION section 7, on the
+kernels of `tf_lib.core.step_kernels` and `tf_lib.core.fill_kernels`; `tf_lib.edge.execution.cover`
+does the same on an exchange. Two slots a ticker: what was held, and what was bought since.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_lib.core.arrays import kernel
+from tf_lib.core.fill_kernels import market_price, stop_limit_day
+from tf_lib.core.fills import FILLED_TAKER, NOTHING, TRIGGERED
+from tf_lib.core.step_kernels import (
+    is_clamped,
+    is_dust_at,
+    is_worth_raising,
+    limit_under,
+    price_of,
+    resting_ticks,
+    stop_limit_ticks,
+    ticks_below,
+    units_of,
+)
+from tf_lib.core.steps import NOWHERE, Steps, StopRules
+from tf_lib.research.book_records import (
+    ADD,
+    CORE,
+    EMERGENCY,
+    STOP,
+    STOP_GAPPED,
+    STOP_LIMIT,
+    Book,
+    Costs,
+    Holding,
+    Prices,
+    Records,
+    Slot,
+    Tape,
+)
+
+RUN_AT = 60.0
+"""Second of the day at which the run trades and its stops begin to rest: 00:01."""
+
+
+class Protection(NamedTuple):
+    """
+    Where one ticker's stop belongs today.
+
+    `target` is the level in quote currency, NaN when none is known; `may_move` says whether
+    intact stops may be raised.
+    """
+
+    target: float
+    atr: float
+    may_move: bool
+
+
+@kernel
+def protection_of(
+    holding: Holding, chandelier: float, atr: float, is_ok: bool, steps: Steps, ratchets: bool
+) -> Protection:
+    """Return today's level: the chandelier, ratcheted; on bad data what is remembered stands."""
+    if is_ok and chandelier > 0.0:
+        target = chandelier
+        if ratchets and holding.level > 0:
+            target = max(target, price_of(holding.level, steps))
+        return Protection(target, atr, True)
+    if holding.level > 0:
+        return Protection(price_of(holding.level, steps), np.nan, False)
+    if chandelier > 0.0:
+        return Protection(chandelier, atr, False)
+    return Protection(np.nan, np.nan, False)
+
+
+@kernel
+def is_dust(lots: int, wanted: Protection, steps: Steps, rules: StopRules) -> bool:
+    """Whether so many lots are too few to protect at today's level."""
+    return is_dust_at(lots, limit_under(wanted.target, wanted.atr, steps, rules), steps)
+
+
+@kernel
+def place(
+    slot: Slot, lots: int, last: float, wanted: Protection, steps: Steps, rules: StopRules
+) -> None:
+    """Rest a stop in a slot if the lots carry one; else the slot stays as it is."""
+    if lots <= 0 or is_dust(lots, wanted, steps, rules):
+        return
+    resting = resting_ticks(wanted.target, last, steps)
+    if resting == NOWHERE:
+        return
+    slot.lots = lots
+    slot.level = resting
+    slot.limit = stop_limit_ticks(resting, wanted.atr, steps, rules)
+    slot.is_triggered = False
+
+
+@kernel
+def cover(
+    holding: Holding,
+    slots: Records,
+    last: float,
+    wanted: Protection,
+    steps: Steps,
+    rules: StopRules,
+) -> None:
+    """Put everything above dust under stops, and raise those that may and should be raised."""
+    if not wanted.target > 0.0 or is_dust(holding.lots, wanted, steps, rules):
+        return
+    core, add = slots[CORE], slots[ADD]
+    gap = holding.lots - core.lots - add.lots
+    has_stop = core.lots > 0 or add.lots > 0
+    if gap > 0 and not (has_stop and is_dust(gap, wanted, steps, rules)):
+        _close_gap(core, add, gap, last, wanted, steps, rules)
+    elif wanted.may_move:
+        _raise(core, last, wanted, steps, rules)
+        _raise(add, last, wanted, steps, rules)
+    if core.lots > 0 or add.lots > 0:
+        holding.level = max(holding.level, ticks_below(wanted.target, steps))
+        holding.is_proven = True
+
+
+@kernel
+def _close_gap(
+    core: Slot,
+    add: Slot,
+    gap: int,
+    last: float,
+    wanted: Protection,
+    steps: Steps,
+    rules: StopRules,
+) -> None:
+    """Give bare lots a stop: the core slot if it is free, else the add slot, resized."""
+    if core.lots == 0:
+        place(core, gap, last, wanted, steps, rules)
+        return
+    lots = gap + add.lots
+    add.lots = 0
+    place(add, lots, last, wanted, steps, rules)
+
+
+@kernel
+def _raise(slot: Slot, last: float, wanted: Protection, steps: Steps, rules: StopRules) -> None:
+    resting = resting_ticks(wanted.target, last, steps)
+    if slot.lots == 0 or resting == NOWHERE:
+        return
+    if rules.keeps_above_market and is_clamped(resting, wanted.target, steps):
+        return
+    if is_worth_raising(slot.level, resting, rules):
+        place(slot, slot.lots, last, wanted, steps, rules)
+
+
+@kernel
+def highest_stop(slots: Records, steps: Steps) -> float:
+    """Return the highest level of a ticker's stops that have not triggered, NaN for none."""
+    highest = 0
+    for k in range(slots.size):
+        if slots[k].lots > 0 and not slots[k].is_triggered:
+            highest = max(highest, slots[k].level)
+    return price_of(highest, steps) if highest > 0 else np.nan
+
+
+@kernel
+def sell(
+    row: int, i: int, lots: int, price: float, fee_rate: float, reason: int, book: Book, tape: Tape
+) -> None:
+    """Take lots out of a holding at a price, pay the fee and write it down."""
+    holding, steps = book.holdings[i], book.steps[i]
+    notional = price * units_of(lots, steps)
+    fee = notional * fee_rate
+    holding.lots -= lots
+    holding.flow += notional - fee
+    book.cash[0] += notional - fee
+    write_fill(row, i, -lots, price, notional, fee, reason, tape)
+
+
+@kernel
+def write_fill(
+    row: int, i: int, lots: int, price: float, notional: float, fee: float, reason: int, tape: Tape
+) -> None:
+    """Write a fill down; one that goes on at the same price for the same reason is one fill."""
+    k = tape.count[0] - 1
+    fills = tape.fills
+    same = k >= 0 and fills[k].row == row and fills[k].ticker == i
+    if not (same and fills[k].reason == reason and fills[k].price == price):
+        k += 1
+        tape.count[0] = k + 1
+        fills[k].row, fills[k].ticker, fills[k].reason = row, i, reason
+        fills[k].price = price
+        fills[k].lots, fills[k].notional, fills[k].fee = 0, 0.0, 0.0
+    fills[k].lots += lots
+    fills[k].notional += notional
+    fills[k].fee += fee
+
+
+@kernel
+def meet_open(row: int, prices: Prices, costs: Costs, book: Book, tape: Tape) -> None:
+    """Let yesterday's stops meet the jump to today's open, before the run looks at anything."""
+    for i in range(book.holdings.size):
+        price = prices.open[row, i]
+        for k in range(2):
+            if book.slots[i, k].lots > 0:
+                _meet(row, i, k, (price, price, price, price), 0.0, costs, book, tape)
+
+
+@kernel
+def meet_day(row: int, prices: Prices, costs: Costs, book: Book, tape: Tape) -> None:
+    """Let the resting stops meet the rest of the day after the run."""
+    for i in range(book.holdings.size):
+        for k in range(2):
+            if book.slots[i, k].lots > 0:
+                path = (
+                    prices.open[row, i],
+                    prices.high[row, i],
+                    prices.low[row, i],
+                    prices.close[row, i],
+                )
+                _meet(row, i, k, path, RUN_AT, costs, book, tape)
+
+
+@kernel
+def _meet(
+    row: int,
+    i: int,
+    k: int,
+    path: tuple[float, float, float, float],
+    from_second: float,
+    costs: Costs,
+    book: Book,
+    tape: Tape,
+) -> None:
+    slot, steps = book.slots[i, k], book.steps[i]
+    o, h, low, c = path
+    stop, limit = price_of(slot.level, steps), price_of(slot.limit, steps)
+    outcome, price, _ = stop_limit_day(
+        o, h, low, c, stop, limit, costs.slippage, from_second, slot.is_triggered
+    )
+    if outcome == NOTHING:
+        return
+    if outcome == TRIGGERED:
+        slot.is_triggered = True
+        return
+    reason, rate = STOP_LIMIT, costs.maker
+    if outcome == FILLED_TAKER:
+        reason, rate = STOP, costs.taker
+        if from_second == 0.0 and o < stop:
+            reason = STOP_GAPPED
+    sell(row, i, slot.lots, price, rate, reason, book, tape)
+    slot.lots = 0
+    slot.is_triggered = False
+    book.holdings[i].cooldown = row
+
+
+@kernel
+def exit_triggered(row: int, i: int, last: float, costs: Costs, book: Book, tape: Tape) -> None:
+    """Sell at the market what a triggered stop could not sell at its limit."""
+    for k in range(2):
+        slot = book.slots[i, k]
+        if slot.lots == 0 or not slot.is_triggered:
+            continue
+        price = market_price(last, costs.slippage, False)
+        sell(row, i, slot.lots, price, costs.taker, EMERGENCY, book, tape)
+        slot.lots = 0
+        slot.is_triggered = False
+        book.holdings[i].cooldown = row

@@ -1,0 +1,137 @@
+"""
+History: bars and signals laid out for the day loop, once for all parameter sets that share them.
+
+First stage of research (candles -> *history* -> book -> result). Row D knows the bars through
+D - 1; the prices of a row are those of day D itself, which the day's orders and stops meet.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tf_lib.core.arrays import FloatArray
+from tf_lib.core.market import Bars, lag_bars
+from tf_lib.core.signals import Memo, Signals, signals
+from tf_lib.errors import BarsError
+from tf_lib.parameters import Config
+from tf_lib.research.book import Market
+from tf_lib.research.book_records import Known, Prices
+
+Candles = Mapping[str, pd.DataFrame]
+_NO_CANDLES = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype="float64")
+
+
+@dataclass(frozen=True)
+class History:
+    """
+    Bars, what signals say of them, and both as the loop reads them.
+
+    Attributes
+    ----------
+    bars : Bars
+        Lagged; the last row is the day after the last bar, which no backtest can live through.
+    known : Signals
+        On the same grid.
+    market : Market
+        Arrays [row, ticker] of the rows that have a day.
+    """
+
+    bars: Bars
+    known: Signals
+    market: Market
+
+    @property
+    def tickers(self) -> tuple[str, ...]:
+        """By name."""
+        return self.bars.tickers
+
+    @property
+    def n_days(self) -> int:
+        """Days with prices, from the second bar's on."""
+        return len(self.market.prices.open)
+
+    def day(self, row: int) -> dt.date:
+        """Return the day of a row."""
+        return self.bars.days[row].date()
+
+    def rows(self, start: dt.date, end: dt.date, *, warmup_days: int) -> tuple[int, int]:
+        """
+        Return the rows [first, end) of a span, clipped to the days that can be decided.
+
+        Raises
+        ------
+        BarsError
+            If the span and the data have no day in common on which some ticker has
+            `warmup_days` days of history.
+        """
+        first_day = self.day(0)
+        enough = (self.known.history_bars[: self.n_days] >= warmup_days).any(axis=1)
+        decidable = int(enough.argmax()) if enough.any() else self.n_days
+        first = max((start - first_day).days, decidable)
+        stop = min((end - first_day).days + 1, self.n_days)
+        if first >= stop:
+            what = (
+                f"days {self.day(decidable)} to {self.day(self.n_days - 1)} can be decided"
+                if decidable < self.n_days
+                else f"no day can be decided: no ticker has {warmup_days} bars (run.warmup_days)"
+            )
+            raise BarsError(f"the span {start} to {end} has no day in common with the data: {what}")
+        return first, stop
+
+
+def history_of(candles: Candles | Bars, config: Config, *, memo: Memo | None = None) -> History:
+    """
+    Return bars and signals of a config's tickers for backtests.
+
+    Parameters
+    ----------
+    candles : mapping of ticker to DataFrame, or Bars
+        Daily bars; a ticker that is absent has no history. Lagged bars are used as they are.
+    config : Config
+    memo : mutable mapping, optional
+        Keeps components of signals, for calls with the same bars (`tf_lib.core.signals.signals`).
+    """
+    bars = candles if isinstance(candles, Bars) else _lagged(candles, config)
+    bars = bars.select(config.universe.sorted_tickers)
+    if len(bars.days) < 2:
+        raise BarsError(f"a backtest needs at least two days of bars, there is {len(bars.days)}")
+    known = signals(bars, config, memo=memo)
+    return History(bars, known, Market(_prices(bars), _known(known)))
+
+
+def _lagged(candles: Candles, config: Config) -> Bars:
+    tickers = config.universe.sorted_tickers
+    frames = {ticker: candles.get(ticker, _NO_CANDLES) for ticker in tickers}
+    ends = [frame.index[-1] for frame in frames.values() if len(frame)]
+    if not ends:
+        raise BarsError(f"there is no bar of any of {', '.join(tickers)}")
+    return lag_bars(frames, as_of=max(ends).date() + dt.timedelta(days=1))
+
+
+def _prices(bars: Bars) -> Prices:
+    """Return each day's own bar; after a ticker's last one its price stands still."""
+    grids = [np.ascontiguousarray(g[1:]) for g in (bars.open, bars.high, bars.low, bars.close)]
+    for j in np.flatnonzero((bars.end_row < len(bars.days)) & (bars.end_row > bars.first_row)):
+        last = bars.end_row[j] - 1
+        for grid in grids:
+            grid[last:, j] = bars.close[last, j]
+    return Prices(*grids)
+
+
+def _known(known: Signals) -> Known:
+    def rows(grid: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(grid[:-1])
+
+    return Known(
+        signal=rows(known["vol_adjusted_signal"]),
+        chandelier=rows(known["chandelier_stop"]),
+        atr=rows(known["atr"]),
+        close=rows(known["close"]),
+        simple_return=rows(known.simple_return),
+        data_ok=np.ascontiguousarray(known.data_ok[:-1]),
+    )
