@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.core.build import market, random_candles
 from tests.pages.day import PageDay, order_row, page_day, stop_row, trending
-from tf_lib.pages import charts, price_charts
+from tf_lib.pages import charts, focus
 from tf_lib.pages.style import WIDTH, date_ticks
 
 SMALL_BYTES = 120_000
@@ -76,9 +76,9 @@ def test_charts_draw_on_odd_days(name: str) -> None:
 def test_a_day_has_at_most_25_figures(monkeypatch: pytest.MonkeyPatch, day: PageDay) -> None:
     """Only so many tickers are large; the rest share one figure."""
     few = len(all_charts(day)) - len(charts.in_focus(day.decision))
-    assert few + price_charts.MOST_LARGE <= 25
+    assert few + focus.MOST_LARGE <= 25
 
-    monkeypatch.setattr(price_charts, "MOST_LARGE", 1)
+    monkeypatch.setattr(focus, "MOST_LARGE", 1)
     drawn = charts.prices(day.decision, day.bars)
     assert [chart.alt.split(":")[0] for chart in drawn[:-1]] == ["BBB-USD"]
     assert drawn[-1].alt.startswith("3 tickers")
@@ -86,9 +86,9 @@ def test_a_day_has_at_most_25_figures(monkeypatch: pytest.MonkeyPatch, day: Page
 
 def test_focus_is_on_what_is_held_or_wanted(day: PageDay) -> None:
     """AAA-USD trends and is held, BBB-USD is held, and more of it."""
-    focus = charts.in_focus(day.decision)
+    large = charts.in_focus(day.decision)
 
-    assert {"AAA-USD", "BBB-USD"} <= set(focus)
+    assert {"AAA-USD", "BBB-USD"} <= set(large)
     assert charts.largest(day.decision) == "BBB-USD"
 
 

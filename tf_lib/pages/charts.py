@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from tf_lib.core.decision import Decision
 from tf_lib.core.market import Bars
-from tf_lib.pages.price_charts import Rows, compact_prices, in_focus, largest, price_chart
+from tf_lib.pages.focus import Rows, in_focus, largest
+from tf_lib.pages.price_charts import compact_prices, price_chart
 from tf_lib.pages.risk_charts import correlation, sleeve_risk, stops, volatility, weights
 from tf_lib.pages.signal_charts import filters, signal_components
 from tf_lib.pages.style import Chart

@@ -23,8 +23,9 @@ from tf_lib.errors import (
     EXIT_UNPROTECTED,
 )
 from tf_lib.pages import words
+from tf_lib.pages.focus import Rows
 from tf_lib.pages.html import Fragment
-from tf_lib.pages.stop_rows import Rows, StopLine, stop_lines
+from tf_lib.pages.stop_rows import StopLine, stop_lines
 
 LONG_BARE_SECONDS = 60.0
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tf_lib.core.decision import Decision
 from tf_lib.pages import words
-from tf_lib.pages.price_charts import DUST, Rows
+from tf_lib.pages.focus import DUST, Rows
 from tf_lib.pages.stop_rows import StopLine, stop_lines
 from tf_lib.pages.style import (
     BLUE,

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from tf_lib.core.decision import Decision
 from tf_lib.pages import words
-from tf_lib.pages.price_charts import FAINT, Window
+from tf_lib.pages.focus import FAINT, Window
 from tf_lib.pages.style import (
     BLUE,
     GREEN,
@@ -121,7 +121,7 @@ def _small_multiples(
         j = signals.tickers.index(ticker)
         value = signals[area[0]][window.rows, j]
         axes.set_title(f"{ticker}  {words.signal(value[-1])}")
-        axes.set_ylim(*limits)
+        _scale(axes, limits, is_left=k % columns == 0)
         if not any(np.isfinite(signals[n][window.rows, j]).any() for n in (area[0], lines[0][0])):
             say_nothing_there(axes, _why_empty(decision, j))
             continue
@@ -136,19 +136,20 @@ def _small_multiples(
                 linewidth=0.9,
                 label=label,
             )
-        _trim(axes, window, is_left=k % columns == 0, is_last=k + columns >= count)
+        date_axis(axes, window.bar_days, most=3, labels=k + columns >= count)
     for axes in panels[count:]:
         axes.set_visible(False)
     _legend(chart, panels[:count])
     return chart
 
 
-def _trim(axes: Axes, window: Window, *, is_left: bool, is_last: bool) -> None:
-    date_axis(axes, window.bar_days, most=4, labels=is_last)
-    if axes.get_ylim()[0] < -0.1:
+def _scale(axes: Axes, limits: tuple[float, float], *, is_left: bool) -> None:
+    """Give all panels the same three ticks, labelled at the left only; few ticks draw fast."""
+    ticks = [-0.5, 0.0, 0.5] if limits[0] < -0.1 else [0.0, 0.5, 1.0]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks] if is_left else [""] * 3)
+    axes.set_ylim(*limits)
+    if limits[0] < -0.1:
         axes.axhline(0.0, color=GREY, linewidth=0.6)
-    if not is_left:
-        axes.set_yticklabels([])
 
 
 def _why_empty(decision: Decision, j: int) -> str:

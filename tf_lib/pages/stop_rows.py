@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tf_lib.pages import words
-
-Rows = Sequence[Mapping[str, Any]]
+from tf_lib.pages.focus import Rows
 
 _NOTHING_TO_COVER = ("dust", "nothing held", "position is gone")
 

@@ -14,7 +14,7 @@ from tf_lib.pages import words
 from tf_lib.pages.headline import DayFacts, banner, verdict
 from tf_lib.pages.html import LEFT, Column, Fragment, Row, paragraph, table
 from tf_lib.pages.page import write_page
-from tf_lib.pages.tables import errors_table, orders_table, stops_table
+from tf_lib.pages.record_tables import errors_table, orders_table, stops_table
 
 
 def summary_subject(summary: Mapping[str, Any]) -> str:
