@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ from tests.drivers.profile import (
     command,
     simulator,
     tree,
-    write_parameters,
 )
+from tests.drivers.remote import closed_port, to_remote
 from tests.oracle.exchange_state import changing, read_exchange, requests
 
 DAY = "2024-03-01"
@@ -278,12 +277,6 @@ def test_a_ledger_that_was_edited(profile: Profile) -> None:
 # -- exchange --------------------------------------------------------------------------------------
 
 
-def closed_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Yield a simulated exchange in a process of its own, at 2024-03-11."""
@@ -291,14 +284,6 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Any:
         tmp_path_factory.mktemp("remote"), "--candles", "synthetic", "--as-of", "2024-03-11"
     ) as endpoint:
         yield endpoint
-
-
-def to_remote(folder: Path, endpoint: dict[str, Any], **sections: Any) -> Profile:
-    """Return a profile that trades on an exchange found by its address."""
-    exchange = {name: endpoint[name] for name in ("base_url", "ca_file", "key_file")}
-    exchange = {"kind": "coinbase", "clock": "exchange"} | exchange | sections.pop("exchange", {})
-    parameters = {"universe": FEW_UNIVERSE, "exchange": exchange} | sections
-    return Profile(write_parameters(folder / "remote.yaml", **parameters), folder / "runs")
 
 
 def test_exchange_that_is_down(remote: dict[str, Any], tmp_path: Path) -> None:

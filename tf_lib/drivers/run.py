@@ -194,6 +194,7 @@ class _Runner:
     def _with_place(self, place: Place, day: dt.date, scratch: Path | None) -> int:
         connection = _reached(place)
         check = _checked(connection, place, self.config)
+        self._check_day(connection, place, day)
         ledger = self.ledger
         ledger.now = connection.now
         if scratch is not None:
@@ -206,6 +207,21 @@ class _Runner:
             set_aside(self.folder.state)
             attempt = self._claim(ledger, day, check)
             return self._run(connection, place, attempt)
+
+    def _check_day(self, connection: Connection, place: Place, day: dt.date) -> None:
+        """Refuse a day that the exchange does not have: the machine's clock is wrong."""
+        if place.clock != "wall":
+            return
+        try:
+            theirs = connection.client.server_time()
+        except ExchangeError as error:
+            raise _unreachable(place, error) from error
+        if theirs.date() != day:
+            raise PreflightRefused(
+                f"this machine's clock says {wall_now():%Y-%m-%d %H:%M:%S} UTC, the exchange's "
+                f"{theirs:%Y-%m-%d %H:%M:%S}: {day} is not its day. Nothing was sent; resting "
+                "stops stay at the exchange. Set the clock (NTP) and run again."
+            )
 
     def _claim(self, ledger: Ledger, day: dt.date, portfolio_uuid: str) -> _Attempt:
         number = ledger.state.attempts.get(day, 0) + 1
@@ -313,8 +329,8 @@ class _Runner:
             code,
             [problem] if problem else [],
         )
-        self._report(folder)
         _write_journal(folder, ledger, attempt.day)
+        self._report(folder, build_summary(folder, facts, ledger.state))
         summary = build_summary(folder, facts, ledger.state)
         folder.write_json(f"daily_summary_{attempt.day.isoformat()}.json", summary)
         self._notify(summary, folder)
@@ -324,14 +340,14 @@ class _Runner:
         self._say(summary, folder)
         return code
 
-    def _report(self, folder: RunFolder) -> None:
+    def _report(self, folder: RunFolder, summary: Mapping[str, Any]) -> None:
         notebook = folder.path / "daily_run.ipynb"
         if not notebook.exists():
             return
         try:
             from tf_lib.pages.report import export_report
 
-            export_report(notebook, folder.path / "report.html")
+            export_report(notebook, folder.path / "report.html", summary=summary)
         except Exception as error:  # a page that cannot be drawn is no reason to lose the day
             folder.logs.write("errors", severity="warning", message=f"report.html: {error}")
 
