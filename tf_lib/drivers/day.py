@@ -38,6 +38,7 @@ from tf_lib.parameters import Config
 T = TypeVar("T")
 R = TypeVar("R")
 
+FILLS_FILE = "fills.json"
 SIGNAL_ROWS_KEPT = 400
 """Days of signals in signals.parquet: what the charts show; replay computes all of them anew."""
 
@@ -263,13 +264,15 @@ class Day:
         table = self._snapshot(_made(self._after, "refresh"))
         if self.writes:
             self.folder.write_snapshot("final", table)
+            self.folder.write_json(FILLS_FILE, self.session.fills())
         self.session.complete()
         self._heartbeat("effects_complete")
         return table
 
     def summary_facts(self) -> dict[str, Any]:
-        """Return what the page shows besides the steps: bare seconds by ticker, and errors."""
+        """Return what the page shows besides the steps: fills, bare seconds, and errors."""
         return {
+            "fills": self.session.fills(),
             "bare_seconds": self.session.bare_seconds(),
             "errors": self.folder.logs.read("errors"),
         }

@@ -15,7 +15,7 @@ import pandas as pd
 
 from tf_lib.core.account import Account
 from tf_lib.core.orders import PlannedOrder
-from tf_lib.drivers.day import account_from, candles_from
+from tf_lib.drivers.day import FILLS_FILE, account_from, candles_from
 from tf_lib.drivers.session import Rows
 from tf_lib.edge.execution.cover import Protection
 from tf_lib.edge.files import read_json_lines
@@ -100,6 +100,12 @@ class RecordedSession:
 
     def _stop_results(self) -> Rows:
         return [r for r in self.folder.logs.read("stop_updates") if r.get("action") == "result"]
+
+    def fills(self) -> Rows:
+        """Return the filled orders that the run knew of when it ended."""
+        if not (self.folder.path / FILLS_FILE).exists():
+            return []
+        return list(self.folder.read_json(FILLS_FILE))
 
     def bare_seconds(self) -> dict[str, float]:
         """Return how long each position was without its stop, from the run's journal."""

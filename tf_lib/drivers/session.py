@@ -84,6 +84,10 @@ class Session(Protocol):
         """Make sure that every held position rests under a stop."""
         ...
 
+    def fills(self) -> Rows:
+        """Return the filled orders of the past, oldest first: what the price charts mark."""
+        ...
+
     def bare_seconds(self) -> dict[str, float]:
         """Return how long each position was without its stop today."""
         ...

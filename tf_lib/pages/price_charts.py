@@ -227,6 +227,8 @@ def _draw_fills(axes: Axes, fills: Rows, ticker: str, decision: Decision) -> Non
             continue
         marker, colour, name = looks[str(row["side"])]
         day = np.datetime64(str(row.get("date") or decision.as_of), "D").astype(np.int64)
+        if day < axes.dataLim.x0:  # before what the chart shows
+            continue
         axes.plot(
             [float(day)],
             [words.number(row.get("average_price"))],

@@ -53,7 +53,7 @@ STOP_STATUSES: Mapping[str, str] = {
 """What was done about a stop."""
 
 MODES: Mapping[str, str] = {
-    "live": "orders are sent",
+    "armed": "orders are sent",
     "dry": "dry run: nothing is sent",
     "recorded": "a finished run, looked at again: nothing is sent",
 }
