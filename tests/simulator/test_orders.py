@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import PREFIX, Hands, at
+from tests.simulator.conftest import PREFIX, Hands, at, stop_limit
 from tests.simulator.test_order_entry import limit
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.orders import TERMINAL, TRANSITIONS, Order, Status
@@ -169,6 +169,32 @@ def test_thin_book_fills_a_part(exchange: SimulatedExchange, hands: Hands) -> No
     order = hands.show(hands.buy("10"))
     assert (order["status"], order["filled_size"]) == ("CANCELLED", "3")
     assert hands.wallet("USD")[1] == 0
+
+
+def test_depth_and_price_band(settings: SimulatorSettings, make_exchange: Any) -> None:
+    hands = Hands(make_exchange(replace(settings, depth_usd=D(500), price_band=D("0.10"))))
+    order = hands.show(hands.buy("10"))
+    assert (order["status"], order["filled_size"]) == ("CANCELLED", "4.99500499")
+    refused = hands.order("SELL", stop_limit("1", "95", "85"))["error_response"]
+    assert refused["error"] == "LIMIT_ORDER_PRICE_EXCEEDS_PRICE_BAND_ON_SELL"
+    assert refused["preview_failure_reason"] == "PREVIEW_BREACHED_PRICE_LIMIT"
+    assert hands.order("SELL", stop_limit("1", "95", "85.5"))["success"]
+    assert not hands.order("BUY", limit("1", "110.01"))["success"]
+    assert hands.order("BUY", limit("1", "50"))["success"]
+
+
+def test_stop_that_finds_half_a_buyer(exchange: SimulatedExchange, hands: Hands) -> None:
+    hands.buy("2")
+    stop = hands.stop("2", "95", "93")
+    exchange.thin_out({"BTC-USD": "0.5"})
+    exchange.advance_to(at("2024-03-01 05:00"))
+    order = hands.show(stop)
+    assert (order["status"], order["filled_size"]) == ("OPEN", "1")
+    assert order["trigger_status"] == "STOP_TRIGGERED"
+    assert hands.wallet("BTC") == (0, 1)
+    exchange.advance_to(at("2024-03-01 16:00"))
+    order = hands.show(stop)
+    assert (order["status"], order["average_filled_price"]) == ("FILLED", "93.9525")
 
 
 def test_edit(exchange: SimulatedExchange, hands: Hands) -> None:

@@ -89,6 +89,24 @@ def test_a_state_of_something_else_is_refused(settings: SimulatorSettings, tmp_p
         SimulatedExchange(replace(settings, state_file=other))
 
 
+def test_what_happens_on_its_own_is_remembered(
+    kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
+) -> None:
+    first = make_exchange(kept)
+    hands = Hands(first)
+    first.set_delays(order_pending_seconds=30, market_fill_seconds=60)
+    hands.buy("1")
+    resting = hands.made("BUY", limit("1", "95"))
+    first.advance_to(at("2024-03-01 00:01:50"))
+    assert hands.show(resting)["status"] == "OPEN"
+    first.stop()
+    second = make_exchange(kept)
+    assert truth(second) == truth(first)
+    second.advance_to(at("2024-03-01 06:00"))
+    assert Hands(second).show(resting)["status"] == "FILLED"
+    assert Hands(second).wallet("BTC") == (2, 0)
+
+
 def test_one_state_has_one_exchange(
     kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
 ) -> None:

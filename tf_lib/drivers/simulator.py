@@ -76,6 +76,7 @@ def simulator_command(
 
     before = {each: signal.signal(each, leave) for each in (signal.SIGTERM, signal.SIGINT)}
     exchange = SimulatedExchange(settings)
+    del settings  # the candle frames; the exchange keeps arrays of its own
     try:
         print(json.dumps(exchange.start().to_mapping()), flush=True)
         wanted.wait()

@@ -258,8 +258,8 @@ class Matching:
         return is_at_once and self.would_trade_now(order.terms)
 
     def _rest(self, order: Order) -> None:
-        if order.status is not Status.OPEN:
-            order.move_to(Status.OPEN, self.now)
+        order.move_to(Status.OPEN, self.now)
+        self.changed_orders.add(order.order_id)
         self.agenda.watch(order)
         if order.terms.end_time is not None:
             due = max(order.terms.end_time, self.now)
@@ -283,7 +283,7 @@ class Matching:
 
     def _fill(self, order: Order, price: Decimal, *, is_maker: bool) -> None:
         terms = order.terms
-        size = self._fillable(order)
+        size = order.remaining if is_maker else self._other_side(order, price)
         if size <= 0:
             return
         value = (price * size).quantize(MONEY, ROUND_DOWN)
@@ -306,12 +306,15 @@ class Matching:
         if order.remaining <= 0:
             self._finish(order, Status.FILLED, "")
 
-    def _fillable(self, order: Order) -> Decimal:
-        fraction = self.world.partial_fills.pop(order.terms.product_id, ONE)
-        if fraction >= ONE:
+    def _other_side(self, order: Order, price: Decimal) -> Decimal:
+        """How much of an order that takes finds another side."""
+        found = order.remaining * self.world.partial_fills.pop(order.terms.product_id, ONE)
+        if self.world.depth_usd is not None:
+            found = min(found, self.world.depth_usd / price)
+        if found >= order.remaining:
             return order.remaining
         step = self.products[order.terms.product_id].base_increment
-        return (order.remaining * fraction / step).to_integral_value(ROUND_DOWN) * step
+        return (found / step).to_integral_value(ROUND_DOWN) * step
 
     def _record_fill(
         self, order: Order, price: Decimal, size: Decimal, fee: Decimal, is_maker: bool

@@ -128,6 +128,8 @@ def make_venue(settings: SimulatorSettings, state: State, now: int, market: Mark
         costs=costs,
         now=now,
     )
+    matching.world.price_band = settings.price_band
+    matching.world.depth_usd = settings.depth_usd
     rights = KeyRights(bound, can_trade=settings.can_trade, can_transfer=settings.can_transfer)
     return Venue(
         matching, catalogue, portfolios, books, rights, int(state.meta("opened", str(now)))

@@ -86,6 +86,7 @@ def judge(venue: Venue, terms: Terms) -> Product:
     price = last if terms.limit_price is None else terms.limit_price
     entry.check_size(terms, product, size=size, price=price)
     entry.check_geometry(terms, last, matching.now)
+    entry.check_band(terms, last, matching.world.price_band)
     entry.check_post_only(terms, would_trade=matching.would_trade_now(terms))
     needed = matching.needed(terms, size)
     if terms.quote_size is not None:

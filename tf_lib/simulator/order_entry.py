@@ -254,6 +254,19 @@ def check_geometry(terms: Terms, last: Decimal, now: int) -> None:
         raise only_in_preview("PREVIEW_STOP_PRICE_ABOVE_LIMIT_PRICE")
 
 
+def check_band(terms: Terms, last: Decimal, band: Decimal | None) -> None:
+    """Refuse a limit further beyond the market, or beyond its stop, than the price band."""
+    if band is None or terms.limit_price is None or terms.kind is Kind.BRACKET:
+        return
+    middle = terms.stop_price or last
+    worst = middle * (1 + band) if terms.is_buy else middle * (1 - band)
+    if (terms.limit_price > worst) if terms.is_buy else (terms.limit_price < worst):
+        side = terms.side.value
+        raise RefusedError(
+            f"LIMIT_ORDER_PRICE_EXCEEDS_PRICE_BAND_ON_{side}", "PREVIEW_BREACHED_PRICE_LIMIT"
+        )
+
+
 def check_post_only(terms: Terms, *, would_trade: bool) -> None:
     """Refuse a post-only order that would take."""
     if terms.post_only and would_trade:

@@ -67,6 +67,11 @@ class SimulatorSettings:
         Fractions of notional.
     fee_tiers : tuple of FeeTier
         Fees by the volume of the last 30 days, instead of `maker_fee` and `taker_fee`.
+    price_band : Decimal or None
+        How far beyond the last trade (a stop: beyond its stop price) a limit may lie, as a
+        fraction; None: any distance.
+    depth_usd : Decimal or None
+        For how much one order finds another side when it takes; None: for any amount.
     faults : FaultPlan, mapping, path or None
         What goes wrong, see `tf_lib.simulator.faults`.
     step_ms : int
@@ -96,6 +101,8 @@ class SimulatorSettings:
     maker_fee: Decimal = Decimal("0.006")
     taker_fee: Decimal = Decimal("0.012")
     fee_tiers: tuple[FeeTier, ...] = ()
+    price_band: Decimal | None = None
+    depth_usd: Decimal | None = None
     faults: FaultPlan | Mapping[str, Any] | Path | str | None = None
     step_ms: int = 20
     running: bool = False

@@ -28,6 +28,10 @@ class World:
         From a fill until the list of fills shows it.
     partial_fills : dict of product id to fraction
         The next order of the product that trades fills only this fraction.
+    price_band : Decimal or None
+        How far beyond the market a limit may lie, as a fraction.
+    depth_usd : Decimal or None
+        For how much an order finds another side when it takes.
     failures : dict of product id to reason
         The next order of the product is taken and then fails for this reason.
     """
@@ -40,6 +44,8 @@ class World:
     fill_visible: int = 0
     partial_fills: dict[str, Decimal] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    price_band: Decimal | None = None
+    depth_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, order=True)
