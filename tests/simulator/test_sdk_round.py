@@ -82,3 +82,81 @@ def test_no_market_trade_without_rights(endpoint: Endpoint) -> None:
         assert client.get_accounts()["size"] == 1
         with pytest.raises(requests.HTTPError, match="404"):
             client.get_product("NOPE-USD")
+
+
+def test_every_way_to_order(client: RESTClient, exchange: SimulatedExchange) -> None:
+    end = "2024-03-01T12:00:00Z"
+    up, down = "STOP_DIRECTION_STOP_UP", "STOP_DIRECTION_STOP_DOWN"
+    assert client.market_order_buy("b", "BTC-USD", quote_size="3000")["success"]
+    product, size = "BTC-USD", "0.5"
+    orders = [
+        client.market_order_sell("m1", product, size),
+        client.limit_order_ioc_buy("i1", product, size, "101"),
+        client.limit_order_ioc_sell("i2", product, size, "101"),
+        client.limit_order_gtc_buy("g1", product, size, "90", post_only=True),
+        client.limit_order_gtc_sell("g2", product, size, "110"),
+        client.limit_order_gtd_buy("d1", product, size, "90", end),
+        client.limit_order_gtd_sell("d2", product, size, "110", end),
+        client.limit_order_fok_buy("f1", product, size, "101"),
+        client.limit_order_fok_sell("f2", product, size, "99"),
+        client.stop_limit_order_gtc_buy("s1", product, size, "106", "105", up),
+        client.stop_limit_order_gtc_sell("s2", product, size, "94", "95", down),
+        client.stop_limit_order_gtd_buy("s3", product, size, "106", "105", end, up),
+        client.stop_limit_order_gtd_sell("s4", product, size, "94", "95", end, down),
+        client.trigger_bracket_order_gtc_buy("t1", product, size, "95", "105"),
+        client.trigger_bracket_order_gtc_sell("t2", product, size, "105", "95"),
+        client.trigger_bracket_order_gtd_buy("t3", product, size, "95", "105", end),
+        client.trigger_bracket_order_gtd_sell("t4", product, size, "105", "95", end),
+    ]
+    assert [reply["success"] for reply in orders] == [True] * len(orders)
+    listed = client.list_orders(product_ids=[product]).orders
+    assert len(listed) == len(orders) + 1
+    open_ids = [o["order_id"] for o in client.list_orders(order_status=["OPEN"]).orders]
+    assert len(open_ids) == 12
+    edited = next(o["order_id"] for o in listed if o["client_order_id"] == "g2")
+    assert client.preview_edit_order(edited, size="0.4", price="111").errors == []
+    assert client.edit_order(edited, size="0.4", price="111")["success"]
+    assert all(result["success"] for result in client.cancel_orders(open_ids).results)
+    usd, btc = client.get_accounts().accounts
+    assert (usd["hold"]["value"], btc["hold"]["value"]) == ("0", "0")
+
+
+def test_every_way_to_preview(client: RESTClient) -> None:
+    client.market_order_buy("b", "BTC-USD", base_size="10")
+    end = "2024-03-01T12:00:00Z"
+    up, down = "STOP_DIRECTION_STOP_UP", "STOP_DIRECTION_STOP_DOWN"
+    product, size = "BTC-USD", "0.5"
+    previews = [
+        client.preview_market_order_buy(product, base_size=size),
+        client.preview_market_order_sell(product, size),
+        client.preview_limit_order_ioc_buy(product, size, "101"),
+        client.preview_limit_order_ioc_sell(product, size, "99"),
+        client.preview_limit_order_gtc_buy(product, size, "90"),
+        client.preview_limit_order_gtc_sell(product, size, "110"),
+        client.preview_limit_order_gtd_buy(product, size, "90", end),
+        client.preview_limit_order_gtd_sell(product, size, "110", end),
+        client.preview_limit_order_fok_buy(product, size, "101"),
+        client.preview_limit_order_fok_sell(product, size, "99"),
+        client.preview_stop_limit_order_gtc_buy(product, size, "106", "105", up),
+        client.preview_stop_limit_order_gtc_sell(product, size, "94", "95", down),
+        client.preview_stop_limit_order_gtd_buy(product, size, "106", "105", end, up),
+        client.preview_stop_limit_order_gtd_sell(product, size, "94", "95", end, down),
+        client.preview_trigger_bracket_order_gtc_buy(product, size, "95", "105"),
+        client.preview_trigger_bracket_order_gtc_sell(product, size, "105", "95"),
+    ]
+    assert [preview["errs"] for preview in previews] == [[]] * len(previews)
+    assert previews[0]["commission_total"] == "0.6006"
+    assert previews[0]["order_total"] == "50.6506"
+    assert len(client.list_orders().orders) == 1
+
+
+def test_public_methods_without_a_key(endpoint: Endpoint) -> None:
+    client = RESTClient(api_key=None, api_secret=None, base_url=endpoint.base_url, timeout=(3, 10))
+    client.session.trust_env = False
+    client.session.verify = str(endpoint.ca_file)
+    with client.session:
+        assert client.get_public_products(limit=1)["num_products"] == 1
+        assert client.get_public_product("BTC-USD")["price"] == "100"
+        assert client.get_public_product_book("BTC-USD", limit=1)["last"] == "100"
+        assert client.get_public_market_trades("BTC-USD", limit=2).trades[0]["price"] == "100"
+        assert client.get_unix_time()["epoch_seconds"]

@@ -7,13 +7,15 @@ from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, default_product
 from tf_lib.core.records import Product
 from tf_lib.errors import InputError
-from tf_lib.simulator.bars import DayBars, exact
+from tf_lib.simulator.bars import DayBars
 
 _SYNTHETIC_TICK = "0.0001"
-_LOOKED_AT = 400
+_MOST_DECIMALS = 10
 _FLAG_TYPES = {field.name: field.type for field in fields(Product)}
 FLAG_NAMES = frozenset(
     name for name, kind in _FLAG_TYPES.items() if kind == "bool" or name == "status"
@@ -82,9 +84,9 @@ def rules_for(
 
 
 def _tick_of(bars: DayBars) -> str:
-    decimals = 0
-    for values in (bars.open, bars.high, bars.low, bars.close):
-        for value in values[-_LOOKED_AT:]:
-            exponent = exact(float(value)).normalize().as_tuple().exponent
-            decimals = max(decimals, -exponent if isinstance(exponent, int) else 0)
-    return format(Decimal(1).scaleb(-decimals), "f")
+    """Return the step of the most decimals any price is written with."""
+    prices = np.concatenate([bars.open, bars.high, bars.low, bars.close])
+    for decimals in range(_MOST_DECIMALS):
+        if (np.round(prices, decimals) == prices).all():
+            return format(Decimal(1).scaleb(-decimals), "f")
+    return format(Decimal(1).scaleb(-_MOST_DECIMALS), "f")
