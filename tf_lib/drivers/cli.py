@@ -134,6 +134,22 @@ def decide(
 
 
 @app.command()
+def backtest(
+    config: ConfigOption,
+    candles: CandlesOption,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
+    start: Annotated[
+        str | None, typer.Option("--start", help="First day; else run.start_date.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--end", help="Last day; else run.end_date.")] = None,
+) -> int:
+    """Test the strategy on past candles, with the kernels of the live run."""
+    from tf_lib.drivers.backtest import backtest_command
+
+    return backtest_command(config, candles, _date(start, "--start"), _date(end, "--end"), out)
+
+
+@app.command()
 def lookahead(config: ConfigOption, candles: CandlesOption) -> int:
     """Prove that no column of any day knows a later bar."""
     from tf_lib.drivers.lookahead import lookahead_command
