@@ -9,11 +9,13 @@ A division by zero gives infinity or NaN, as it does on arrays; where that matte
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from tf_lib.core.kernel_cache import KernelCache
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -25,4 +27,6 @@ _R = TypeVar("_R")
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile a function over plain arrays; the machine code is kept beside its module."""
-    return cast("Callable[_P, _R]", njit(cache=True, error_model="numpy")(function))
+    compiled: Any = njit(error_model="numpy")(function)
+    compiled._cache = KernelCache(function)
+    return cast("Callable[_P, _R]", compiled)

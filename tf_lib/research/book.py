@@ -17,7 +17,8 @@ import numpy as np
 
 from tf_lib.core.arrays import BoolArray, FloatArray, kernel
 from tf_lib.core.budgets import SHARE_ERROR_MOST
-from tf_lib.core.step_kernels import units_of
+from tf_lib.core.step_kernels import price_of, units_of
+from tf_lib.core.steps import Steps
 from tf_lib.core.trades import (
     BREACHED,
     NOT_FORCED,
@@ -27,7 +28,7 @@ from tf_lib.core.trades import (
     trade_kernel,
 )
 from tf_lib.research.book_orders import buy_planned, lots_to_sell, sell_planned
-from tf_lib.research.book_records import Book, Known, Prices, Rules, Tape
+from tf_lib.research.book_records import Book, Holding, Known, Prices, Rules, Tape
 from tf_lib.research.book_sizing import sized
 from tf_lib.research.book_stops import (
     Protection,
@@ -127,11 +128,19 @@ def _look(
         day.data_ok[i] = known.data_ok[row, i]
         day.known[i] = math.isfinite(known.signal[row, i])
         day.cooling[i] = 0 <= row - holding.cooldown < rules.cooldown_days
-        if holding.lots == 0:
-            holding.level = 0
-        elif not is_priced[i]:
+        if holding.lots > 0 and not is_priced[i]:
             halted = True
+        _forget_if_gone(holding, known.atr[row, i], steps, rules)
     return halted
+
+
+@kernel
+def _forget_if_gone(holding: Holding, atr: float, steps: Steps, rules: Rules) -> None:
+    """Drop the remembered level of what a stop has sold down to dust."""
+    if holding.level > 0:
+        remembered = Protection(price_of(holding.level, steps), atr, False)
+        if is_dust(holding.lots, remembered, steps, rules.stops):
+            holding.level = 0
 
 
 @kernel

@@ -201,25 +201,37 @@ def write_fill(
 def meet_open(row: int, prices: Prices, costs: Costs, book: Book, tape: Tape) -> None:
     """Let yesterday's stops meet the jump to today's open, before the run looks at anything."""
     for i in range(book.holdings.size):
-        price = prices.open[row, i]
-        for k in range(2):
-            if book.slots[i, k].lots > 0:
-                _meet(row, i, k, (price, price, price, price), 0.0, costs, book, tape)
+        if book.holdings[i].lots > 0:
+            price = prices.open[row, i]
+            _meet_path(row, i, (price, price, price, price), 0.0, costs, book, tape)
 
 
 @kernel
 def meet_day(row: int, prices: Prices, costs: Costs, book: Book, tape: Tape) -> None:
     """Let the resting stops meet the rest of the day after the run."""
     for i in range(book.holdings.size):
-        for k in range(2):
-            if book.slots[i, k].lots > 0:
-                path = (
-                    prices.open[row, i],
-                    prices.high[row, i],
-                    prices.low[row, i],
-                    prices.close[row, i],
-                )
-                _meet(row, i, k, path, RUN_AT, costs, book, tape)
+        if book.holdings[i].lots > 0:
+            o, h = prices.open[row, i], prices.high[row, i]
+            low, c = prices.low[row, i], prices.close[row, i]
+            _meet_path(row, i, (o, h, low, c), RUN_AT, costs, book, tape)
+
+
+@kernel
+def _meet_path(
+    row: int,
+    i: int,
+    path: tuple[float, float, float, float],
+    from_second: float,
+    costs: Costs,
+    book: Book,
+    tape: Tape,
+) -> None:
+    """Let one ticker's stops meet a path, the higher one first."""
+    slots = book.slots[i]
+    first = ADD if slots[ADD].level > slots[CORE].level else CORE
+    for k in (first, 1 - first):
+        if slots[k].lots > 0:
+            _meet(row, i, k, path, from_second, costs, book, tape)
 
 
 @kernel

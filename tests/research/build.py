@@ -1,0 +1,121 @@
+"""What tests of the backtest are made of: days written by hand, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tests.core.build import config_with
+from tf_lib.core.market import Bars
+from tf_lib.core.product_table import default_product
+from tf_lib.core.records import Product
+from tf_lib.core.signals import Signals
+from tf_lib.parameters import Config
+from tf_lib.research.backtest import BacktestResult, backtest
+from tf_lib.research.book import Market
+from tf_lib.research.book_records import Known, Prices
+from tf_lib.research.history import History
+
+ONE = {"Core": {"weight": 1.0, "tickers": ["AAA-USD"]}}
+PRODUCT = default_product("AAA-USD", tick="0.01", base_step="0.01")
+BEFORE = 40
+"""Days of history before the first day that is written down; returns of 1 % up and down."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """
+    One day of one ticker.
+
+    Attributes
+    ----------
+    path : (open, high, low, close)
+    stop, atr : float
+        Chandelier and average range as known that morning.
+    signal : float
+        Volatility-adjusted; 0 wants nothing, NaN is unknown.
+    """
+
+    path: tuple[float, float, float, float]
+    stop: float = 95.0
+    atr: float = 2.0
+    signal: float = 1.0
+    is_ok: bool = True
+
+
+def flat(price: float = 100.0, **known: Any) -> Written:
+    """A day on which nothing moves."""
+    return Written((price, price, price, price), **known)
+
+
+def history_of_days(days: Mapping[str, Sequence[Written]]) -> History:
+    """Return the history in which exactly these days happen, after `BEFORE` quiet ones."""
+    tickers = tuple(sorted(days))
+    n_days = BEFORE + len(days[tickers[0]])
+    quiet = [Written((100.0, 100.0, 100.0, 100.0), signal=0.0)] * BEFORE
+    grids = [[*quiet, *days[ticker]] for ticker in tickers]
+
+    def grid(value: Any, dtype: Any = np.float64) -> Any:
+        return np.array([[value(one) for one in column] for column in grids], dtype=dtype).T.copy()
+
+    wobble = np.where(np.arange(n_days) % 2 == 0, 0.01, -0.01)
+    market = Market(
+        Prices(*(grid(lambda one, k=k: one.path[k]) for k in range(4))),
+        Known(
+            signal=grid(lambda one: one.signal),
+            chandelier=grid(lambda one: one.stop),
+            atr=grid(lambda one: one.atr),
+            close=grid(lambda one: one.path[0]),
+            simple_return=np.repeat(wobble[:, None], len(tickers), axis=1),
+            data_ok=grid(lambda one: one.is_ok, np.bool_),
+        ),
+    )
+    index = pd.date_range("2024-01-01", periods=n_days + 1, tz="UTC", name="date")
+    return History(_bars(tickers, index), _signals(tickers, index), market)
+
+
+def _bars(tickers: tuple[str, ...], days: pd.DatetimeIndex) -> Bars:
+    nothing = np.full((len(days), len(tickers)), np.nan)
+    zeros = np.zeros(len(tickers), dtype=np.int64)
+    marks = np.zeros(nothing.shape, dtype=np.bool_)
+    return Bars(
+        tickers, days, *[nothing] * 5, marks, zeros, zeros + len(days), marks, gaps=(), bad_bars=()
+    )
+
+
+def _signals(tickers: tuple[str, ...], days: pd.DatetimeIndex) -> Signals:
+    shape = (len(days), len(tickers))
+    return Signals(
+        tickers,
+        days,
+        values={},
+        data_ok=np.ones(shape, dtype=np.bool_),
+        simple_return=np.zeros(shape),
+        history_bars=np.full(shape, 1000),
+    )
+
+
+def config_of(changes: Mapping[str, Any] | None = None, **universe: Any) -> Config:
+    """Return parameters for written days: one ticker, 15,000 to begin with, any span."""
+    wide = {"run.start_date": "2000-01-01", "run.end_date": "2100-01-01"}
+    return config_with({**wide, **(changes or {})}, sleeves=universe.get("sleeves", ONE))
+
+
+def lived(
+    *days: Written,
+    changes: Mapping[str, Any] | None = None,
+    product: Product = PRODUCT,
+) -> BacktestResult:
+    """Live through days of one ticker; the result begins on the first of them."""
+    history = history_of_days({"AAA-USD": days})
+    return backtest(
+        {},
+        config_of(changes),
+        products={"AAA-USD": product},
+        start=history.day(BEFORE),
+        precomputed=history,
+    )
