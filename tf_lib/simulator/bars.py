@@ -34,14 +34,18 @@ def day_number(day: dt.date) -> int:
 
 @dataclass(frozen=True)
 class Candle:
-    """One finished or forming bucket; prices in quote currency, volume in base units."""
+    """
+    One finished or forming bucket, as the decimals it is shown with.
+
+    Prices in quote currency, volume in base units.
+    """
 
     start_second: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class DayBars:
         """Return one bar exactly as it was given."""
         return Candle(
             int(self.day[row]) * 86_400,
-            *(exact(float(getattr(self, name)[row])) for name in FIELDS),
+            *(shown(float(getattr(self, name)[row])) for name in FIELDS),
         )
 
 
@@ -118,6 +122,19 @@ def exact(value: float) -> Decimal:
     Decimal('0.07345')
     """
     return Decimal(repr(value))
+
+
+def shown(value: float) -> str:
+    """
+    The text of a float as the exchange writes it: shortest, without exponent.
+
+    Examples
+    --------
+    >>> shown(42000.0), shown(0.00001), shown(1.5)
+    ('42000', '0.00001', '1.5')
+    """
+    text = repr(value)
+    return plain(Decimal(text)) if "e" in text else text.removesuffix(".0")
 
 
 def plain(value: Decimal) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from tf_lib.core.records import Product
 from tf_lib.errors import InputError
-from tf_lib.simulator.bars import Candle, DayBars, exact
+from tf_lib.simulator.bars import Candle, DayBars, exact, plain
 from tf_lib.simulator.clock import DAY, FOREVER, SECOND
 from tf_lib.simulator.paths import (
     Band,
@@ -201,5 +201,5 @@ class PathMarket:
         if prices is None:
             return None
         share = exact(float(bars.volume[row])) * (end - begin) / DAY
-        o, h, low, c = prices
-        return Candle(start, o, h, low, c, (share / step).quantize(Decimal(1)) * step)
+        o, h, low, c = (plain(price) for price in prices)
+        return Candle(start, o, h, low, c, plain((share / step).quantize(Decimal(1)) * step))

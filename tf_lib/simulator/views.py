@@ -179,9 +179,9 @@ def candle_view(candle: Candle) -> dict[str, str]:
     """Return one bucket; ``start`` is UNIX seconds."""
     return {
         "start": str(candle.start_second),
-        "low": plain(candle.low),
-        "high": plain(candle.high),
-        "open": plain(candle.open),
-        "close": plain(candle.close),
-        "volume": plain(candle.volume),
+        "low": candle.low,
+        "high": candle.high,
+        "open": candle.open,
+        "close": candle.close,
+        "volume": candle.volume,
     }
