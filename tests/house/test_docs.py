@@ -1,0 +1,50 @@
+"""Every parameter and every command stands in the documents."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from tf_lib.drivers.cli import app
+from tf_lib.parameters import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _keys(model: type[BaseModel], at: str = "") -> list[str]:
+    keys: list[str] = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            keys.extend(_keys(inner, f"{at}{name}."))
+        elif name == "sleeves":
+            keys.extend([f"{at}sleeves.<name>.weight", f"{at}sleeves.<name>.tickers"])
+        else:
+            keys.append(f"{at}{name}")
+    return keys
+
+
+@pytest.mark.parametrize("key", _keys(Config))
+def test_every_parameter_is_documented(key):
+    """A key that can be set can be looked up."""
+    assert f"`{key}`" in (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
+
+
+def test_no_document_names_a_parameter_that_is_gone():
+    """A key that can be looked up can be set."""
+    text = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
+    table = text.split("|---|---|", 1)[1]
+    named = {k for k in re.findall(r"`([a-z0-9_<>.]+)`", table) if "." in k}
+
+    assert named <= set(_keys(Config))
+
+
+def test_every_command_is_in_the_readme():
+    """What can be typed is in the table of commands."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = [c.name or c.callback.__name__ for c in app.registered_commands]
+
+    assert [name for name in commands if f"| `{name}` |" not in readme] == []
