@@ -21,6 +21,7 @@ from tf_lib.core.market import Bars
 from tf_lib.core.records import Reason, Side
 from tf_lib.core.signals import Signals, signals
 from tf_lib.drivers.plan import (
+    NO_CANDLES,
     Inputs,
     Plan,
     decision_of,
@@ -39,6 +40,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 FILLS_FILE = "fills.json"
+SEAL = "inputs/sha256.json"
+SEALED = ("config.yaml", "inputs/account.json", "inputs/candles.parquet")
+"""What a plan is made from: with its sha256 written beside it, no digit of it changes unseen."""
+
 SIGNAL_ROWS_KEPT = 400
 """Days of signals in signals.parquet: what the charts show; replay computes all of them anew."""
 
@@ -203,6 +208,7 @@ class Day:
         inputs = Inputs(self.day, self.config, self.candles, self.account)
         self._plan = plan_of(inputs, self.decision)
         if self.writes:
+            self.folder.seal(SEAL, SEALED)
             write_whole(self.folder.path / "plan.json", self._plan.to_json())
             for build in self._plan.builds:
                 self.folder.logs.write(
@@ -303,11 +309,13 @@ class Day:
 
     def _quality(self) -> pd.DataFrame:
         bars = self.bars
+        # A ticker that is not listed yet has no candle, and so no rows in the run's input.
+        frames = {t: self.candles.get(t, NO_CANDLES) for t in bars.tickers}
         gaps = {t: [g for g in bars.gaps if g.ticker == t] for t in bars.tickers}
         return pd.DataFrame(
             {
-                "first_bar": [_first(self.candles[t]) for t in bars.tickers],
-                "last_bar": [_last(self.candles[t]) for t in bars.tickers],
+                "first_bar": [_first(frames[t]) for t in bars.tickers],
+                "last_bar": [_last(frames[t]) for t in bars.tickers],
                 "bars": bars.bar_counts,
                 "has_yesterday": bars.present[-1],
                 "gaps": [len(gaps[t]) for t in bars.tickers],

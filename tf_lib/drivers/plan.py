@@ -28,7 +28,7 @@ from tf_lib.errors import HaltRun
 from tf_lib.parameters import Config
 
 PLAN_FORMAT = 1
-_NO_CANDLES = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype="float64")
+NO_CANDLES = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype="float64")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def lagged(candles: Mapping[str, pd.DataFrame], day: dt.date, config: Config) ->
     """Return the universe's bars through the day before."""
     tickers = config.universe.sorted_tickers
     # A ticker without a single candle is not in the file; it has no history, which is no error.
-    return lag_bars({t: candles.get(t, _NO_CANDLES) for t in tickers}, as_of=day)
+    return lag_bars({t: candles.get(t, NO_CANDLES) for t in tickers}, as_of=day)
 
 
 def decision_of(inputs: Inputs, bars: Bars, computed: Signals) -> Decision:

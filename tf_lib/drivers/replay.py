@@ -2,8 +2,9 @@
 Replay: a run's plan made again from its inputs, and compared.
 
 Reads ``inputs/`` and ``config.yaml`` for the decision and the run's own artifacts to compare
-with, nothing else. On the machine of the run, with the same lock file, the plan is the same to
-the byte; elsewhere decisions and order strings are equal and numbers within 1e-9.
+with, nothing else. The inputs are sealed by their sha256, so that a digit that happens not to
+matter for the plan is seen, too. On the machine of the run, with the same lock file, the plan is
+the same to the byte; elsewhere decisions and order strings are equal and numbers within 1e-9.
 """
 
 from __future__ import annotations
@@ -19,11 +20,19 @@ import pandas as pd
 
 from tf_lib.core.decision import covariance_at
 from tf_lib.core.signals import signals
-from tf_lib.drivers.day import account_from, candles_from
+from tf_lib.drivers.day import SEAL, account_from, candles_from
 from tf_lib.drivers.open_day import config_of, day_of
 from tf_lib.drivers.plan import Inputs, decision_of, lagged, plan_of
 from tf_lib.edge.run_store import RunFolder
-from tf_lib.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, BarsError, StateError, TfError
+from tf_lib.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_DONE,
+    EXIT_FAILED,
+    BarsError,
+    ParameterError,
+    StateError,
+    TfError,
+)
 
 TOLERANCE = 1e-9
 _MOST_SHOWN = 10
@@ -40,12 +49,13 @@ def replay_command(run_dir: Path) -> tuple[str, int]:
     try:
         recorded = folder.read_json("plan.json")
         recorded_text = (folder.path / "plan.json").read_text(encoding="utf-8")
+        broken = folder.broken_seals(SEAL)
         again, tables = _again(folder)
-    except (StateError, BarsError) as error:
+    except (StateError, BarsError, ParameterError) as error:
         return f"nothing to replay: {error}", EXIT_BAD_INPUT
     except (TfError, KeyError, ValueError, TypeError) as error:
         return f"the inputs of {run_dir} give no plan: {error}", EXIT_FAILED
-    found = list(_differences(recorded, json.loads(again), "plan"))
+    found = [*broken, *_differences(recorded, json.loads(again), "plan")]
     for name, table in tables.items():
         found.extend(_table_differences(folder, name, table))
     if found:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,6 +192,23 @@ class RunFolder:
         if name not in SNAPSHOT_NAMES:
             raise StateError(f"snapshot must be one of {', '.join(SNAPSHOT_NAMES)}, got {name!r}")
         self.write_frame(f"snapshots/{name}.parquet", frame)
+
+    def seal(self, name: str, names: Iterable[str]) -> None:
+        """Write down the sha256 of files as they are now."""
+        self.write_json(name, {each: file_sha256(self.path / each) for each in names})
+
+    def broken_seals(self, name: str) -> list[str]:
+        """Return what is wrong with the files that were sealed, in words."""
+        found = []
+        for each, sealed in self.read_json(name).items():
+            path = self.path / each
+            now = file_sha256(path) if path.is_file() else "missing"
+            if now != sealed:
+                found.append(
+                    f"{each} is not the file this run wrote: sha256 {sealed[:16]} then, "
+                    f"{now[:16]} now"
+                )
+        return found
 
     def artifacts(self) -> list[dict[str, Any]]:
         """Return every file of the run with its size and sha256, without the done mark."""
