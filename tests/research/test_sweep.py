@@ -1,0 +1,255 @@
+"""Sweeps: equal tables whatever happened on the way, and nothing counted twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.research.sweeping import ATR, CAP, FAST, THRESHOLD, candles, config, planned, swept
+from tf_lib.errors import HaltRun, TfError
+from tf_lib.research.backtest import backtest
+from tf_lib.research.evaluate import METRICS, Evaluation
+from tf_lib.research.judgement import TrialCount, judge
+from tf_lib.research.overfitting import (
+    block_sums,
+    deflated_sharpe,
+    probability_of_overfitting,
+    sharpe_moments,
+)
+from tf_lib.research.parts import Parts, Returns
+from tf_lib.research.selection import BestPerFold, Plans, select, usual_plans
+from tf_lib.research.splits import CombinatorialPurged, WalkForward, walk_forward_folds
+from tf_lib.research.study import PlannedSet, Study
+from tf_lib.research.sweep import run_sweep
+from tf_lib.research.trials import INVALID, OK, TrialLedger
+from tf_lib.research.workers import WorkersLost, in_this_process
+
+
+def test_each_row_is_the_backtest_of_its_set(tmp_path: Path) -> None:
+    """A set alone, without anything shared, gives the same numbers to the last bit."""
+    result = swept(tmp_path)
+    study = result.study
+    for row in result.table[result.table["status"] == OK].to_dict("records"):
+        changes = {FAST: row[FAST], ATR: row[ATR], THRESHOLD: row[THRESHOLD]}
+        alone = backtest(candles(), config(changes), start=study.start, end=study.end)
+        expected = [alone.metrics[name] for name in METRICS if name in alone.metrics]
+
+        assert [row[name] for name in METRICS if name in alone.metrics] == pytest.approx(
+            expected, rel=0, abs=0, nan_ok=True
+        )
+
+
+def test_table_has_a_row_for_every_set_in_the_order_of_the_grid(tmp_path: Path) -> None:
+    """Invalid sets are there with the reason, and no trial."""
+    table = swept(tmp_path).table
+
+    assert table["set"].tolist() == list(range(12))
+    assert (table[FAST] == 300).sum() == 4
+    assert set(table.loc[table[FAST] == 300, "status"]) == {INVALID}
+    assert table.loc[table[FAST] == 300, "problem"].str.contains("must be below").all()
+    assert len(TrialLedger(tmp_path)) == 8
+
+
+@pytest.mark.parametrize("per_portion", [1, 3, 64])
+def test_table_is_the_same_however_it_was_cut(tmp_path: Path, per_portion: int) -> None:
+    """And in whatever order the portions came."""
+
+    def backwards(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+        yield from in_this_process(study, portions[::-1])
+
+    plain = swept(tmp_path / "plain")
+    other = swept(tmp_path / "other", per_portion=per_portion, workers=backwards)
+
+    pd.testing.assert_frame_equal(plain.table, other.table, check_exact=True)
+    assert plain.to_mapping() == other.to_mapping()
+
+
+def test_a_stopped_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
+    """What has landed is not evaluated again, and the result is as if nothing had happened."""
+
+    class StoppedError(Exception):
+        pass
+
+    def stopped(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+        yield from itertools.islice(in_this_process(study, portions), 2)
+        raise StoppedError
+
+    evaluated: list[PlannedSet] = []
+
+    def watched(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+        evaluated.extend(one for portion in portions for one in portion)
+        yield from in_this_process(study, portions)
+
+    whole = swept(tmp_path / "whole")
+    with pytest.raises(StoppedError):
+        swept(tmp_path / "torn", workers=stopped, per_portion=3)
+    assert len(TrialLedger(tmp_path / "torn")) == 6
+    resumed = swept(tmp_path / "torn", workers=watched)
+    again = swept(tmp_path / "torn", workers=watched)
+
+    assert len(evaluated) == 2
+    pd.testing.assert_frame_equal(whole.table, resumed.table, check_exact=True)
+    assert resumed.to_mapping() == whole.to_mapping() == again.to_mapping()
+
+
+def test_a_part_torn_by_a_crash_is_not_there(tmp_path: Path) -> None:
+    """It is written beside and renamed; what lies beside is never read."""
+    study, _, _ = planned()
+    parts = Parts(tmp_path, study.fingerprint)
+    parts.write([Evaluation("a", OK, "", (0.0,) * len(METRICS), np.zeros(3))])
+    (parts.folder / ".b.123.tmp").write_bytes(b"PAR1 half of it")
+
+    assert [one.key for one in parts.evaluations()] == ["a"]
+
+
+def test_lost_portions_are_an_error_that_keeps_what_was_done(tmp_path: Path) -> None:
+    """The second run does the rest."""
+
+    def losing(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+        yield from in_this_process(study, portions[1:])
+        raise WorkersLost("1 of 3 portions could not be evaluated")
+
+    with pytest.raises(TfError, match="1 of 3"):
+        swept(tmp_path, workers=losing, per_portion=3)
+
+    assert len(TrialLedger(tmp_path)) == 5
+    pd.testing.assert_frame_equal(
+        swept(tmp_path).table, swept(tmp_path / "other").table, check_exact=True
+    )
+
+
+def test_every_trial_ever_made_in_the_folder_counts(tmp_path: Path) -> None:
+    """A second grid deflates the first one's best; the same grid again does not."""
+    first = swept(tmp_path)
+    again = swept(tmp_path)
+    swept(tmp_path, {FAST: [10, 12, 14, 16, 18, 22, 24], CAP: [0.5, 0.6, 0.7]})
+    later = swept(tmp_path)
+
+    assert first.judgement.trials == again.judgement.trials
+    assert first.judgement.trials.n_trials == 8
+    assert later.judgement.trials.n_trials == 8 + 21
+    pd.testing.assert_frame_equal(first.table, later.table)
+
+
+def test_failed_trials_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying counts, not only succeeding; and they are not tried again."""
+    from tf_lib.research import evaluate as module
+
+    real = module.backtest
+
+    def sometimes(*args: Any, **settings: Any) -> Any:
+        if args[1].risk_and_sizing.cap_high > 0.75:
+            raise HaltRun("no solution")
+        return real(*args, **settings)
+
+    monkeypatch.setattr(module, "backtest", sometimes)
+    result = swept(tmp_path, {CAP: [0.7, 0.8, 0.9]})
+    swept(tmp_path, {CAP: [0.7, 0.8, 0.9]})
+
+    assert result.counts == {"failed": 2, "ok": 1}
+    assert len(TrialLedger(tmp_path)) == 3
+    assert result.best["set"] == 0
+    with pytest.raises(HaltRun, match=r"every one of 2 sets failed; .*no solution"):
+        swept(tmp_path, {CAP: [0.8, 0.9]})
+
+
+def test_judgement_follows_from_the_ledger_and_the_returns(tmp_path: Path) -> None:
+    """Deflated Sharpe and overfitting worked out again from the parts, all at once."""
+    result = swept(tmp_path)
+    ledger = TrialLedger(tmp_path)
+    good = result.table[result.table["status"] == OK]
+    pieces = Parts(tmp_path, result.study.fingerprint).returns(frozenset(good["key"]))
+    rows = {k: row for piece in pieces for k, row in zip(piece.keys, piece.values, strict=True)}
+    returns = np.stack([rows[key] for key in good["key"]], axis=1)
+    sharpes = returns.mean(axis=0) / returns.std(axis=0, ddof=1)
+    moments = sharpe_moments(np.ascontiguousarray(returns[:, sharpes.argmax()]))
+    found = result.judgement
+
+    assert found.deflated == pytest.approx(
+        deflated_sharpe(moments, n_trials=8, trial_variance=float(sharpes.var(ddof=1)))
+    )
+    assert ledger.sharpe_variance == pytest.approx(float(sharpes.var(ddof=1)))
+    n_blocks = usual_plans(result.study.n_days).n_blocks
+    whole = probability_of_overfitting(block_sums(returns, n_blocks))
+    assert found.overfitting is not None
+    assert found.overfitting.probability == whole.probability
+    assert found.moments.sharpe * 365**0.5 == pytest.approx(float(good["sharpe"].max()))
+
+
+def test_choices_of_a_walk_forward_by_a_plain_loop() -> None:
+    """Sets arrive in two helpings; the best in training is chosen, the first of equals."""
+    random = np.random.default_rng(4)
+    returns = random.normal(0, 0.01, (6, 200))
+    returns[4] = returns[1]
+    folds = walk_forward_folds(200, WalkForward(60, 40, purge_rows=5))
+    watcher = BestPerFold(folds)
+    watcher.see([5, 4, 3], returns[[5, 4, 3]])
+    watcher.see([2, 1, 0], returns[[2, 1, 0]])
+    for choice, fold in zip(watcher.chosen, folds, strict=True):
+        train = returns[:, fold.train]
+        sharpe = [float(row.mean() / row.std(ddof=1)) for row in train]
+        best = min(range(6), key=lambda number: (-sharpe[number], number))
+
+        assert choice.number == best
+        assert choice.train_sharpe == pytest.approx(sharpe[best])
+        np.testing.assert_array_equal(choice.test_returns, returns[best, fold.test])
+
+
+def test_paths_of_cross_validation_cover_every_day_with_choices_that_did_not_see_it() -> None:
+    """With one single set every path is its own returns, so that all Sharpe ratios agree."""
+    returns = np.random.default_rng(6).normal(0.001, 0.01, (1, 230))
+    plans = Plans(None, None, CombinatorialPurged(6, 2, purge_rows=3, embargo_rows=3), 0)
+    found = select([Returns(("a",), returns)], {"a": 0}, 230, plans)
+    expected = returns.mean() / returns.std(ddof=1)
+
+    assert found.path_sharpes.tolist() == pytest.approx([expected] * 5)
+    assert found.blocks is None
+
+
+def test_skill_passes_and_noise_does_not() -> None:
+    """One set with an edge among skill-less ones is found on all days alike."""
+    random = np.random.default_rng(12)
+    noise = random.normal(0.0, 0.01, (20, 900))
+    skilled = noise.copy()
+    skilled[7] += 0.0025
+    verdicts = []
+    for returns in (noise, skilled):
+        keys = tuple(str(n) for n in range(20))
+        places = {key: int(key) for key in keys}
+        found = select([Returns(keys, returns)], places, 900, usual_plans(900))
+        sharpes = returns.mean(axis=1) / returns.std(axis=1, ddof=1)
+        count = TrialCount(20, float(sharpes.var(ddof=1)))
+        verdicts.append(judge(returns[sharpes.argmax()], found, count))
+
+    assert [one.passed for one in verdicts] == [False, True]
+    assert "likely luck" in verdicts[0].verdict
+    assert "may be the luck of 20 trials" in verdicts[0].warnings[0]
+    assert verdicts[1].warnings == ()
+
+
+def test_few_days_leave_out_what_they_cannot_tell(tmp_path: Path) -> None:
+    """Thirty days make neither a walk nor blocks, and the verdict says luck."""
+    study, sets, grid = planned()
+    short = planned(span=(study.end.replace(day=1), study.end))
+    result = run_sweep(short[0], short[1], grid, tmp_path)
+
+    assert result.judgement.overfitting is None
+    assert result.judgement.rolling == ()
+    assert result.to_mapping()["walk_forward_rolling_sharpe"] is None
+    assert not result.judgement.passed
+    assert sets
+
+
+def test_progress_is_told_as_results_land(tmp_path: Path) -> None:
+    """Done, in all, and the best so far; the last call says all."""
+    told: list[tuple[int, int, float]] = []
+    result = swept(tmp_path, per_portion=3, progress=lambda *said: told.append(said))
+
+    assert [done for done, _, _ in told] == [3, 6, 8]
+    assert told[-1][2] == pytest.approx(float(result.best["sharpe"]))

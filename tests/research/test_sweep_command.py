@@ -1,0 +1,90 @@
+"""The command: files a person and a program can read, and bad input said plainly."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.research.sweeping import FAST, write_inputs
+from tf_lib.drivers.sweep import SweepPlace, sweep_command
+from tf_lib.errors import BarsError, ParameterError
+
+GRID = f"{FAST}: [10, 20, 300]\nrisk_and_sizing.atr_multiplier: {{low: 1.5, high: 2.5, n: 2}}\n"
+
+
+def test_files_of_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table, the summary, the page; the verdict on the terminal as plain as it can be."""
+    config, grid, candles = write_inputs(tmp_path, GRID)
+    out = tmp_path / "out"
+
+    assert sweep_command(config, grid, candles, out, n_workers=1) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    table = pd.read_csv(out / "results.csv")
+    said = capsys.readouterr()
+    assert summary["n_sets"] == len(table) == 6
+    assert summary["sets"] == {"invalid": 2, "ok": 4}
+    assert summary["n_trials"] == 4
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(out / "results.parquet"), table.fillna({"problem": "", "key": ""})
+    )
+    assert summary["best"]["set"] == table["sharpe"].idxmax()
+    assert summary["passed"] == (not summary["warnings"])
+    assert ("WARNING" in said.out) == (not summary["passed"])
+    assert "2 invalid" in said.err
+    page = (out / "report.html").read_text()
+    assert page.count("<img ") >= 3
+    assert "http" not in page
+    assert "must be below slow_mavg" in page
+    assert (out / "walk_forward.csv").read_text().startswith("kind,from,to,set,train_sharpe")
+
+
+def test_a_span_of_its_own(tmp_path: Path) -> None:
+    """First and last day can be given."""
+    config, grid, candles = write_inputs(tmp_path, f"{FAST}: [10, 20]\n")
+    span = {"start": dt.date(2023, 1, 1), "end": dt.date(2023, 6, 30)}
+    sweep_command(config, grid, candles, tmp_path / "out", n_workers=1, **span)
+
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["days"] == ["2023-01-01", "2023-06-30"]
+    assert summary["n_days"] == 181
+
+
+def test_bad_input_is_said_and_nothing_is_written(tmp_path: Path) -> None:
+    """An unknown path, an empty grid, days that never meet, no such folder, no worker."""
+    config, grid, candles = write_inputs(tmp_path, "signals.moving_average.fast: [1]\n")
+    out = tmp_path / "out"
+    with pytest.raises(ParameterError, match=r"g\.yaml: .*did you mean"):
+        sweep_command(config, grid, candles, out)
+    grid.write_text("sets: []\n")
+    with pytest.raises(ParameterError, match="the grid is empty"):
+        sweep_command(config, grid, candles, out)
+    grid.write_text(f"{FAST}: [10]\n")
+    early = dt.date(2010, 1, 1), dt.date(2011, 1, 1)
+    with pytest.raises(BarsError, match="no day in common"):
+        sweep_command(config, grid, candles, out, start=early[0], end=early[1])
+    with pytest.raises(ParameterError, match="ends before that"):
+        sweep_command(config, grid, candles, out, start=early[1], end=early[0])
+    with pytest.raises(BarsError, match="no such candle folder"):
+        sweep_command(config, grid, tmp_path / "absent", out)
+    with pytest.raises(ParameterError, match="--workers must be at least 1, got 0"):
+        SweepPlace(n_workers=0)
+
+    assert not out.exists()
+
+
+def test_a_daily_run_never_pays_for_dask() -> None:
+    """Neither the command line nor the sweep's own modules import it before it is used."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, tf_lib.drivers.cli, tf_lib.drivers.sweep, tf_lib.research.sweep;"
+        "print([name for name in ('dask', 'distributed') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

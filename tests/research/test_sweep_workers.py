@@ -1,0 +1,115 @@
+"""Worker processes: the same bytes as in one process, also when one is killed half-way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.research.sweeping import swept
+from tf_lib.drivers.sweep import write_sweep
+from tf_lib.errors import ParameterError
+from tf_lib.research.evaluate import Evaluation
+from tf_lib.research.study import Study
+from tf_lib.research.workers import WorkersLost, cluster_at, local_workers, on_dask
+
+FILES = ("results.csv", "results.parquet", "walk_forward.csv", "summary.json")
+# What Dask itself does when a worker dies under it is not ours to mend.
+pytestmark = pytest.mark.filterwarnings("ignore:::distributed", "ignore:::tornado")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with local_workers(2) as connected:
+        yield connected
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def collect(arriving: Iterator[list[Evaluation]], landed: list[Evaluation]) -> None:
+    for evaluations in arriving:
+        landed.extend(evaluations)
+
+
+def test_a_killed_worker_changes_no_byte(tmp_path: Path, client: Any) -> None:
+    """Two worker processes, one killed after the first portion has landed."""
+    killed: list[int] = []
+
+    def with_a_kill(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+        for landed in on_dask(client, study, portions):
+            if not killed:
+                victim = next(iter(client.run(os.getpid).values()))
+                os.kill(victim, signal.SIGKILL)
+                killed.append(victim)
+            yield landed
+
+    write_sweep(swept(tmp_path / "one", per_portion=1), tmp_path / "one")
+    write_sweep(swept(tmp_path / "two", per_portion=1, workers=with_a_kill), tmp_path / "two")
+
+    assert killed
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_cluster_is_used_by_its_address_and_left_running(tmp_path: Path, client: Any) -> None:
+    """Any Dask cluster will do; a study that was lost with its worker is sent again."""
+
+    def elsewhere(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+        with cluster_at(client.scheduler.address) as connected:
+            yield from on_dask(connected, study, portions)
+
+    result = swept(tmp_path / "cluster", workers=elsewhere, per_portion=2)
+    plain = swept(tmp_path / "plain")
+
+    pd.testing.assert_frame_equal(result.table, plain.table, check_exact=True)
+    assert client.submit(os.getpid).result() != os.getpid()
+
+
+def test_what_no_worker_can_do_is_said_after_the_rest_has_landed(client: Any) -> None:
+    """An error of ours in one portion costs that portion only."""
+    from tests.research.sweeping import planned
+
+    study, sets, _ = planned()
+    good = [one for one in sets if one.key]
+    portions: list[Any] = [(good[0],), ("not a set",), (good[1],)]
+    landed: list[Evaluation] = []
+    with pytest.raises(WorkersLost, match="1 of 3 portions"):
+        collect(on_dask(client, study, portions), landed)
+
+    assert {one.key for one in landed} == {good[0].key, good[1].key}
+
+
+def test_a_scheduler_that_is_not_there_is_said_in_bounded_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A port of this machine that nobody listens on."""
+    from tf_lib.research import workers
+
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    with (
+        pytest.raises(ParameterError, match=rf"--scheduler tcp://127.0.0.1:{port}: there is no"),
+        cluster_at(f"tcp://127.0.0.1:{port}"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", ["nonsense://x", "tcp://"])
+def test_an_address_that_means_nothing_is_a_bad_parameter(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a traceback."""
+    from tf_lib.research import workers
+
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
+    with pytest.raises(ParameterError, match="--scheduler"), cluster_at(address):
+        pass

@@ -1,0 +1,100 @@
+"""
+Parts: the results of a sweep on disk, one file per portion, as they land.
+
+Part of a sweep (evaluations -> *parts* -> verdict). A part is written beside its place and
+renamed, so that it is whole or not there; a sweep that was stopped finds in them what is done.
+Parts are read one at a time: memory does not grow with the number of sets.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tf_lib.core.arrays import FloatArray
+from tf_lib.research.evaluate import METRICS, Evaluation
+from tf_lib.research.set_keys import digest
+from tf_lib.research.trials import OK
+
+_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("status", pa.string()),
+        ("problem", pa.string()),
+        ("metrics", pa.list_(pa.float64())),
+        ("returns", pa.list_(pa.float64())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Daily returns of some sets, (n_sets, n_days), with their keys."""
+
+    keys: tuple[str, ...]
+    values: FloatArray
+
+
+class Parts:
+    """The parts of one study in one folder."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.folder = folder / "parts" / fingerprint
+
+    def write(self, evaluations: Sequence[Evaluation]) -> Path:
+        """Write one portion; the same portion again is the same file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{digest(*(one.key for one in evaluations))}.parquet"
+        table = pa.table(
+            {
+                "key": [one.key for one in evaluations],
+                "status": [one.status for one in evaluations],
+                "problem": [one.problem for one in evaluations],
+                "metrics": [list(one.metrics) for one in evaluations],
+                "returns": [one.returns for one in evaluations],
+            },
+            schema=_SCHEMA,
+        )
+        beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
+        pq.write_table(table, beside)
+        beside.replace(path)
+        return path
+
+    def evaluations(self) -> Iterator[Evaluation]:
+        """Yield what is done, without the returns."""
+        for path in self._paths():
+            table = pq.read_table(path, columns=["key", "status", "problem", "metrics"])
+            for row in table.to_pylist():
+                metrics = tuple(float("nan") if m is None else m for m in row["metrics"])
+                if len(metrics) == len(METRICS):
+                    yield Evaluation(
+                        row["key"], row["status"], row["problem"], metrics, np.empty(0)
+                    )
+
+    def returns(self, wanted: frozenset[str]) -> Iterator[Returns]:
+        """Yield the returns of the sets wanted, part by part, each set once."""
+        seen: set[str] = set()
+        for path in self._paths():
+            table = pq.read_table(path, columns=["key", "status", "returns"])
+            rows = [
+                (key, row)
+                for row, (key, status) in enumerate(
+                    zip(table["key"].to_pylist(), table["status"].to_pylist(), strict=True)
+                )
+                if status == OK and key in wanted and key not in seen
+            ]
+            if not rows:
+                continue
+            seen.update(key for key, _ in rows)
+            column = table["returns"].combine_chunks()
+            lists = [column[row].values.to_numpy(zero_copy_only=False) for _, row in rows]
+            yield Returns(tuple(key for key, _ in rows), np.stack(lists))
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("*.parquet"))

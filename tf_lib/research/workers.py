@@ -1,0 +1,146 @@
+"""
+Workers: where the portions of a sweep are evaluated: this process, local ones, or a cluster.
+
+Part of a sweep (study -> *evaluations* -> parts). Portions are independent and come back in any
+order. What a lost worker had in hand is evaluated again by another; nothing else is lost. Dask
+is imported only when it is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tf_lib.errors import ParameterError, TfError
+from tf_lib.research.evaluate import Evaluation, evaluate
+from tf_lib.research.study import PlannedSet, Study
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Portion = tuple[PlannedSet, ...]
+CONNECT_SECONDS = 10
+FIRST_WORKER_SECONDS = 30
+_RETRIES = 3
+
+
+class WorkersLost(TfError):
+    """Some portions could not be evaluated; what was done is kept, a second run does the rest."""
+
+
+def in_this_process(study: Study, portions: Sequence[Portion]) -> Iterator[list[Evaluation]]:
+    """Yield what comes of each portion, one after the other."""
+    for portion in portions:
+        yield evaluate(study, portion)
+
+
+def on_dask(
+    client: Client, study: Study, portions: Sequence[Portion]
+) -> Iterator[list[Evaluation]]:
+    """
+    Yield what comes of each portion as it is done.
+
+    Raises
+    ------
+    WorkersLost
+        When all that could be done has been yielded, if a portion failed on worker after worker.
+    """
+    with warnings.catch_warnings():
+        # Bars of hundreds of products are large, and go to each worker only once.
+        warnings.filterwarnings("ignore", message="Sending large graph")
+        # A task, not scattered data: should all its holders be lost, it is simply run again.
+        shared = client.submit(_itself, study, key=f"study-{study.fingerprint}")
+        waiting = {
+            client.submit(evaluate, shared, portion, pure=False, retries=_RETRIES): portion
+            for portion in portions
+        }
+    lost: list[str] = []
+    for future in _dask().as_completed(list(waiting)):
+        error = future.exception()
+        if error is None:
+            yield future.result()
+        else:
+            lost.append(f"{type(error).__name__}: {error}".splitlines()[0])
+        waiting.pop(future)
+        future.release()
+    if lost:
+        raise WorkersLost(
+            f"{len(lost)} of {len(portions)} portions could not be evaluated, the first because "
+            f"of {lost[0]}; what was done is kept, start the sweep again for the rest"
+        )
+
+
+def _itself(study: Study) -> Study:
+    return study
+
+
+def _dask() -> Any:
+    """Return the library as it is: it is typed only in part."""
+    import distributed
+
+    return distributed
+
+
+@contextlib.contextmanager
+def local_workers(n_workers: int | None = None) -> Iterator[Client]:
+    """
+    Start worker processes on this machine, and end them.
+
+    Parameters
+    ----------
+    n_workers : int, optional
+        Default: one for each processor this process may use.
+    """
+    count = n_workers or available_processors()
+    with tempfile.TemporaryDirectory(prefix="tf_sweep_") as scratch:
+        settings: dict[str, Any] = {
+            "n_workers": count,
+            "threads_per_worker": 1,
+            "processes": True,
+            "host": "127.0.0.1",
+            "dashboard_address": None,
+            "local_directory": scratch,
+            "memory_limit": 0,
+            "silence_logs": 50,
+        }
+        with _dask().LocalCluster(**settings) as cluster, _dask().Client(cluster) as client:
+            yield client
+
+
+def available_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def cluster_at(address: str) -> Iterator[Client]:
+    """
+    Connect to a running scheduler, and leave it running.
+
+    Raises
+    ------
+    ParameterError
+        If the address cannot be read or reached in 10 seconds, or no worker is there in 30.
+    """
+    try:
+        client = _dask().Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ParameterError(
+            f"--scheduler {address}: there is no Dask scheduler that answers within "
+            f"{CONNECT_SECONDS} seconds ({type(error).__name__}: {error})".splitlines()[0]
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=FIRST_WORKER_SECONDS)
+        except TimeoutError as error:
+            raise ParameterError(
+                f"--scheduler {address}: the scheduler has no worker, none came within "
+                f"{FIRST_WORKER_SECONDS} seconds"
+            ) from error
+        yield client
