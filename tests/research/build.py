@@ -119,3 +119,44 @@ def lived(
         start=history.day(BEFORE),
         precomputed=history,
     )
+
+
+# Price at the start and tick of a market that jumps.
+WILD = {
+    "BTC-USD": (20_000.0, "0.01"),
+    "ETH-USD": (900.0, "0.01"),
+    "SOL-USD": (20.0, "0.01"),
+    "ADA-USD": (0.02, "0.0001"),
+    "AVAX-USD": (9.0, "0.01"),
+    "DOGE-USD": (0.004, "0.00001"),
+    "LTC-USD": (60.0, "0.01"),
+}
+
+
+def wild_candles(seed: int, n_days: int = 700) -> dict[str, pd.DataFrame]:
+    """A market that trends for weeks, jumps overnight on one day in twelve, and misses days."""
+    random = np.random.default_rng(seed)
+    drift = random.choice([-0.012, 0.0, 0.016], n_days // 50 + 1).repeat(50)[:n_days]
+    days = pd.date_range("2020-01-01", periods=n_days, tz="UTC", name="date")
+    made = {}
+    for ticker, (price, tick) in WILD.items():
+        jumps = np.where(random.random(n_days) < 0.08, random.normal(0, 0.12, n_days), 0.0)
+        moves = drift * random.normal(0.5, 0.3, n_days) + random.normal(0, 0.025, n_days)
+        close = price * np.exp(np.cumsum(jumps + moves))
+        opened = close / np.exp(moves)
+        reach = 1 + np.abs(random.normal(0, 0.015, (2, n_days)))
+        columns = {
+            "open": opened,
+            "high": np.maximum(opened, close) * reach[0],
+            "low": np.minimum(opened, close) / reach[1],
+            "close": close,
+        }
+        frame = pd.DataFrame(columns, index=days).map(lambda p, t=float(tick): max(p, 5 * t))
+        decimals = len(tick.split(".")[1])
+        frame = frame.round(decimals)
+        frame["high"] = frame[["open", "high", "close"]].max(axis=1)
+        frame["low"] = frame[["open", "low", "close"]].min(axis=1)
+        frame["volume"] = 1000.0
+        made[ticker] = frame[random.random(n_days) > 0.01]
+    made["SOL-USD"] = made["SOL-USD"].drop(made["SOL-USD"].loc["2021-02-24":"2021-03-02"].index)
+    return made
