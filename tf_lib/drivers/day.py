@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from tf_lib.core.account import Account
-from tf_lib.core.decision import Decision, covariance_at
+from tf_lib.core.decision import Decision, covariance_at, is_cooling
 from tf_lib.core.market import Bars
 from tf_lib.core.records import Reason, Side
 from tf_lib.core.signals import Signals, signals
@@ -391,9 +391,10 @@ _SHOWN_ABOVE = ("data_ok", "current_notional", "target_notional", "reason")
 
 
 def _cooldown_left(account: Account, ticker: str, day: Day) -> int:
-    start = account.cooldowns.get(ticker) or day.decision.cooldowns_started.get(ticker)
+    starts = [account.cooldowns.get(ticker), day.decision.cooldowns_started.get(ticker)]
+    start = max((one for one in starts if one is not None), default=None)
     length = day.config.execution_and_costs.cooldown_counter_threshold
-    if start is None or not 0 <= (day.day - start).days < length:
+    if start is None or not is_cooling(start, day.day, days=length):
         return 0
     return length - (day.day - start).days
 

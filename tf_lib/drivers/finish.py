@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tf_lib.core.decision import is_cooling
 from tf_lib.edge.files import read_json_lines
 from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_state import LedgerState
@@ -34,6 +35,7 @@ class RunFacts:
     attempt: int
     is_dry: bool
     exit_code: int
+    cooldown_days: int
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -73,7 +75,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
         "orders": orders,
         "stops": stops,
         "rejects": [r for r in orders if r.get("status") == "refused"] + _refused_sends(folder),
-        "cooldowns": _cooldowns(ledger, account),
+        "cooldowns": _cooldowns(ledger, account, facts),
         "data_quality": _data_quality(folder, decision),
         "errors": folder.logs.read("errors"),
         "problems": list(facts.problems),
@@ -176,10 +178,13 @@ def _trades(decision: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cooldowns(ledger: LedgerState, account: Mapping[str, Any]) -> dict[str, str]:
+def _cooldowns(ledger: LedgerState, account: Mapping[str, Any], facts: RunFacts) -> dict[str, str]:
+    """Return the start of each cooldown that still holds."""
+    read = {t: dt.date.fromisoformat(start) for t, start in account.get("cooldowns", {}).items()}
     return {
-        **account.get("cooldowns", {}),
-        **{ticker: day.isoformat() for ticker, day in sorted(ledger.cooldowns.items())},
+        ticker: start.isoformat()
+        for ticker, start in sorted({**read, **ledger.cooldowns}.items())
+        if is_cooling(start, facts.day, days=facts.cooldown_days)
     }
 
 

@@ -327,6 +327,7 @@ class _Runner:
             attempt.number,
             attempt.is_dry,
             code,
+            self.config.execution_and_costs.cooldown_counter_threshold,
             [problem] if problem else [],
         )
         _write_journal(folder, ledger, attempt.day)

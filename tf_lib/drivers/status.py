@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tf_lib.core.decision import is_cooling
 from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.ledger import FILE_NAME, Ledger
@@ -49,7 +50,7 @@ def _facts(folder: ProfileFolder, state: LedgerState, cooldown_days: int) -> dic
         "cooldowns": {
             ticker: start.isoformat()
             for ticker, start in sorted(state.cooldowns.items())
-            if 0 <= (today - start).days < cooldown_days
+            if is_cooling(start, today, days=cooldown_days)
         },
         "locked": dict(state.locked),
         "bare_now": {p: since.isoformat() for p, since in state.bare_since.items()},

@@ -1,0 +1,105 @@
+"""The crontab lines hit 00:01 UTC once on every day of two years, in any zone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.drivers.profile import PROJECT, command
+
+ZONES = ("America/New_York", "Europe/Berlin", "UTC", "Asia/Kolkata", "Australia/Lord_Howe")
+START, DAYS = dt.date(2026, 1, 1), 730
+
+
+def lines_in(zone: str) -> list[str]:
+    """Return what `tf cron` prints on a machine of that zone."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from tf_lib.drivers.cron import crontab; print(crontab())"],
+        cwd=PROJECT,
+        env=os.environ | {"TZ": zone},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line for line in done.stdout.splitlines() if not line.startswith("#")]
+
+
+def daily(lines: list[str]) -> list[tuple[int, int]]:
+    """Return (hour, minute) of the lines that start the daily run."""
+    runs = [line.split() for line in lines if "run_papermill.sh" in line]
+    assert all(words[2:5] == ["*", "*", "*"] for words in runs)
+    return [(int(words[1]), int(words[0])) for words in runs]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_exactly_one_line_hits(zone: str) -> None:
+    """Local time of 00:01 UTC is that of one line, also around both changes of the clock."""
+    times = daily(lines_in(zone))
+    assert len(times) == len(set(times))
+    for number in range(DAYS):
+        moment = dt.datetime.combine(
+            START + dt.timedelta(days=number), dt.time(0, 1), tzinfo=dt.UTC
+        )
+        local = moment.astimezone(ZoneInfo(zone))
+
+        assert [(local.hour, local.minute)].count((local.hour, local.minute)) == 1
+        assert times.count((local.hour, local.minute)) == 1, (zone, moment)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_no_other_moment_passes_the_gate(zone: str) -> None:
+    """The line that does not hit starts outside 00:00 to 00:05 UTC, so a day runs once."""
+    times, hits = daily(lines_in(zone)), 0
+    for number in range(DAYS):
+        day = START + dt.timedelta(days=number)
+        for hour, minute in times:
+            for fold in (0, 1):
+                local = dt.datetime.combine(
+                    day, dt.time(hour, minute, fold=fold), tzinfo=ZoneInfo(zone)
+                )
+                utc = local.astimezone(dt.UTC)
+                # An hour that is left out has no such local time, and fold 1 is the same moment
+                # as fold 0 on all days but one.
+                is_real = utc.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local.replace(
+                    tzinfo=None, fold=0
+                )
+                is_second = fold == 1 and utc != local.replace(fold=0).astimezone(dt.UTC)
+                if is_real and (fold == 0 or is_second) and utc.hour == 0 and utc.minute <= 5:
+                    hits += 1
+    # The first or the last local day may have its 00:01 UTC just outside the span.
+    assert DAYS - 1 <= hits <= DAYS + 1
+
+
+def test_new_york_as_in_the_runbook() -> None:
+    """19:01 and 20:01 local."""
+    assert sorted(daily(lines_in("America/New_York"))) == [(19, 1), (20, 1)]
+
+
+def test_utc_has_one_line() -> None:
+    """No summer time, no second line."""
+    assert daily(lines_in("UTC")) == [(0, 1)]
+
+
+def test_lines_name_the_script_of_this_folder() -> None:
+    """Whole paths, the live profile, and the guard; quoted, so that a space does no harm."""
+    code, said = command("cron")
+
+    assert code == 0
+    assert f"{PROJECT}/scripts/run_papermill.sh --profile live" in said
+    assert "-m tf_lib guard --profile live" in said
+
+
+def test_a_path_with_a_space_is_quoted() -> None:
+    """cron gives the line to a shell."""
+    from pathlib import Path
+
+    from tf_lib.drivers.cron import crontab
+
+    text = crontab(root=Path("/home/me/my project"), offsets=(0,))
+
+    assert "1 0 * * * '/home/me/my project/scripts/run_papermill.sh' --profile live" in text
