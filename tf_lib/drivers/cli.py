@@ -150,6 +150,34 @@ def backtest(
 
 
 @app.command()
+def sweep(
+    config: ConfigOption,
+    grid: Annotated[Path, typer.Option("--grid", help="Parameter paths and their values.")],
+    candles: CandlesOption,
+    out: Annotated[Path, typer.Option("--out", help="Research folder; a stopped sweep resumes.")],
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="A Dask cluster, tcp://...; else local.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Local processes.")] = None,
+    start: Annotated[str | None, typer.Option("--start")] = None,
+    end: Annotated[str | None, typer.Option("--end")] = None,
+) -> int:
+    """Test many parameter sets, walk forward, and say whether the best one is luck."""
+    from tf_lib.drivers.sweep import sweep_command
+
+    return sweep_command(
+        config,
+        grid,
+        candles,
+        out,
+        scheduler,
+        n_workers=workers,
+        start=_date(start, "--start"),
+        end=_date(end, "--end"),
+    )
+
+
+@app.command()
 def lookahead(config: ConfigOption, candles: CandlesOption) -> int:
     """Prove that no column of any day knows a later bar."""
     from tf_lib.drivers.lookahead import lookahead_command
