@@ -92,7 +92,7 @@ BODIES = JSON | st.fixed_dictionaries(
         "retail_portfolio_id": SCALARS,
     },
 )
-PATHS = st.sampled_from([route.pattern.pattern for route in ROUTES]).flatmap(
+PATHS = st.sampled_from(sorted({route.pattern.pattern for route in ROUTES})).flatmap(
     lambda pattern: (
         st.text(min_size=1, max_size=12) | st.sampled_from(["BTC-USD", "x", "%00"])
     ).map(lambda part: pattern.replace("([^/]+)", part))
@@ -111,7 +111,7 @@ def shared() -> Iterator[SimulatedExchange]:
 
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
-    path=PATHS | st.text(max_size=30),
+    path=PATHS | st.text(max_size=30).map(lambda text: PREFIX + text),
     query=st.dictionaries(QUERY_NAMES, st.lists(QUERY_VALUES, max_size=2), max_size=4),
     body=BODIES,
 )
@@ -119,7 +119,7 @@ def shared() -> Iterator[SimulatedExchange]:
 def test_any_request_gets_a_proper_answer(
     shared: SimulatedExchange, method: str, path: str, query: dict[str, list[str]], body: Any
 ) -> None:
-    status, payload = shared.engine.handle(method, PREFIX + path, query, body)
+    status, payload = shared.engine.handle(method, path, query, body)
     assert status in (200, 400, 403, 404, 405)
     json.dumps(payload)
     if status != 200:

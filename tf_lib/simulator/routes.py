@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from tf_lib.simulator import account_api, history_api, market_api, order_api
+from tf_lib.simulator import account_api, app_api, history_api, market_api, order_api
 from tf_lib.simulator.queries import Request
 from tf_lib.simulator.replies import ApiError
 from tf_lib.simulator.venue import Venue
@@ -29,7 +29,9 @@ class Route:
 
 
 def _route(method: str, path: str, handler: Handler, **flags: bool) -> Route:
-    pattern = re.compile(re.sub(r"\{\w+\}", "([^/]+)", path))
+    """Return a route; paths of the older API begin with ``/v2`` instead of the prefix."""
+    whole = path if path.startswith("/v2/") else f"{PREFIX}{path}"
+    pattern = re.compile(re.sub(r"\{\w+\}", "([^/]+)", whole))
     return Route(method, pattern, handler, **flags)
 
 
@@ -62,6 +64,24 @@ ROUTES = (
     _route("GET", "/orders/historical/batch", history_api.list_orders),
     _route("GET", "/orders/historical/fills", history_api.list_fills),
     _route("GET", "/orders/historical/{id}", history_api.get_order),
+    _route("POST", "/orders/close_position", app_api.close_position),
+    _route("GET", "/payment_methods/{id}", app_api.payment_method),
+    _route("POST", "/convert/quote", app_api.conversion),
+    _route("GET", "/convert/trade/{id}", app_api.conversion),
+    _route("POST", "/convert/trade/{id}", app_api.conversion),
+    _route("GET", "/cfm/balance_summary", app_api.futures_balance),
+    _route("GET", "/cfm/positions", app_api.futures_positions),
+    _route("GET", "/cfm/positions/{id}", app_api.futures_position),
+    _route("GET", "/v2/time", app_api.time, is_public=True),
+    _route("GET", "/v2/currencies", app_api.currencies, is_public=True),
+    _route("GET", "/v2/currencies/crypto", app_api.crypto_currencies, is_public=True),
+    _route("GET", "/v2/exchange-rates", app_api.exchange_rates, is_public=True),
+    _route("GET", "/v2/prices/{pair}/{kind}", app_api.price, is_public=True),
+    _route("GET", "/v2/accounts", app_api.accounts),
+    *(
+        _route("GET", f"/v2/accounts/{{id}}/{history}", app_api.account_history)
+        for history in ("transactions", "deposits", "withdrawals", "addresses", "buys", "sells")
+    ),
 )
 
 
@@ -84,12 +104,9 @@ def find_route(method: str, path: str) -> tuple[Route, tuple[str, ...]]:
 
 @lru_cache(maxsize=4096)
 def _look_up(method: str, path: str) -> tuple[tuple[Route, tuple[str, ...]] | None, bool]:
-    if not path.startswith(PREFIX):
-        return None, False
-    local = path.removeprefix(PREFIX)
     has_other_method = False
     for route in ROUTES:
-        match = route.pattern.fullmatch(local)
+        match = route.pattern.fullmatch(path)
         if match and route.method == method:
             return (route, match.groups()), False
         has_other_method = has_other_method or match is not None

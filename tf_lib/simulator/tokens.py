@@ -2,7 +2,7 @@
 Tokens: whether a bearer token entitles to one request.
 
 Judged as Coinbase does, by wall-clock time: signature (ES256 or EdDSA), key name, issuer, and
-the ``uri`` claim, which names method, host and path without the query.
+the ``uri`` claim (or one of ``uris``), which names method, host and path without the query.
 """
 
 from __future__ import annotations
@@ -50,8 +50,13 @@ class TokenCheck:
         return (
             self._is_ours(head, claims)
             and self._is_current(claims)
-            and (claims.get("uri") in {f"{method} {host}{path}" for host in self._hosts})
+            and self._names_request(claims, method, path)
         )
+
+    def _names_request(self, claims: dict[str, Any], method: str, path: str) -> bool:
+        several = claims.get("uris")
+        named = [claims.get("uri"), *(several if isinstance(several, list) else ())]
+        return any(f"{method} {host}{path}" in named for host in self._hosts)
 
     def _is_signed(self, token: str, head: dict[str, Any]) -> bool:
         import jwt
