@@ -70,7 +70,9 @@ def _look(name: str, config: Config, folder: ProfileFolder) -> int:
         with armed(name, config, folder, kind="guard", allows=_sells_only) as connection:
             logs.now = connection.now
             day = connection.now().date()
-            rows = protect_holdings(connection, config, folder.state, logs, day)
+            rows = protect_holdings(
+                connection, config, folder.state, logs, day, may_cancel_intact=False
+            )
             bare = [f"not protected: {line}" for line in failures(rows)]
     except TfError as error:
         alarms.append(f"the guard could not look: {error}")

@@ -24,7 +24,7 @@ class PreviewSession(LiveSession):
 
     mode = "dry"
 
-    def _settle(self) -> None:
+    def _settle_all(self) -> None:
         """Read the orders whose id is known; one without an answer stays open, nothing is sent."""
         for order in self.desk.ledger.state.live_orders():
             if order.order_id:

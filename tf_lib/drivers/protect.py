@@ -10,10 +10,9 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from tf_lib.drivers.live import LiveSession
 from tf_lib.drivers.place import Connection
+from tf_lib.drivers.protecting import Protecting
 from tf_lib.drivers.session import Rows
-from tf_lib.edge.candles import CandleCache
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.run_store import RunLogs
@@ -22,10 +21,21 @@ from tf_lib.parameters import Config
 
 
 def protect_holdings(
-    connection: Connection, config: Config, state: Path, logs: RunLogs, day: dt.date
+    connection: Connection,
+    config: Config,
+    state: Path,
+    logs: RunLogs,
+    day: dt.date,
+    *,
+    may_cancel_intact: bool = True,
 ) -> Rows:
     """
     Settle what is open and put every holding under a stop at the level that is known.
+
+    Parameters
+    ----------
+    may_cancel_intact : bool
+        False for the guard: a core stop that protects stays where it is.
 
     Returns
     -------
@@ -50,12 +60,10 @@ def protect_holdings(
         day=day,
         now=connection.now,
         pause=connection.pause,
-    )
-    session = LiveSession(
-        desk, CandleCache(state / "candles"), lambda: 0.0, protect_only="protection only"
+        may_rebalance=False,
+        may_cancel_intact=may_cancel_intact,
     )
     try:
-        session.settle_and_read()
-        return session.protect()
+        return Protecting(desk=desk, protect_only="protection only").protect_only_now()
     finally:
         ledger.close()

@@ -2,7 +2,8 @@
 The ledger: every intent and outcome of a portfolio, on disk before it counts.
 
 One append-only file of JSON lines, each fsynced before the caller goes on, never moved and
-never rewritten. A torn last line (power loss in mid-write) is dropped on reading.
+never rewritten. A torn last line (power loss in mid-write) is dropped on reading and cut off
+before the next line is written.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Ledger:
         self.now = now
         self.state = LedgerState()
         self.lines: list[dict[str, Any]] = []
-        self._torn = False
+        self._torn_bytes = 0
         for line in self._read():
             self.state.apply(line)
             self.lines.append(line)
@@ -51,20 +52,18 @@ class Ledger:
     def _read(self) -> list[dict[str, Any]]:
         if not self.path.exists():
             return []
-        raw = self.path.read_bytes()
-        pieces = raw.split(b"\n")
-        self._torn = pieces[-1] != b""
+        pieces = self.path.read_bytes().split(b"\n")
+        self._torn_bytes = len(pieces[-1])
         lines: list[dict[str, Any]] = []
         for number, piece in enumerate(pieces[:-1], start=1):
             line = _parse(piece)
-            if line is None and not _is_torn_marker(pieces, number):
+            if line is None:
                 raise StateError(
                     f"{self.path}: line {number} is not JSON: {piece[:80]!r}. The ledger must not "
                     "be edited; restore it from a backup, or move it away to start from what the "
                     "exchange knows (protection only)."
                 )
-            if line is not None:
-                lines.append(line)
+            lines.append(line)
         return lines
 
     def append(self, kind: str, **fields: Any) -> dict[str, Any]:
@@ -83,11 +82,10 @@ class Ledger:
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
                 self._file = os.open(self.path, flags, 0o600)
                 sync_folder(self.path.parent)
-            if self._torn:
-                # Closes the torn line, so that what follows starts on its own.
-                marker = json.dumps({"kind": "torn", "at": self.now().isoformat()})
-                os.write(self._file, f"\n{marker}\n".encode())
-                self._torn = False
+            if self._torn_bytes:
+                # What a power loss left of a line was never acted upon: nothing follows it.
+                os.ftruncate(self._file, os.fstat(self._file).st_size - self._torn_bytes)
+                self._torn_bytes = 0
             self._append((text + "\n").encode())
         except OSError as error:
             raise TfError(f"{self.path}: cannot write the ledger: {error}") from error
@@ -193,8 +191,3 @@ def _parse(piece: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return line if isinstance(line, dict) else None
-
-
-def _is_torn_marker(pieces: list[bytes], number: int) -> bool:
-    following = _parse(pieces[number]) if number < len(pieces) else None
-    return following is not None and following.get("kind") == "torn"

@@ -38,6 +38,16 @@ class OrderRecord:
     last_fill_at: dt.datetime | None = None
     detail: str = ""
     cancel_sent: bool = False
+    cancel_sent_at: dt.datetime | None = None
+    resent_at: dt.datetime | None = None
+    first_fill_at: dt.datetime | None = None
+    working_at: dt.datetime | None = None
+    refusal: str = ""
+
+    @property
+    def last_sent_at(self) -> dt.datetime:
+        """When its request may have gone out last, by any process."""
+        return max(self.intended_at, self.resent_at or self.intended_at)
 
     @property
     def may_be_live(self) -> bool:
@@ -78,6 +88,8 @@ class LedgerState:
     not_protectable: dict[str, dt.date] = field(default_factory=dict)
     bare_since: dict[str, dt.datetime] = field(default_factory=dict)
     bare_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
+    bare_usd_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
+    flat_at: dict[str, dt.datetime] = field(default_factory=dict)
 
     def apply(self, line: Mapping[str, Any]) -> None:
         """Add one line; raise and change nothing when it contradicts what is there."""
@@ -92,6 +104,26 @@ class LedgerState:
             for (on, product), seconds in sorted(self.bare_seconds.items())
             if on == day
         }
+
+    def bare_usd_seconds_on(self, day: dt.date) -> dict[str, float]:
+        """Return seconds without a stop times the value that was without it, per position."""
+        return {
+            product: round(usd_seconds, 2)
+            for (on, product), usd_seconds in sorted(self.bare_usd_seconds.items())
+            if on == day
+        }
+
+    def stops_of_holding(self, product_id: str) -> list[OrderRecord]:
+        """Return the stops that reached the exchange since the holding last rose above dust."""
+        flat_at = self.flat_at.get(product_id)
+        return [
+            order
+            for order in self.orders.values()
+            if order.product_id == product_id
+            and order.key.leg.is_stop
+            and order.order_id
+            and (flat_at is None or order.intended_at > flat_at)
+        ]
 
     def has_mark(self, day: dt.date, mark: str) -> bool:
         """Whether a day carries a mark."""
@@ -175,8 +207,26 @@ def _move(state: LedgerState, line: Mapping[str, Any]) -> None:
     if order is None:
         raise StateError(f"a line moves order {line['client_id']}, which no line intended")
     to = check_move(order.stage, OrderStage(line["to"]), client_id=order.client_id)
-    cancelled = order.cancel_sent or to is OrderStage.CANCEL_SENT
-    _record_facts(state, replace(order, stage=to, cancel_sent=cancelled), line)
+    at = _time(line["at"]) if "at" in line else None
+    order = replace(order, stage=to)
+    if to is OrderStage.CANCEL_SENT:
+        order = replace(order, cancel_sent=True, cancel_sent_at=at)
+    elif to is OrderStage.WORKING:
+        # A cancel that was not taken is none: what ends the order later is not our doing.
+        order = replace(order, cancel_sent=False, working_at=at)
+    _record_facts(state, order, line)
+
+
+def _cancel_repeated(state: LedgerState, line: Mapping[str, Any]) -> None:
+    order = state.orders.get(line["client_id"])
+    if order is not None:
+        state.orders[order.client_id] = replace(order, cancel_sent_at=_time(line["at"]))
+
+
+def _resent(state: LedgerState, line: Mapping[str, Any]) -> None:
+    order = state.orders.get(line["client_id"])
+    if order is not None:
+        state.orders[order.client_id] = replace(order, resent_at=_time(line["at"]))
 
 
 def _facts(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -189,7 +239,7 @@ def _facts(state: LedgerState, line: Mapping[str, Any]) -> None:
 
 def _record_facts(state: LedgerState, order: OrderRecord, line: Mapping[str, Any]) -> None:
     filled = Decimal(line.get("filled_size", order.filled_size))
-    last_fill = line.get("last_fill_at")
+    last_fill, first_fill = line.get("last_fill_at"), line.get("first_fill_at")
     updated = replace(
         order,
         order_id=line.get("order_id", order.order_id),
@@ -197,7 +247,9 @@ def _record_facts(state: LedgerState, order: OrderRecord, line: Mapping[str, Any
         filled_value=Decimal(line.get("filled_value", order.filled_value)),
         fees=Decimal(line.get("fees", order.fees)),
         last_fill_at=_time(last_fill) if last_fill else order.last_fill_at,
+        first_fill_at=_time(first_fill) if first_fill else order.first_fill_at,
         detail=line.get("detail", order.detail),
+        refusal=line.get("refusal", order.refusal),
     )
     base = _base(order.product_id)
     gained = updated.signed_fill - order.signed_fill
@@ -214,6 +266,7 @@ def _level(state: LedgerState, line: Mapping[str, Any]) -> None:
 def _flat(state: LedgerState, line: Mapping[str, Any]) -> None:
     """A holding that fell to dust ends what was remembered of its level."""
     state.levels.pop(line["product"], None)
+    state.flat_at[line["product"]] = _time(line["at"])
 
 
 def _cooldown(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -258,6 +311,8 @@ def _covered(state: LedgerState, line: Mapping[str, Any]) -> None:
         key = (_day(line["day"]), line["product"])
         seconds = max((_time(line["at"]) - since).total_seconds(), 0.0)
         state.bare_seconds[key] = state.bare_seconds.get(key, 0.0) + seconds
+        usd_seconds = seconds * float(line.get("notional", 0))
+        state.bare_usd_seconds[key] = state.bare_usd_seconds.get(key, 0.0) + usd_seconds
 
 
 _HANDLERS = {
@@ -266,6 +321,8 @@ _HANDLERS = {
     "plan": _plan,
     "intent": _intent,
     "move": _move,
+    "resent": _resent,
+    "cancel_repeated": _cancel_repeated,
     "facts": _facts,
     "level": _level,
     "flat": _flat,

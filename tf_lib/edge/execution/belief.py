@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 
 from tf_lib.core.client_ids import Leg
+from tf_lib.core.order_life import OrderStage
 from tf_lib.core.records import ZERO, Holding, Product, Side
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.errors import ExchangeError, UnknownState
@@ -35,15 +37,36 @@ class Belief:
         Held or possibly held, but the figures contradict each other: no cancel, no trade.
     changed : mapping of product to why
         The holding changed without us: covered and reported, not rebalanced until released.
+    pending : mapping of product to why
+        An order of ours whose end is not known may explain the difference: covered, not traded.
+    expected : mapping of currency to Decimal
+        What our own record says of a holding that is unknown.
     """
 
     accounts: Mapping[str, Holding]
     unknown: Mapping[str, str] = field(default_factory=dict)
     changed: Mapping[str, str] = field(default_factory=dict)
+    pending: Mapping[str, str] = field(default_factory=dict)
+    expected: Mapping[str, Decimal] = field(default_factory=dict)
 
     def holding(self, product: Product) -> Holding:
         """Return what is owned of a product's base; no row means none was ever owned."""
         return self.accounts.get(product.base_currency, NOTHING)
+
+    def most(self, product: Product) -> Decimal:
+        """Return the most units that may be owned: unknown is never zero."""
+        listed = self.holding(product).total
+        if product.product_id not in self.unknown:
+            return listed
+        return max(listed, self.expected.get(product.base_currency, ZERO))
+
+
+class Doubt(StrEnum):
+    """What a figure that does not fit may mean."""
+
+    UNKNOWN = "unknown"
+    CHANGED = "changed"
+    PENDING = "pending"
 
 
 def read_accounts(desk: Desk) -> Mapping[str, Holding]:
@@ -59,37 +82,64 @@ def read_accounts(desk: Desk) -> Mapping[str, Holding]:
     raise UnknownState(f"holdings could not be read in {_TRIES} tries: {problem}") from problem
 
 
-def believed_holdings(desk: Desk, products: Iterable[Product]) -> Belief:
+def believed_holdings(
+    desk: Desk, products: Iterable[Product], *, lost: Mapping[str, str] | None = None
+) -> Belief:
     """
     Read the holdings and hold them against the ledger.
 
     Figures that do not fit are read again after the orders of that product were refreshed and
-    some time has passed, since a fill may have come between two reads.
+    some time has passed, since a fill may have come between two reads. A change counts as one
+    only when both reads show the same.
+
+    Parameters
+    ----------
+    lost : mapping of product to why
+        Products of which an order of ours cannot be read: unknown whatever the figures say.
     """
     wanted = list(products)
-    accounts = read_accounts(desk)
+    unreadable = dict(lost or {})
+    accounts = first = read_accounts(desk)
     doubts = _doubts(desk, wanted, accounts)
     if doubts:
         for product in wanted:
             if product.product_id in doubts:
-                _refresh_orders(desk, product.product_id)
+                _refresh_orders(desk, product.product_id, unreadable)
         desk.pause(_SETTLE_SECONDS)
         accounts = read_accounts(desk)
         doubts = _doubts(desk, wanted, accounts)
-    unknown = {p: why for p, (why, is_change) in doubts.items() if not is_change}
-    changed = {p: why for p, (why, is_change) in doubts.items() if is_change}
-    return Belief(accounts, unknown, changed)
+    found: dict[Doubt, dict[str, str]] = {kind: {} for kind in Doubt}
+    for product in wanted:
+        base, name = product.base_currency, product.product_id
+        if name in unreadable:
+            found[Doubt.UNKNOWN][name] = unreadable[name]
+        elif name in doubts:
+            kind, why = doubts[name]
+            if kind is Doubt.CHANGED and first.get(base) != accounts.get(base):
+                kind = Doubt.UNKNOWN
+            found[kind][name] = why
+    expected = {product.base_currency: _expected(desk, product) for product in wanted}
+    return Belief(
+        accounts,
+        found[Doubt.UNKNOWN],
+        found[Doubt.CHANGED],
+        found[Doubt.PENDING],
+        {base: units for base, units in expected.items() if units is not None},
+    )
 
 
-def _refresh_orders(desk: Desk, product_id: str) -> None:
+def _refresh_orders(desk: Desk, product_id: str, unreadable: dict[str, str]) -> None:
     for order in desk.ledger.state.live_orders(product_id):
-        desk.refresh(order.client_id)
+        try:
+            desk.refresh(order.client_id, patient=False)
+        except ExchangeError as error:
+            unreadable.setdefault(product_id, str(error))
 
 
 def _doubts(
     desk: Desk, products: list[Product], accounts: Mapping[str, Holding]
-) -> dict[str, tuple[str, bool]]:
-    found: dict[str, tuple[str, bool]] = {}
+) -> dict[str, tuple[Doubt, str]]:
+    found: dict[str, tuple[Doubt, str]] = {}
     for product in products:
         doubt = _doubt(desk, product, accounts.get(product.base_currency))
         if doubt is not None:
@@ -97,31 +147,43 @@ def _doubts(
     return found
 
 
-def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[str, bool] | None:
-    state = desk.ledger.state
-    base = product.base_currency
-    confirmed = state.confirmed.get(base)
-    expected = (confirmed or ZERO) + state.fills_since_confirmed.get(base, ZERO)
-    if holding is None:
-        if confirmed is not None or base in state.fills_since_confirmed:
-            return f"{base} was traded here and its account row is missing", False
+def _expected(desk: Desk, product: Product) -> Decimal | None:
+    """Return the last confirmed total and our own fills since, or None before the first."""
+    state, base = desk.ledger.state, product.base_currency
+    confirmed, since = state.confirmed.get(base), state.fills_since_confirmed.get(base)
+    if confirmed is None and since is None:
         return None
+    return (confirmed or ZERO) + (since or ZERO)
+
+
+def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[Doubt, str] | None:
+    base, expected = product.base_currency, _expected(desk, product)
+    if holding is None:
+        if expected is None:
+            return None
+        return Doubt.UNKNOWN, f"{base} was traded here and its account row is missing"
     held_by_us = open_sells(desk, product.product_id)
     if holding.total < held_by_us or holding.hold < held_by_us:
         return (
+            Doubt.UNKNOWN,
             f"{base}: our open sells hold {held_by_us}, the account shows "
             f"{holding.hold} held of {holding.total}",
-            False,
         )
-    if confirmed is None:
+    if desk.ledger.state.confirmed.get(base) is None or expected is None:
         return None
     # One step of a size is rounding; anything more is somebody else's doing.
     if abs(holding.total - expected) >= max(product.base_increment, product.base_min_size):
-        return (
-            f"{base}: expected {expected} from our own fills, the account has {holding.total}",
-            True,
-        )
+        why = f"{base}: expected {expected} from our own fills, the account has {holding.total}"
+        return (Doubt.PENDING if _has_open_question(desk, product) else Doubt.CHANGED), why
     return None
+
+
+def _has_open_question(desk: Desk, product: Product) -> bool:
+    """Whether an order of ours may have done what our record does not show yet."""
+    return any(
+        not (order.key.leg.is_stop and order.stage is OrderStage.WORKING)
+        for order in desk.ledger.state.live_orders(product.product_id)
+    )
 
 
 def open_sells(desk: Desk, product_id: str) -> Decimal:
@@ -141,7 +203,9 @@ def confirm(desk: Desk, belief: Belief, products: Iterable[Product]) -> None:
     totals = {
         product.base_currency: format(belief.accounts[product.base_currency].total, "f")
         for product in products
-        if product.base_currency in belief.accounts and product.product_id not in belief.unknown
+        if product.base_currency in belief.accounts
+        and product.product_id not in belief.unknown
+        and product.product_id not in belief.pending
     }
     known = desk.ledger.state
     same = all(

@@ -9,15 +9,18 @@ and an unknown order is looked up before anything else; an unknown buy is never 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tf_lib.core.client_ids import Leg, LegKey, is_own, parse_client_id
+from tf_lib.core.client_ids import Leg, LegKey, is_own
 from tf_lib.core.order_life import OrderStage
-from tf_lib.core.records import ZERO, MarketOrder, Product, Side, StopOrder
-from tf_lib.edge.coinbase import Accepted, Answer, Coinbase, OrderState, Refused
+from tf_lib.core.records import MarketOrder, Product, Side, StopOrder
+from tf_lib.edge.answers import CancelOutcome
+from tf_lib.edge.coinbase import Accepted, Answer, Coinbase, Fill, OrderState, Refused
+from tf_lib.edge.execution.bare_time import BareTime
+from tf_lib.edge.execution.evidence import add_up, difference, fill_facts
 from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_state import OrderRecord
 from tf_lib.edge.run_store import RunLogs
@@ -27,10 +30,13 @@ from tf_lib.parameters import Config
 ABSENT_AFTER = dt.timedelta(seconds=150)
 """A token lives 120 s: a request unseen for longer than this can no longer arrive."""
 
-CLOCK_TOLERANCE = dt.timedelta(seconds=5)
+PLAN_AGE_LIMIT = dt.timedelta(minutes=10)
+"""After this no order of the day's plan goes out any more."""
+
 _READ_BACK_TRIES = 6
 _POLL_SECONDS = 2.0
 _PATIENCE_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 @dataclass
@@ -52,6 +58,10 @@ class Desk:
         The last read of each own order, by client id.
     changes : int
         Changing requests sent so far: what was read before the last one may be old.
+    may_rebalance : bool
+        Whether orders of the plan may be sent again; never by guard and protect.
+    may_cancel_intact : bool
+        Whether a core stop that protects may be cancelled; never by the guard.
     """
 
     client: Coinbase
@@ -65,6 +75,12 @@ class Desk:
     known_ids: set[str] = field(default_factory=set)
     seen: dict[str, OrderState] = field(default_factory=dict)
     changes: int = 0
+    may_rebalance: bool = True
+    may_cancel_intact: bool = True
+
+    def __post_init__(self) -> None:
+        """Set the clocks up."""
+        self.bare_time = BareTime(self.ledger, self.day, self.now)
 
     # -- sending -------------------------------------------------------------------------
 
@@ -126,10 +142,13 @@ class Desk:
             return self.read_back(record.client_id)
         if isinstance(answer, Refused) and not answer.exists:
             detail = f"{answer.code}: {answer.message}"
-            return self.ledger.move(record.client_id, OrderStage.REFUSED, detail=detail)
+            return self.ledger.move(
+                record.client_id, OrderStage.REFUSED, detail=detail, refusal=str(answer.kind)
+            )
         why = answer.message if isinstance(answer, Refused) else answer.why
         self.ledger.move(record.client_id, OrderStage.UNKNOWN, detail=why)
-        return self.resolve(record.client_id)
+        # Stops never add up to more than is owned, so a bare position need not wait for proof.
+        return self.resolve(record.client_id, patient=not record.key.leg.is_stop)
 
     def _log_answer(self, record: OrderRecord, answer: Answer) -> None:
         line: dict[str, Any] = {
@@ -168,23 +187,35 @@ class Desk:
         return seen
 
     def _verify(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
-        problem = _difference(record, seen)
+        problem = difference(record, seen)
         if problem:
-            # A stop takes the next ordinal; anything else takes over what that order did.
-            facts = {} if record.key.leg.is_stop else _fill_facts(seen)
-            return self.ledger.move(record.client_id, OrderStage.MISMATCH, detail=problem, **facts)
+            return self._mismatch(record, seen, problem)
         if seen.is_terminal:
-            return self._finish(record, seen)
-        moved = self.ledger.move(record.client_id, OrderStage.WORKING, **_fill_facts(seen))
-        return self._note_trigger(moved, seen)
+            return self.finish(record, seen)
+        self._note_bought(record, seen)
+        moved = self.ledger.move(record.client_id, OrderStage.WORKING, **fill_facts(seen))
+        return self.note_trigger(moved, seen)
 
-    def refresh(self, identity: str) -> OrderRecord:
-        """Read an order of ours again and write down what changed."""
+    def _mismatch(self, record: OrderRecord, seen: OrderState, problem: str) -> OrderRecord:
+        """Settle an id that answered with another order: a stop is over, others take it over."""
+        facts = {} if record.key.leg.is_stop else fill_facts(seen)
+        moved = self.ledger.move(record.client_id, OrderStage.MISMATCH, detail=problem, **facts)
+        if record.key.leg.is_stop and not seen.is_terminal and is_own(seen.client_order_id):
+            # It would hold the base under a level that nobody chose today.
+            self._ask_to_cancel(record)
+        return moved
+
+    def refresh(self, identity: str, *, patient: bool = True) -> OrderRecord:
+        """
+        Read an order of ours again and write down what changed.
+
+        Without patience an order that nobody has seen yet stays open to question.
+        """
         record = self.ledger.state.orders[identity]
         if not record.may_be_live:
             return record
         if record.stage in (OrderStage.INTENDED, OrderStage.UNKNOWN):
-            return self.resolve(identity)
+            return self.resolve(identity, patient=patient)
         if record.stage is OrderStage.ACKED:
             return self.read_back(identity)
         seen = self._read(record)
@@ -194,41 +225,71 @@ class Desk:
                 "not found now; holdings and stops of this product are left as they are"
             )
         if seen.is_terminal:
-            return self._finish(record, seen)
-        if seen.filled_size != record.filled_size:
-            self.ledger.append("facts", client_id=identity, **_fill_facts(seen))
-            self._start_cooldown(self.ledger.state.orders[identity])
-        return self._note_trigger(self.ledger.state.orders[identity], seen)
+            return self.finish(record, seen)
+        self._note_fills(record, seen)
+        record = self._forget_old_cancel(self.ledger.state.orders[identity], seen)
+        return self.note_trigger(record, seen)
 
-    def _note_trigger(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
+    def _note_fills(self, record: OrderRecord, seen: OrderState) -> None:
+        if seen.filled_size == record.filled_size:
+            return
+        self._note_bought(record, seen)
+        self.ledger.append("facts", client_id=record.client_id, **fill_facts(seen))
+        self._start_cooldown(self.ledger.state.orders[record.client_id])
+
+    def _forget_old_cancel(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
+        """A cancel that cannot arrive any more, of an order that works on, was none."""
+        sent = record.cancel_sent_at
+        is_old = sent is not None and self.now() - sent > ABSENT_AFTER
+        if record.stage is not OrderStage.CANCEL_SENT or not is_old or seen.pending_cancel:
+            return record
+        detail = "its cancel never arrived"
+        return self.ledger.move(record.client_id, OrderStage.WORKING, detail=detail)
+
+    def note_trigger(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
+        """Write down that a stop triggered: from then on it protects nothing."""
         triggered = seen.trigger_status == "STOP_TRIGGERED"
         if triggered and record.stage in (OrderStage.WORKING, OrderStage.CANCEL_SENT):
-            self.note_bare(record.product_id, self.last_verified())
+            self.bare_time.begin(record.product_id, self.bare_time.last_in_order(record.product_id))
             return self.ledger.move(record.client_id, OrderStage.TRIGGERED)
         return record
 
-    def _finish(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
+    def finish(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
         """Write the end of an order once its fills add up to what it says was filled."""
+        fills: list[Fill] = []
         if seen.filled_size:
             for attempt in range(_READ_BACK_TRIES):
                 if attempt:
                     self.pause(1.0)
                 fills = self.client.fills([seen.order_id])
-                if sum((fill.base_size for fill in fills), ZERO) == seen.filled_size:
+                if add_up(fills, seen.filled_size):
                     break
             else:
+                self._note_fills(record, seen)
                 return self.ledger.state.orders[record.client_id]
+        self._note_bought(record, seen, fills)
         done = self.ledger.move(
-            record.client_id, OrderStage.DONE, detail=seen.status, **_fill_facts(seen)
+            record.client_id, OrderStage.DONE, detail=seen.status, **fill_facts(seen, fills)
         )
         self._start_cooldown(done)
         return done
+
+    def _note_bought(
+        self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill] = ()
+    ) -> None:
+        """Units that are bought are bare from the first fill on, whoever finds out and when."""
+        if record.key.side is not Side.BUY or seen.filled_size <= record.filled_size:
+            return
+        if record.key.day == self.day:
+            known = min((fill.trade_time for fill in fills), default=record.intended_at)
+            self.bare_time.begin(record.product_id, known)
 
     def _start_cooldown(self, record: OrderRecord) -> None:
         if not (record.key.leg.ends_in_cooldown and record.filled_size):
             return
         start = (record.last_fill_at or self.now()).date()
-        if self.ledger.state.cooldowns.get(record.product_id) != start:
+        known = self.ledger.state.cooldowns.get(record.product_id)
+        if known is None or known < start:
             self.ledger.append(
                 "cooldown",
                 product=record.product_id,
@@ -236,7 +297,7 @@ class Desk:
                 cause=record.client_id,
             )
 
-    def resolve(self, identity: str) -> OrderRecord:
+    def resolve(self, identity: str, *, patient: bool = True) -> OrderRecord:
         """
         Find out whether an order without a proven answer exists.
 
@@ -247,63 +308,43 @@ class Desk:
         record = self.ledger.state.orders[identity]
         if record.stage is OrderStage.INTENDED:
             record = self.ledger.move(identity, OrderStage.UNKNOWN, detail="no answer on record")
-        may_resend = record.key.side is Side.SELL and record.key.day == self.day
-        last_send = record.intended_at
+        waits, is_sent_again = list(_LOOK_AGAIN_SECONDS), False
         while True:
+            looked_at = self.now()
             found = self._look_up(record)
             if found is not None:
                 self.ledger.move(identity, OrderStage.ACKED, order_id=found.order_id)
                 return self.read_back(identity)
-            if may_resend:
-                may_resend, last_send = False, self.now()
+            if looked_at - record.last_sent_at > ABSENT_AFTER:
+                return self.ledger.move(identity, OrderStage.ABSENT)
+            if not is_sent_again and self._may_resend(record):
+                is_sent_again = True
                 self.ledger.append("resent", client_id=identity)
+                record = self.ledger.state.orders[identity]
                 answer = self._post(record)
                 self._log_answer(record, answer)
                 if isinstance(answer, Accepted):
                     self.ledger.move(identity, OrderStage.ACKED, order_id=answer.order_id)
                     return self.read_back(identity)
                 continue
-            if self.now() - last_send > ABSENT_AFTER:
-                return self.ledger.move(identity, OrderStage.ABSENT)
-            self.pause(_PATIENCE_SECONDS)
+            if not patient:
+                return record
+            self.pause(waits.pop(0) if waits else _PATIENCE_SECONDS)
+
+    def _may_resend(self, record: OrderRecord) -> bool:
+        """Whether an unseen order may go out again: never a buy, never an earlier day's."""
+        now = self.now()
+        if record.key.side is not Side.SELL or record.key.day != self.day:
+            return False
+        if not record.key.leg.is_rebalance:
+            return True
+        return self.may_rebalance and now - record.intended_at <= PLAN_AGE_LIMIT
 
     def _look_up(self, record: OrderRecord) -> OrderState | None:
         since = record.intended_at - dt.timedelta(minutes=5)
         listed = self.client.orders(product_ids=[record.product_id], start=since)
         self.remember(listed)
         return next((seen for seen in listed if seen.client_order_id == record.client_id), None)
-
-    def adopt(self, seen: OrderState) -> OrderRecord | None:
-        """
-        Take an own order into a ledger that lacks it: its state was lost, or moved elsewhere.
-
-        Returns None for an order that is not ours or that has no size in base units.
-        """
-        parsed = parse_client_id(seen.client_order_id)
-        if parsed is None or seen.side is None or seen.base_size is None:
-            return None
-        body = {"type": str(seen.kind), "base_size": format(seen.base_size, "f")}
-        for name in ("stop_price", "limit_price"):
-            price = getattr(seen, name)
-            if price is not None:
-                body[name] = format(price, "f")
-        self.ledger.append(
-            "intent",
-            client_id=seen.client_order_id,
-            day=parsed.day.isoformat(),
-            product=seen.product_id,
-            side=str(seen.side),
-            leg=str(parsed.leg),
-            ordinal=parsed.ordinal,
-            body=body,
-            adopted=True,
-        )
-        self.seen[seen.client_order_id] = seen
-        acked = self.ledger.move(seen.client_order_id, OrderStage.ACKED, order_id=seen.order_id)
-        if seen.is_terminal:
-            return self._finish(acked, seen)
-        moved = self.ledger.move(acked.client_id, OrderStage.WORKING, **_fill_facts(seen))
-        return self._note_trigger(moved, seen)
 
     def remember(self, listed: Iterable[OrderState]) -> None:
         """Keep the own ids of a list, so that no ordinal is used twice."""
@@ -333,23 +374,16 @@ class Desk:
         A cancel that is on record may never have left: after reading it is asked for again.
         """
         record = self.refresh(identity)
-        if record.stage not in (OrderStage.WORKING, OrderStage.TRIGGERED, OrderStage.CANCEL_SENT):
+        stages = (OrderStage.WORKING, OrderStage.TRIGGERED, OrderStage.CANCEL_SENT)
+        if record.stage not in stages or self._must_stay(record):
             return record
         if record.key.leg.is_stop:
-            self.note_bare(record.product_id, self.now())
-        if record.stage is not OrderStage.CANCEL_SENT:
+            self.bare_time.begin(record.product_id)
+        if record.stage is OrderStage.CANCEL_SENT:
+            self.ledger.append("cancel_repeated", client_id=identity)
+        else:
             self.ledger.move(identity, OrderStage.CANCEL_SENT)
-        self.changes += 1
-        answer = self.client.cancel([record.order_id]).get(record.order_id)
-        self.logs.write(
-            "stop_updates" if record.key.leg.is_stop else "order_submit",
-            action="cancel",
-            product=record.product_id,
-            client_id=identity,
-            order_id=record.order_id,
-            answer=str(answer.outcome) if answer is not None else "no answer",
-            why=answer.reason if answer is not None else "",
-        )
+        outcome = self._ask_to_cancel(record)
         waited = 0.0
         record = self.refresh(identity)
         while record.may_be_live and waited < _PATIENCE_SECONDS:
@@ -357,67 +391,32 @@ class Desk:
             waited += _POLL_SECONDS
             record = self.refresh(identity)
         seen = self._read(record) if record.may_be_live else None
-        if seen is not None and not seen.is_terminal and not seen.pending_cancel:
+        if (
+            seen is not None
+            and record.stage is OrderStage.CANCEL_SENT
+            and outcome is CancelOutcome.REFUSED
+            and not (seen.is_terminal or seen.pending_cancel)
+        ):
             # The exchange took no cancel: the order works on as before.
             return self.ledger.move(identity, OrderStage.WORKING, detail="the cancel was not taken")
         return record
 
-    # -- bare time -----------------------------------------------------------------------
+    def _must_stay(self, record: OrderRecord) -> bool:
+        seen = self.seen.get(record.client_id)
+        protects = seen is not None and seen.is_live_stop
+        is_core = record.key.leg is Leg.STOP_CORE
+        return protects and is_core and not self.may_cancel_intact
 
-    def note_bare(self, product_id: str, since: dt.datetime) -> None:
-        """Start the clock of a position without its stop; a clock that runs goes on."""
-        if product_id not in self.ledger.state.bare_since:
-            self.ledger.append("bare", product=product_id, since=since.isoformat())
-
-    def last_verified(self) -> dt.datetime:
-        """
-        Return when stops were last seen in order: the start of a bare time of unknown begin.
-
-        The exchange does not tell when a stop triggered or vanished, and too long a bare time is
-        the error that does no harm.
-        """
-        marks = [
-            dt.datetime.fromisoformat(found["effects_complete"]["at"])
-            for found in self.ledger.state.marks.values()
-            if "effects_complete" in found
-        ]
-        return max(marks, default=self.now())
-
-    def note_covered(self, product_id: str) -> None:
-        """Stop that clock: a stop of the right size was read OPEN."""
-        if product_id in self.ledger.state.bare_since:
-            self.ledger.append("covered", product=product_id, day=self.day.isoformat())
-
-
-def _difference(record: OrderRecord, seen: OrderState) -> str:
-    """Return how an order at the exchange differs from what was sent, or nothing."""
-    wanted: dict[str, object] = {
-        "product": record.product_id,
-        "side": record.key.side,
-        "base_size": record.base_size,
-    }
-    came: dict[str, object] = {
-        "product": seen.product_id,
-        "side": seen.side,
-        "base_size": seen.base_size,
-    }
-    for name in ("stop_price", "limit_price"):
-        if name in record.body:
-            wanted[name] = Decimal(record.body[name])
-            came[name] = getattr(seen, name)
-    different = [f"{n}: sent {wanted[n]}, found {came[n]}" for n in wanted if wanted[n] != came[n]]
-    created = seen.created_time
-    if created is not None and created < record.intended_at - CLOCK_TOLERANCE:
-        different.append(f"created {created.isoformat()}, before it was intended")
-    return "; ".join(different)
-
-
-def _fill_facts(seen: OrderState) -> dict[str, str]:
-    facts = {
-        "filled_size": format(seen.filled_size, "f"),
-        "filled_value": format(seen.filled_value, "f"),
-        "fees": format(seen.total_fees, "f"),
-    }
-    if seen.last_fill_time is not None:
-        facts["last_fill_at"] = seen.last_fill_time.isoformat()
-    return facts
+    def _ask_to_cancel(self, record: OrderRecord) -> CancelOutcome:
+        self.changes += 1
+        answer = self.client.cancel([record.order_id])[record.order_id]
+        self.logs.write(
+            "stop_updates" if record.key.leg.is_stop else "order_submit",
+            action="cancel",
+            product=record.product_id,
+            client_id=record.client_id,
+            order_id=record.order_id,
+            answer=str(answer.outcome),
+            why=answer.reason,
+        )
+        return answer.outcome

@@ -9,7 +9,7 @@ protected before the next one begins.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -25,12 +25,14 @@ from tf_lib.core.orders import (
     to_decimal,
 )
 from tf_lib.core.records import ZERO, MarketOrder, Reason, Side
-from tf_lib.core.stops import limit_below, plan_stop
+from tf_lib.core.stops import limit_below
+from tf_lib.edge.coinbase import RefusalKind
 from tf_lib.edge.execution.cover import Cover, CoverResult, Protection
-from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.execution.desk import PLAN_AGE_LIMIT, Desk
 from tf_lib.edge.ledger_state import OrderRecord
 
-PLAN_AGE_LIMIT = dt.timedelta(minutes=10)
+_TRIES = 3
+_WAIT_SECONDS = 5.0
 
 
 @dataclass
@@ -74,28 +76,42 @@ class Rebalance:
     Parameters
     ----------
     desk : Desk
-    protections : mapping of product to Protection
-        Today's level of every product that is or may become held.
+    cover_of : callable
+        Returns the protection of a product; told whether intact stops may be raised.
     planned_at : datetime
         When the plan was frozen, in exchange time; an old plan is dead.
+    taker_fee : Decimal
+        Fraction of notional that a buy must leave room for.
+    blocked : mapping of product to why
+        Not traded now, whatever the frozen plan says.
+    halted : str
+        Why nothing is bought any more, or empty.
     """
 
     desk: Desk
-    protections: Mapping[str, Protection]
+    cover_of: Callable[[str, bool], Cover]
     planned_at: dt.datetime
+    taker_fee: Decimal
+    blocked: Mapping[str, str] = field(default_factory=dict)
     halted: str = ""
 
     def execute(self, planned: PlannedOrder) -> TradeResult:
         """Carry out one planned order, as far as the day and earlier attempts allow."""
         remaining = self.remaining(planned)
+        if any(order.may_be_live for order in self._orders_of(planned)):
+            return self._collect(TradeResult(planned, "unsettled"))
         if remaining <= 0:
             return self._collect(TradeResult(planned, "done", "filled by an earlier attempt"))
-        stale = self._too_late()
+        stale = self._too_late() or self.blocked.get(planned.product_id, "")
         if stale or (self.halted and planned.side is Side.BUY):
             return self._collect(TradeResult(planned, "skipped", stale or self.halted))
         if planned.side is Side.SELL:
             return self._sell(planned, remaining)
         return self._buy(planned, remaining)
+
+    def withhold(self, planned: PlannedOrder, why: str) -> TradeResult:
+        """Return what became of a planned order that must not be carried on."""
+        return self._collect(TradeResult(planned, "skipped", why))
 
     def remaining(self, planned: PlannedOrder) -> Decimal:
         """Return the units of a planned order that no earlier order of the day has filled."""
@@ -136,30 +152,39 @@ class Rebalance:
     # -- sells ---------------------------------------------------------------------------
 
     def _sell(self, planned: PlannedOrder, size: Decimal) -> TradeResult:
-        product = self.desk.products[planned.product_id]
-        fresh = self.desk.client.products([product.product_id]).get(product.product_id)
-        if fresh is None or not fresh.product.is_tradable:
+        if not self._is_tradable(planned.product_id):
             return self._collect(TradeResult(planned, "skipped", "the product takes no sells now"))
-        self.desk.products[product.product_id] = fresh.product
-        cover = Cover(self.desk, product.product_id, self.protections[product.product_id])
-        if not self._free(product.product_id):
-            result = TradeResult(planned, "skipped", "its stops could not be cancelled")
-            return self._end_sell(result, cover)
-        free = cover.free_units()
-        is_exit = planned.leg in (Leg.EXIT, Leg.DUST)
-        size = free if is_exit else min(size, free)
-        if not is_exit and free > size and not cover.place_remainder(free - size):
-            # Without its stop the rest must not wait for a sale: what rested is put back.
-            result = TradeResult(planned, "skipped", "the rest could not be protected first")
-            return self._end_sell(result, cover)
-        if below_minimum(size, product, self.desk.client.last_trade(product.product_id)):
-            result = TradeResult(planned, "skipped", f"{format(size, 'f')} is below the minimums")
-            return self._end_sell(result, cover)
-        record = self._send(planned.leg, MarketOrder(product.product_id, Side.SELL, size))
-        return self._end_sell(_told(planned, record), cover)
+        cover = self.cover_of(planned.product_id, True)
+        result = self._sell_freed(planned, size, cover)
+        # Whatever is left is covered before the next product is touched.
+        result.cover = cover.ensure()
+        return self._collect(result)
 
-    def _free(self, product_id: str) -> bool:
+    def _sell_freed(self, planned: PlannedOrder, size: Decimal, cover: Cover) -> TradeResult:
+        position = cover.position
+        owned = position.coverable(position.held())
+        rested = self._cancel_stops(planned.product_id)
+        if any(stop.may_be_live for stop in rested):
+            return TradeResult(planned, "skipped", "its stops could not be cancelled")
+        free = position.await_release(owned)
+        is_exit = planned.leg in (Leg.EXIT, Leg.DUST)
+        if not is_exit:
+            highest = max(rested, key=lambda s: Decimal(s.body["stop_price"]), default=None)
+            if highest is not None and cover.leave_if_through(highest):
+                return TradeResult(planned, "void", "price fell through its stop: all was sold")
+            if free > size and not cover.place_remainder(free - size):
+                # Without its stop the rest must not wait for a sale: what rested is put back.
+                return TradeResult(planned, "skipped", "the rest could not be protected first")
+        # Never more than was planned, whatever has been put into the account since.
+        size = min(size, free)
+        last = self.desk.client.last_trade(planned.product_id)
+        if below_minimum(size, position.product, last):
+            return TradeResult(planned, "skipped", f"{format(size, 'f')} is below the minimums")
+        return _told(planned, self._sold(planned, size, cover))
+
+    def _cancel_stops(self, product_id: str) -> list[OrderRecord]:
         """Cancel the product's own stops, so that their hold does not make the sell fail."""
+        ended = []
         for order in self.desk.ledger.state.live_orders(product_id):
             if order.key.leg.is_stop:
                 self.desk.ledger.append(
@@ -170,14 +195,28 @@ class Rebalance:
                     restore=dict(order.body),
                     reason="sell",
                 )
-                if self.desk.cancel(order.client_id).may_be_live:
-                    return False
-        return True
+                ended.append(self.desk.cancel(order.client_id))
+                if ended[-1].may_be_live:
+                    break
+        return ended
 
-    def _end_sell(self, result: TradeResult, cover: Cover) -> TradeResult:
-        """Cover whatever is left before the next product is touched."""
-        result.cover = cover.ensure()
-        return self._collect(result)
+    def _sold(self, planned: PlannedOrder, size: Decimal, cover: Cover) -> OrderRecord:
+        """Sell at the market; a rest of the price band or a lagging hold is tried again."""
+        product = cover.position.product
+        record = self._send(planned.leg, MarketOrder(planned.product_id, Side.SELL, size))
+        for _ in range(_TRIES - 1):
+            if record.stage is OrderStage.DONE:
+                size -= record.filled_size
+            elif record.refusal == RefusalKind.FUNDS:
+                size = min(size, cover.position.await_release(size))
+            elif record.refusal in (RefusalKind.RATE, RefusalKind.ACCESS):
+                self.desk.pause(_WAIT_SECONDS)
+            else:
+                break
+            if below_minimum(size, product, planned.reference_price) or self._too_late():
+                break
+            record = self._send(planned.leg, MarketOrder(planned.product_id, Side.SELL, size))
+        return record
 
     def _send(self, leg: Leg, order: MarketOrder) -> OrderRecord:
         record = self.desk.send(leg, order)
@@ -185,135 +224,165 @@ class Rebalance:
             record = self.desk.wait_until_done(record.client_id)
         return record
 
+    def _is_tradable(self, product_id: str) -> bool:
+        fresh = self.desk.client.products([product_id]).get(product_id)
+        if fresh is None:
+            return False
+        self.desk.products[product_id] = fresh.product
+        return fresh.product.is_tradable
+
     # -- buys ----------------------------------------------------------------------------
 
     def _buy(self, planned: PlannedOrder, size: Decimal) -> TradeResult:
         product_id = planned.product_id
-        void = self._void(planned)
+        # The old stop is not touched: what is bought gets one of its own.
+        cover = self.cover_of(product_id, False)
+        void = self._void(planned, cover.protection)
         if void:
             return self._collect(TradeResult(planned, "void", void))
-        product = self.desk.products[product_id]
-        protection = self.protections[product_id]
         if product_id not in self.desk.ledger.state.proven_products:
-            pilot = self._pilot(planned, size)
-            if pilot is not None:
-                return pilot
+            ended = self._pilot(planned, size, cover)
+            if ended is not None:
+                return self._collect(ended)
             size = self.remaining(planned)
         size = min(size, self._affordable(product_id))
-        if below_minimum(size, product, planned.reference_price):
-            result = TradeResult(planned, "skipped", "not enough cash is there")
-            return self._collect(self._with_cover(result, protection))
-        record = self._bought(Leg.ENTRY, product_id, size)
-        return self._collect(self._with_cover(_told(planned, record), protection))
+        if below_minimum(size, cover.position.product, planned.reference_price):
+            what = "done" if self.remaining(planned) < planned.base_size else "skipped"
+            return self._collect(TradeResult(planned, what, "no cash is there for more"))
+        result = _told(planned, self._bought(Leg.ENTRY, product_id, size))
+        return self._collect(self._with_cover(result, cover))
 
-    def _void(self, planned: PlannedOrder) -> str:
+    def _void(self, planned: PlannedOrder, protection: Protection) -> str:
         """Re-read the product: what happened since the plan can make its buy wrong."""
         product_id = planned.product_id
-        fresh = self.desk.client.products([product_id]).get(product_id)
-        if fresh is None or not fresh.product.is_tradable:
+        if not self._is_tradable(product_id):
             return "the product takes no orders now"
-        self.desk.products[product_id] = fresh.product
         for order in self.desk.ledger.state.live_orders(product_id):
             if order.key.side is Side.SELL:
-                seen = self.desk.refresh(order.client_id)
-                if seen.stage is OrderStage.TRIGGERED or seen.filled_size > order.filled_size:
-                    return "its stop triggered since the plan"
-        level = self.protections[product_id].target_level
-        last = fresh.last if fresh.last is not None else self.desk.client.last_trade(product_id)
-        if last <= level:
+                self.desk.refresh(order.client_id)
+        for order in self.desk.ledger.state.orders.values():
+            if order.product_id == product_id and self._took_from_us(order):
+                self._start_cooldown(product_id, f"{order.client_id} triggered since the plan")
+                return "its stop triggered since the plan"
+        if self._is_cooling(product_id):
+            return "a cooldown is active"
+        last = self.desk.client.last_trade(product_id)
+        if last <= protection.target_level:
+            level = protection.target_level
             self._start_cooldown(product_id, f"last {last} at or below the stop {level}")
             return f"last trade {last} is at or below today's stop {level}"
         return ""
 
+    def _took_from_us(self, order: OrderRecord) -> bool:
+        """Whether a stop or market exit was at work since the plan was made."""
+        if not order.key.leg.ends_in_cooldown:
+            return False
+        if order.stage is OrderStage.TRIGGERED:
+            return True
+        return order.last_fill_at is not None and order.last_fill_at >= self.planned_at
+
+    def _is_cooling(self, product_id: str) -> bool:
+        start = self.desk.ledger.state.cooldowns.get(product_id)
+        days = self.desk.config.execution_and_costs.cooldown_counter_threshold
+        return start is not None and 0 <= (self.desk.day - start).days < days
+
     def _start_cooldown(self, product_id: str, cause: str) -> None:
-        self.desk.ledger.append(
-            "cooldown", product=product_id, start=self.desk.day.isoformat(), cause=cause
-        )
+        if not self._is_cooling(product_id):
+            start = self.desk.day.isoformat()
+            self.desk.ledger.append("cooldown", product=product_id, start=start, cause=cause)
 
-    def _pilot(self, planned: PlannedOrder, size: Decimal) -> TradeResult | None:
+    def _pilot(self, planned: PlannedOrder, size: Decimal, cover: Cover) -> TradeResult | None:
         """
-        Buy the least that can carry a stop, to see that this product's stops are taken.
+        See that this product's stops are taken, on the least that can carry one.
 
-        Returns None when the rest may follow, else the ended result.
+        What is held already is protected first and serves as well. Returns None when the rest
+        may follow, else the ended result.
         """
-        product_id = planned.product_id
-        product, protection = self.desk.products[product_id], self.protections[product_id]
-        plan = plan_stop(
-            protection.target_level,
-            last=self.desk.client.last_trade(product_id),
-            atr=protection.atr,
-            product=product,
-            stops=self.desk.config.stops,
-        )
+        position, product = cover.position, cover.position.product
+        plan = cover.placing.plan(position.last())
         if plan is None:
-            return self._collect(TradeResult(planned, "skipped", "no stop level is possible"))
+            return TradeResult(planned, "skipped", "no stop level is possible")
         least = smallest_protectable(product, plan.limit_price)
-        if self._held(product_id) >= least or size <= 2 * least:
-            return None
-        record = self._bought(Leg.PILOT, product_id, least)
-        result = self._with_cover(_told(planned, record), protection)
-        if result.cover is not None and result.cover.is_protected and record.filled_size:
-            return None
-        if record.filled_size:
-            self._sell_pilot(product_id, record.filled_size)
-        self.desk.ledger.append(
-            "not_protectable", product=product_id, day=self.desk.day.isoformat()
-        )
-        result.status, result.reason = "void", "the exchange took no stop for the pilot"
-        return self._collect(result)
+        if position.held() >= least:
+            covered = cover.ensure()
+            if covered.is_protected:
+                return None
+            return TradeResult(planned, "void", "what is held is not protected", cover=covered)
+        pilot = size if size <= 2 * least else least
+        pilot = min(pilot, self._affordable(planned.product_id))
+        if below_minimum(pilot, product, planned.reference_price):
+            return TradeResult(planned, "skipped", "no cash is there")
+        record = self._bought(Leg.PILOT, planned.product_id, pilot)
+        result = self._with_cover(_told(planned, record), cover)
+        if not record.filled_size or record.may_be_live:
+            return result
+        if result.cover is not None and result.cover.is_protected:
+            return None if pilot < size else result
+        return self._give_up(result, record.filled_size, cover)
 
-    def _sell_pilot(self, product_id: str, size: Decimal) -> None:
+    def _give_up(self, result: TradeResult, size: Decimal, cover: Cover) -> TradeResult:
+        """Sell a pilot whose stop was not taken: this product cannot be held."""
+        product_id = result.planned.product_id
         self._send(Leg.EMERGENCY, MarketOrder(product_id, Side.SELL, size))
-
-    def _held(self, product_id: str) -> Decimal:
-        holding = self.desk.client.holdings().get(product_id.split("-")[0])
-        return holding.total if holding is not None else ZERO
+        day = self.desk.day.isoformat()
+        self.desk.ledger.append("not_protectable", product=product_id, day=day)
+        result.cover = self.cover_of(product_id, False).ensure()
+        if result.cover.is_protected:
+            self.halted = ""
+        result.status, result.reason = "void", "the exchange took no stop for the pilot"
+        return result
 
     def _bought(self, leg: Leg, product_id: str, size: Decimal) -> OrderRecord:
+        """Buy; only what was provably refused may be sent once more."""
         record = self._send(leg, MarketOrder(product_id, Side.BUY, size))
-        if record.filled_size:
-            self.desk.note_bare(product_id, record.last_fill_at or self.desk.now())
+        for _ in range(_TRIES - 1):
+            if record.refusal == RefusalKind.FUNDS:
+                step = self.desk.products[product_id].base_increment
+                size = min(floor_to(size * Decimal("0.99"), step), self._affordable(product_id))
+            elif record.refusal in (RefusalKind.RATE, RefusalKind.ACCESS):
+                self.desk.pause(_WAIT_SECONDS)
+            else:
+                break
+            last = self.desk.client.last_trade(product_id)
+            if below_minimum(size, self.desk.products[product_id], last) or self._too_late():
+                break
+            record = self._send(leg, MarketOrder(product_id, Side.BUY, size))
         return record
 
     def _affordable(self, product_id: str) -> Decimal:
         """Return the units that the free cash pays for, fee and slippage included."""
         product = self.desk.products[product_id]
         wallet = self.desk.client.holdings().get(product.quote_currency)
-        cash = wallet.available if wallet is not None else ZERO
-        costs = self.desk.config.execution_and_costs
-        _, ask = self.desk.client.quotes([product_id])[product_id]
-        fee = to_decimal(costs.taker_fee)
-        price = ask * (1 + to_decimal(costs.transaction_cost_est)) * (1 + fee)
-        return floor_to(cash / price, product.base_increment)
+        book = self.desk.client.quotes([product_id]).get(product_id)
+        if wallet is None or book is None:
+            return ZERO
+        slippage = to_decimal(self.desk.config.execution_and_costs.transaction_cost_est)
+        price = book[1] * (1 + slippage) * (1 + self.taker_fee)
+        return floor_to(wallet.available / price, product.base_increment)
 
-    def _with_cover(self, result: TradeResult, protection: Protection) -> TradeResult:
-        """Protect what was bought before anything else happens; the old stop is not touched."""
-        still = Protection(
-            protection.target_level, protection.atr, may_move=False, source=protection.source
-        )
-        result.cover = Cover(self.desk, result.planned.product_id, still).ensure()
+    def _with_cover(self, result: TradeResult, cover: Cover) -> TradeResult:
+        """Protect what was bought before anything else happens."""
+        result.cover = cover.ensure()
         if not result.cover.is_protected:
             self.halted = f"{result.planned.product_id} could not be protected"
         return result
 
     # -- dust ----------------------------------------------------------------------------
 
-    def dust_order(self, product_id: str, held: Decimal) -> tuple[PlannedOrder | None, str]:
+    def dust_order(
+        self, product_id: str, held: Decimal, protection: Protection
+    ) -> tuple[PlannedOrder | None, str]:
         """Return the order that closes a residual, or why it stays."""
         product = self.desk.products[product_id]
-        protection = self.protections.get(product_id)
         last = self.desk.client.last_trade(product_id)
-        if protection is not None:
-            level, atr = protection.target_level, protection.atr
-            limit = limit_below(level, atr, product, self.desk.config.stops)
-            if not is_dust(held, product, limit):
-                return None, "not dust"
+        level, atr = protection.target_level, protection.atr
+        if not is_dust(held, product, limit_below(level, atr, product, self.desk.config.stops)):
+            return None, "not dust"
         size = floor_to(held, product.base_increment)
         if below_minimum(size, product, last):
             return None, "too small for the exchange to sell"
         costs = self.desk.config.execution_and_costs
-        rate = to_decimal(costs.taker_fee) + to_decimal(costs.transaction_cost_est)
-        cost = size * last * rate
+        cost = size * last * (self.taker_fee + to_decimal(costs.transaction_cost_est))
         if cost > to_decimal(costs.dust_max_cost_usd):
             return None, f"closing it would cost {cost:.4f}, more than dust_max_cost_usd"
         return (

@@ -1,0 +1,240 @@
+"""
+Protecting: what a day that trades, the guard and `protect` have in common.
+
+Settle what is open, believe nothing that contradicts the ledger, cover what is held. Levels come
+from the day's plan where there is one, else from what is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from tf_lib.core.orders import floor_to, is_dust
+from tf_lib.core.records import ZERO, Product
+from tf_lib.core.stops import limit_below
+from tf_lib.drivers.session import Rows, problem
+from tf_lib.edge.coinbase import OrderState
+from tf_lib.edge.execution.belief import Belief, believed_holdings, bought_outside
+from tf_lib.edge.execution.cover import Cover, CoverResult, Foreign, Position, Protection, Reading
+from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.execution.settling import (
+    fallback_protection,
+    foreign_orders,
+    is_unsettled,
+    learn,
+    settle,
+)
+from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
+
+
+@dataclass(kw_only=True)
+class Protecting:
+    """
+    Hands that settle and cover.
+
+    Parameters
+    ----------
+    desk : Desk
+        Armed and locked.
+    protect_only : str
+        Why this run only protects (its effects are complete, or state was lost), or empty.
+    """
+
+    desk: Desk
+    protect_only: str = ""
+    problems: Rows = field(default_factory=list)
+    _protections: Mapping[str, Protection] = field(default_factory=dict)
+    _belief: Belief | None = None
+    _foreign: Mapping[str, Foreign] = field(default_factory=dict)
+    _lost: Mapping[str, str] = field(default_factory=dict)
+    _open: list[OrderState] = field(default_factory=list)
+    _open_read_at: int = 0
+    _last: dict[str, Decimal] = field(default_factory=dict)
+    _last_read_at: int = -1
+
+    def protect_only_now(self) -> Rows:
+        """Settle, and cover everything held at the levels that are known; nothing else."""
+        self._learn()
+        self._settle(patient=False)
+        rows = self._cover_held()
+        if is_unsettled(self.desk):
+            # What nobody could prove at once is waited for under cover, and may want more cover.
+            self._settle(patient=True)
+            rows = self._cover_held()
+        return rows
+
+    def _settle_all(self) -> None:
+        """Settle everything; what is bare is covered before anything is waited for."""
+        self._settle(patient=False)
+        if is_unsettled(self.desk):
+            self._cover_held()
+            self._settle(patient=True)
+
+    def _settle(self, *, patient: bool) -> None:
+        self._lost = settle(self.desk, patient=patient)
+
+    def _cover_held(self) -> Rows:
+        self._read_products()
+        self._read_holdings()
+        return self.protect()
+
+    def _products_wanted(self) -> list[str]:
+        universe = self.desk.config.universe.sorted_tickers
+        return sorted({*universe, *bought_outside(self.desk, universe)})
+
+    def _read_products(self) -> dict[str, Decimal]:
+        """Read the rules of all products that matter; return their last prices."""
+        listed = self.desk.client.products(self._products_wanted())
+        self.desk.products.update({name: one.product for name, one in listed.items()})
+        return {name: one.last for name, one in listed.items() if one.last is not None}
+
+    def _read_holdings(self) -> Belief:
+        """Read what is owned and what others' orders hold of it."""
+        desk = self.desk
+        belief = believed_holdings(desk, desk.products.values(), lost=self._lost)
+        if self._open_read_at != desk.changes:
+            self._open = desk.client.open_orders()
+            self._open_read_at = desk.changes
+        self._foreign = foreign_orders(desk, belief, self._open)
+        for product_id, why in belief.changed.items():
+            self._lock(product_id, why)
+        self._belief = belief
+        return belief
+
+    def _learn(self) -> None:
+        """
+        Take in what the exchange knows of us; some of it stops the day's trading.
+
+        A rebalance order of today that the ledger lacks means that state was lost or that
+        another machine trades. An order that was thought refused or absent locks its product.
+        """
+        learned = learn(self.desk)
+        self._open, self._open_read_at = learned.open_orders, self.desk.changes
+        for product_id, identity in learned.risen.items():
+            self._lock(product_id, f"order {identity} appeared after all")
+        if learned.rebalances:
+            self.protect_only = (
+                "the exchange holds orders of today that this ledger lacks "
+                f"({', '.join(learned.rebalances)}); its state was lost or another machine "
+                "traded: positions are protected only"
+            )
+            self.problems.append(
+                problem(self.protect_only, severity="error", exit_code=EXIT_FAILED)
+            )
+
+    def _lock(self, product_id: str, why: str) -> None:
+        if product_id not in self.desk.ledger.state.locked:
+            self.desk.ledger.append("locked", product=product_id, why=why)
+            message = f"{product_id}: {why}; not rebalanced until: tf release {product_id}"
+            self.problems.append(problem(message))
+
+    def _held(self, product_id: str) -> Decimal:
+        """Return the units that are owned, or may be: unknown is never zero."""
+        if self._belief is None:
+            raise HaltRun("holdings were not read before they were needed")
+        return self._belief.most(self.desk.products[product_id])
+
+    # -- covering ------------------------------------------------------------------------
+
+    def protect(self) -> Rows:
+        """Cover everything held; one product's trouble does not keep the others bare."""
+        rows: Rows = []
+        for product_id in sorted(self.desk.products):
+            if not self._held(product_id):
+                self.desk.bare_time.end(product_id)
+                continue
+            try:
+                rows.append(self._protect_one(product_id))
+            except TfError as error:
+                rows.append(self._stop_row(product_id, "failed", str(error)))
+        for product_id in sorted(set(self._products_wanted()) - set(self.desk.products)):
+            if self._total(product_id):
+                why = "held, and the exchange does not tell its rules: its stops are as they were"
+                rows.append(self._stop_row(product_id, "failed", why))
+        return rows
+
+    def _stop_row(self, product_id: str, status: str, reason: str) -> dict[str, Any]:
+        row = {"product": product_id, "status": status, "reason": reason}
+        self.desk.logs.write("stop_updates", action="result", **row)
+        return row
+
+    def _protect_one(self, product_id: str) -> dict[str, Any]:
+        unknown = self._belief.unknown if self._belief is not None else {}
+        if product_id in unknown:
+            return self._leave_unknown(product_id, unknown[product_id])
+        result = self._cover(product_id, known=self._reading(product_id)).ensure()
+        return self._record_cover(result)
+
+    def _leave_unknown(self, product_id: str, why: str) -> dict[str, Any]:
+        """Leave the stops of an unknown holding as they are; bare if they do not cover the most."""
+        product, desk = self.desk.products[product_id], self.desk
+        covered = ZERO
+        for order in desk.ledger.state.live_orders(product_id):
+            seen = desk.seen.get(order.client_id)
+            if order.key.leg.is_stop and seen is not None and seen.is_live_stop:
+                covered += order.base_size - order.filled_size
+        bare = floor_to(self._held(product_id), product.base_increment) - covered
+        status = "failed" if bare > 0 and not self._is_dust(product, bare) else "skip"
+        return self._stop_row(
+            product_id, status, f"holding unknown, its stops are left as they are: {why}"
+        )
+
+    def _reading(self, product_id: str) -> Reading | None:
+        """Return what the last account reading says of a product, for as long as it holds."""
+        if product_id not in self._last:
+            return None
+        return Reading(self._held(product_id), self._last[product_id], self._last_read_at)
+
+    def _protection(self, product: Product) -> Protection:
+        """Return today's level, or the best one that is known when the plan has none."""
+        known = self._protections.get(product.product_id)
+        return known if known is not None else fallback_protection(self.desk, product)
+
+    def fills(self) -> Rows:
+        """Return the filled orders that the ledger knows of, oldest first."""
+        return [
+            {
+                "product_id": order.product_id,
+                "side": str(order.key.side),
+                "leg": str(order.key.leg),
+                "date": (order.last_fill_at or order.intended_at).date().isoformat(),
+                "filled_size": format(order.filled_size, "f"),
+                "average_price": f"{order.filled_value / order.filled_size:.10g}",
+            }
+            for order in self.desk.ledger.state.orders.values()
+            if order.filled_size
+        ]
+
+    def _cover(
+        self, product_id: str, may_move: bool = True, *, known: Reading | None = None
+    ) -> Cover:
+        """Return the protection of one product."""
+        protection = self._protection(self.desk.products[product_id])
+        if not may_move:
+            protection = replace(protection, may_move=False)
+        position = Position(
+            self.desk,
+            product_id,
+            foreign=self._foreign.get(product_id, Foreign()),
+            known=known,
+            is_changed=self._belief is not None and product_id in self._belief.changed,
+        )
+        return Cover(position, protection)
+
+    def _record_cover(self, cover: CoverResult) -> dict[str, Any]:
+        row = cover.to_mapping()
+        self.desk.logs.write("stop_updates", action="result", **row)
+        return row
+
+    def _is_dust(self, product: Product, held: Decimal) -> bool:
+        protection = self._protection(product)
+        stops = self.desk.config.stops
+        limit = limit_below(protection.target_level, protection.atr, product, stops)
+        return is_dust(held, product, limit)
+
+    def _total(self, product_id: str) -> Decimal:
+        wallet = self.desk.client.holdings().get(product_id.split("-")[0])
+        return wallet.total if wallet is not None else ZERO

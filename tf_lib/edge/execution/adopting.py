@@ -1,0 +1,73 @@
+"""Adopting: own orders at the exchange that the ledger lacks: its state was lost or moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from tf_lib.core.client_ids import parse_client_id
+from tf_lib.core.order_life import OrderStage
+from tf_lib.core.records import ZERO, Side
+from tf_lib.edge.coinbase import OrderState
+from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.execution.evidence import fill_facts
+from tf_lib.edge.ledger_state import OrderRecord
+
+
+def adopt(desk: Desk, seen: OrderState) -> OrderRecord | None:
+    """
+    Take an own order into a ledger that lacks it, and follow it to where it stands.
+
+    Returns None for an order that is not ours or that has no size in base units.
+    """
+    parsed = parse_client_id(seen.client_order_id)
+    if parsed is None or seen.side is None or seen.base_size is None:
+        return None
+    body = {"type": str(seen.kind), "base_size": format(seen.base_size, "f")}
+    for name in ("stop_price", "limit_price"):
+        price = getattr(seen, name)
+        if price is not None:
+            body[name] = format(price, "f")
+    desk.ledger.append(
+        "intent",
+        client_id=seen.client_order_id,
+        day=parsed.day.isoformat(),
+        product=seen.product_id,
+        side=str(seen.side),
+        leg=str(parsed.leg),
+        ordinal=parsed.ordinal,
+        body=body,
+        adopted=True,
+    )
+    desk.seen[seen.client_order_id] = seen
+    acked = desk.ledger.move(seen.client_order_id, OrderStage.ACKED, order_id=seen.order_id)
+    if seen.is_terminal:
+        return desk.finish(acked, seen)
+    moved = desk.ledger.move(acked.client_id, OrderStage.WORKING, **fill_facts(seen))
+    return desk.note_trigger(moved, seen)
+
+
+def stops_of_this_holding(
+    listed: Sequence[OrderState], held: Decimal, *, dust: Decimal
+) -> list[OrderState]:
+    """
+    Return the own stops that belong to what is held now.
+
+    Parameters
+    ----------
+    listed : sequence of OrderState
+        Own orders of one product, in any state and order.
+    held : Decimal
+        Units owned now. Fills are taken back from the newest on until no more than `dust` is
+        left: there this holding began. One that began elsewhere began with the oldest order.
+    """
+    newest_first = sorted(listed, key=lambda order: order.created_time, reverse=True)
+    left, found = held, []
+    for order in newest_first:
+        if left <= dust:
+            break
+        if order.kind == "stop_limit" and order.side is Side.SELL:
+            found.append(order)
+        signed = order.filled_size if order.side is Side.BUY else -order.filled_size
+        left -= signed or ZERO
+    return found

@@ -1,0 +1,58 @@
+"""
+Bare time: how long a position was without its stop, in the exchange's time.
+
+Kept in the ledger, so that it runs on through a crash and a sleeping machine. Where the exchange
+does not tell when it began, it begins when all was last seen in order: too long is the error that
+does no harm (EXECUTION section 12).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tf_lib.core.records import ZERO
+from tf_lib.edge.ledger import Ledger
+
+
+@dataclass
+class BareTime:
+    """The clocks of all positions."""
+
+    ledger: Ledger
+    day: dt.date
+    now: Callable[[], dt.datetime]
+
+    def begin(self, product_id: str, since: dt.datetime | None = None) -> None:
+        """Start the clock of a position without its stop; a clock that runs goes on."""
+        if product_id not in self.ledger.state.bare_since:
+            began = since if since is not None else self.now()
+            self.ledger.append("bare", product=product_id, since=began.isoformat())
+
+    def end(self, product_id: str, notional: Decimal = ZERO) -> None:
+        """Stop that clock: a stop of the right size was read OPEN, or nothing is held."""
+        if product_id in self.ledger.state.bare_since:
+            self.ledger.append(
+                "covered",
+                product=product_id,
+                day=self.day.isoformat(),
+                notional=format(notional, "f"),
+            )
+
+    def last_in_order(self, product_id: str) -> dt.datetime:
+        """
+        Return when a product's stops were last seen in order: where bare time may have begun.
+
+        A run that ended well had looked after it was claimed.
+        """
+        state = self.ledger.state
+        seen = [
+            dt.datetime.fromisoformat(marks["claimed"]["at"])
+            for marks in state.marks.values()
+            if "effects_complete" in marks and "claimed" in marks
+        ]
+        stops = state.stops_of_holding(product_id)
+        seen.extend(stop.working_at for stop in stops if stop.working_at is not None)
+        return max(seen, default=self.now())

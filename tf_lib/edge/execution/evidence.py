@@ -1,0 +1,54 @@
+"""Evidence: what an order that was read says against the one that was sent, and of its fills."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+
+from tf_lib.core.records import ZERO
+from tf_lib.edge.coinbase import Fill, OrderState
+from tf_lib.edge.ledger_state import OrderRecord
+
+CLOCK_TOLERANCE = dt.timedelta(seconds=5)
+
+
+def difference(record: OrderRecord, seen: OrderState) -> str:
+    """Return how an order at the exchange differs from what was sent, or nothing."""
+    wanted: dict[str, object] = {
+        "product": record.product_id,
+        "side": record.key.side,
+        "base_size": record.base_size,
+    }
+    came: dict[str, object] = {
+        "product": seen.product_id,
+        "side": seen.side,
+        "base_size": seen.base_size,
+    }
+    for name in ("stop_price", "limit_price"):
+        if name in record.body:
+            wanted[name] = Decimal(record.body[name])
+            came[name] = getattr(seen, name)
+    different = [f"{n}: sent {wanted[n]}, found {came[n]}" for n in wanted if wanted[n] != came[n]]
+    if seen.created_time < record.intended_at - CLOCK_TOLERANCE:
+        different.append(f"created {seen.created_time.isoformat()}, before it was intended")
+    return "; ".join(different)
+
+
+def add_up(fills: Sequence[Fill], filled_size: Decimal) -> bool:
+    """Whether fills account for all that an order says was filled."""
+    return sum((fill.base_size for fill in fills), ZERO) == filled_size
+
+
+def fill_facts(seen: OrderState, fills: Sequence[Fill] = ()) -> dict[str, str]:
+    """Return what a ledger line keeps of an order's fills."""
+    facts = {
+        "filled_size": format(seen.filled_size, "f"),
+        "filled_value": format(seen.filled_value, "f"),
+        "fees": format(seen.total_fees, "f"),
+    }
+    if seen.last_fill_time is not None:
+        facts["last_fill_at"] = seen.last_fill_time.isoformat()
+    if fills:
+        facts["first_fill_at"] = min(fill.trade_time for fill in fills).isoformat()
+    return facts

@@ -1,0 +1,210 @@
+"""
+Placing: getting one stop to rest, from where it belongs down to where it is taken.
+
+A lack of funds is a lagging hold or a wrong size and is met by reading again; only a refusal for
+the price band or by the venue leads down the ladder; what proves nothing leads nowhere
+(EXECUTION sections 4 and 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tf_lib.core.client_ids import Leg
+from tf_lib.core.order_life import OrderStage
+from tf_lib.core.orders import floor_to, is_dust
+from tf_lib.core.records import ZERO, StopOrder
+from tf_lib.core.stops import StopPlan, limit_below, plan_stop
+from tf_lib.edge.coinbase import RefusalKind
+from tf_lib.edge.execution.position import Position
+from tf_lib.edge.ledger_state import OrderRecord
+
+_TRIES = 4
+_ROUNDS = 3
+_WAITS = (2.0, 5.0, 10.0)
+_LADDER = ("5 ticks", "1 %", "2 %")
+_AGAIN = frozenset({RefusalKind.FUNDS, RefusalKind.RATE, RefusalKind.ACCESS})
+_DOWN = frozenset({RefusalKind.BAND, RefusalKind.VENUE})
+
+
+@dataclass(frozen=True)
+class Protection:
+    """
+    What one product's stop should be today.
+
+    Attributes
+    ----------
+    target_level : Decimal
+        Where the stop belongs, ratcheted; in quote currency.
+    atr : float or None
+        For the limit's distance.
+    may_move : bool
+        Whether intact stops may be raised: not on bad data, and never by the guard.
+    source : str
+        Where the level came from, for the record.
+    is_guess : bool
+        A stopgap that says nothing of where the stop belongs: never remembered.
+    """
+
+    target_level: Decimal
+    atr: float | None
+    may_move: bool = True
+    source: str = "chandelier"
+    is_guess: bool = False
+
+
+@dataclass
+class Placed:
+    """
+    What came of trying to place a stop.
+
+    Attributes
+    ----------
+    rests : bool
+        It was read OPEN, or traded at once.
+    how : str
+        Which rung of the ladder it rests on.
+    refusals : list of str
+        Why each rung was not taken.
+    is_proven : bool
+        Every rung was provably refused, none for lack of funds.
+    """
+
+    rests: bool = False
+    how: str = ""
+    refusals: list[str] = field(default_factory=list)
+    is_proven: bool = True
+
+
+class Placing:
+    """
+    Places the stops of one position.
+
+    Parameters
+    ----------
+    position : Position
+    protection : Protection
+    """
+
+    def __init__(self, position: Position, protection: Protection) -> None:
+        self.position = position
+        self.protection = protection
+        self.stops = position.desk.config.stops
+
+    def is_dust(self, size: Decimal) -> bool:
+        """Whether a size is too small for a stop at its limit."""
+        product = self.position.product
+        level, atr = self.protection.target_level, self.protection.atr
+        return is_dust(size, product, limit_below(level, atr, product, self.stops))
+
+    def plan(self, last: Decimal) -> StopPlan | None:
+        """Return where a stop would rest now."""
+        return plan_stop(
+            self.protection.target_level,
+            last=last,
+            atr=self.protection.atr,
+            product=self.position.product,
+            stops=self.stops,
+        )
+
+    def place(self, leg: Leg, size: Decimal, *, fallback: StopOrder | None = None) -> Placed:
+        """Place a stop: at today's level, else at the old one, else down the ladder."""
+        placed = Placed()
+        if size <= 0 or self.is_dust(size):
+            placed.refusals.append(f"{format(size, 'f')} is too small for a stop")
+            placed.is_proven = False
+            return placed
+        for _ in range(_ROUNDS):
+            again = self._go_down(leg, size, fallback, placed)
+            if not again:
+                break
+        return placed
+
+    def _go_down(self, leg: Leg, size: Decimal, fallback: StopOrder | None, placed: Placed) -> bool:
+        """Try rung after rung; whether the price has moved and all of it is worth another try."""
+        for name, order in self._candidates(size, fallback):
+            record = self._try(leg, order)
+            if record.stage is OrderStage.WORKING or _traded(record):
+                placed.rests, placed.how = True, name
+                return False
+            placed.refusals.append(f"{name}: {record.detail or record.stage}")
+            if record.refusal == RefusalKind.GEOMETRY:
+                return True
+            if record.stage is OrderStage.REFUSED and record.refusal not in _AGAIN:
+                if record.refusal not in _DOWN:
+                    return False
+            elif record.stage is not OrderStage.DONE:
+                placed.is_proven = False
+                return False
+        if not placed.refusals:
+            placed.refusals.append("no level is possible")
+        return False
+
+    def _candidates(self, size: Decimal, fallback: StopOrder | None) -> list[tuple[str, StopOrder]]:
+        """Return the rungs from the top: each level is below the one before."""
+        self.position.forget()
+        last, product = self.position.last(), self.position.product
+        found: list[tuple[str, StopOrder]] = []
+        plan = self.plan(last)
+        if plan is not None:
+            clamped = plan.resting_level < plan.target_level
+            name = "clamped below the market" if clamped else "at its level"
+            found.append((name, plan.order(size)))
+        if fallback is not None and fallback.stop_price < last:
+            again = StopOrder(product.product_id, size, fallback.stop_price, fallback.limit_price)
+            found.append(("old level again", again))
+        tick = product.price_increment
+        below = (last - 5 * tick, last * Decimal("0.99"), last * Decimal("0.98"))
+        for name, price in zip(_LADDER, below, strict=True):
+            level = floor_to(price, tick)
+            if level <= tick or (found and level >= found[0][1].stop_price):
+                continue
+            limit = limit_below(level, self.protection.atr, product, self.stops)
+            order = StopOrder(product.product_id, size, level, min(limit, level - tick))
+            found.append((f"{name} below last", order))
+        return found
+
+    def _try(self, leg: Leg, order: StopOrder) -> OrderRecord:
+        """Send one stop, again with another id where the answer allows it."""
+        desk, waits = self.position.desk, list(_WAITS)
+        record = self._until_seen(desk.send(leg, order))
+        for _ in range(_TRIES - 1):
+            if not _may_try_again(record):
+                break
+            if record.refusal == RefusalKind.FUNDS:
+                free = self.position.await_release(order.base_size)
+                if self.is_dust(free):
+                    break
+                size = min(order.base_size, free)
+                order = StopOrder(order.product_id, size, order.stop_price, order.limit_price)
+            elif record.stage is OrderStage.REFUSED:
+                desk.pause(waits.pop(0))
+            record = self._until_seen(desk.send(leg, order))
+        return record
+
+    def _until_seen(self, record: OrderRecord) -> OrderRecord:
+        """Give an order that has no proven answer a moment to show."""
+        for seconds in _WAITS:
+            if record.stage not in (OrderStage.UNKNOWN, OrderStage.ACKED):
+                break
+            self.position.desk.pause(seconds)
+            record = self.position.desk.refresh(record.client_id, patient=False)
+        return record
+
+
+def _may_try_again(record: OrderRecord) -> bool:
+    """
+    Whether another id may be tried: all stops together never hold more than is owned.
+
+    One that the exchange took and does not show is not among them: it would be in the way.
+    """
+    if record.stage is OrderStage.REFUSED:
+        return record.refusal in _AGAIN
+    return record.stage in (OrderStage.MISMATCH, OrderStage.UNKNOWN, OrderStage.ABSENT)
+
+
+def _traded(record: OrderRecord) -> bool:
+    return record.stage is OrderStage.TRIGGERED or (
+        record.stage is OrderStage.DONE and record.filled_size > ZERO
+    )

@@ -1,0 +1,249 @@
+"""One position as it is read: units held and free, prices, and the stops that are seen open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tf_lib.core.order_life import OrderStage
+from tf_lib.core.orders import floor_to
+from tf_lib.core.records import ZERO, Holding, Product
+from tf_lib.edge.execution.desk import ABSENT_AFTER, Desk
+from tf_lib.edge.ledger_state import OrderRecord
+from tf_lib.errors import UnknownState
+
+_HOLD_TRIES = 15
+_HOLD_SECONDS = 2.0
+_BELIEF_TRIES = 6
+_VISIBLE_SECONDS = 60.0
+_POLL_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Units held and last price of a product, read when `changes` requests had been sent."""
+
+    held: Decimal
+    last: Decimal
+    changes: int
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """
+    What orders of others do with a product's base.
+
+    Attributes
+    ----------
+    cover : Decimal
+        Units under somebody else's protective stop.
+    hold : Decimal
+        Units that somebody else's other sells hold: bare, and not ours to free.
+    """
+
+    cover: Decimal = ZERO
+    hold: Decimal = ZERO
+
+
+class Position:
+    """
+    The reads that the protection of one product is judged by.
+
+    Parameters
+    ----------
+    desk : Desk
+    product_id : str
+    foreign : Foreign
+    known : Reading or None
+        What this run has just read, while nothing was sent since: spares reading it again.
+    is_changed : bool
+        The holding is known to differ from our record: the account is believed as it is.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        product_id: str,
+        *,
+        foreign: Foreign,
+        known: Reading | None = None,
+        is_changed: bool = False,
+    ) -> None:
+        self.desk = desk
+        self.product_id = product_id
+        self.foreign = foreign
+        self.most_held = ZERO
+        self._known = known
+        self._is_changed = is_changed
+
+    @property
+    def product(self) -> Product:
+        """The product's rules as they were read last."""
+        return self.desk.products[self.product_id]
+
+    def forget(self) -> None:
+        """Believe nothing that was read before now."""
+        self._known = None
+
+    def _reading(self) -> Reading | None:
+        """Return what is known already, unless something was sent since it was read."""
+        is_fresh = self._known is not None and self._known.changes == self.desk.changes
+        return self._known if is_fresh else None
+
+    # -- units ---------------------------------------------------------------------------
+
+    def held(self) -> Decimal:
+        """
+        Return the units that are owned.
+
+        Raises
+        ------
+        UnknownState
+            If the account keeps contradicting our own fills: unknown is never zero.
+        """
+        known = self._reading()
+        if known is not None:
+            self.most_held = max(self.most_held, known.held)
+            return known.held
+        doubt = ""
+        for attempt in range(_BELIEF_TRIES):
+            if attempt:
+                self.desk.pause(_HOLD_SECONDS)
+                for order in self.desk.ledger.state.live_orders(self.product_id):
+                    self.desk.refresh(order.client_id, patient=False)
+            holding = self._wallet()
+            doubt = self._doubt(holding)
+            if not doubt:
+                self.most_held = max(self.most_held, holding.total)
+                return holding.total
+        raise UnknownState(f"{self.product_id}: {doubt}")
+
+    def _wallet(self) -> Holding:
+        found = self.desk.client.holdings().get(self.product.base_currency)
+        return found if found is not None else Holding(ZERO, ZERO)
+
+    def _doubt(self, holding: Holding) -> str:
+        """Return why a wallet cannot be believed, or nothing."""
+        state, product = self.desk.ledger.state, self.product
+        confirmed = state.confirmed.get(product.base_currency)
+        live = state.live_orders(self.product_id)
+        is_open = any(not (o.key.leg.is_stop and o.stage is OrderStage.WORKING) for o in live)
+        if confirmed is None or self._is_changed or is_open:
+            return ""
+        expected = confirmed + state.fills_since_confirmed.get(product.base_currency, ZERO)
+        if abs(holding.total - expected) < max(product.base_increment, product.base_min_size):
+            return ""
+        return f"our fills add up to {expected}, the account has {holding.total}"
+
+    def coverable(self, held: Decimal) -> Decimal:
+        """Return the units that are ours to protect, floored to the product's step."""
+        others = self.foreign.cover + self.foreign.hold
+        return floor_to(max(held - others, ZERO), self.product.base_increment)
+
+    def await_release(self, wanted: Decimal) -> Decimal:
+        """Wait, bounded, until a cancelled order's hold is free; return the free units, floored."""
+        free = ZERO
+        for attempt in range(_HOLD_TRIES):
+            if attempt:
+                self.desk.pause(_HOLD_SECONDS)
+            free = floor_to(self._wallet().available, self.product.base_increment)
+            if free >= wanted:
+                break
+        return free
+
+    # -- prices --------------------------------------------------------------------------
+
+    def last(self) -> Decimal:
+        """Return the price of the last trade."""
+        known = self._reading()
+        return known.last if known is not None else self.desk.client.last_trade(self.product_id)
+
+    def is_through(self, level: Decimal) -> bool:
+        """Whether both the last trade and the best bid are at or below a level."""
+        self.forget()
+        if self.last() > level:
+            return False
+        book = self.desk.client.quotes([self.product_id]).get(self.product_id)
+        return book is not None and book[0] <= level
+
+    def accepts_sells(self) -> bool:
+        """Read whether the product takes new orders now."""
+        fresh = self.desk.client.products([self.product_id]).get(self.product_id)
+        if fresh is None:
+            return False
+        self.desk.products[self.product_id] = fresh.product
+        return fresh.product.is_tradable
+
+    # -- stops ---------------------------------------------------------------------------
+
+    def live_stops(self) -> list[OrderRecord]:
+        """
+        Return our stops of this product that were just read OPEN and untriggered.
+
+        A stop that the exchange named and does not show yet may hold the base: it is waited for.
+
+        Raises
+        ------
+        UnknownState
+            If it never shows.
+        """
+        live = []
+        for order in self._stops():
+            record = self._settled(order)
+            if record.stage is OrderStage.ACKED:
+                raise UnknownState(
+                    f"{self.product_id}: the exchange took stop {record.client_id} as "
+                    f"{record.order_id} and does not show it"
+                )
+            seen = self.desk.seen.get(order.client_id)
+            if record.stage is OrderStage.WORKING and seen is not None and seen.is_live_stop:
+                live.append(record)
+        return live
+
+    def _stops(self) -> list[OrderRecord]:
+        live = self.desk.ledger.state.live_orders(self.product_id)
+        return [order for order in live if order.key.leg.is_stop]
+
+    def read(self, order: OrderRecord) -> OrderRecord:
+        """Read an order, unless it was just read and nothing was sent since."""
+        if self._reading() is not None and order.client_id in self.desk.seen:
+            return order
+        return self.desk.refresh(order.client_id, patient=False)
+
+    def _settled(self, order: OrderRecord) -> OrderRecord:
+        """Read a stop until the exchange shows it, and until a cancel of ours is decided."""
+        record, waited = self.read(order), 0.0
+        if record.stage is OrderStage.CANCEL_SENT and self.desk.may_cancel_intact:
+            record = self.desk.cancel(record.client_id)
+        while waited < _patience(record):
+            self.desk.pause(_POLL_SECONDS)
+            waited += _POLL_SECONDS
+            record = self.desk.refresh(record.client_id, patient=False)
+        return record
+
+    def triggered_stops(self) -> list[OrderRecord]:
+        """Return our stops that triggered and did not fill."""
+        found = [self.read(order) for order in self._stops()]
+        return [record for record in found if record.stage is OrderStage.TRIGGERED]
+
+    def ended_stop(self) -> OrderRecord | None:
+        """Return the newest stop of this holding if it ended with units left to sell."""
+        stops = self.desk.ledger.state.stops_of_holding(self.product_id)
+        newest = stops[-1] if stops else None
+        if newest is None or newest.stage is not OrderStage.DONE:
+            return None
+        return newest if newest.filled_size < newest.base_size else None
+
+
+def _patience(record: OrderRecord) -> float:
+    """Return for how long an answer about a stop is worth waiting for, in seconds."""
+    if record.stage is OrderStage.ACKED:
+        return _VISIBLE_SECONDS
+    if record.stage is OrderStage.CANCEL_SENT:
+        return ABSENT_AFTER.total_seconds() + 2 * _POLL_SECONDS
+    return 0.0
+
+
+def remaining(stops: list[OrderRecord]) -> Decimal:
+    """Return the units that stops still cover."""
+    return sum((stop.base_size - stop.filled_size for stop in stops), ZERO)

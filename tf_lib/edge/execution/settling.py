@@ -1,0 +1,185 @@
+"""
+Settling: what earlier runs and other people left at the exchange, before anything new is done.
+
+One order that cannot be read makes its product unknown and nothing else (EXECUTION sections 5, 6
+and 9).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tf_lib.core.client_ids import is_own, parse_client_id
+from tf_lib.core.order_life import OrderStage
+from tf_lib.core.orders import floor_to
+from tf_lib.core.records import ZERO, Product, Side
+from tf_lib.edge.coinbase import OrderState
+from tf_lib.edge.execution.adopting import adopt, stops_of_this_holding
+from tf_lib.edge.execution.belief import Belief
+from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.execution.placing import Protection
+from tf_lib.edge.execution.position import Foreign
+from tf_lib.errors import ExchangeError
+
+_UNLISTED_SPAN = dt.timedelta(hours=48)
+_STOPGAP_DISTANCE = Decimal("0.10")
+_OVER_BY_PROOF = frozenset({OrderStage.ABSENT, OrderStage.REFUSED, OrderStage.MISMATCH})
+
+
+@dataclass
+class Learned:
+    """
+    What the exchange knew and the ledger did not.
+
+    Attributes
+    ----------
+    open_orders : list of OrderState
+        As the exchange lists them.
+    rebalances : list of str
+        Own orders of today's plan that the ledger lacked.
+    risen : mapping of product to client id
+        Orders that were thought never to have arrived.
+    """
+
+    open_orders: list[OrderState] = field(default_factory=list)
+    rebalances: list[str] = field(default_factory=list)
+    risen: dict[str, str] = field(default_factory=dict)
+
+
+def learn(desk: Desk) -> Learned:
+    """Read the open orders and the recent ones, and take in those of ours that the ledger lacks."""
+    days = desk.config.execution_and_costs.cooldown_counter_threshold + 2
+    start = dt.datetime.combine(desk.day, dt.time(), dt.UTC) - dt.timedelta(days=days)
+    learned = Learned(desk.client.open_orders())
+    recent = desk.client.orders(start=start)
+    listed = {o.order_id: o for o in (*recent, *learned.open_orders)}
+    desk.remember(listed.values())
+    for order in sorted(listed.values(), key=lambda one: one.created_time):
+        parsed = parse_client_id(order.client_order_id)
+        if parsed is None:
+            continue
+        known = desk.ledger.state.orders.get(order.client_order_id)
+        if known is None:
+            adopt(desk, order)
+            if parsed.day == desk.day and parsed.leg.is_rebalance:
+                learned.rebalances.append(order.client_order_id)
+        elif known.stage in (OrderStage.ABSENT, OrderStage.REFUSED):
+            learned.risen[known.product_id] = known.client_id
+    return learned
+
+
+def settle(desk: Desk, *, patient: bool) -> dict[str, str]:
+    """
+    Bring every order that is open on record to what the exchange says of it.
+
+    Returns
+    -------
+    dict of product to why
+        Products of which an order cannot be read.
+    """
+    lost: dict[str, str] = {}
+    for order in desk.ledger.state.live_orders():
+        if order.product_id in lost:
+            continue
+        try:
+            desk.refresh(order.client_id, patient=patient)
+        except ExchangeError as error:
+            lost[order.product_id] = str(error)
+    return lost
+
+
+def is_unsettled(desk: Desk) -> bool:
+    """Whether anything may be bare: a running clock, or an order that is no resting stop."""
+    state = desk.ledger.state
+    at_rest = (OrderStage.WORKING,)
+    return bool(state.bare_since) or any(
+        not (order.key.leg.is_stop and order.stage in at_rest) for order in state.live_orders()
+    )
+
+
+def foreign_orders(
+    desk: Desk, belief: Belief, open_orders: Sequence[OrderState]
+) -> dict[str, Foreign]:
+    """
+    Find what orders of others hold: their protective stops cover, their other sells bare.
+
+    The open list hides orders that are pending or queued, so where the hold of a base is more
+    than the listed sells explain, everything of the last two days is looked through. An order of
+    ours that was thought never to have arrived is treated like one of others.
+    """
+    listed = {o.order_id: o for o in open_orders}
+    products = list(desk.products.values())
+    unexplained = [p for p in products if _hold_exceeds(p, belief, listed.values())]
+    if unexplained:
+        since = desk.now() - _UNLISTED_SPAN
+        recent = desk.client.orders([p.product_id for p in unexplained], start=since)
+        listed |= {o.order_id: o for o in recent if not o.is_terminal}
+    found: dict[str, Foreign] = {}
+    for order in listed.values():
+        if order.side is not Side.SELL or _is_ours(desk, order):
+            continue
+        known = found.get(order.product_id, Foreign())
+        units = order.remaining or ZERO
+        if order.is_live_stop:
+            known = Foreign(known.cover + units, known.hold)
+        else:
+            known = Foreign(known.cover, known.hold + units)
+        found[order.product_id] = known
+    return found
+
+
+def _is_ours(desk: Desk, order: OrderState) -> bool:
+    if not is_own(order.client_order_id):
+        return False
+    record = desk.ledger.state.orders.get(order.client_order_id)
+    return record is None or record.stage not in _OVER_BY_PROOF
+
+
+def _hold_exceeds(product: Product, belief: Belief, listed: Iterable[OrderState]) -> bool:
+    sells = (o for o in listed if o.product_id == product.product_id and o.side is Side.SELL)
+    explained = sum((order.remaining or ZERO for order in sells), ZERO)
+    return belief.holding(product).hold - explained >= product.base_increment
+
+
+def recall_level(desk: Desk, product: Product, held: Decimal) -> None:
+    """
+    Give the ledger back the level of a holding that it has none of.
+
+    The highest own stop of this holding at the exchange, in any status, is the memory that
+    outlives a lost ledger.
+    """
+    name = product.product_id
+    if name in desk.ledger.state.levels:
+        return
+    own = [o for o in desk.client.orders([name]) if is_own(o.client_order_id)]
+    stops = stops_of_this_holding(own, held, dust=product.base_min_size)
+    prices = [order.stop_price for order in stops if order.stop_price is not None]
+    if prices:
+        level = floor_to(max(prices), product.price_increment)
+        desk.ledger.append("level", product=name, target_level=format(level, "f"))
+
+
+def fallback_protection(desk: Desk, product: Product) -> Protection:
+    """
+    Return a level for a holding that the day's plan says nothing of.
+
+    In this order: the remembered level, the highest own stop of this holding, the level of the
+    latest plan, 10 % below the last trade. Intact stops are not moved by it.
+    """
+    state, name = desk.ledger.state, product.product_id
+    plan = state.plans.get(max(state.plans), {}) if state.plans else {}
+    planned: Mapping[str, str | float] | None = plan.get("levels", {}).get(name)
+    atr = float(planned["atr"]) if planned is not None and planned["atr"] is not None else None
+    if name in state.levels:
+        return Protection(state.levels[name], atr, may_move=False, source="ledger")
+    stops = [Decimal(order.body["stop_price"]) for order in state.stops_of_holding(name)]
+    if stops:
+        return Protection(max(stops), atr, may_move=False, source="own stops")
+    if planned is not None:
+        level = Decimal(planned["target_level"])
+        return Protection(level, atr, may_move=False, source="plan")
+    level = desk.client.last_trade(name) * (1 - _STOPGAP_DISTANCE)
+    return Protection(level, None, may_move=False, source="10 % below last", is_guess=True)
