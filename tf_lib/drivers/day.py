@@ -80,6 +80,8 @@ class Day:
         Where the record goes.
     writes : bool
         False when a finished run is only looked at again.
+    close : callable
+        Lets go of connection, ledger and lock, where the process lives on.
     """
 
     day: dt.date
@@ -87,6 +89,7 @@ class Day:
     session: Session
     folder: RunFolder
     writes: bool = True
+    close: Callable[[], None] = lambda: None
     candles: dict[str, pd.DataFrame] = field(default_factory=dict)
     data_report: dict[str, Any] = field(default_factory=dict)
     sold: Rows = field(default_factory=list)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
 
+from tf_lib.drivers.place import Connection
+from tf_lib.edge import epoch
+from tf_lib.edge.arming import ArmedFor, claim, issue
 from tf_lib.parameters import Config
 
 SESSION_FILE = "session.json"
@@ -12,3 +18,31 @@ SESSION_FILE = "session.json"
 def config_sha256(config: Config) -> str:
     """Return what a token is bound to of the parameters."""
     return hashlib.sha256(repr(config.to_mapping()).encode()).hexdigest()
+
+
+def arm_here(
+    connection: Connection,
+    state: Path,
+    armed_for: ArmedFor,
+    *,
+    started_under: int,
+    allows: Callable[[str, str], None] = lambda action, subject: None,
+) -> None:
+    """
+    Let this process send: claim a token of its own, and ask before each changing request.
+
+    Parameters
+    ----------
+    started_under : int
+        The epoch in which this process began; another one means that somebody took over.
+    allows : callable
+        Hears the action and client id of each changing request first, and raises to stop it.
+    """
+    arming = claim({**os.environ, **issue(state, armed_for)}, armed_for)
+
+    def check(action: str, subject: str) -> None:
+        allows(action, subject)
+        arming.check()
+        epoch.check(state, started_under)
+
+    connection.client.before_send = check

@@ -11,13 +11,14 @@ import datetime as dt
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tf_lib.drivers.day import Day
 from tf_lib.drivers.handover import SESSION_FILE, config_sha256
 from tf_lib.drivers.live import LiveSession
-from tf_lib.drivers.place import Place, connect
+from tf_lib.drivers.place import Connection, Place, connect
 from tf_lib.drivers.preview import PreviewSession
 from tf_lib.drivers.recorded import RecordedSession
 from tf_lib.edge import epoch
@@ -26,6 +27,7 @@ from tf_lib.edge.candles import CandleCache
 from tf_lib.edge.clock import clock_offset
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.lock import sender_lock
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import HaltRun, StateError
 from tf_lib.parameters import Config, config_from_mapping, read_yaml
@@ -109,17 +111,34 @@ def armed_day(path: Path, environment: Mapping[str, str]) -> Day:
     folder = RunFolder(path, now=_no_clock)
     session = folder.read_json(SESSION_FILE)
     config = config_from_mapping(session["config"], source=str(path / SESSION_FILE))
-    day = dt.date.fromisoformat(session["day"])
     armed_for = ArmedFor(
         session["profile"], session["day"], config_sha256(config), session["portfolio_uuid"]
     )
     arming = claim(environment, armed_for)
-    connection = connect(Place.from_mapping(session["place"]))
-    connection.client.before_send = _guard(arming, session)
-    state = Path(session["state"])
-    ledger_path = state / FILE_NAME
+    place, state = Place.from_mapping(session["place"]), Path(session["state"])
     if session["is_dry"]:
-        ledger_path = _copied(ledger_path, path / ".dry_state")
+        ledger_path = _copied(state / FILE_NAME, path / ".dry_state")
+        return _live(path, session, connect(place), _guard(arming, session), ledger_path)
+    lock = sender_lock(session["portfolio_uuid"], state)
+    try:
+        guard = _guard(arming, session)
+        live = _live(path, session, connect(place), guard, state / FILE_NAME)
+    except BaseException:
+        lock.release()
+        raise
+    return replace(live, close=_both(live.close, lock.release))
+
+
+def _live(
+    path: Path,
+    session: Mapping[str, Any],
+    connection: Connection,
+    guard: Callable[[str, str], None],
+    ledger_path: Path,
+) -> Day:
+    """Put a day together from its parts."""
+    config = config_from_mapping(session["config"], source=str(path / SESSION_FILE))
+    connection.client.before_send = guard
     ledger = Ledger(ledger_path, connection.now)
     folder = RunFolder(path, now=connection.now)
     desk = Desk(
@@ -127,18 +146,28 @@ def armed_day(path: Path, environment: Mapping[str, str]) -> Day:
         ledger=ledger,
         logs=folder.logs,
         config=config,
-        day=day,
+        day=dt.date.fromisoformat(session["day"]),
         now=connection.now,
         pause=connection.pause,
     )
     made: dict[str, Any] = {
         "desk": desk,
-        "cache": CandleCache(state / "candles"),
+        "cache": CandleCache(Path(session["state"]) / "candles"),
         "clock_offset": lambda: 0.0 if _own_clock(session) else clock_offset(connection.client),
         "protect_only": session["protect_only"],
     }
     hands = PreviewSession(**made) if session["is_dry"] else LiveSession(**made)
-    return Day(day, config, hands, folder)
+    return Day(desk.day, config, hands, folder, close=_both(ledger.close, connection.client.close))
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def close() -> None:
+        try:
+            first()
+        finally:
+            second()
+
+    return close
 
 
 def _guard(arming: Arming, session: Mapping[str, Any]) -> Callable[[str, str], None]:

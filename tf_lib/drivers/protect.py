@@ -15,6 +15,7 @@ from tf_lib.drivers.protecting import Protecting
 from tf_lib.drivers.session import Rows
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.lock import sender_lock
 from tf_lib.edge.run_store import RunLogs
 from tf_lib.errors import PreflightRefused
 from tf_lib.parameters import Config
@@ -47,23 +48,25 @@ def protect_holdings(
     PreflightRefused
         If the key is bound to another portfolio than the ledger.
     """
-    ledger = Ledger(state / FILE_NAME, connection.now)
     key = connection.client.key_permissions()
     if not key.can_trade:
         raise PreflightRefused("the key cannot trade, so nothing can be protected with it")
-    ledger.pin(key.portfolio_uuid)
-    desk = Desk(
-        client=connection.client,
-        ledger=ledger,
-        logs=logs,
-        config=config,
-        day=day,
-        now=connection.now,
-        pause=connection.pause,
-        may_rebalance=False,
-        may_cancel_intact=may_cancel_intact,
-    )
-    try:
-        return Protecting(desk=desk, protect_only="protection only").protect_only_now()
-    finally:
-        ledger.close()
+    # Whoever sent before is gone once this lock is ours; only then is the ledger whole.
+    with sender_lock(key.portfolio_uuid, state):
+        ledger = Ledger(state / FILE_NAME, connection.now)
+        ledger.pin(key.portfolio_uuid)
+        desk = Desk(
+            client=connection.client,
+            ledger=ledger,
+            logs=logs,
+            config=config,
+            day=day,
+            now=connection.now,
+            pause=connection.pause,
+            may_rebalance=False,
+            may_cancel_intact=may_cancel_intact,
+        )
+        try:
+            return Protecting(desk=desk, protect_only="protection only").protect_only_now()
+        finally:
+            ledger.close()

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.drivers.finish import RunFacts, build_summary, failures, guard_silence, unsettled
-from tf_lib.drivers.handover import SESSION_FILE, config_sha256
+from tf_lib.drivers.handover import SESSION_FILE, arm_here, config_sha256
+from tf_lib.drivers.memory import recall_cooldowns
 from tf_lib.drivers.notebook import MASTER, execute
 from tf_lib.drivers.place import Connection, Place, connect, has_own_clock, open_place
 from tf_lib.drivers.preflight import check_account
@@ -155,6 +156,12 @@ class _Runner:
         if self._is_done(day) and not self.options.force_run:
             self._heartbeat("already_ran", day=day.isoformat())
             return None
+        newest = max(self.ledger.state.marks, default=day)
+        if newest > day and not has_own_clock(self.config):
+            raise PreflightRefused(
+                f"today is {day}, and {newest} has run already: the clock was set back. Nothing "
+                "was sent; resting stops stay at the exchange. Set the clock (NTP) and run again."
+            )
         return day
 
     def _outside_now(self) -> dt.datetime:
@@ -201,7 +208,8 @@ class _Runner:
             ledger_uuid = ledger.state.portfolio_uuid
             if ledger_uuid and ledger_uuid != check:
                 ledger.pin(check)
-            return self._run(connection, place, _Attempt(day, scratch, ledger, check, is_dry=True))
+            dry = _Attempt(day, scratch, ledger, check, self._epoch(), is_dry=True)
+            return self._run(connection, place, dry)
         with portfolio_lock(check, kind="run"):
             ledger.pin(check)
             set_aside(self.folder.state)
@@ -224,6 +232,9 @@ class _Runner:
             )
 
     def _claim(self, ledger: Ledger, day: dt.date, portfolio_uuid: str) -> _Attempt:
+        recalled = recall_cooldowns(self.folder, ledger, self.config, day)
+        if recalled:
+            self._heartbeat("ledger_lost", day=day.isoformat(), cooldowns_from=recalled)
         number = ledger.state.attempts.get(day, 0) + 1
         is_forced = self.options.force_run and number > 1
         run_dir = self.folder.open_day(day, number)
@@ -232,26 +243,37 @@ class _Runner:
         if ledger.state.has_mark(day, "effects_complete"):
             protect_only = "this day's trades are complete; only its record was not finished"
         return _Attempt(
-            day, run_dir, ledger, portfolio_uuid, number=number, protect_only=protect_only
+            day,
+            run_dir,
+            ledger,
+            portfolio_uuid,
+            self._epoch(),
+            number=number,
+            protect_only=protect_only,
         )
+
+    def _epoch(self) -> int:
+        return epoch.current(self.folder.state)
 
     def _run(self, connection: Connection, place: Place, attempt: _Attempt) -> int:
         folder = RunFolder(attempt.run_dir, connection.now)
         folder.logs.touch_all()
         folder.write_json(SESSION_FILE, self._session(place, attempt))
         self._heartbeat("run_start", day=attempt.day.isoformat(), run_dir=str(attempt.run_dir))
-        armed_for = ArmedFor(
+        token = issue(self.folder.state, self._armed_for(attempt))
+        problem = self._do_steps(attempt.run_dir, token)
+        code = _exit_code(folder, problem)
+        if problem and not attempt.is_dry:
+            code = self._protect_after(connection, folder, attempt, code)
+        return self._finish(folder, attempt, code, problem)
+
+    def _armed_for(self, attempt: _Attempt) -> ArmedFor:
+        return ArmedFor(
             self.profile,
             attempt.day.isoformat(),
             config_sha256(self.config),
             attempt.portfolio_uuid,
         )
-        token = issue(self.folder.state, armed_for)
-        problem = self._do_steps(attempt.run_dir, token)
-        code = _exit_code(folder, problem)
-        if problem and not attempt.is_dry:
-            code = self._protect_after(connection, folder, attempt.day, code)
-        return self._finish(folder, attempt, code, problem)
 
     def _session(self, place: Place, attempt: _Attempt) -> dict[str, Any]:
         return {
@@ -262,7 +284,7 @@ class _Runner:
             "portfolio_uuid": attempt.portfolio_uuid,
             "is_dry": attempt.is_dry,
             "protect_only": attempt.protect_only,
-            "epoch": epoch.current(self.folder.state),
+            "epoch": attempt.epoch,
             "place": place.to_mapping(),
             "config": self.config.to_mapping(),
         }
@@ -276,7 +298,10 @@ class _Runner:
 
         try:
             day = armed_day(run_dir, {**os.environ, **token})
-            run_steps(day)
+            try:
+                run_steps(day)
+            finally:
+                day.close()
         except KeyboardInterrupt:
             return "the run was interrupted"
         except Exception as error:  # a failed run is a record too; nothing is swallowed silently
@@ -284,13 +309,17 @@ class _Runner:
         return ""
 
     def _protect_after(
-        self, connection: Connection, folder: RunFolder, day: dt.date, code: int
+        self, connection: Connection, folder: RunFolder, attempt: _Attempt, code: int
     ) -> int:
         """Cover what the failed run may have left bare; its own trouble outranks the run's."""
         from tf_lib.drivers.protect import protect_holdings
 
         try:
-            rows = protect_holdings(connection, self.config, self.folder.state, folder.logs, day)
+            armed_for = self._armed_for(attempt)
+            arm_here(connection, self.folder.state, armed_for, started_under=attempt.epoch)
+            rows = protect_holdings(
+                connection, self.config, self.folder.state, folder.logs, attempt.day
+            )
         except Exception as error:  # alarm and record; there is nothing below to catch it
             self._note(folder, f"protection failed: {error}")
             return EXIT_UNPROTECTED
@@ -397,6 +426,7 @@ class _Attempt:
     run_dir: Path
     ledger: Ledger
     portfolio_uuid: str
+    epoch: int
     number: int = 1
     protect_only: str = ""
     is_dry: bool = False

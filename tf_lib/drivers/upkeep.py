@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tf_lib.drivers.finish import failures
-from tf_lib.drivers.handover import config_sha256
+from tf_lib.drivers.handover import arm_here, config_sha256
 from tf_lib.drivers.place import EXCHANGE_FILE, Connection, connect, has_own_clock, open_place
 from tf_lib.drivers.protect import protect_holdings
 from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge import epoch
-from tf_lib.edge.arming import ArmedFor, claim, issue
+from tf_lib.edge.arming import ArmedFor
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import append_json_line
 from tf_lib.edge.ledger import FILE_NAME, Ledger
@@ -104,13 +103,11 @@ def armed(
             armed_for = ArmedFor(
                 name, connection.now().date().isoformat(), config_sha256(config), uuid
             )
-            arming = claim({**os.environ, **issue(folder.state, armed_for)}, armed_for)
-            started_under = epoch.current(folder.state)
-
-            def check(action: str, subject: str) -> None:
-                allows(action, subject)
-                arming.check()
-                epoch.check(folder.state, started_under)
-
-            connection.client.before_send = check
+            arm_here(
+                connection,
+                folder.state,
+                armed_for,
+                started_under=epoch.current(folder.state),
+                allows=allows,
+            )
             yield connection

@@ -8,11 +8,13 @@ is worthless. A notebook that is opened by hand finds no token and sends nothing
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +68,7 @@ def issue(folder: Path, armed_for: ArmedFor) -> dict[str, str]:
 
     The file holds only its hash; the token itself is never on disk.
     """
+    _sweep(folder)
     token = secrets.token_hex(32)
     path = folder / f"arming-{os.getpid()}-{secrets.token_hex(4)}.json"
     record = {
@@ -76,6 +79,15 @@ def issue(folder: Path, armed_for: ArmedFor) -> dict[str, str]:
     }
     write_whole(path, json.dumps(record))
     return {TOKEN_VARIABLE: token, FILE_VARIABLE: str(path)}
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what killed launchers left: it is worthless, but must not pile up."""
+    oldest = time.time() - _LIFETIME.total_seconds()
+    for path in folder.glob("arming-*"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 def is_offered() -> bool:

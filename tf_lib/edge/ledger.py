@@ -98,9 +98,9 @@ class Ledger:
         try:
             _write_all(self._file, line)
         except OSError as error:
+            os.ftruncate(self._file, before)
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not give_up(self.path.parent):
                 raise
-            os.ftruncate(self._file, before)
             _write_all(self._file, line)
         os.fsync(self._file)
 

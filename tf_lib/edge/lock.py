@@ -3,8 +3,9 @@ The lock: one process at a time sends for a portfolio.
 
 Held on a file named by the portfolio's uuid in a folder of the user, so that a second clone,
 another ``--runs`` or a copied profile cannot make two. A second lock on the state folder keeps
-two runs from opening the same ledger before the uuid is known. The operating system releases
-both when the holder dies.
+two runs from opening the same ledger before the uuid is known. A third is held by the process
+that sends: a notebook's kernel may outlive its killed launcher for a moment, and nobody else may
+open the ledger before it is gone. The operating system releases each when its holder dies.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class ProcessLock:
         now = dt.datetime.now(dt.UTC)
         who = {
             "pid": os.getpid(),
+            "launcher": os.getppid(),
             "kind": self.kind,
             "start": now.isoformat(timespec="seconds"),
             "deadline": (now + HOLDER_DEADLINE).isoformat(timespec="seconds"),
@@ -161,6 +163,48 @@ def wait_for_guard(lock: ProcessLock, *, seconds: float) -> ProcessLock:
             if lock.holder_kind() != "guard" or time.monotonic() >= deadline:
                 raise
             time.sleep(_POLL_SECONDS)
+
+
+def sender_lock(portfolio_uuid: str, state: Path, *, seconds: float = 30.0) -> ProcessLock:
+    """
+    Take the lock of the process that sends, waiting for one whose launcher is gone to end.
+
+    Raises
+    ------
+    LockHeld
+        A process that somebody still watches over is sending.
+    """
+    lock = ProcessLock(lock_folder() / f"{portfolio_uuid}.sender.lock", kind="sender")
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return lock.acquire()
+        except LockHeld:
+            if time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+                continue
+            if not _end_orphan(lock, state):
+                raise
+            return lock.acquire()
+
+
+def _end_orphan(lock: ProcessLock, state: Path) -> bool:
+    """End a sender that lost its launcher; whether it is gone."""
+    import psutil
+
+    try:
+        who = json.loads(lock.holder_file.read_text(encoding="utf-8"))
+        holder, launcher = psutil.Process(int(who["pid"])), int(who["launcher"])
+        if holder.ppid() == launcher or holder.pid == os.getpid():
+            return False
+        epoch.raise_epoch(state)
+        holder.kill()
+        holder.wait(timeout=10)
+    except psutil.NoSuchProcess:
+        return True
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return False
+    return True
 
 
 def take_over(lock: ProcessLock, state: Path) -> bool:
