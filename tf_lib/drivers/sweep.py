@@ -34,6 +34,8 @@ from tf_lib.research.workers import (
 
 _PORTIONS_PER_WORKER = 4
 _CLUSTER_WORKERS = 16
+# Sets times bars: some 250 sets of fourteen tickers and four years, about two seconds' work.
+_WORTH_PROCESSES = 5_000_000
 _QUIET_SECONDS, _LINE_SECONDS = 1.0, 5.0
 
 
@@ -64,6 +66,11 @@ class SweepPlace:
             return _CLUSTER_WORKERS
         return self.n_workers or available_processors()
 
+    def _is_quick(self, study: Study, portions: Sequence[Portion]) -> bool:
+        """Whether starting worker processes would take longer than the work itself."""
+        n_sets = sum(len(portion) for portion in portions)
+        return self.n_workers is None and n_sets * study.bars.close.size < _WORTH_PROCESSES
+
     def __call__(self, study: Study, portions: Sequence[Portion]) -> Iterator[list[Evaluation]]:
         """Evaluate portions there; with nothing to do, nothing is started."""
         if not portions:
@@ -71,7 +78,7 @@ class SweepPlace:
         if self.scheduler is not None:
             with cluster_at(self.scheduler) as client:
                 yield from on_dask(client, study, portions)
-        elif self.width == 1 or len(portions) == 1:
+        elif self.width == 1 or len(portions) == 1 or self._is_quick(study, portions):
             yield from in_this_process(study, portions)
         else:
             with local_workers(min(self.width, len(portions))) as client:
@@ -173,22 +180,25 @@ class _ProgressLine:
 
     def __init__(self) -> None:
         self._began = self._said = time.monotonic()
-        self._first: int | None = None
+        self._first: tuple[float, int] | None = None
 
     def __call__(self, done: int, total: int, best: float) -> None:
         now = time.monotonic()
         passed = now - self._began
         if self._first is None:
-            self._first = done
+            # What was done before, and the time until the first result, say nothing of the rate.
+            self._first = now, done
         is_terminal = sys.stderr.isatty()
         wait = _QUIET_SECONDS if is_terminal else _LINE_SECONDS
         if passed < _QUIET_SECONDS or (now - self._said < wait and done < total):
             return
         self._said = now
-        rate = done / passed
-        left = (total - done) / rate
-        text = f"sweep: {done} of {total} sets, {rate:.0f} a second, best Sharpe {best:.2f}"
-        text += f", about {left:.0f} s left" if done < total else ""
+        spent, so_far = now - self._first[0], done - self._first[1]
+        text = f"sweep: {done} of {total} sets, best Sharpe {best:.2f}"
+        if spent > 0 and so_far > 0:
+            rate = so_far / spent
+            text += f", {rate:.0f} a second"
+            text += f", about {(total - done) / rate:.0f} s left" if done < total else ""
         end = "\r" if is_terminal and done < total else "\n"
         print(f"{text:<78}", file=sys.stderr, end=end, flush=True)
 

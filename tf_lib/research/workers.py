@@ -102,7 +102,9 @@ def local_workers(n_workers: int | None = None) -> Iterator[Client]:
             "threads_per_worker": 1,
             "processes": True,
             "host": "127.0.0.1",
-            "dashboard_address": None,
+            # Any free port of this machine alone: no page is served, and none is in the way.
+            "dashboard_address": "127.0.0.1:0",
+            "worker_dashboard_address": "127.0.0.1:0",
             "local_directory": scratch,
             "memory_limit": 0,
             "silence_logs": 50,
