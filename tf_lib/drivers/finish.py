@@ -103,8 +103,13 @@ def _refused_sends(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def _last_stops(folder: RunFolder) -> list[dict[str, Any]]:
-    """Return the last word on each product's protection."""
-    last = {row["product"]: _without_action(row) for row in _results(folder, "stop_updates")}
+    """Return the last word on each product's protection, with the notes of all before it."""
+    last: dict[str, dict[str, Any]] = {}
+    notes: dict[str, dict[str, None]] = {}
+    for row in _results(folder, "stop_updates"):
+        product = row["product"]
+        notes.setdefault(product, {}).update(dict.fromkeys(row.get("notes", [])))
+        last[product] = {**_without_action(row), "notes": list(notes[product])}
     return [last[product] for product in sorted(last)]
 
 

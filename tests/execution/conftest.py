@@ -1,0 +1,38 @@
+"""A profile that holds three positions under their stops, to copy for each scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.profile import FEW_UNIVERSE, Profile, write_parameters
+
+DAY = "2024-03-11"
+HELD = ("ADA-USD", "ETH-USD", "XTZ-USD")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_LOCK_DIR", str(tmp_path_factory.mktemp("locks")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def first_day(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """Return a profile after its first day, 2024-03-11."""
+    folder = tmp_path_factory.mktemp("first")
+    config = write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE)
+    profile = Profile(config, folder / "runs")
+    code, said = profile.run(DAY)
+    assert code == 0, said
+    assert profile.exchange().held_products == HELD
+    return profile
+
+
+@pytest.fixture
+def held(first_day: Profile, tmp_path: Path) -> Profile:
+    """Return a copy of it."""
+    return first_day.copied(tmp_path / "runs")

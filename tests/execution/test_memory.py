@@ -1,0 +1,136 @@
+"""What is remembered and what is not: lost ledgers, dead plans, second plans, old cooldowns."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import sqlite3
+from pathlib import Path
+
+from tests.drivers.profile import Profile
+from tests.drivers.venue import at, jump, level, opened, times
+from tf_lib.drivers import place
+from tf_lib.parameters import load_config
+from tf_lib.simulator import SimulatedExchange
+
+DAY, NEXT, AFTER = "2024-03-11", "2024-03-12", "2024-03-13"
+
+
+def own_ids(profile: Profile) -> list[str]:
+    return [o.client_id for o in profile.exchange().orders if o.is_own]
+
+
+def forget_ledger(profile: Profile) -> None:
+    (profile.state / "ledger.jsonl").unlink()
+
+
+def test_lost_ledger_on_the_same_day(held: Profile) -> None:
+    """Own orders of today are found: adopted, protected, not traded again; exit 1."""
+    forget_ledger(held)
+    before, sent = own_ids(held), held.count_requests()
+
+    code, said = held.run(DAY)
+
+    assert code == 1, said
+    assert "its state was lost" in said
+    assert held.changed(after=sent) == []
+    assert own_ids(held) == before
+    assert held.wrong(DAY) == []
+
+
+def test_lost_ledger_a_day_later(held: Profile) -> None:
+    """The stops are known again by their ids; levels do not fall; no stop is doubled."""
+    stops = {p: held.exchange().stops(p) for p in held.exchange().held_products}
+    forget_ledger(held)
+
+    code, said = held.run(NEXT)
+
+    assert code == 0, said
+    assert held.wrong(NEXT) == []
+    for product, old in stops.items():
+        now = held.exchange().stops(product)
+        lowest = min(order.stop for order in old if order.stop)
+        assert all(order.stop >= lowest for order in now if order.stop)
+    ids = own_ids(held)
+    assert len(ids) == len(set(ids))
+    levels = {x["product"] for x in held.ledger() if x["kind"] == "level"}
+    assert set(held.exchange().held_products) <= levels
+
+
+def test_lost_ledger_after_a_stop_out(held: Profile) -> None:
+    """The cooldown is rebuilt from the exchange's orders."""
+    jump(held, "ETH-USD", NEXT, times(level(held, "ETH-USD"), "0.995"))
+    assert held.run(NEXT)[0] == 0
+    assert held.exchange().held("ETH-USD") == 0
+    forget_ledger(held)
+
+    code, said = held.run(AFTER)
+
+    assert code == 0, said
+    assert held.summary(AFTER)["cooldowns"]["ETH-USD"] == NEXT
+    assert not [
+        o
+        for o in held.exchange().orders
+        if o.leg == "en" and str(o.day) == AFTER and o.product == "ETH-USD"
+    ]
+
+
+def planned_only(profile: Profile, folder: Path) -> Profile:
+    """Return the first day as a run left it that died right after it froze its plan."""
+    other = profile.copied(folder)
+    ledger = other.state / "ledger.jsonl"
+    lines = ledger.read_text(encoding="utf-8").splitlines(keepends=True)
+    kinds = [json.loads(line)["kind"] for line in lines]
+    ledger.write_text("".join(lines[: kinds.index("plan") + 1]), encoding="utf-8")
+    file, uuid = other.state / "exchange.sqlite", json.loads(lines[0])["portfolio_uuid"]
+    file.unlink()
+    settings = place._settings(
+        load_config(other.config), other.state, file, dt.date.fromisoformat(DAY)
+    )
+    with SimulatedExchange(settings):
+        pass
+    # The account of a new exchange is named by its place; here it is the one of the ledger.
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        known = "(SELECT value FROM meta WHERE key = 'portfolio_uuid')"
+        database.execute(
+            f"UPDATE wallets SET portfolio_uuid = ? WHERE portfolio_uuid = {known}", (uuid,)
+        )
+        database.execute("UPDATE meta SET value = ? WHERE key = 'portfolio_uuid'", (uuid,))
+    return other
+
+
+def test_a_plan_is_dead_after_ten_minutes(first_day: Profile, tmp_path: Path) -> None:
+    """A rerun within them carries the frozen plan out; later it only protects."""
+    fresh = planned_only(first_day, tmp_path / "fresh")
+    stale = fresh.copied(tmp_path / "stale")
+    with opened(stale) as exchange:
+        exchange.advance_to(at(DAY, "00:12"))
+
+    assert fresh.run(DAY)[0] == 0
+    code, said = stale.run(DAY)
+
+    assert fresh.exchange().held_products == first_day.exchange().held_products
+    assert code == 0, said
+    assert stale.exchange().orders == ()
+    assert {o["status"] for o in stale.summary(DAY)["orders"]} == {"skipped"}
+    assert all("older than 10 minutes" in o["note"] for o in stale.summary(DAY)["orders"])
+    assert stale.marks(DAY)[-1] == "done"
+
+
+def test_a_second_plan_after_prices_moved(held: Profile) -> None:
+    """--force-run is a deliberate second set: ids go on where the first ended."""
+    first = own_ids(held)
+    price = times(level(held, "ETH-USD"), "1.6")
+    with opened(held) as exchange:
+        exchange.plant_jump("ETH-USD", at(DAY, "00:03"), price, hold_until=at(DAY, "00:59"))
+        exchange.advance_to(at(DAY, "00:04"))
+
+    code, said = held.run(DAY, "--force-run")
+
+    assert code == 0, said
+    new = [x for x in own_ids(held) if x not in first]
+    assert new, "a jump of that size must be traded on"
+    assert len(own_ids(held)) == len(set(own_ids(held)))
+    assert held.wrong(DAY) == []
+    assert held.summary(DAY)["attempt"] == 2
