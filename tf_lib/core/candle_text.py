@@ -1,28 +1,17 @@
 """
 Candle text: from the text of a candle file to a checked frame.
 
-Stage 0 of the pipeline (*candles* -> bars -> signals). The format is one row per UTC day under
-the header ``date,open,high,low,close,volume``. Anything else is refused with the line it stands
-on: a wrong price that is read quietly costs money.
+Stage 0 of the pipeline (*candles* -> bars -> signals). The format and its checks are those of
+`tf_lib.core.candle_rows`.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-
-import numpy as np
 import pandas as pd
 
-from tf_lib.core.arrays import FloatArray
-from tf_lib.errors import BarsError
+from tf_lib.core.candle_rows import FIELDS, HEADER, candle_rows, price_decimals
 
-HEADER = "date,open,high,low,close,volume"
-FIELDS = ("open", "high", "low", "close", "volume")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_PLAIN = b"0123456789.,-+eE\n"
-_DAYS_BELIEVED = (np.datetime64("1900-01-01"), np.datetime64("2200-01-01"))
+__all__ = ["FIELDS", "HEADER", "parse_candles", "price_decimals"]
 
 
 def parse_candles(text: str, *, source: str) -> pd.DataFrame:
@@ -47,116 +36,6 @@ def parse_candles(text: str, *, source: str) -> pd.DataFrame:
     BarsError
         Naming `source`, the line, what stands there and what was expected.
     """
-    lines = text.replace("\r\n", "\n")
-    if not lines.strip():
-        raise BarsError(f"{source}: the candle file is empty, expected the header {HEADER}")
-    header, _, body = lines.partition("\n")
-    if header != HEADER:
-        raise BarsError(f"{source} line 1: expected the header {HEADER}, got {header[:80]!r}")
-    if not body.strip():
-        raise BarsError(f"{source}: there is a header but no candle")
-    fast = _read_plain(body)
-    days, values = fast if fast is not None else _read_line_by_line(body, source)
-    _check_values(days, values, source)
+    days, values = candle_rows(text, source=source)
     index = pd.DatetimeIndex(days.astype("datetime64[s]"), name="date").tz_localize("UTC")
     return pd.DataFrame({name: values[k] for k, name in enumerate(FIELDS)}, index=index)
-
-
-def price_decimals(text: str) -> int:
-    r"""
-    Return the most decimals any price of a candle text is written with.
-
-    Examples
-    --------
-    >>> price_decimals("date,open,high,low,close,volume\n2024-01-01,1.5,2,1.25,1.50,7.123456\n")
-    2
-    """
-    most = 0
-    for line in text.splitlines()[1:]:
-        for number in line.split(",")[1:5]:
-            mantissa, _, exponent = number.lower().partition("e")
-            written = len(mantissa.partition(".")[2]) - int(exponent or 0)
-            most = max(most, written)
-    return most
-
-
-def _read_plain(body: str) -> tuple[np.ndarray, FloatArray] | None:
-    """Read a body that holds only plain numbers and dates; None if a closer look is needed."""
-    if not body.isascii() or body.encode("ascii").translate(None, _PLAIN):
-        return None
-    rows = body.removesuffix("\n")
-    n_rows = rows.count("\n") + 1
-    fields = rows.replace("\n", ",").split(",")
-    # A row with a field too many or too few puts some day where a number is read: not plain.
-    if len(fields) != 6 * n_rows:
-        return None
-    dates = fields[0::6]
-    try:
-        days = np.array(dates, dtype="datetime64[D]")
-        values = np.array([list(map(float, fields[k::6])) for k in range(1, 6)])
-    except ValueError:
-        return None
-    in_form = set(map(len, dates)) == {10} and "E" not in "".join(dates).upper()
-    believed = bool(((days > _DAYS_BELIEVED[0]) & (days < _DAYS_BELIEVED[1])).all())
-    return (days, values) if in_form and believed else None
-
-
-def _read_line_by_line(body: str, source: str) -> tuple[np.ndarray, FloatArray]:
-    """Read a body strictly, stopping at the first line that is wrong."""
-    days: list[dt.date] = []
-    rows: list[list[float]] = []
-    for number, line in enumerate(body.removesuffix("\n").split("\n"), start=2):
-        where = f"{source} line {number}"
-        fields = line.split(",")
-        if len(fields) != 6:
-            got = f"{len(fields)}: {line!r:.80}"
-            raise BarsError(f"{where}: expected 6 fields ({HEADER}), got {got}")
-        days.append(_day(fields[0], where))
-        pairs = zip(FIELDS, fields[1:], strict=True)
-        rows.append([_number(field, f"{where}: {name}") for name, field in pairs])
-    return np.array(days, dtype="datetime64[D]"), np.array(rows, dtype=np.float64).T
-
-
-def _day(field: str, where: str) -> dt.date:
-    if _DAY.fullmatch(field):
-        try:
-            return dt.date.fromisoformat(field)
-        except ValueError:
-            pass
-    raise BarsError(f"{where}: expected a day as YYYY-MM-DD, got {field!r:.40}")
-
-
-def _number(field: str, where: str) -> float:
-    if _NUMBER.fullmatch(field) is None:
-        raise BarsError(f"{where}: expected a number, got {field!r:.40}")
-    return float(field)
-
-
-def _check_values(days: np.ndarray, values: FloatArray, source: str) -> None:
-    """Find the first line whose numbers cannot be a bar, or whose day does not rise."""
-    opens, highs, lows, closes, volumes = values
-    wrong = ~np.isfinite(values).all(axis=0) | (values[:4] <= 0).any(axis=0) | (volumes < 0)
-    wrong |= (highs < lows) | (np.minimum(opens, closes) < lows)
-    wrong |= np.maximum(opens, closes) > highs
-    wrong[1:] |= days[1:] <= days[:-1]
-    if wrong.any():
-        at = int(np.flatnonzero(wrong)[0])
-        raise BarsError(f"{source} line {at + 2}: {_complaint(days, values, at)}")
-
-
-def _complaint(days: np.ndarray, values: FloatArray, at: int) -> str:
-    bar = dict(zip(FIELDS, values[:, at].tolist(), strict=True))
-    for name, number in bar.items():
-        if not np.isfinite(number):
-            return f"{name} must be finite, got {number}"
-        if number < 0 or (number == 0 and name != "volume"):
-            least = "at least 0" if name == "volume" else "above 0"
-            return f"{name} must be {least}, got {number}"
-    if bar["high"] < bar["low"]:
-        return f"high {bar['high']} is below low {bar['low']}"
-    for name in ("open", "close"):
-        if not bar["low"] <= bar[name] <= bar["high"]:
-            return f"{name} {bar[name]} is outside low {bar['low']} to high {bar['high']}"
-    if days[at] == days[at - 1]:
-        return f"{days[at]} stands twice"
-    return f"days must rise, but {days[at]} comes after {days[at - 1]}"

@@ -12,7 +12,7 @@ import io
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from tf_lib.core.candle_text import price_decimals
+from tf_lib.core.candle_rows import price_decimals
 from tf_lib.core.product_table import default_product
 from tf_lib.core.records import Product
 from tf_lib.errors import ParameterError

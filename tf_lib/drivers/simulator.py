@@ -11,13 +11,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from tf_lib.errors import EXIT_DONE, ParameterError
+from tf_lib.errors import EXIT_DONE, BarsError, ParameterError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tf_lib.core.records import Product
+    from tf_lib.simulator.bars import DayBars
+    from tf_lib.simulator.intraday import IntradayBars
 
 
 def simulator_command(
@@ -57,6 +57,7 @@ def simulator_command(
     """
     settings = SimulatorSettings(
         candles=_candles(candles),
+        intraday=_intraday(candles),
         products=_products(products),
         starting_cash=_money(cash),
         portfolio_name=portfolio_name,
@@ -76,7 +77,7 @@ def simulator_command(
 
     before = {each: signal.signal(each, leave) for each in (signal.SIGTERM, signal.SIGINT)}
     exchange = SimulatedExchange(settings)
-    del settings  # the candle frames; the exchange keeps arrays of its own
+    del settings  # the candles; the exchange keeps arrays of its own
     try:
         print(json.dumps(exchange.start().to_mapping()), flush=True)
         wanted.wait()
@@ -87,12 +88,28 @@ def simulator_command(
     return EXIT_DONE
 
 
-def _candles(source: str) -> dict[str, pd.DataFrame] | None:
+def _candles(source: str) -> dict[str, DayBars] | None:
     if source == "synthetic":
         return None
-    from tf_lib.edge.candle_folder import read_candle_folder
+    from tf_lib.edge.candle_folder import read_candle_texts
+    from tf_lib.simulator.bars import DayBars
 
-    return dict(read_candle_folder(Path(source), None))
+    texts = read_candle_texts(Path(source))
+    return {name: DayBars.from_text(text, source=file) for name, (file, text) in texts.items()}
+
+
+def _intraday(source: str) -> dict[str, IntradayBars]:
+    if source == "synthetic":
+        return {}
+    from tf_lib.edge.candle_folder import read_intraday_texts
+    from tf_lib.simulator.intraday import IntradayBars
+
+    found: dict[str, IntradayBars] = {}
+    for (name, granularity), (file, text) in read_intraday_texts(Path(source)).items():
+        if name in found:
+            raise BarsError(f"{file}: {name} has shorter candles of two lengths; one is enough")
+        found[name] = IntradayBars.from_text(text, granularity=granularity, source=file)
+    return found
 
 
 def _products(path: Path | None) -> dict[str, Product]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from tf_lib.core.candle_text import parse_candles
 from tf_lib.core.product_text import parse_products
 from tf_lib.core.records import Product
 from tf_lib.errors import BarsError, InputError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read_candle_folder(
@@ -36,9 +37,23 @@ def read_candle_folder(
     BarsError
         If the folder or a file is missing, or a file is wrong: names the file and the line.
     """
+    from tf_lib.core.candle_text import parse_candles
+
+    texts = read_candle_texts(folder, tickers)
+    return {name: parse_candles(text, source=source) for name, (source, text) in texts.items()}
+
+
+def read_candle_texts(
+    folder: Path, tickers: Iterable[str] | None = None
+) -> dict[str, tuple[str, str]]:
+    """
+    Return the name and the text of each candle file, without reading what it says.
+
+    As `read_candle_folder`. Files of shorter candles (`read_intraday_texts`) are not among them.
+    """
     if not folder.is_dir():
         raise BarsError(f"{folder}: there is no such candle folder")
-    found = {path.stem: path for path in sorted(folder.glob("*.csv"))}
+    found = {path.stem: path for path in sorted(folder.glob("*.csv")) if "." not in path.stem}
     if not found:
         raise BarsError(f"{folder}: holds no candle file, expected one <PRODUCT>.csv per ticker")
     wanted = sorted(found if tickers is None else set(tickers))
@@ -48,10 +63,16 @@ def read_candle_folder(
             f"{folder}: no candle file for {', '.join(missing)} (expected "
             f"{missing[0]}.csv); there are {', '.join(found)}"
         )
-    return {
-        ticker: parse_candles(_text(found[ticker], BarsError), source=str(found[ticker]))
-        for ticker in wanted
-    }
+    return {name: (str(found[name]), _text(found[name], BarsError)) for name in wanted}
+
+
+def read_intraday_texts(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return name and text of each ``<PRODUCT>.<GRANULARITY>.csv``, by product and granularity."""
+    found = {}
+    for path in sorted(folder.glob("*.*.csv")):
+        product_id, _, granularity = path.stem.partition(".")
+        found[product_id, granularity] = (str(path), _text(path, BarsError))
+    return found
 
 
 def read_products_file(path: Path) -> dict[str, Product]:

@@ -8,13 +8,65 @@ orders or its path change.
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left, insort
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from tf_lib.simulator.market import Market
 from tf_lib.simulator.orders import Order
 from tf_lib.simulator.paths import Band, Touch
 from tf_lib.simulator.world import Event
+
+
+class Waiting:
+    """
+    The orders of one product that can still trade, and the prices they wait for.
+
+    Attributes
+    ----------
+    orders : dict of order id to Order
+        Oldest first.
+    bands : dict of order id to Band
+    falling, rising : list of Decimal
+        Every level that is waited for, in order.
+    """
+
+    def __init__(self) -> None:
+        self.orders: dict[str, Order] = {}
+        self.bands: dict[str, Band] = {}
+        self.falling: list[Decimal] = []
+        self.rising: list[Decimal] = []
+
+    def note(self, order: Order) -> None:
+        """Take an order in, take over its new prices, or let it go when it has ended."""
+        before = self.bands.pop(order.order_id, None)
+        if before is not None:
+            _remove(self.falling, before.falling)
+            _remove(self.rising, before.rising)
+        if not order.is_live:
+            self.orders.pop(order.order_id, None)
+            return
+        self.orders[order.order_id] = order
+        band = self.bands[order.order_id] = order.band
+        if band.falling is not None:
+            insort(self.falling, band.falling)
+        if band.rising is not None:
+            insort(self.rising, band.rising)
+
+    def met_by(self, price: Decimal) -> list[Order]:
+        """Orders that a price satisfies, oldest first."""
+        return [order for name, order in self.orders.items() if _meets(price, self.bands[name])]
+
+
+def _remove(levels: list[Decimal], level: Decimal | None) -> None:
+    if level is not None:
+        del levels[bisect_left(levels, level)]
+
+
+def _meets(price: Decimal, band: Band) -> bool:
+    fell = band.falling is not None and price <= band.falling
+    return fell or (band.rising is not None and price >= band.rising)
 
 
 class Agenda:
@@ -32,7 +84,7 @@ class Agenda:
         self.event_count = 0
         self.added: list[Event] = []
         self.done: list[int] = []
-        self._live: dict[str, dict[str, Order]] = {}
+        self._live: dict[str, Waiting] = {}
         self._touches: dict[str, Touch | None] = {}
         self._stale: set[str] = set()
 
@@ -49,12 +101,15 @@ class Agenda:
         self.added.append(event)
 
     def watch(self, order: Order) -> None:
-        """Wait for the prices of an order while it lives; call again when they have changed."""
-        waiting = self._live.setdefault(order.terms.product_id, {})
-        if order.is_live:
-            waiting[order.order_id] = order
-        else:
-            waiting.pop(order.order_id, None)
+        """Wait for the prices of an order while it lives."""
+        self._live.setdefault(order.terms.product_id, Waiting()).note(order)
+        self._stale.add(order.terms.product_id)
+
+    def changed(self, order: Order) -> None:
+        """Take over what an order that is waited for has become."""
+        waiting = self._live.get(order.terms.product_id)
+        if waiting is not None and order.order_id in waiting.orders:
+            waiting.note(order)
         self._stale.add(order.terms.product_id)
 
     def path_changed(self, product_id: str) -> None:
@@ -63,7 +118,13 @@ class Agenda:
 
     def waiting(self, product_id: str) -> list[Order]:
         """Orders of a product that can still trade, oldest first."""
-        return list(self._live.get(product_id, {}).values())
+        waiting = self._live.get(product_id)
+        return list(waiting.orders.values()) if waiting is not None else []
+
+    def met_by(self, product_id: str, price: Decimal) -> list[Order]:
+        """Orders of a product that a price satisfies, oldest first."""
+        waiting = self._live.get(product_id)
+        return waiting.met_by(price) if waiting is not None else []
 
     def next_touch(self, now: int, until: int) -> tuple[str, Touch] | None:
         """First product whose price meets an order, by `until`."""
@@ -90,10 +151,10 @@ class Agenda:
         return event
 
     def _foresee(self, product_id: str, now: int) -> Touch | None:
-        bands = [order.band for order in self._live.get(product_id, {}).values()]
-        if not bands:
+        waiting = self._live.get(product_id)
+        if waiting is None or not waiting.orders:
             return None
-        falling = max((b.falling for b in bands if b.falling is not None), default=None)
-        rising = min((b.rising for b in bands if b.rising is not None), default=None)
+        falling = waiting.falling[-1] if waiting.falling else None
+        rising = waiting.rising[0] if waiting.rising else None
         horizon = self.market.known_until
         return self.market.first_touch(product_id, now, horizon, Band(falling, rising))

@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tf_lib.core.candle_rows import candle_rows
 from tf_lib.errors import BarsError
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def day_number(day: dt.date) -> int:
     return (day - EPOCH_DAY).days
 
 
-@dataclass(frozen=True)
-class Candle:
+class Candle(NamedTuple):
     """
     One finished or forming bucket, as the decimals it is shown with.
 
@@ -86,6 +86,12 @@ class DayBars:
         values = (np.array(frame[name].to_numpy(), dtype=np.float64) for name in FIELDS)
         return cls(days, *values)
 
+    @classmethod
+    def from_text(cls, text: str, *, source: str) -> DayBars:
+        """Take the text of a candle file (`tf_lib.core.candle_rows`)."""
+        days, values = candle_rows(text, source=source)
+        return cls(days.astype(np.int64), *(row.copy() for row in values))
+
     def __len__(self) -> int:
         """Count the bars."""
         return len(self.day)
@@ -104,12 +110,11 @@ class DayBars:
         begin, end = np.searchsorted(self.day, [first, last + 1])
         return iter(range(int(begin), int(end)))
 
-    def candle(self, row: int) -> Candle:
-        """Return one bar exactly as it was given."""
-        return Candle(
-            int(self.day[row]) * 86_400,
-            *(shown(float(getattr(self, name)[row])) for name in FIELDS),
-        )
+    def candles(self, begin: int, end: int) -> list[Candle]:
+        """Return the bars of rows `begin` to before `end` exactly as they were given."""
+        starts = (self.day[begin:end] * 86_400).tolist()
+        columns = (map(shown, getattr(self, name)[begin:end].tolist()) for name in FIELDS)
+        return list(map(Candle, starts, *columns))
 
 
 def exact(value: float) -> Decimal:
@@ -134,7 +139,9 @@ def shown(value: float) -> str:
     ('42000', '0.00001', '1.5')
     """
     text = repr(value)
-    return plain(Decimal(text)) if "e" in text else text.removesuffix(".0")
+    if text[-2:] == ".0":
+        return text[:-2]
+    return plain(Decimal(text)) if "e" in text else text
 
 
 def plain(value: Decimal) -> str:

@@ -63,7 +63,9 @@ class SimulatedExchange:
     """
 
     def __init__(self, settings: SimulatorSettings, *, market: Market | None = None) -> None:
-        self.settings = replace(settings, candles=None)  # the market has its own arrays
+        self.settings = replace(
+            settings, candles=None, intraday={}
+        )  # the market has its own arrays
         plan = read_faults(settings.faults)
         self._state = State(settings.state_file)
         try:

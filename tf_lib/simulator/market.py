@@ -7,6 +7,7 @@ that answers the `Market` protocol can stand behind the same exchange, for examp
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Protocol
@@ -17,6 +18,7 @@ from tf_lib.core.records import Product
 from tf_lib.errors import InputError
 from tf_lib.simulator.bars import Candle, DayBars, exact, plain
 from tf_lib.simulator.clock import DAY, FOREVER, SECOND
+from tf_lib.simulator.intraday import IntradayBars
 from tf_lib.simulator.paths import (
     Band,
     Jump,
@@ -30,6 +32,7 @@ from tf_lib.simulator.paths import (
 )
 
 _KEPT_DAYS = 4
+_KEPT_ANSWERS = 64
 
 
 class Market(Protocol):
@@ -73,23 +76,35 @@ class PathMarket:
     bars : mapping of product id to DayBars
     products : mapping of product id to Product
         For the ticks; every product of `bars` needs one.
+    intraday : mapping of product id to IntradayBars, optional
+        Shorter candles that the path follows on the days that have them.
     """
 
-    def __init__(self, bars: Mapping[str, DayBars], products: Mapping[str, Product]) -> None:
+    def __init__(
+        self,
+        bars: Mapping[str, DayBars],
+        products: Mapping[str, Product],
+        intraday: Mapping[str, IntradayBars] | None = None,
+    ) -> None:
         self._bars = dict(bars)
+        self._intraday = dict(intraday or {})
+        for name, shorter in self._intraday.items():
+            if name not in bars:
+                raise InputError(f"{name}: shorter candles need daily ones beside them")
+            shorter.check_within(name, bars[name])
         self._ticks = {name: products[name].price_increment for name in bars}
         self._steps = {name: products[name].base_increment for name in bars}
         self._jumps: dict[str, dict[int, list[Jump]]] = {}
         self._legs: dict[str, dict[int, list[Leg]]] = {name: {} for name in bars}
+        self._answers: dict[tuple[str, int, int], list[Candle]] = {}
         self.product_ids: tuple[str, ...] = tuple(sorted(bars))
         self.known_until = FOREVER
 
     def last_price(self, product_id: str, at: int) -> Decimal | None:
         """Price of the last trade, None before the product lists."""
-        for leg in self._legs_of(product_id, at // DAY):
-            if at < leg.end:
-                return leg.printed(at, self._ticks[product_id])
-        return None
+        legs = self._legs_of(product_id, at // DAY)
+        index = bisect_right(legs, at, key=lambda leg: leg.end)
+        return legs[index].printed(at, self._ticks[product_id]) if index < len(legs) else None
 
     def first_touch(self, product_id: str, after: int, until: int, band: Band) -> Touch | None:
         """First moment in (after, until] at which the price leaves a band."""
@@ -106,13 +121,11 @@ class PathMarket:
         first = max(-(-start // step), int(self._bars[product_id].day[0]) * 86_400 // step)
         last = min(end // step, now // SECOND // step)
         if step == 86_400:
-            rows = self._bars[product_id].rows(first, last)
-            found = [self._day_candle(product_id, row, now) for row in rows]
-        else:
-            found = [
-                self._bucket(product_id, index * step, (index + 1) * step, now)
-                for index in range(first, last + 1)
-            ]
+            return self._day_candles(product_id, first, last, now)
+        found = (
+            self._bucket(product_id, index * step, (index + 1) * step, now)
+            for index in range(first, last + 1)
+        )
         return [candle for candle in found if candle is not None]
 
     def volume_24h(self, product_id: str, at: int) -> Decimal:
@@ -157,15 +170,25 @@ class PathMarket:
         if row < 0:
             return []
         if bars.day[row] == day:
-            corners = (bars.open, bars.high, bars.low, bars.close)
-            o, h, low, c = (exact(float(values[row])) for values in corners)
-            legs = day_legs(day, (o, h, low, c))
+            legs = self._short_legs(product_id, day, row)
         else:
             close = exact(float(bars.close[row]))
             legs = [flat_leg(day * DAY, (day + 1) * DAY, close)]
         for jump in self._jumps.get(product_id, {}).get(day, ()):
             legs = with_jump(legs, jump)
         return legs
+
+    def _short_legs(self, product_id: str, day: int, row: int) -> list[Leg]:
+        """Legs of a day with a candle: along its shorter candles if it has them."""
+        bars, shorter = self._bars[product_id], self._intraday.get(product_id)
+        if shorter is not None:
+            before = exact(float(bars.close[row - 1])) if row > 0 else None
+            legs = shorter.legs(day, before)
+            if legs:
+                return legs
+        corners = (bars.open, bars.high, bars.low, bars.close)
+        o, h, low, c = (exact(float(values[row])) for values in corners)
+        return day_legs(day, (o, h, low, c))
 
     def _days_to_search(self, product_id: str, first: int, last: int, band: Band) -> Iterator[int]:
         bars = self._bars[product_id]
@@ -181,13 +204,30 @@ class PathMarket:
             return (int(day) for day in found)
         return iter(sorted({*(int(day) for day in found), *planted}))
 
-    def _day_candle(self, product_id: str, row: int, now: int) -> Candle | None:
+    def _day_candles(self, product_id: str, first: int, last: int, now: int) -> list[Candle]:
+        """Candles of whole days: as given, but for the day that goes on and those that jumped."""
         bars = self._bars[product_id]
-        day = int(bars.day[row])
-        is_over = (day + 1) * DAY <= now
-        if is_over and day not in self._jumps.get(product_id, ()):
-            return bars.candle(row)
-        return self._bucket(product_id, day * 86_400, (day + 1) * 86_400, now)
+        begin, end = (int(row) for row in np.searchsorted(bars.day, [first, last + 1]))
+        found = self._given(product_id, begin, end)
+        redrawn = {day for day in self._jumps.get(product_id, ()) if first <= day <= last}
+        if last == now // DAY:
+            redrawn.add(last)
+        for day in sorted(redrawn):
+            row = int(np.searchsorted(bars.day, day))
+            drawn = self._bucket(product_id, day * 86_400, (day + 1) * 86_400, now)
+            if begin <= row < end and drawn is not None:
+                found[row - begin] = drawn
+        return found
+
+    def _given(self, product_id: str, begin: int, end: int) -> list[Candle]:
+        """Return candles as given; what was asked for lately is not written again."""
+        key = (product_id, begin, end)
+        kept = self._answers.get(key)
+        if kept is None:
+            while len(self._answers) >= _KEPT_ANSWERS:
+                self._answers.pop(next(iter(self._answers)))
+            kept = self._answers[key] = self._bars[product_id].candles(begin, end)
+        return kept.copy()
 
     def _bucket(self, product_id: str, start: int, stop: int, now: int) -> Candle | None:
         bars = self._bars[product_id]
@@ -196,10 +236,25 @@ class PathMarket:
         begin, end = start * SECOND, min(stop * SECOND, now)
         if row is None:
             return None
+        traded = exact(float(bars.volume[row])) * (end - begin) / DAY
+        shorter = self._intraday.get(product_id)
+        if shorter is not None and shorter.rows(day * 86_400, (day + 1) * 86_400):
+            rows = shorter.rows(start, stop)
+            if stop - start >= shorter.step and not rows:
+                return None
+            is_given = stop - start == shorter.step and stop * SECOND <= now
+            if is_given and day not in self._jumps.get(product_id, ()):
+                return shorter.candle(rows[0])
+            traded = shorter.volume(rows) if rows else traded
+        return self._drawn(product_id, begin, end, traded)
+
+    def _drawn(self, product_id: str, begin: int, end: int, traded: Decimal) -> Candle | None:
+        """Return what the path shows of a bucket."""
         tick, step = self._ticks[product_id], self._steps[product_id]
-        prices = extremes(self._legs_of(product_id, day), begin, max(end, begin + 1), tick)
+        legs = self._legs_of(product_id, begin // DAY)
+        prices = extremes(legs, begin, max(end, begin + 1), tick)
         if prices is None:
             return None
-        share = exact(float(bars.volume[row])) * (end - begin) / DAY
         o, h, low, c = (plain(price) for price in prices)
-        return Candle(start, o, h, low, c, plain((share / step).quantize(Decimal(1)) * step))
+        volume = plain((traded / step).quantize(Decimal(1)) * step)
+        return Candle(begin // SECOND, o, h, low, c, volume)

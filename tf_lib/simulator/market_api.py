@@ -8,22 +8,12 @@ from typing import Any
 from tf_lib.core.records import Product, Quote
 from tf_lib.simulator.bars import plain
 from tf_lib.simulator.clock import SECOND, rfc3339
+from tf_lib.simulator.intraday import GRANULARITIES
 from tf_lib.simulator.queries import Request
 from tf_lib.simulator.replies import invalid, not_found
 from tf_lib.simulator.venue import Venue, derived_uuid
 from tf_lib.simulator.views import candle_view, product_view
 
-GRANULARITIES = {
-    "ONE_MINUTE": 60,
-    "FIVE_MINUTE": 300,
-    "FIFTEEN_MINUTE": 900,
-    "THIRTY_MINUTE": 1800,
-    "ONE_HOUR": 3600,
-    "TWO_HOUR": 7200,
-    "FOUR_HOUR": 14400,
-    "SIX_HOUR": 21600,
-    "ONE_DAY": 86400,
-}
 MOST_CANDLES = 350
 MOST_LEVELS = 50
 _PRODUCT_TYPES = ("UNKNOWN_PRODUCT_TYPE", "SPOT", "FUTURE")

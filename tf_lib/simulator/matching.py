@@ -209,12 +209,9 @@ class Matching:
 
     def _on_price(self, product_id: str, price: Decimal) -> None:
         self.agenda.path_changed(product_id)
-        for order in self.agenda.waiting(product_id):
-            band = order.band
-            fell = band.falling is not None and price <= band.falling
-            rose = band.rising is not None and price >= band.rising
-            if fell or rose:
-                self._meet(order, price, fell=fell)
+        for order in self.agenda.met_by(product_id, price):
+            falling = order.band.falling
+            self._meet(order, price, fell=falling is not None and price <= falling)
 
     def _meet(self, order: Order, price: Decimal, *, fell: bool) -> None:
         terms = order.terms
@@ -357,7 +354,7 @@ class Matching:
     def _touch_up(self, order: Order) -> None:
         order.last_update = self.now
         self.changed_orders.add(order.order_id)
-        self.agenda.path_changed(order.terms.product_id)
+        self.agenda.changed(order)
 
     # -- events -------------------------------------------------------------------------------
 

@@ -104,7 +104,7 @@ def _products_and_market(
 
         ticks = {name: product.price_increment for name, product in rules.items()}
         bars = synthetic_bars(tickers, seed=settings.seed, ticks=ticks)
-    return Catalogue(rules), PathMarket(bars or {}, rules)
+    return Catalogue(rules), PathMarket(bars or {}, rules, settings.intraday)
 
 
 def make_venue(settings: SimulatorSettings, state: State, now: int, market: Market | None) -> Venue:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tf_lib.simulator.bars import DayBars
+    from tf_lib.simulator.intraday import IntradayBars
 
 STRATEGY_TICKERS = (
     "ADA-USD",
@@ -45,6 +46,8 @@ class SimulatorSettings:
     ----------
     candles : mapping of product id to candle frame (or DayBars), or None
         Daily bars to run along; None makes up a market from `seed`.
+    intraday : mapping of product id to IntradayBars
+        Shorter candles beside the daily ones.
     tickers : tuple of str
         Products of a made-up market.
     products : mapping of product id to Product
@@ -89,6 +92,7 @@ class SimulatorSettings:
     """
 
     candles: Mapping[str, pd.DataFrame | DayBars] | None = None
+    intraday: Mapping[str, IntradayBars] = field(default_factory=dict)
     tickers: tuple[str, ...] = STRATEGY_TICKERS
     products: Mapping[str, Product] = field(default_factory=dict)
     starting_cash: Decimal = Decimal("15000")
