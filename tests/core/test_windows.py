@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tf_lib.core.windows import (
-    carry_forward,
     ewm_mean,
     ewm_std,
+    last_known,
     rolling_max,
     rolling_mean_std,
     rolling_median,
@@ -171,8 +171,11 @@ def test_r_squared_agrees_with_numpy(values, window):
     assert rolling_r_squared(values, window)[-1] == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
-def test_carrying_repeats_the_last_good_row_and_leaves_nothing_before_the_first():
-    columns = np.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
-    carry_forward(columns, np.array([False, True, False, True]))
+def test_what_is_known_repeats_the_last_good_row_and_is_nothing_before_the_first():
+    column = np.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
+    is_good = np.array([[False, True, False, True], [True, True, True, False]])
+    is_short = np.array([[False, False, False, False], [True, True, False, False]])
 
-    np.testing.assert_array_equal(columns, [[NAN, 2.0, 2.0, 4.0], [NAN, 6.0, 6.0, 8.0]])
+    np.testing.assert_array_equal(
+        last_known(column, is_short, is_good), [[NAN, 2.0, 2.0, 4.0], [NAN, NAN, 7.0, 7.0]]
+    )

@@ -35,10 +35,16 @@ LEAST_VALUES_OF_STD = 14
 def ribbon(log_close: FloatArray, spans: FloatArray) -> FloatArray:
     """Return one exponential average of log close per span, shape (n_spans, n_rows)."""
     out = np.empty((spans.size, log_close.size))
+    alpha, decay, average = np.empty(spans.size), np.empty(spans.size), np.empty(spans.size)
     for s in range(spans.size):
-        average = ewm_mean(log_close, spans[s])
-        for t in range(average.size):
-            out[s, t] = average[t]
+        alpha[s] = 2.0 / (spans[s] + 1.0)
+        decay[s] = 1.0 - alpha[s]
+        average[s] = log_close[0]
+        out[s, 0] = log_close[0]
+    for t in range(1, log_close.size):
+        for s in range(spans.size):
+            average[s] = decay[s] * average[s] + alpha[s] * log_close[t]
+            out[s, t] = average[s]
     return out
 
 

@@ -9,7 +9,7 @@ row. Undefined is NaN, never 0.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from tf_lib.core import indicators as kernels
 from tf_lib.core.arrays import BoolArray, FloatArray, IntArray
 from tf_lib.core.components import Components, Memo
 from tf_lib.core.market import Bars
-from tf_lib.core.windows import carry_forward
+from tf_lib.core.windows import last_known
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
 
@@ -124,24 +124,51 @@ def signals(bars: Bars, config: Config, *, memo: Memo | None = None) -> Signals:
     """
     parts = Components(bars, config, {} if memo is None else memo)
     grids = {**_blended(parts), **_stop_columns(parts), **_drawn(parts)}
-    names = [*COLUMNS, *(name for name in grids if name not in COLUMNS)]
-    table = np.stack([grids[name] for name in names], axis=1)
-    history = _history(bars)
-    too_short = history < config.run.warmup_days
-    for c, name in enumerate(names):
-        if name in NEED_HISTORY:
-            table[:, c][too_short] = np.nan
-    data_ok = _data_ok(parts)
-    for j in range(len(bars.tickers)):
-        carry_forward(table[j], data_ok[j])
+    history, data_ok = _history(bars), _data_ok(parts)
     return Signals(
         tickers=bars.tickers,
         days=bars.days,
-        values={name: table[:, c].T for c, name in enumerate(names)},
+        values=Columns(
+            {name: grids[name] for name in (*COLUMNS, *(n for n in grids if n not in COLUMNS))},
+            is_short=history < config.run.warmup_days,
+            is_good=data_ok,
+        ),
         data_ok=data_ok.T,
         simple_return=_known_returns(parts).T,
         history_bars=history.T,
     )
+
+
+class Columns(Mapping[str, FloatArray]):
+    """
+    Signal columns by name, [row, ticker], each brought to what is known when it is first asked for.
+
+    Parameters
+    ----------
+    raw : mapping of column to float array of shape (n_tickers, n_rows)
+    is_short : bool array
+        Where a ticker has too little history for the columns of `NEED_HISTORY`.
+    is_good : bool array
+        Rows that are not good show the last good one.
+    """
+
+    def __init__(
+        self, raw: Mapping[str, FloatArray], *, is_short: BoolArray, is_good: BoolArray
+    ) -> None:
+        self._raw, self._short, self._good = raw, is_short, is_good
+        self._known: dict[str, FloatArray] = {}
+
+    def __getitem__(self, name: str) -> FloatArray:
+        if name not in self._known:
+            short = self._short if name in NEED_HISTORY else np.zeros_like(self._short)
+            self._known[name] = last_known(self._raw[name], short, self._good).T
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
 
 
 def _blended(parts: Components) -> dict[str, FloatArray]:

@@ -2,9 +2,10 @@
 Windows: the rolling and exponential kernels every signal is made of.
 
 Arrays of one instrument, oldest first. Each value is computed afresh from its own window, so it
-depends on nothing else: not on where the history starts, not on what comes later. A rolling
-value needs its whole window and no NaN in it. An exponential average starts at the first
-defined value and is undefined where its input is.
+depends on nothing else: not on where the history starts, not on what comes later. Loops run over
+the places of a window outside and over rows inside, which the machine does many at a time.
+A rolling value needs its whole window and no NaN in it. An exponential average starts at the
+first defined value and is undefined where its input is.
 """
 
 from __future__ import annotations
@@ -87,33 +88,21 @@ def ewm_std(values: FloatArray, span: float, min_values: int) -> FloatArray:
 
 
 @kernel
-def _sum(values: FloatArray, start: int, stop: int) -> float:
-    """Add up values[start:stop] in four lanes, always in the same order."""
-    a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    whole = start + (stop - start) // 4 * 4
-    for k in range(start, whole, 4):
-        a += values[k]
-        b += values[k + 1]
-        c += values[k + 2]
-        d += values[k + 3]
-    for k in range(whole, stop):
-        a += values[k]
-    return (a + b) + (c + d)
+def window_means(values: FloatArray, window: int) -> FloatArray:
+    """
+    Return the mean of each whole window, the first one ending on row window - 1.
 
-
-@kernel
-def _squares(values: FloatArray, start: int, stop: int, centre: float) -> float:
-    """Add up (value - centre) squared over values[start:stop], always in the same order."""
-    a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    whole = start + (stop - start) // 4 * 4
-    for k in range(start, whole, 4):
-        a += (values[k] - centre) ** 2
-        b += (values[k + 1] - centre) ** 2
-        c += (values[k + 2] - centre) ** 2
-        d += (values[k + 3] - centre) ** 2
-    for k in range(whole, stop):
-        a += (values[k] - centre) ** 2
-    return (a + b) + (c + d)
+    One pass per place in the window, over all windows at once: each is still added up by itself,
+    oldest first, but many stand side by side in a register.
+    """
+    means = np.zeros(max(values.size - window + 1, 0))
+    for k in range(window):
+        part = values[k : k + means.size]
+        for t in range(means.size):
+            means[t] += part[t]
+    for t in range(means.size):
+        means[t] /= window
+    return means
 
 
 @kernel
@@ -121,73 +110,82 @@ def rolling_mean_std(values: FloatArray, window: int) -> tuple[FloatArray, Float
     """Return mean and sample standard deviation over the last `window` values."""
     mean = np.full(values.size, np.nan)
     std = np.full(values.size, np.nan)
-    last_hole = -1
-    for t in range(values.size):
-        if math.isnan(values[t]):
-            last_hole = t
-        if t - last_hole < window:
-            continue
-        start = t + 1 - window
-        centre = _sum(values, start, t + 1) / window
-        mean[t] = centre
+    centre = window_means(values, window)
+    squares = np.zeros(centre.size)
+    for k in range(window):
+        part = values[k : k + centre.size]
+        for t in range(centre.size):
+            distance = part[t] - centre[t]
+            squares[t] += distance * distance
+    for t in range(centre.size):
+        mean[t + window - 1] = centre[t]
         if window > 1:
-            std[t] = math.sqrt(_squares(values, start, t + 1, centre) / (window - 1))
+            std[t + window - 1] = math.sqrt(squares[t] / (window - 1))
     return mean, std
 
 
 @kernel
 def rolling_max(values: FloatArray, window: int) -> FloatArray:
     """Return the highest of the last `window` values; the input has no NaN."""
+    best = values.copy()
+    rows = 1
+    while rows < window:
+        # The highest of `rows` rows, and of as many before them, is that of twice as many.
+        step = min(rows, window - rows)
+        later, earlier = best[step:], best[: max(best.size - step, 0)]
+        higher = np.empty(later.size)
+        for t in range(higher.size):
+            higher[t] = later[t] if later[t] >= earlier[t] else earlier[t]
+        best = higher
+        rows += step
     out = np.full(values.size, np.nan)
-    best = -1
-    for t in range(values.size):
-        if best < 0 or best <= t - window:
-            best = max(t - window + 1, 0)
-            for k in range(best + 1, t):
-                if values[k] >= values[best]:
-                    best = k
-        if values[t] >= values[best]:
-            best = t
-        if t >= window - 1:
-            out[t] = values[best]
+    for t in range(best.size):
+        out[t + window - 1] = best[t]
     return out
 
 
 @kernel
-def _place(ordered: FloatArray, count: int, value: float) -> int:
-    """Return where `value` stands, or would stand, among the first `count` ordered values."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        if ordered[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _exchange(before: FloatArray, after: FloatArray, old: float, new: float) -> None:
+    """
+    Write ordered values with one of them exchanged; both arrays have a sentinel at each end.
+
+    Each place keeps its value, takes its neighbour's or the new one: no place is searched for, so
+    that many can be done at a time.
+    """
+    here, lower, upper, target = before[1:-1], before[:-2], before[2:], after[1:-1]
+    if new > old:
+        for k in range(target.size):
+            moved = new if new < upper[k] else upper[k]
+            moved = moved if moved > here[k] else here[k]
+            target[k] = here[k] if here[k] < old else moved
+    else:
+        for k in range(target.size):
+            moved = new if new > lower[k] else lower[k]
+            moved = moved if moved < here[k] else here[k]
+            target[k] = here[k] if here[k] > old else moved
 
 
 @kernel
 def rolling_median(values: FloatArray, window: int) -> FloatArray:
     """Return the median of the last `window` values (mean of the middle two when even)."""
     out = np.full(values.size, np.nan)
-    ordered = np.empty(window)
-    count = 0
+    # What is not defined stands behind all others.
+    ordered = np.full((2, window + 2), np.inf)
+    ordered[:, 0] = -np.inf
+    defined, upper = 0, window // 2 + 1
+    lower = upper - 1 + window % 2
     for t in range(values.size):
-        if t >= window and not math.isnan(values[t - window]):
-            place = _place(ordered, count, values[t - window])
-            for k in range(place, count - 1):
-                ordered[k] = ordered[k + 1]
-            count -= 1
-        if not math.isnan(values[t]):
-            place = _place(ordered, count, values[t])
-            for k in range(count, place, -1):
-                ordered[k] = ordered[k - 1]
-            ordered[place] = values[t]
-            count += 1
-        if count == window:
-            half = window // 2
-            odd = window % 2 == 1
-            out[t] = ordered[half] if odd else (ordered[half - 1] + ordered[half]) / 2.0
+        new, old = values[t], values[t - window] if t >= window else np.nan
+        defined += int(new == new) - int(old == old)
+        now = ordered[t % 2]
+        _exchange(
+            ordered[(t + 1) % 2],
+            now,
+            old if old == old else np.inf,
+            new if new == new else np.inf,
+        )
+        if defined == window:
+            out[t] = (now[lower] + now[upper]) / 2.0
     return out
 
 
@@ -200,17 +198,20 @@ def rolling_rank(values: FloatArray, window: int, min_values: int) -> FloatArray
     ranks 1.
     """
     out = np.full(values.size, np.nan)
+    # Twice the values below, and once the equal ones; a NaN is neither.
+    points = np.zeros(values.size, dtype=np.int64)
+    for k in range(min(window, values.size)):
+        today, before = values[k:], values[: values.size - k]
+        its = points[k:]
+        for t in range(today.size):
+            its[t] += np.int64(before[t] < today[t]) + np.int64(before[t] <= today[t])
+    defined = 0
     for t in range(values.size):
-        value = values[t]
-        if math.isnan(value):
-            continue
-        below, equal, defined = 0, 0, 0
-        for k in range(max(0, t + 1 - window), t + 1):
-            below += values[k] < value
-            equal += values[k] == value
-            defined += values[k] == values[k]
-        if defined >= min_values:
-            out[t] = (below + (equal + 1) / 2.0) / defined
+        defined += values[t] == values[t]
+        if t >= window:
+            defined -= values[t - window] == values[t - window]
+        if defined >= min_values and values[t] == values[t]:
+            out[t] = (points[t] + 1) / 2.0 / defined
     return out
 
 
@@ -220,32 +221,36 @@ def rolling_r_squared(values: FloatArray, window: int) -> FloatArray:
     out = np.full(values.size, np.nan)
     middle = (window - 1) / 2.0
     time_squares = window * (window * window - 1.0) / 12.0
+    centre = window_means(values, window)
+    products, squares = np.zeros(centre.size), np.zeros(centre.size)
+    for k in range(window):
+        part, time = values[k : k + centre.size], k - middle
+        for t in range(centre.size):
+            distance = part[t] - centre[t]
+            products[t] += time * distance
+            squares[t] += distance * distance
     same = 0
     for t in range(values.size):
         same = same + 1 if t > 0 and values[t] == values[t - 1] else 1
-        if t < window - 1 or same >= window:
-            continue
         start = t + 1 - window
-        centre = _sum(values, start, t + 1) / window
-        a, b = 0.0, 0.0
-        for k in range(0, window - 1, 2):
-            a += (k - middle) * (values[start + k] - centre)
-            b += (k + 1 - middle) * (values[start + k + 1] - centre)
-        if window % 2 == 1:
-            a += middle * (values[t] - centre)
-        squares = _squares(values, start, t + 1, centre)
-        if squares > 0.0:
-            out[t] = (a + b) ** 2 / (time_squares * squares)
+        if start >= 0 and same < window and squares[start] > 0.0:
+            out[t] = products[start] ** 2 / (time_squares * squares[start])
     return out
 
 
 @kernel
-def carry_forward(columns: FloatArray, is_good: BoolArray) -> None:
-    """Give each row that is not good the values of the last good one, in place; NaN before it."""
-    last = -1
-    for t in range(is_good.size):
-        if is_good[t]:
-            last = t
-            continue
-        for c in range(columns.shape[0]):
-            columns[c, t] = columns[c, last] if last >= 0 else np.nan
+def last_known(column: FloatArray, is_short: BoolArray, is_good: BoolArray) -> FloatArray:
+    """
+    Return a column [ticker, row] as far as it is known.
+
+    Undefined where there is too little history; a row that is not good shows the last good one,
+    and nothing before the first.
+    """
+    out = np.empty(column.shape)
+    for j in range(column.shape[0]):
+        last = np.nan
+        for t in range(column.shape[1]):
+            if is_good[j, t]:
+                last = np.nan if is_short[j, t] else column[j, t]
+            out[j, t] = last
+    return out
