@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from tests.research.sweeping import FAST, write_inputs
-from tf_lib.drivers.sweep import SweepPlace, sweep_command
+from tf_lib.drivers.sweep import sweep_command
+from tf_lib.drivers.sweep_place import SweepPlace
 from tf_lib.errors import BarsError, ParameterError
 
 GRID = f"{FAST}: [10, 20, 300]\nrisk_and_sizing.atr_multiplier: {{low: 1.5, high: 2.5, n: 2}}\n"

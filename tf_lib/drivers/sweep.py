@@ -6,83 +6,26 @@ import datetime as dt
 import io
 import math
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from tf_lib.drivers.backtest import products_on
-from tf_lib.edge.candle_folder import read_candle_folder
+from tf_lib.drivers.market_data import market_of
+from tf_lib.drivers.sweep_place import ProgressLine, SweepPlace, per_portion
 from tf_lib.edge.files import write_json, write_whole
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import Config, config_from_mapping, load_config
-from tf_lib.research.evaluate import Evaluation
-from tf_lib.research.grid import Grid, read_grid
-from tf_lib.research.study import Study, changed, make_study
-from tf_lib.research.sweep import MOST_PER_PORTION, SweepResult, run_sweep
+from tf_lib.research.grid import Grid, grid_of, read_grid
+from tf_lib.research.study import changed, make_study
+from tf_lib.research.sweep import SweepResult, run_sweep
 from tf_lib.research.trials import INVALID
-from tf_lib.research.workers import (
-    Portion,
-    available_processors,
-    cluster_at,
-    in_this_process,
-    local_workers,
-    on_dask,
-)
 
-_PORTIONS_PER_WORKER = 4
-_CLUSTER_WORKERS = 16
-# Sets times bars: some 250 sets of fourteen tickers and four years, about two seconds' work.
-_WORTH_PROCESSES = 5_000_000
-_QUIET_SECONDS, _LINE_SECONDS = 1.0, 5.0
-
-
-@dataclass(frozen=True)
-class SweepPlace:
-    """
-    Where a sweep is computed.
-
-    Attributes
-    ----------
-    scheduler : str or None
-        Address of a running Dask scheduler; None: worker processes on this machine.
-    n_workers : int or None
-        How many of those; None: one per processor. With one, this process does the work.
-    """
-
-    scheduler: str | None = None
-    n_workers: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.n_workers is not None and self.n_workers < 1:
-            raise ParameterError(f"--workers must be at least 1, got {self.n_workers}")
-
-    @property
-    def width(self) -> int:
-        """How many workers to expect."""
-        if self.scheduler is not None:
-            return _CLUSTER_WORKERS
-        return self.n_workers or available_processors()
-
-    def _is_quick(self, study: Study, portions: Sequence[Portion]) -> bool:
-        """Whether starting worker processes would take longer than the work itself."""
-        n_sets = sum(len(portion) for portion in portions)
-        return self.n_workers is None and n_sets * study.bars.close.size < _WORTH_PROCESSES
-
-    def __call__(self, study: Study, portions: Sequence[Portion]) -> Iterator[list[Evaluation]]:
-        """Evaluate portions there; with nothing to do, nothing is started."""
-        if not portions:
-            return
-        if self.scheduler is not None:
-            with cluster_at(self.scheduler) as client:
-                yield from on_dask(client, study, portions)
-        elif self.width == 1 or len(portions) == 1 or self._is_quick(study, portions):
-            yield from in_this_process(study, portions)
-        else:
-            with local_workers(min(self.width, len(portions))) as client:
-                yield from on_dask(client, study, portions)
+SMALL_GRID = {
+    "signals.moving_average.fast_mavg": [10, 20, 40],
+    "signals.moving_average.slow_mavg": [150, 200, 250],
+    "risk_and_sizing.atr_multiplier": [1.75, 2.5, 3.5],
+}
+"""What to try when nobody says what: the speed of the trend, and how far the stop hangs."""
 
 
 def sweep_command(
@@ -120,29 +63,13 @@ def sweep_command(
     ParameterError, BarsError
         Naming the file, path, ticker, days or address.
     """
-    place = SweepPlace(scheduler, n_workers)
-    config = load_config(config_path)
-    grid = read_grid(grid_path, config)
-    tickers = _tickers(config, grid)
-    candles = read_candle_folder(candles_dir, tickers)
-    span = _span(config, start, end)
-    study, planned = make_study(
-        candles, config, grid, products=products_on(config, candles_dir), span=span
-    )
-    n_invalid = sum(1 for one in planned if one.problem)
-    print(
-        f"sweep: {len(planned)} sets, {n_invalid} invalid, {study.n_days} days from {study.start} "
-        f"to {study.end}, -> {out_dir}",
-        file=sys.stderr,
-    )
-    result = run_sweep(
-        study,
-        planned,
-        grid,
+    result = sweep_of(
+        config_path,
+        grid_path,
+        str(candles_dir),
         out_dir,
-        workers=place,
-        per_portion=_per_portion(len(planned), place.width),
-        progress=_ProgressLine(),
+        place=SweepPlace(scheduler, n_workers),
+        span=(start, end),
     )
     write_sweep(result, out_dir)
     print(told(result))
@@ -150,8 +77,55 @@ def sweep_command(
     return EXIT_DONE
 
 
-def _per_portion(n_sets: int, width: int) -> int:
-    return max(1, min(MOST_PER_PORTION, math.ceil(n_sets / (width * _PORTIONS_PER_WORKER))))
+def sweep_of(
+    config_path: Path,
+    grid_path: Path | None,
+    candles: str,
+    out_dir: Path,
+    *,
+    place: SweepPlace | None = None,
+    span: tuple[dt.date | None, dt.date | None] = (None, None),
+) -> SweepResult:
+    """
+    Run or resume a sweep; what has landed stays in the research folder.
+
+    Parameters
+    ----------
+    config_path : Path
+    grid_path : Path or None
+        None: a small grid around the parameters in use (`SMALL_GRID`).
+    candles : str
+        A candle folder, or ``synthetic`` for the demo's seeded market.
+    out_dir : Path
+        The research folder.
+    place : SweepPlace, optional
+    span : (date or None, date or None)
+        First and last day; None takes ``run.start_date`` and ``run.end_date``.
+    """
+    where = place or SweepPlace()
+    config = load_config(config_path)
+    if grid_path is None:
+        grid = grid_of(SMALL_GRID, config, source="the small grid")
+    else:
+        grid = read_grid(grid_path, config)
+    days = _span(config, *span)
+    prices, products = market_of(config, candles, _tickers(config, grid))
+    study, planned = make_study(prices, config, grid, products=products, span=days)
+    n_invalid = sum(1 for one in planned if one.problem)
+    print(
+        f"sweep: {len(planned)} sets, {n_invalid} invalid, {study.n_days} days from {study.start} "
+        f"to {study.end}, -> {out_dir}",
+        file=sys.stderr,
+    )
+    return run_sweep(
+        study,
+        planned,
+        grid,
+        out_dir,
+        workers=where,
+        per_portion=per_portion(len(planned), where.width),
+        progress=ProgressLine(),
+    )
 
 
 def _span(config: Config, start: dt.date | None, end: dt.date | None) -> tuple[dt.date, dt.date]:
@@ -173,34 +147,6 @@ def _tickers(config: Config, grid: Grid) -> list[str]:
             except ParameterError:
                 continue  # It is reported with the other invalid sets.
     return sorted(found)
-
-
-class _ProgressLine:
-    """One line on stderr that tells how far a sweep is; a quick one says nothing."""
-
-    def __init__(self) -> None:
-        self._began = self._said = time.monotonic()
-        self._first: tuple[float, int] | None = None
-
-    def __call__(self, done: int, total: int, best: float) -> None:
-        now = time.monotonic()
-        passed = now - self._began
-        if self._first is None:
-            # What was done before, and the time until the first result, say nothing of the rate.
-            self._first = now, done
-        is_terminal = sys.stderr.isatty()
-        wait = _QUIET_SECONDS if is_terminal else _LINE_SECONDS
-        if passed < _QUIET_SECONDS or (now - self._said < wait and done < total):
-            return
-        self._said = now
-        spent, so_far = now - self._first[0], done - self._first[1]
-        text = f"sweep: {done} of {total} sets, best Sharpe {best:.2f}"
-        if spent > 0 and so_far > 0:
-            rate = so_far / spent
-            text += f", {rate:.0f} a second"
-            text += f", about {(total - done) / rate:.0f} s left" if done < total else ""
-        end = "\r" if is_terminal and done < total else "\n"
-        print(f"{text:<78}", file=sys.stderr, end=end, flush=True)
 
 
 def write_sweep(result: SweepResult, out_dir: Path) -> None:

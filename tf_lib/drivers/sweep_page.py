@@ -93,12 +93,12 @@ def figures(judgement: Judgement) -> list[tuple[str, str, str]]:
         (
             "Walk forward, rolling",
             _shown(judgement.walk_sharpe(judgement.rolling)),
-            "Sharpe ratio of the days after each choice, a year of days choosing",
+            "Sharpe ratio of the days after each choice, the days before it choosing",
         ),
         (
             "Walk forward, anchored",
             _shown(judgement.walk_sharpe(judgement.anchored)),
-            "the same with all days before choosing",
+            "the same with every day before it choosing",
         ),
         (
             "Cross-validation, purged",

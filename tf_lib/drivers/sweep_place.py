@@ -1,0 +1,108 @@
+"""Where a sweep is computed, how much a worker takes at a time, and the line that tells of it."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tf_lib.errors import ParameterError
+from tf_lib.research.evaluate import Evaluation
+from tf_lib.research.study import Study
+from tf_lib.research.sweep import MOST_PER_PORTION
+from tf_lib.research.workers import (
+    Portion,
+    available_processors,
+    cluster_at,
+    in_this_process,
+    local_workers,
+    on_dask,
+)
+
+_PORTIONS_PER_WORKER = 4
+_CLUSTER_WORKERS = 16
+# Sets times bars: some 250 sets of fourteen tickers and four years, about two seconds' work.
+_WORTH_PROCESSES = 5_000_000
+_QUIET_SECONDS, _LINE_SECONDS = 1.0, 5.0
+
+
+@dataclass(frozen=True)
+class SweepPlace:
+    """
+    Where a sweep is computed.
+
+    Attributes
+    ----------
+    scheduler : str or None
+        Address of a running Dask scheduler; None: worker processes on this machine.
+    n_workers : int or None
+        How many of those; None: one per processor. With one, this process does the work.
+    """
+
+    scheduler: str | None = None
+    n_workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_workers is not None and self.n_workers < 1:
+            raise ParameterError(f"--workers must be at least 1, got {self.n_workers}")
+
+    @property
+    def width(self) -> int:
+        """How many workers to expect."""
+        if self.scheduler is not None:
+            return _CLUSTER_WORKERS
+        return self.n_workers or available_processors()
+
+    def _is_quick(self, study: Study, portions: Sequence[Portion]) -> bool:
+        """Whether starting worker processes would take longer than the work itself."""
+        n_sets = sum(len(portion) for portion in portions)
+        return self.n_workers is None and n_sets * study.bars.close.size < _WORTH_PROCESSES
+
+    def __call__(self, study: Study, portions: Sequence[Portion]) -> Iterator[list[Evaluation]]:
+        """Evaluate portions there; with nothing to do, nothing is started."""
+        if not portions:
+            return
+        if self.scheduler is not None:
+            with cluster_at(self.scheduler) as client:
+                yield from on_dask(client, study, portions)
+        elif self.width == 1 or len(portions) == 1 or self._is_quick(study, portions):
+            yield from in_this_process(study, portions)
+        else:
+            with local_workers(min(self.width, len(portions))) as client:
+                yield from on_dask(client, study, portions)
+
+
+def per_portion(n_sets: int, width: int) -> int:
+    """Return how many sets a worker takes at a time: some portions for each of them."""
+    return max(1, min(MOST_PER_PORTION, math.ceil(n_sets / (width * _PORTIONS_PER_WORKER))))
+
+
+class ProgressLine:
+    """One line on stderr that tells how far a sweep is; a quick one says nothing."""
+
+    def __init__(self) -> None:
+        self._began = self._said = time.monotonic()
+        self._first: tuple[float, int] | None = None
+
+    def __call__(self, done: int, total: int, best: float) -> None:
+        """Tell how far it is, at most now and then."""
+        now = time.monotonic()
+        passed = now - self._began
+        if self._first is None:
+            # What was done before, and the time until the first result, say nothing of the rate.
+            self._first = now, done
+        is_terminal = sys.stderr.isatty()
+        wait = _QUIET_SECONDS if is_terminal else _LINE_SECONDS
+        if passed < _QUIET_SECONDS or (now - self._said < wait and done < total):
+            return
+        self._said = now
+        spent, so_far = now - self._first[0], done - self._first[1]
+        text = f"sweep: {done} of {total} sets, best Sharpe {best:.2f}"
+        if spent > 0 and so_far > 0:
+            rate = so_far / spent
+            text += f", {rate:.0f} a second"
+            text += f", about {(total - done) / rate:.0f} s left" if done < total else ""
+        end = "\r" if is_terminal and done < total else "\n"
+        print(f"{text:<78}", file=sys.stderr, end=end, flush=True)
