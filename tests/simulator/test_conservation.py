@@ -26,7 +26,7 @@ from tf_lib.simulator.engine import LineError
 START = Decimal(15_000)
 TERMINAL = {"FILLED", "CANCELLED", "EXPIRED", "FAILED"}
 PRODUCTS = st.sampled_from(["BTC-USD", "ETH-USD"])
-DELAYS = ["hold_release", "cancel_ack", "order_pending", "market_fill"]
+DELAYS = ["hold_release", "cancel_ack", "edit_ack", "order_pending", "market_fill"]
 SIDES = st.sampled_from(["BUY", "SELL"])
 SIZES = st.sampled_from(["0.5", "1", "3.25", "20", "0.00000001", "1000", "0.123456789"])
 SHARES = st.sampled_from(["0.60", "0.90", "0.97", "1.00", "1.03", "1.10", "1.40"])

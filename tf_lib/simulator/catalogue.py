@@ -29,10 +29,22 @@ class Catalogue(Mapping[str, Product]):
     Parameters
     ----------
     products : mapping of product id to Product
+    alias_of : mapping of product id to product id, optional
+        Further names under which a product's book is traded for another currency.
     """
 
-    def __init__(self, products: Mapping[str, Product]) -> None:
-        self._products = {name: products[name] for name in sorted(products)}
+    def __init__(
+        self, products: Mapping[str, Product], alias_of: Mapping[str, str] | None = None
+    ) -> None:
+        self.alias_of = dict(alias_of or {})
+        known = dict(products)
+        for twin, name in self.alias_of.items():
+            known[twin] = replace(products[name], product_id=twin)
+        self._products = {name: known[name] for name in sorted(known)}
+
+    def aliases_of(self, product_id: str) -> list[str]:
+        """Return the other names of a product."""
+        return [twin for twin, name in self.alias_of.items() if name == product_id]
 
     def __getitem__(self, product_id: str) -> Product:
         """Return the rules of a product as they are now."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from decimal import Decimal
 
 from tf_lib.errors import InputError
 
@@ -64,11 +63,6 @@ def parse_rfc3339(text: str) -> int | None:
 def start_of(day: dt.date) -> int:
     """00:01 UTC of a day, when an exchange started for that day begins."""
     return micros(dt.datetime.combine(day, dt.time(0, 1), tzinfo=dt.UTC))
-
-
-def seconds(value: float | str | Decimal) -> int:
-    """Seconds, as a schedule writes them, in microseconds."""
-    return int(Decimal(str(value)) * SECOND)
 
 
 class ExchangeClock:

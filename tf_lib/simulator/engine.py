@@ -192,7 +192,8 @@ class Engine:
                 )
             self.venue.matching.advance(now)
             self.venue.matching.market.plant_jump(product_id, jump)
-            self.venue.matching.agenda.path_changed(product_id)
+            for name in self.venue.catalogue:
+                self.venue.matching.agenda.path_changed(name)
             self._state.begin()
             self._state.put_jump(product_id, jump)
             self._state.commit()

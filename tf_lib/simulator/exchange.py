@@ -85,6 +85,8 @@ class SimulatedExchange:
         now = int(self._state.meta("now", str(first)))
         if settings.running and settings.as_of is None:
             now = max(now, wall_clock())
+        if plan.world.get("usdc_aliases") is True:
+            settings = replace(settings, usdc_aliases=True)
         venue = make_venue(settings, self._state, now, market)
         engine = Engine(
             venue,
@@ -111,7 +113,8 @@ class SimulatedExchange:
         portfolio_uuid = self.engine.venue.rights.portfolio.uuid
         credentials = open_credentials(self._credentials_folder(), portfolio_uuid)
         hosts: set[str] = set()
-        tokens = TokenCheck(credentials, hosts)
+        skew = self.engine.venue.matching.world.token_skew_seconds
+        tokens = TokenCheck(credentials, hosts, skew_seconds=skew)
         try:
             server = Server(self.engine, tokens, credentials.server_file, self.settings.port)
         except OSError as error:

@@ -73,7 +73,8 @@ def _remove_field(options: Options, reply: Reply | None) -> Reply:
 
 def _loop_cursor(options: Options, reply: Reply | None) -> Reply:
     payload = dict(reply.payload) if reply and isinstance(reply.payload, dict) else {}
-    return Reply(200, payload | {"has_next": True, "cursor": "MA=="})
+    more = {"has_next": True} if "has_next" in payload else {}
+    return Reply(200, payload | more | {"cursor": "MA=="})
 
 
 def _walk(node: Any, keys: list[str], value: Any, *, put: bool) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from tf_lib.errors import ParameterError, TfError
 from tf_lib.simulator import order_entry as entry
-from tf_lib.simulator.clock import parse_rfc3339, seconds
+from tf_lib.simulator.clock import SECOND, parse_rfc3339
 from tf_lib.simulator.order_api import judge
 from tf_lib.simulator.paths import Jump
-from tf_lib.simulator.pricing import one_tier
+from tf_lib.simulator.pricing import Costs, FeeTier, one_tier
 from tf_lib.simulator.replies import ApiError, RefusedError
 from tf_lib.simulator.venue import Venue, derived_uuid
 
@@ -27,6 +27,8 @@ _DELAYS = {
     "order_pending_seconds": "order_pending",
     "market_fill_seconds": "market_fill",
     "fill_visible_seconds": "fill_visible",
+    "edit_ack_seconds": "edit_ack",
+    "candle_visible_seconds": "candle_visible",
 }
 _DATED = {
     "jumps": ("product", "at", "price", "hold_until"),
@@ -38,6 +40,16 @@ _DATED = {
 _OPTIONAL = ("hold_until", "source")
 _AMOUNTS = ("amount", "maker", "taker", "price")
 _PARTIAL, _FAILURES = "partial_fills", "failures"
+_RULES = (
+    "price_band",
+    "depth_usd",
+    "fee_tiers",
+    "duplicate_client_order_id",
+    "stop_edit_refusal",
+    "token_skew_seconds",
+    "usdc_aliases",
+)
+_STOP_EDITS = ("ONLY_LIMIT_ORDER_EDITS_SUPPORTED", "FIELD_STOPPRICE_NOT_SUPPORTED")
 
 
 def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
@@ -49,13 +61,54 @@ def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
     ParameterError
         An unknown key, naming those that are known.
     """
-    known = (*_DELAYS, *_DATED, _PARTIAL, _FAILURES)
+    known = (*_DELAYS, *_DATED, *_RULES, _PARTIAL, _FAILURES)
     for key in world:
         if key not in known:
             raise ParameterError(f"world: unknown key {key!r}; known are {', '.join(known)}")
     for key, name in _DELAYS.items():
         if key in world:
-            setattr(venue.matching.world, name, seconds(world[key]))
+            setattr(venue.matching.world, name, int(_decimal(world[key], key) * SECOND))
+    _set_rules(venue, world)
+
+
+def _set_rules(venue: Venue, world: Mapping[str, Any]) -> None:
+    """Take over how strict the exchange is, and what it charges."""
+    bent = venue.matching.world
+    for key in ("price_band", "depth_usd"):
+        if key in world:
+            value = world[key]
+            setattr(bent, key, None if value is None else _decimal(value, key))
+    if "fee_tiers" in world:
+        venue.matching.costs = Costs(
+            venue.matching.costs.slippage, read_fee_tiers(world["fee_tiers"])
+        )
+    if "duplicate_client_order_id" in world:
+        bent.refuses_used_ids = world["duplicate_client_order_id"] is True
+    if "token_skew_seconds" in world:
+        bent.token_skew_seconds = float(_decimal(world["token_skew_seconds"], "token_skew_seconds"))
+    if "stop_edit_refusal" in world:
+        if world["stop_edit_refusal"] not in _STOP_EDITS:
+            known = ", ".join(_STOP_EDITS)
+            got = world["stop_edit_refusal"]
+            raise ParameterError(f"world: stop_edit_refusal must be one of {known}, got {got!r}")
+        bent.stop_edit_refusal = world["stop_edit_refusal"]
+
+
+def read_fee_tiers(rows: Any) -> tuple[FeeTier, ...]:
+    """Read fee tiers: name, usd_from, maker and taker each; the first begins at 0."""
+    keys = ("name", "usd_from", "maker", "taker")
+    if not isinstance(rows, Sequence) or isinstance(rows, str) or not rows:
+        raise ParameterError(f"world: fee_tiers must be a list, got {rows!r}")
+    tiers = []
+    for row in rows:
+        if not isinstance(row, Mapping) or set(row) != set(keys):
+            raise ParameterError(f"world: fee_tiers: each has {', '.join(keys)}, got {row!r}")
+        amounts = (_decimal(row[key], f"fee_tiers: {key}") for key in keys[1:])
+        tiers.append(FeeTier(str(row["name"]), *amounts))
+    begins = [tier.usd_from for tier in tiers]
+    if begins[0] != 0 or begins != sorted(set(begins)):
+        raise ParameterError("world: fee_tiers: usd_from must begin at 0 and rise")
+    return tuple(tiers)
 
 
 def thin_out(venue: Venue, fractions: Mapping[str, Any]) -> None:

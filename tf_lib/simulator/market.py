@@ -78,6 +78,8 @@ class PathMarket:
         For the ticks; every product of `bars` needs one.
     intraday : mapping of product id to IntradayBars, optional
         Shorter candles that the path follows on the days that have them.
+    alias_of : mapping of product id to product id, optional
+        Names that share the prices of another product.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class PathMarket:
         bars: Mapping[str, DayBars],
         products: Mapping[str, Product],
         intraday: Mapping[str, IntradayBars] | None = None,
+        alias_of: Mapping[str, str] | None = None,
     ) -> None:
+        self._alias_of = dict(alias_of or {})
         self._bars = dict(bars)
         self._intraday = dict(intraday or {})
         for name, shorter in self._intraday.items():
@@ -102,12 +106,14 @@ class PathMarket:
 
     def last_price(self, product_id: str, at: int) -> Decimal | None:
         """Price of the last trade, None before the product lists."""
+        product_id = self._alias_of.get(product_id, product_id)
         legs = self._legs_of(product_id, at // DAY)
         index = bisect_right(legs, at, key=lambda leg: leg.end)
         return legs[index].printed(at, self._ticks[product_id]) if index < len(legs) else None
 
     def first_touch(self, product_id: str, after: int, until: int, band: Band) -> Touch | None:
         """First moment in (after, until] at which the price leaves a band."""
+        product_id = self._alias_of.get(product_id, product_id)
         for day in self._days_to_search(product_id, after // DAY, until // DAY, band):
             touch = first_touch(self._legs_of(product_id, day), band, after, until)
             if touch is not None:
@@ -118,6 +124,7 @@ class PathMarket:
         self, product_id: str, *, start: int, end: int, step: int, now: int
     ) -> list[Candle]:
         """Buckets that begin in [start, end], oldest first; start, end and step in seconds."""
+        product_id = self._alias_of.get(product_id, product_id)
         first = max(-(-start // step), int(self._bars[product_id].day[0]) * 86_400 // step)
         last = min(end // step, now // SECOND // step)
         if step == 86_400:
@@ -130,6 +137,7 @@ class PathMarket:
 
     def volume_24h(self, product_id: str, at: int) -> Decimal:
         """Base units traded in the last whole day."""
+        product_id = self._alias_of.get(product_id, product_id)
         bars = self._bars[product_id]
         for row in bars.rows(at // DAY - 1, at // DAY - 1):
             return exact(float(bars.volume[row]))
@@ -141,6 +149,7 @@ class PathMarket:
 
         After `hold_until` the price runs on a straight line to the day's next corner.
         """
+        product_id = self._alias_of.get(product_id, product_id)
         if product_id not in self._bars:
             raise InputError(f"no market for {product_id!r} to plant a jump in")
         day = jump.at // DAY

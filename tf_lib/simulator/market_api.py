@@ -47,6 +47,9 @@ def _product(venue: Venue, product: Product) -> dict[str, Any]:
     quote = venue.quote(product.product_id)
     volume = venue.volume(product.product_id) if quote else Decimal(0)
     view = product_view(product, quote=quote, volume=volume)
+    name = product.product_id
+    view["alias"] = venue.catalogue.alias_of.get(name, "")
+    view["alias_to"] = venue.catalogue.aliases_of(name)
     if quote is None:
         view |= {"trading_disabled": True, "view_only": True}
     return view
@@ -132,7 +135,13 @@ def candles(venue: Venue, request: Request) -> Any:
     limit = query.whole("limit", MOST_CANDLES, most=MOST_CANDLES) or MOST_CANDLES
     market = venue.matching.market
     buckets = market.candles(found.product_id, start=start, end=end, step=step, now=now)
-    return {"candles": [candle_view(candle) for candle in reversed(buckets)][:limit]}
+    hidden_from = now - venue.matching.world.candle_visible
+    shown = [
+        candle_view(candle)
+        for candle in reversed(buckets)
+        if not hidden_from < (candle.start_second + step) * SECOND <= now
+    ]
+    return {"candles": shown[:limit]}
 
 
 def ticker(venue: Venue, request: Request) -> Any:

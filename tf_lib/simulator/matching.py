@@ -72,6 +72,7 @@ class Matching:
             "expire": self._on_expire,
             "open": self._on_open,
             "execute": self._on_execute,
+            "edit": self._on_edit,
         }
         self._namespace = uuid.UUID(portfolio_uuid)
         self.agenda = Agenda(market)
@@ -158,8 +159,30 @@ class Matching:
         due = self.now + self.world.cancel_ack
         self.agenda.schedule(due, "cancel", {"order_id": order.order_id})
 
-    def amend(self, order: Order, *, price: Decimal, size: Decimal, terms: Terms) -> None:
+    def request_edit(self, order: Order, *, price: Decimal, size: Decimal) -> None:
+        """Accept an edit; it takes effect at once or `World.edit_ack` later."""
+        if self.world.edit_ack <= 0:
+            self._amend(order, price=price, size=size)
+            return
+        order.move_to(Status.EDIT_QUEUED, self.now)
+        self.changed_orders.add(order.order_id)
+        data = {"order_id": order.order_id, "price": format(price, "f"), "size": format(size, "f")}
+        self.agenda.schedule(self.now + self.world.edit_ack, "edit", data)
+
+    def can_amend(self, order: Order, price: Decimal, size: Decimal) -> str:
+        """Return why an order cannot have a new price and size now, '' if it can."""
+        edited = order.terms.edited(price, size)
+        if size <= order.filled_size:
+            return "CANNOT_EDIT_TO_BELOW_FILLED_SIZE"
+        if edited.post_only and self.would_trade_now(edited):
+            return "INVALID_EDITED_PRICE"
+        needed = self.needed(edited, size - order.filled_size)
+        free = self.wallets.available(edited.held_currency) + order.held
+        return "INSUFFICIENT_FUND" if needed > free else ""
+
+    def _amend(self, order: Order, *, price: Decimal, size: Decimal) -> None:
         """Give a resting limit order a new price and size; it may trade at once."""
+        terms = order.terms.edited(price, size)
         new_hold = self.needed(terms, size - order.filled_size)
         self.wallets.release(terms.held_currency, order.held)
         self.wallets.hold(terms.held_currency, new_hold)
@@ -385,6 +408,17 @@ class Matching:
         order = self.orders[data["order_id"]]
         if order.is_live:
             self._execute(order, Decimal(data["price"]))
+
+    def _on_edit(self, data: dict[str, Any]) -> None:
+        """Let a queued edit take effect, unless the order has ended or cannot carry it any more."""
+        order = self.orders[data["order_id"]]
+        if order.status is not Status.EDIT_QUEUED:
+            return
+        order.move_to(Status.OPEN, self.now)
+        self.changed_orders.add(order.order_id)
+        price, size = Decimal(data["price"]), Decimal(data["size"])
+        if not self.can_amend(order, price, size):
+            self._amend(order, price=price, size=size)
 
     def _on_expire(self, data: dict[str, Any]) -> None:
         order = self.orders[data["order_id"]]

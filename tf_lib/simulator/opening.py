@@ -63,7 +63,10 @@ def _restore(venue: Venue, state: State) -> None:
 
 def begin_world(engine: Engine, state: State, world: Mapping[str, Any]) -> None:
     """Set the delays of a schedule; plant what has a moment, unless this state already has it."""
-    set_delays(engine.venue, world)
+    changed_fees = state.meta("changed_fees")
+    set_delays(
+        engine.venue, {k: v for k, v in world.items() if k != "fee_tiers" or not changed_fees}
+    )
     fingerprint = hashlib.sha256(repr(world).encode()).hexdigest()
     if not world or state.meta("world") == fingerprint:
         return
@@ -104,7 +107,11 @@ def _products_and_market(
 
         ticks = {name: product.price_increment for name, product in rules.items()}
         bars = synthetic_bars(tickers, seed=settings.seed, ticks=ticks)
-    return Catalogue(rules), PathMarket(bars or {}, rules, settings.intraday)
+    twins = {}
+    if settings.usdc_aliases:
+        twins = {f"{name}C": name for name in rules if name.endswith("-USD")}
+        twins = {twin: name for twin, name in twins.items() if twin not in rules}
+    return Catalogue(rules, twins), PathMarket(bars or {}, rules, settings.intraday, twins)
 
 
 def make_venue(settings: SimulatorSettings, state: State, now: int, market: Market | None) -> Venue:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +12,13 @@ from tf_lib.simulator import order_entry as entry
 from tf_lib.simulator.bars import plain
 from tf_lib.simulator.orders import Force, Kind, Order, Status, Terms
 from tf_lib.simulator.queries import Request
-from tf_lib.simulator.replies import ApiError, RefusedError, invalid, missing_scope
+from tf_lib.simulator.replies import (
+    ApiError,
+    RefusedError,
+    invalid,
+    missing_scope,
+    used_client_id,
+)
 from tf_lib.simulator.venue import Venue, derived_uuid
 from tf_lib.simulator.wallets import ZERO
 
@@ -37,6 +42,8 @@ def create(venue: Venue, request: Request) -> Any:
     known = venue.matching.by_client_id.get(client_order_id)
     try:
         terms = entry.read_terms(body)
+        if known is not None and venue.matching.world.refuses_used_ids:
+            raise used_client_id()
         if known is None:
             judge(venue, terms)
             known = venue.matching.place(terms, client_order_id).order_id
@@ -173,6 +180,8 @@ def _cancel_one(venue: Venue, order_id: str) -> dict[str, Any]:
         reason = "UNKNOWN_CANCEL_ORDER"
     elif order.pending_cancel:
         reason = "DUPLICATE_CANCEL_REQUEST"
+    elif order.status is Status.EDIT_QUEUED:
+        reason = "ORDER_IS_BEING_REPLACED"
     else:
         venue.matching.request_cancel(order)
         return {"success": True, "failure_reason": reason, "order_id": order_id}
@@ -190,22 +199,16 @@ def edit(venue: Venue, request: Request) -> Any:
             "error_response": {"error_details": "", "edit_order_failure_reason": reason},
             "errors": [failure],
         }
-    venue.matching.amend(order, price=price, size=size, terms=_edited(order.terms, price, size))
+    venue.matching.request_edit(order, price=price, size=size)
     return {"success": True, "success_response": {"order_id": order.order_id}, "errors": []}
 
 
 def preview_edit(venue: Venue, request: Request) -> Any:
     """POST /orders/edit_preview."""
     order, price, size, reason = _edit(venue, request)
-    estimate = _estimate(venue, _edited(order.terms, price, size) if order else None, [])
+    estimate = _estimate(venue, order.terms.edited(price, size) if order else None, [])
     failures = [{"edit_failure_reason": reason, "preview_failure_reason": ""}] if reason else []
     return {"errors": failures, **estimate}
-
-
-def _edited(terms: Terms, price: Decimal, size: Decimal) -> Terms:
-    ((name, fields),) = terms.configuration.items()
-    changed = {**fields, "limit_price": plain(price), "base_size": plain(size)}
-    return replace(terms, limit_price=price, base_size=size, configuration={name: changed})
 
 
 def _edit(venue: Venue, request: Request) -> tuple[Order | None, Decimal, Decimal, str]:
@@ -214,6 +217,8 @@ def _edit(venue: Venue, request: Request) -> tuple[Order | None, Decimal, Decima
     price, size = _amount(body, "price"), _amount(body, "size")
     if order is None:
         return None, price, size, "ORDER_NOT_FOUND"
+    if body.get("stop_price"):
+        return order, price, size, "FIELD_STOPPRICE_NOT_SUPPORTED"
     return order, price, size, _edit_failure(venue, order, price, size)
 
 
@@ -230,23 +235,18 @@ def _amount(body: Mapping[str, Any], name: str) -> Decimal:
 def _edit_failure(venue: Venue, order: Order, price: Decimal, size: Decimal) -> str:
     terms = order.terms
     if terms.kind is not Kind.LIMIT or terms.force is not Force.GTC:
-        return "ONLY_LIMIT_ORDER_EDITS_SUPPORTED"
-    if not order.is_live:
-        return "ONLY_OPEN_ORDERS_CAN_BE_EDITED"
-    if order.pending_cancel:
+        return venue.matching.world.stop_edit_refusal
+    if order.pending_cancel and order.is_live:
         return "CANNOT_EDIT_ORDER_PENDING_CANCEL"
+    if order.status is Status.EDIT_QUEUED:
+        return "ORDER_IS_ALREADY_BEING_REPLACED"
+    if order.status is not Status.OPEN:
+        return "ONLY_OPEN_ORDERS_CAN_BE_EDITED"
     product = venue.catalogue[terms.product_id]
     if size <= 0 or size % product.base_increment or size * price < product.quote_min_size:
         return "INVALID_EDITED_SIZE"
     if price <= 0 or price % product.price_increment:
         return "INVALID_EDITED_PRICE"
-    if size <= order.filled_size:
-        return "CANNOT_EDIT_TO_BELOW_FILLED_SIZE"
-    edited = _edited(terms, price, size)
     if price == terms.limit_price and size == order.size:
         return "EDIT_REQUEST_EQUAL_TO_ORIGINAL_REQUEST"
-    if terms.post_only and venue.matching.would_trade_now(edited):
-        return "INVALID_EDITED_PRICE"
-    needed = venue.matching.needed(edited, size - order.filled_size)
-    free = venue.matching.wallets.available(terms.held_currency) + order.held
-    return "INSUFFICIENT_FUND" if needed > free else ""
+    return venue.matching.can_amend(order, price, size)

@@ -8,13 +8,14 @@ docs/simulator.md is made from this table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from tf_lib.core.records import Side
 from tf_lib.errors import HaltRun
+from tf_lib.simulator.bars import plain
 from tf_lib.simulator.paths import Band
 from tf_lib.simulator.wallets import ZERO
 
@@ -115,6 +116,12 @@ class Terms:
     def held_currency(self) -> str:
         """What an open order of this kind holds."""
         return self.quote_currency if self.is_buy else self.base_currency
+
+    def edited(self, price: Decimal, size: Decimal) -> Terms:
+        """Return the terms with another price and size."""
+        ((name, fields),) = self.configuration.items()
+        changed = {**fields, "limit_price": plain(price), "base_size": plain(size)}
+        return replace(self, limit_price=price, base_size=size, configuration={name: changed})
 
 
 @dataclass

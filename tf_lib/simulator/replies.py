@@ -116,6 +116,12 @@ def unsupported(message: str) -> RefusedError:
     return RefusedError("UNSUPPORTED_ORDER_CONFIGURATION", "PREVIEW_INVALID_ORDER_CONFIG", message)
 
 
+def used_client_id() -> RefusedError:
+    """Another order has this client id."""
+    code = "DUPLICATE_CLIENT_ORDER_ID"
+    return RefusedError(code, "UNKNOWN_PREVIEW_FAILURE_REASON", "Duplicate client order id")
+
+
 def only_in_preview(code: str) -> RefusedError:
     """Return a refusal whose useful code stands in ``preview_failure_reason`` alone."""
     return RefusedError(UNKNOWN, code)

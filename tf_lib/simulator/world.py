@@ -26,6 +26,16 @@ class World:
         From the answer "created" until a market order fills, at the price of the beginning.
     fill_visible : int
         From a fill until the list of fills shows it.
+    edit_ack : int
+        From the answer "edit accepted" until the order has its new price and size.
+    candle_visible : int
+        From the end of a candle until it is shown.
+    refuses_used_ids : bool
+        Answer a used client id with DUPLICATE_CLIENT_ORDER_ID.
+    stop_edit_refusal : str
+        Why an order that is no plain limit order cannot be edited.
+    token_skew_seconds : float
+        How far a client's clock may be ahead of the server's.
     partial_fills : dict of product id to fraction
         The next order of the product that trades fills only this fraction.
     price_band : Decimal or None
@@ -42,6 +52,11 @@ class World:
     order_pending: int = 0
     market_fill: int = 0
     fill_visible: int = 0
+    edit_ack: int = 0
+    candle_visible: int = 0
+    refuses_used_ids: bool = False
+    stop_edit_refusal: str = "ONLY_LIMIT_ORDER_EDITS_SUPPORTED"
+    token_skew_seconds: float = 0.5
     partial_fills: dict[str, Decimal] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     price_band: Decimal | None = None
