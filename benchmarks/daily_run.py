@@ -109,11 +109,13 @@ def _peak_megabytes(call: Callable[[], None]) -> float:
                     continue
             time.sleep(0.02)
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    call()
-    ended.set()
-    watcher.join()
+    try:
+        call()
+    finally:
+        ended.set()
+        watcher.join()
     return highest
 
 

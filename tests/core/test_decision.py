@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tests.core.build import SLEEVES, config_with, day, market, random_candles
+from tf_lib.core.cooldown import is_cooling
 from tf_lib.core.decision import (
     covariance_at,
     decide,
-    is_cooling,
     sized_signal,
     with_last_closes,
 )

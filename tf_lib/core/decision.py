@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tf_lib.core.arrays import BoolArray, FloatArray, IntArray
+from tf_lib.core.cooldown import is_cooling
 from tf_lib.core.market import Bars
 from tf_lib.core.product_table import products_for
 from tf_lib.core.records import FeeRates, PortfolioState, Product, Reason
@@ -199,11 +200,6 @@ def with_last_closes(
     closes = known["close"][known.row_of(as_of)]
     last = {t: float(c) for t, c in zip(known.tickers, closes, strict=True) if np.isfinite(c)}
     return replace(portfolio, mid_prices={**last, **portfolio.mid_prices})
-
-
-def is_cooling(start: dt.date | None, day: dt.date, *, days: int) -> bool:
-    """Whether a cooldown that began on `start` still holds on `day`."""
-    return start is not None and 0 <= (day - start).days < days
 
 
 def sized_signal(known: Signals, as_of: dt.date, portfolio: PortfolioState) -> FloatArray:

@@ -14,18 +14,19 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core import caching
 
 _OWN = "tf_lib"
+_numba: Any = caching  # only half of it is typed
 
 
-class KernelCache(FunctionCache):  # type: ignore[misc]  # numba ships no types
+class KernelCache(_numba.FunctionCache):  # type: ignore[misc]
     """The cache of one kernel, stamped with the content of everything it is compiled from."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         stamp = (self._impl.locator.get_source_stamp(), digest_of(function))
-        self._cache_file = IndexDataCacheFile(
+        self._cache_file = _numba.IndexDataCacheFile(
             cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=stamp
         )
 

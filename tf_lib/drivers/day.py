@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from tf_lib.core.account import Account
-from tf_lib.core.decision import Decision, covariance_at, is_cooling
+from tf_lib.core.cooldown import is_cooling
+from tf_lib.core.decision import Decision, covariance_at
 from tf_lib.core.market import Bars
 from tf_lib.core.records import Reason, Side
 from tf_lib.core.signals import Signals, signals

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tf_lib.core.decision import is_cooling
+from tf_lib.core.cooldown import is_cooling
 from tf_lib.edge.files import read_json_lines
 from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_state import LedgerState

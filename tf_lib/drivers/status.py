@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tf_lib.core.decision import is_cooling
+from tf_lib.core.cooldown import is_cooling
 from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.ledger import FILE_NAME, Ledger

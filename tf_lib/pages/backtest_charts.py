@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,7 +113,7 @@ def exposure_chart(sleeves: pd.DataFrame) -> Chart:
     axes.stackplot(
         days,
         *[100 * sleeves[name] for name in sleeves],
-        labels=list(sleeves),
+        labels=[str(name) for name in sleeves],
         colors=[_SLEEVE_COLOURS[k % len(_SLEEVE_COLOURS)] for k in range(len(sleeves.columns))],
         linewidth=0,
     )
@@ -182,7 +183,7 @@ def monthly_chart(monthly: pd.DataFrame) -> Chart:
     for row, line in enumerate(values):
         for column, value in enumerate(line):
             if np.isfinite(value):
-                look = {"weight": "bold"} if column == values.shape[1] - 1 else {}
+                look: dict[str, Any] = {"weight": "bold"} if column == values.shape[1] - 1 else {}
                 colour = "white" if abs(value) > 0.65 * most else INK
                 axes.text(
                     column, row, f"{value:.1f}", ha="center", va="center", color=colour,

@@ -11,7 +11,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tf_lib.core.decision import Decision, is_cooling
+from tf_lib.core.cooldown import is_cooling
+from tf_lib.core.decision import Decision
 from tf_lib.core.orders import OrderBuild
 from tf_lib.pages import words
 from tf_lib.pages.focus import DUST

@@ -233,7 +233,7 @@ def backtest(
     book = new_book(history.tickers, table, cash=run.initial_capital)
     tape = new_tape(stop - first, len(history.tickers))
     _live(history, rules_of(config, table, fees), (book, tape), (first, stop), progress)
-    tape = tape._replace(fills=tape.fills[: int(tape.count[0])])
+    tape = tape._replace(fills=tape.fills[: int(tape.n_fills[0])])
     return BacktestResult(
         config=config,
         history=history,

@@ -172,10 +172,10 @@ class Book(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """What is written down: fills in order (`count` has one item), days, and grids by ticker."""
+    """What is written down: fills in order (`n_fills` has one item), days, and grids by ticker."""
 
     fills: Records
-    count: IntArray
+    n_fills: IntArray
     days: Records
     weight: FloatArray
     held: FloatArray
@@ -197,7 +197,7 @@ def new_tape(n_days: int, n_tickers: int) -> Tape:
     grid = (n_days, n_tickers)
     return Tape(
         fills=np.empty(n_days * n_tickers * MOST_FILLS_A_DAY, dtype=FILL),
-        count=np.zeros(1, dtype=np.int64),
+        n_fills=np.zeros(1, dtype=np.int64),
         days=np.zeros(n_days, dtype=DAY),
         weight=np.zeros(grid),
         held=np.zeros(grid),

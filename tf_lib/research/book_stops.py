@@ -183,12 +183,12 @@ def write_fill(
     row: int, i: int, lots: int, price: float, notional: float, fee: float, reason: int, tape: Tape
 ) -> None:
     """Write a fill down; one that goes on at the same price for the same reason is one fill."""
-    k = tape.count[0] - 1
+    k = tape.n_fills[0] - 1
     fills = tape.fills
     same = k >= 0 and fills[k].row == row and fills[k].ticker == i
     if not (same and fills[k].reason == reason and fills[k].price == price):
         k += 1
-        tape.count[0] = k + 1
+        tape.n_fills[0] = k + 1
         fills[k].row, fills[k].ticker, fills[k].reason = row, i, reason
         fills[k].price = price
         fills[k].lots, fills[k].notional, fills[k].fee = 0, 0.0, 0.0

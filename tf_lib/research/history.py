@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from tf_lib.core.arrays import FloatArray
+from tf_lib.core.components import Memo
 from tf_lib.core.market import Bars, lag_bars
-from tf_lib.core.signals import Memo, Signals, signals
+from tf_lib.core.signals import Signals, signals
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
 from tf_lib.research.book import Market

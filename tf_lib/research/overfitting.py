@@ -317,17 +317,21 @@ def _judged(
     rows = np.arange(len(best))
     reached = outside[rows, best][:, None]
     # Ties share the average rank: rank among all, counted from 1.
-    rank = (outside < reached).sum(axis=1) + ((outside == reached).sum(axis=1) + 1) / 2.0
-    relative = rank / (outside.shape[1] + 1.0)
+    below = np.count_nonzero(outside < reached, axis=1)
+    equal = np.count_nonzero(outside == reached, axis=1)
+    relative = (below + (equal + 1) / 2.0) / (outside.shape[1] + 1.0)
     return np.log(relative / (1.0 - relative)), best, inside[rows, best], reached[:, 0]
 
 
 def _sharpes(blocks: BlockSums, chosen: FloatArray) -> FloatArray:
     """Sharpe ratio per period of each set over each choice of blocks, (n_choices, n_sets)."""
     days = (chosen @ blocks.counts)[:, None]
-    total, squares = chosen @ blocks.sums, chosen @ blocks.squares
-    variance = (squares - total * total / days) / (days - 1.0)
+    mean, variance = chosen @ blocks.sums, chosen @ blocks.squares
+    mean /= days
+    variance -= days * mean * mean
+    variance /= days - 1.0
     moved = variance > LEAST_DEVIATION**2
-    sharpe = np.zeros_like(total)
-    np.divide(total / days, np.sqrt(np.where(moved, variance, 1.0)), out=sharpe, where=moved)
+    np.sqrt(variance, out=variance, where=moved)
+    sharpe = np.zeros_like(mean)
+    np.divide(mean, variance, out=sharpe, where=moved)
     return sharpe

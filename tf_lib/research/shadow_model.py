@@ -88,7 +88,7 @@ def model_day(
         raise HaltRun(f"{day}: the shadow's sleeve budgets could not be met")
     if row + 1 < history.n_days:
         meet_open(row + 1, history.market.prices, rules.costs, book, tape)
-    fills = tape.fills[: int(tape.count[0])]
+    fills = tape.fills[: int(tape.n_fills[0])]
     return {
         ticker: _outcome(fills[fills["ticker"] == i], book.steps[i], start.units.get(ticker, 0.0))
         for i, ticker in enumerate(history.tickers)

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.core.client_ids import Leg, LegKey
+from tf_lib.core.cooldown import is_cooling
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import (
     PlannedOrder,
@@ -284,7 +285,7 @@ class Rebalance:
     def _is_cooling(self, product_id: str) -> bool:
         start = self.desk.ledger.state.cooldowns.get(product_id)
         days = self.desk.config.execution_and_costs.cooldown_counter_threshold
-        return start is not None and 0 <= (self.desk.day - start).days < days
+        return is_cooling(start, self.desk.day, days=days)
 
     def _start_cooldown(self, product_id: str, cause: str) -> None:
         if not self._is_cooling(product_id):

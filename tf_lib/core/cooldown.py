@@ -1,0 +1,10 @@
+"""Cooldown: days without buying after the market took a position."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+
+def is_cooling(start: dt.date | None, day: dt.date, *, days: int) -> bool:
+    """Whether a cooldown that began on `start` still holds on `day`."""
+    return start is not None and 0 <= (day - start).days < days
