@@ -66,10 +66,11 @@ def _look(name: str, config: Config, folder: ProfileFolder) -> int:
     rows: list[dict[str, Any]] = []
     alarms: list[str] = []
     bare: list[str] = []
+    now = wall_now()
     try:
         with armed(name, config, folder, kind="guard", allows=_sells_only) as connection:
-            logs.now = connection.now
-            day = connection.now().date()
+            logs.now, now = connection.now, connection.now()
+            day = now.date()
             rows = protect_holdings(
                 connection, config, folder.state, logs, day, may_cancel_intact=False
             )
@@ -79,7 +80,7 @@ def _look(name: str, config: Config, folder: ProfileFolder) -> int:
     ledger = Ledger(folder.state / FILE_NAME, wall_now)
     alarms += [f"own order unsettled: {order}" for order in unsettled(ledger)]
     alarms += [f"{p} is locked: {why}" for p, why in sorted(ledger.state.locked.items())]
-    alarms += _missing_done(ledger, config)
+    alarms += _missing_done(ledger, config, now)
     _log(folder, "looked", held=len(rows), alarms=[*bare, *alarms])
     for line in (*bare, *alarms):
         print(f"ALARM {line}")
@@ -99,11 +100,10 @@ def _sells_only(action: str, subject: str) -> None:
         raise PreflightRefused(f"{action} {subject}: {_SELLS_ONLY}")
 
 
-def _missing_done(ledger: Ledger, config: Config) -> list[str]:
+def _missing_done(ledger: Ledger, config: Config, now: dt.datetime) -> list[str]:
     """Return an alarm when today should be over and is not."""
     if has_own_clock(config) or not ledger.state.marks:
         return []
-    now = wall_now()
     if now.time() < DONE_DEADLINE or ledger.state.has_mark(now.date(), "done"):
         return []
     return [

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
 from tf_lib.core.records import Product
-from tf_lib.edge.clock import now_source, wall_now
+from tf_lib.edge.clock import ExchangeClock, now_source, wall_now
 from tf_lib.edge.coinbase import Coinbase, is_loopback
 from tf_lib.errors import ParameterError, PreflightRefused
 from tf_lib.parameters import Config
@@ -245,6 +245,15 @@ def connect(place: Place) -> Connection:
         ca_file=Path(place.ca_file) if place.ca_file else None,
         key_file=Path(place.key_file) if place.key_file else None,
     )
-    now = now_source("exchange", client) if place.clock == "exchange" else wall_now
-    pause = client.advance_simulated if place.is_embedded else time.sleep
+    if place.clock != "exchange":
+        return Connection(client, wall_now, time.sleep)
+    now = now_source("exchange", client)
+
+    def pause(seconds: float) -> None:
+        """Wait in the exchange's time: one that stands still goes on when it is asked to."""
+        if isinstance(now, ExchangeClock) and now.stands_still:
+            client.advance_simulated(seconds)
+        else:
+            time.sleep(seconds)
+
     return Connection(client, now, pause)

@@ -80,6 +80,11 @@ class ExchangeClock:
             return then
         return then + dt.timedelta(seconds=time.monotonic() - at)
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether the exchange's time only goes on when it is told to."""
+        return self._heard is not None and self._heard[2]
+
     def _hear(self, headers: Mapping[str, str]) -> None:
         text = headers.get(TIME_HEADER)
         if text:
