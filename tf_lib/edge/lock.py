@@ -160,7 +160,8 @@ def wait_for_guard(lock: ProcessLock, *, seconds: float) -> ProcessLock:
         try:
             return lock.acquire()
         except LockHeld:
-            if lock.holder_kind() != "guard" or time.monotonic() >= deadline:
+            # A holder that is just beginning or ending has no name; it may be a guard.
+            if lock.holder_kind() not in ("guard", "") or time.monotonic() >= deadline:
                 raise
             time.sleep(_POLL_SECONDS)
 

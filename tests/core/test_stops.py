@@ -1,0 +1,118 @@
+"""Stop levels and limits by hand: ratchet, clamp, buffers, and what a raise is worth."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tf_lib.core.records import Product
+from tf_lib.core.stops import is_worthwhile_raise, limit_below, plan_stop, ratcheted_level
+from tf_lib.parameters import StopsSection
+
+D = Decimal
+
+COIN = Product("COIN-USD", D("0.01"), D("0.01"), D("0.01"), D("0.01"), D(1))
+STOPS = StopsSection()  # 200 bps, 0.5 ATR, 50 bps
+
+
+@pytest.mark.parametrize(
+    ("chandelier", "remembered", "ratchet", "level"),
+    [
+        (100.5, None, True, "100.5"),
+        (100.5, D("99"), True, "100.5"),
+        (100.5, D("101"), True, "101"),
+        (100.5, D("101"), False, "100.5"),
+    ],
+)
+def test_level_is_never_lowered_while_held(
+    chandelier: float, remembered: D | None, ratchet: bool, level: str
+) -> None:
+    """The chandelier, or what was remembered if that is higher and the ratchet is on."""
+    assert ratcheted_level(chandelier, remembered, ratchet=ratchet) == D(level)
+
+
+@pytest.mark.parametrize(
+    ("atr", "limit"),
+    [
+        (1.0, "98.00"),  # 2 % of 100 is more than half an ATR
+        (10.0, "95.00"),  # half of 10 is more
+        (None, "98.00"),
+        (float("nan"), "98.00"),
+        (float("inf"), "98.00"),
+        (0.0, "98.00"),
+        (4.013, "97.99"),  # 100 - 2.0065, down to the tick
+        (500.0, "0.01"),  # never below the lowest price there is
+    ],
+)
+def test_limit_is_the_larger_of_two_buffers_below(atr: float | None, limit: str) -> None:
+    """200 bps or half an ATR, floored to the tick."""
+    assert limit_below(D(100), atr, COIN, STOPS) == D(limit)
+
+
+def test_a_stop_below_the_market_rests_at_its_level() -> None:
+    """100.019 stands on the tick 100.01; the limit is 2 % lower."""
+    plan = plan_stop(D("100.019"), last=D("105"), atr=1.0, product=COIN, stops=STOPS)
+
+    assert plan is not None
+    assert (plan.target_level, plan.resting_level) == (D("100.01"), D("100.01"))
+    assert plan.limit_price == D("98.00")  # 100.01 - 2.0002 = 98.0098
+    order = plan.order(D("3"))
+    assert (order.product_id, order.base_size, order.stop_price, order.limit_price) == (
+        "COIN-USD",
+        D("3"),
+        D("100.01"),
+        D("98.00"),
+    )
+
+
+@pytest.mark.parametrize("last", ["100.01", "99.50"])
+def test_a_level_that_is_not_below_the_market_is_clamped(last: str) -> None:
+    """Two ticks under the last trade; the target stays what it was."""
+    plan = plan_stop(D("100.01"), last=D(last), atr=1.0, product=COIN, stops=STOPS)
+
+    assert plan is not None
+    assert plan.target_level == D("100.01")
+    assert plan.resting_level == D(last) - D("0.02")
+
+
+@pytest.mark.parametrize("last", ["0.01", "0.02", "0.03"])
+def test_where_no_level_is_possible(last: str) -> None:
+    """A stop needs a price below the market and above the tick."""
+    assert plan_stop(D("5"), last=D(last), atr=1.0, product=COIN, stops=STOPS) is None
+
+
+@given(
+    target=st.decimals(D("0.01"), D(10**6), places=4, allow_nan=False),
+    last=st.decimals(D("0.01"), D(10**6), places=2, allow_nan=False),
+    atr=st.none() | st.floats(0, 1e6),
+)
+def test_every_plan_keeps_the_exchanges_geometry(target: D, last: D, atr: float | None) -> None:
+    """Limit below stop below market, all on the tick, the resting level never above its target."""
+    plan = plan_stop(target, last=last, atr=atr, product=COIN, stops=STOPS)
+    if plan is None:
+        return
+
+    assert D(0) < plan.limit_price < plan.resting_level < last
+    assert plan.resting_level <= max(plan.target_level, last)
+    assert plan.resting_level <= plan.target_level or plan.target_level >= last
+    for price in (plan.target_level, plan.resting_level, plan.limit_price):
+        assert price % COIN.price_increment == 0
+
+
+@pytest.mark.parametrize(
+    ("level", "bps", "expected"),
+    [
+        ("100.50", 50.0, True),
+        ("100.49", 50.0, False),
+        ("100", 50.0, False),
+        ("100", 0.0, False),  # the same level is no raise
+        ("100.01", 0.0, True),
+        ("99", 0.0, False),
+    ],
+)
+def test_only_a_worthwhile_raise_is_made(level: str, bps: float, expected: bool) -> None:
+    """50 bps of 100 are 0.50; lowering is never worthwhile."""
+    assert is_worthwhile_raise(D(100), D(level), min_raise_bps=bps) is expected
