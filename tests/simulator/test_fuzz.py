@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from tests.simulator.conftest import BARS, PREFIX, bar_frame
+from tf_lib.errors import InputError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+from tf_lib.simulator.engine import LineError
+from tf_lib.simulator.faults import KINDS
 from tf_lib.simulator.order_entry import FORMS
 from tf_lib.simulator.routes import ROUTES
 
@@ -92,11 +96,60 @@ BODIES = JSON | st.fixed_dictionaries(
         "retail_portfolio_id": SCALARS,
     },
 )
-PATHS = st.sampled_from(sorted({route.pattern.pattern for route in ROUTES})).flatmap(
-    lambda pattern: (
-        st.text(min_size=1, max_size=12) | st.sampled_from(["BTC-USD", "x", "%00"])
-    ).map(lambda part: pattern.replace("([^/]+)", part))
+HOSTILE = st.sampled_from(
+    [
+        "%00",
+        "%2F",
+        "..",
+        "%ff",
+        "%C3%28",
+        "BTC-USD%0d%0a",
+        "BTC-USDC",
+        "-",
+        "USD",
+        "BTC-",
+        "x" * 3000,
+    ]
 )
+HOSTILE_OR_KNOWN = HOSTILE | st.sampled_from(["BTC-USD", "x", "spot"])
+PATHS = st.sampled_from(sorted({route.pattern.pattern for route in ROUTES})).flatmap(
+    lambda pattern: (st.text(min_size=1, max_size=12) | HOSTILE_OR_KNOWN).map(
+        lambda part: pattern.replace("([^/]+)", part)
+    )
+)
+
+
+RAW_QUERIES = st.text(max_size=60) | st.lists(
+    st.sampled_from(
+        [
+            "start=1",
+            "start=-1",
+            "start=1e9",
+            "end=9",
+            "end=99999999999999999999",
+            "granularity=ONE_DAY",
+            "granularity=",
+            "limit=0",
+            "limit=%00",
+            "cursor=MA==",
+            "cursor=LTU=",
+            "cursor=////",
+            "order_status=OPEN",
+            "offset=9",
+            "currency=%F0",
+            "product_ids=BTC-USD",
+            "start_date=0001-01-01T00:00:00Z",
+            "end_date=9999-12-31T23:59:59Z",
+            "&",
+            "=",
+            ";",
+            "%",
+        ]
+    ),
+    max_size=6,
+).map("&".join)
+MANY = int(os.environ.get("TF_FUZZ_EXAMPLES", "300"))
+SWEEPING = examples(max_examples=MANY, deadline=None, derandomize=MANY == 300)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +168,7 @@ def shared() -> Iterator[SimulatedExchange]:
     query=st.dictionaries(QUERY_NAMES, st.lists(QUERY_VALUES, max_size=2), max_size=4),
     body=BODIES,
 )
-@examples(max_examples=500, deadline=None, derandomize=True)
+@SWEEPING
 def test_any_request_gets_a_proper_answer(
     shared: SimulatedExchange, method: str, path: str, query: dict[str, list[str]], body: Any
 ) -> None:
@@ -133,7 +186,7 @@ def test_any_request_gets_a_proper_answer(
     path=st.sampled_from(["/orders", "/orders/preview"]),
     number=st.integers(0, 10**9),
 )
-@examples(max_examples=500, deadline=None, derandomize=True)
+@SWEEPING
 def test_any_order_gets_a_proper_answer(
     shared: SimulatedExchange, kind: str, fields: dict[str, Any], side: str, path: str, number: int
 ) -> None:
@@ -147,3 +200,93 @@ def test_any_order_gets_a_proper_answer(
     assert status in (200, 400)
     if status == 200 and path == "/orders":
         assert payload["success"] or payload["error_response"]["preview_failure_reason"]
+
+
+@given(method=st.sampled_from(["GET", "POST", "HEAD", "x"]), path=PATHS, query=RAW_QUERIES)
+@SWEEPING
+def test_any_raw_query_gets_a_proper_answer(
+    shared: SimulatedExchange, method: str, path: str, query: str
+) -> None:
+    status, payload = shared.engine.handle(method, path, query)
+    assert status in (200, 400, 403, 404, 405)
+    json.dumps(payload)
+
+
+@given(body=BODIES, seconds=SCALARS)
+@SWEEPING
+def test_waiting_gets_a_proper_answer(shared: SimulatedExchange, body: Any, seconds: Any) -> None:
+    for sent in (body, {"seconds": seconds if not isinstance(seconds, int) else -1}):
+        status, payload = shared.engine.handle("POST", "/simulator/advance", None, sent)
+        assert status in (200, 400)
+        json.dumps(payload)
+
+
+WORLD = st.dictionaries(
+    st.sampled_from(
+        [
+            "hold_release_seconds",
+            "edit_ack_seconds",
+            "partial_fills",
+            "failures",
+            "jumps",
+            "flags",
+            "deposits",
+            "fees",
+            "foreign_orders",
+            "price_band",
+            "depth_usd",
+            "fee_tiers",
+            "token_skew_seconds",
+            "stop_edit_refusal",
+            "usdc_aliases",
+            "duplicate_client_order_id",
+            "other",
+        ]
+    ),
+    JSON
+    | st.lists(
+        st.dictionaries(
+            st.sampled_from(["product", "at", "price", "flag", "value", "currency", "amount"]),
+            SCALARS | st.sampled_from(["2024-03-01T00:10:00Z", "cancel_only", "USD"]),
+        ),
+        max_size=2,
+    ),
+    max_size=3,
+)
+RULE = st.fixed_dictionaries(
+    {"kind": st.sampled_from(KINDS)},
+    optional={
+        "endpoint": st.sampled_from(["GET *", "* *", "POST /orders", "GET /time", ""]) | SCALARS,
+        "calls": SCALARS | st.lists(SCALARS, max_size=2) | st.just("1-3"),
+        "probability": SCALARS,
+        "contains": SCALARS,
+        "status": SCALARS | st.just(503),
+        "body": st.sampled_from(["json", "empty", "html", "text", "xml"]) | SCALARS,
+        "seconds": SCALARS,
+        "field": st.sampled_from(["accounts.*.hold", "cursor", "a.b.0", "", "*"]) | SCALARS,
+        "value": JSON | st.just([0]) | st.just({"0": {"close": "1"}}),
+    },
+)
+ASKED = ("/time", "/accounts", "/orders/historical/batch", "/products/BTC-USD/candles")
+
+
+@given(schedule=st.fixed_dictionaries({}, optional={
+    "seed": SCALARS, "faults": st.lists(RULE, max_size=2) | JSON, "world": WORLD | JSON,
+}))  # fmt: skip
+@SWEEPING
+def test_any_schedule_is_refused_by_name_or_works(schedule: dict[str, Any]) -> None:
+    settings = SimulatorSettings(
+        candles={"BTC-USD": bar_frame(BARS)}, as_of=dt.date(2024, 3, 1), faults=schedule
+    )
+    try:
+        exchange = SimulatedExchange(settings)
+    except InputError:
+        return
+    with exchange:
+        for path in ASKED:
+            query = {"granularity": "ONE_DAY"} if path.endswith("candles") else {}
+            try:
+                exchange.engine.handle("GET", PREFIX + path, query)
+            except LineError:
+                continue
+        exchange.advance_to(exchange.now() + dt.timedelta(days=1))

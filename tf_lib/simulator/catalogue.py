@@ -58,6 +58,14 @@ class Catalogue(Mapping[str, Product]):
         """Count the products."""
         return len(self._products)
 
+    @staticmethod
+    def check_flag(name: str, value: object) -> None:
+        """Refuse a flag that is not there, or a value that it cannot have."""
+        if name not in FLAG_NAMES:
+            raise InputError(f"no flag {name!r}; known are {', '.join(sorted(FLAG_NAMES))}")
+        if not isinstance(value, str if name == "status" else bool):
+            raise InputError(f"flag {name} cannot be {value!r}")
+
     def flip(self, product_id: str, name: str, value: object) -> None:
         """
         Change one flag, or the status, of a product.
@@ -69,10 +77,7 @@ class Catalogue(Mapping[str, Product]):
         """
         if product_id not in self._products:
             raise InputError(f"no product {product_id!r} whose flag could be set")
-        if name not in FLAG_NAMES:
-            raise InputError(f"no flag {name!r}; known are {', '.join(sorted(FLAG_NAMES))}")
-        if not isinstance(value, str if name == "status" else bool):
-            raise InputError(f"{product_id}: flag {name} cannot be {value!r}")
+        self.check_flag(name, value)
         change: dict[str, Any] = {name: value}
         self._products[product_id] = replace(self._products[product_id], **change)
 

@@ -117,6 +117,7 @@ class Faults:
 # -- reading a schedule ------------------------------------------------------------------------
 
 _RULE_KEYS = ("kind", "endpoint", "calls", "probability", "contains")
+_MOST_CALLS = 1_000_000
 _OPTION_KEYS = ("status", "body", "seconds", "field", "value")
 
 
@@ -156,7 +157,10 @@ def _plan(mapping: Mapping[str, Any], source: str) -> FaultPlan:
     world = mapping.get("world") or {}
     if not isinstance(world, Mapping):
         raise ParameterError(f"{source}: world must be a mapping, got {world!r}")
-    return FaultPlan(parsed, int(mapping.get("seed", 0)), world)
+    seed = mapping.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ParameterError(f"{source}: seed must be a whole number, got {seed!r}")
+    return FaultPlan(parsed, seed, world)
 
 
 def fault_rule(mapping: Mapping[str, Any], source: str = "fault") -> FaultRule:
@@ -165,11 +169,14 @@ def fault_rule(mapping: Mapping[str, Any], source: str = "fault") -> FaultRule:
         got = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
         raise ParameterError(f"{source}: unknown kind {got!r}; known are {', '.join(KINDS)}")
     _known(mapping, (*_RULE_KEYS, *_OPTION_KEYS), source)
-    if mapping.get("body", "json") not in BODIES:
+    if str(mapping.get("body", "json")) not in BODIES:
         known = ", ".join(BODIES)
         raise ParameterError(f"{source}: body must be one of {known}, got {mapping['body']!r}")
-    if mapping["kind"] in ("put_field", "remove_field") and "field" not in mapping:
+    is_field = isinstance(mapping.get("field", ""), str)
+    needs_field = mapping["kind"] in ("put_field", "remove_field")
+    if not is_field or (needs_field and "field" not in mapping):
         raise ParameterError(f"{source}: {mapping['kind']} needs field, as in orders.*.status")
+    _check_options(mapping, source)
     method, _, path = str(mapping.get("endpoint", "* *")).partition(" ")
     probability = mapping.get("probability")
     return FaultRule(
@@ -183,13 +190,39 @@ def fault_rule(mapping: Mapping[str, Any], source: str = "fault") -> FaultRule:
     )
 
 
+def _check_options(mapping: Mapping[str, Any], source: str) -> None:
+    """Refuse what the kind could not work with, before the exchange starts."""
+    for name, least, most in (("probability", 0, 1), ("seconds", -1e9, 1e9), ("status", 100, 599)):
+        value = mapping.get(name, least)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not least <= value <= most or (name == "status" and value % 1):
+            raise ParameterError(f"{source}: {name} must be {least:g} to {most:g}, got {value!r}")
+    value, kind = mapping.get("value"), mapping["kind"]
+    if kind in ("candles_missing", "candles_doubled") and not _are_rows(value):
+        raise ParameterError(f"{source}: {kind} needs value, a list of row numbers, got {value!r}")
+    if kind == "candles_revised" and not (
+        isinstance(value, Mapping)
+        and _are_rows([int(key) if str(key).isdecimal() else key for key in value])
+        and all(isinstance(fields, Mapping) for fields in value.values())
+    ):
+        raise ParameterError(
+            f"{source}: {kind} needs value, as in {{0: {{close: '1'}}}}, got {value!r}"
+        )
+
+
+def _are_rows(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, int) for each in value)
+
+
 def _calls(value: Any, source: str) -> frozenset[int]:
     items = value if isinstance(value, list) else [] if value is None else [value]
     numbers: set[int] = set()
     for item in items:
         first, _, last = str(item).partition("-")
-        if not (first.isdigit() and (last or first).isdigit()):
+        if not (first.isdecimal() and (last or first).isdecimal()):
             raise ParameterError(f'{source}: calls are numbers or "2-5", got {item!r}')
+        if int(last or first) - int(first) > _MOST_CALLS:
+            raise ParameterError(f"{source}: more than {_MOST_CALLS} calls, got {item!r}")
         numbers |= set(range(int(first), int(last or first) + 1))
     return frozenset(numbers)
 

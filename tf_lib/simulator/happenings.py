@@ -49,6 +49,7 @@ _RULES = (
     "token_skew_seconds",
     "usdc_aliases",
 )
+_LONGEST_DELAY = 10**10
 _STOP_EDITS = ("ONLY_LIMIT_ORDER_EDITS_SUPPORTED", "FIELD_STOPPRICE_NOT_SUPPORTED")
 
 
@@ -67,7 +68,10 @@ def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
             raise ParameterError(f"world: unknown key {key!r}; known are {', '.join(known)}")
     for key, name in _DELAYS.items():
         if key in world:
-            setattr(venue.matching.world, name, int(_decimal(world[key], key) * SECOND))
+            delay = _decimal(world[key], key)
+            if not 0 <= delay <= _LONGEST_DELAY:
+                raise ParameterError(f"world: {key}: expected 0 to {_LONGEST_DELAY}, got {delay}")
+            setattr(venue.matching.world, name, int(delay * SECOND))
     _set_rules(venue, world)
 
 
@@ -77,7 +81,10 @@ def _set_rules(venue: Venue, world: Mapping[str, Any]) -> None:
     for key in ("price_band", "depth_usd"):
         if key in world:
             value = world[key]
-            setattr(bent, key, None if value is None else _decimal(value, key))
+            amount = None if value is None else _decimal(value, key)
+            if amount is not None and amount <= 0:
+                raise ParameterError(f"world: {key}: expected a number above 0, got {value!r}")
+            setattr(bent, key, amount)
     if "fee_tiers" in world:
         venue.matching.costs = Costs(
             venue.matching.costs.slippage, read_fee_tiers(world["fee_tiers"])
@@ -105,6 +112,8 @@ def read_fee_tiers(rows: Any) -> tuple[FeeTier, ...]:
             raise ParameterError(f"world: fee_tiers: each has {', '.join(keys)}, got {row!r}")
         amounts = (_decimal(row[key], f"fee_tiers: {key}") for key in keys[1:])
         tiers.append(FeeTier(str(row["name"]), *amounts))
+    if not all(0 <= rate < 1 for tier in tiers for rate in (tier.maker, tier.taker)):
+        raise ParameterError("world: fee_tiers: fees must be 0 to below 1")
     begins = [tier.usd_from for tier in tiers]
     if begins[0] != 0 or begins != sorted(set(begins)):
         raise ParameterError("world: fee_tiers: usd_from must begin at 0 and rise")
@@ -113,14 +122,24 @@ def read_fee_tiers(rows: Any) -> tuple[FeeTier, ...]:
 
 def thin_out(venue: Venue, fractions: Mapping[str, Any]) -> None:
     """Let the next order of each product that trades fill only a fraction."""
-    for product_id, fraction in fractions.items():
-        venue.matching.world.partial_fills[product_id] = _decimal(fraction, "partial_fills")
+    for product_id, fraction in _mapping(fractions, _PARTIAL).items():
+        share = _decimal(fraction, _PARTIAL)
+        if not 0 <= share <= 1:
+            raise ParameterError(f"world: {_PARTIAL}: expected 0 to 1, got {fraction!r}")
+        venue.matching.world.partial_fills[str(product_id)] = share
+
+
+def _mapping(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ParameterError(f"world: {what} must be a mapping, got {value!r}")
+    return value
 
 
 def plant(venue: Venue, world: Mapping[str, Any]) -> list[tuple[str, Jump]]:
     """Plant everything that has a moment; the jumps are returned, the rest is scheduled."""
     thin_out(venue, world.get(_PARTIAL) or {})
-    venue.matching.world.failures |= {k: str(v) for k, v in (world.get(_FAILURES) or {}).items()}
+    failures = _mapping(world.get(_FAILURES) or {}, _FAILURES)
+    venue.matching.world.failures |= {str(key): str(reason) for key, reason in failures.items()}
     jumps = []
     for kind, keys in _DATED.items():
         items = world.get(kind) or []
@@ -128,12 +147,24 @@ def plant(venue: Venue, world: Mapping[str, Any]) -> list[tuple[str, Jump]]:
             raise ParameterError(f"world: {kind} must be a list, got {items!r}")
         for item in items:
             at = _moment(item, kind, keys)
+            _check_happening(venue, kind, item)
             if kind == "jumps":
                 jumps.append((str(item["product"]), read_jump(item, at)))
             else:
                 data = {key: _plain(value) for key, value in item.items() if key != "at"}
                 venue.matching.agenda.schedule(at, kind, data)
     return jumps
+
+
+def _check_happening(venue: Venue, kind: str, item: Mapping[str, Any]) -> None:
+    """Refuse now what could not happen later."""
+    product_id = item.get("product")
+    if "product" in item and product_id not in venue.catalogue:
+        raise ParameterError(f"world: {kind}: no product {product_id!r}")
+    if kind == "flags":
+        venue.catalogue.check_flag(str(item["flag"]), item["value"])
+    if kind == "fees" and not all(0 <= Decimal(str(item[key])) < 1 for key in ("maker", "taker")):
+        raise ParameterError(f"world: fees must be 0 to below 1, got {dict(item)!r}")
 
 
 def read_jump(item: Mapping[str, Any], at: int) -> Jump:
