@@ -32,7 +32,7 @@ from tf_lib.simulator.paths import (
 )
 
 _KEPT_DAYS = 4
-_KEPT_ANSWERS = 64
+_CHUNK_ROWS, _KEPT_CHUNKS = 256, 256
 
 
 class Market(Protocol):
@@ -100,7 +100,7 @@ class PathMarket:
         self._steps = {name: products[name].base_increment for name in bars}
         self._jumps: dict[str, dict[int, list[Jump]]] = {}
         self._legs: dict[str, dict[int, list[Leg]]] = {name: {} for name in bars}
-        self._answers: dict[tuple[str, int, int], list[Candle]] = {}
+        self._chunks: dict[tuple[str, int], list[Candle]] = {}
         self.product_ids: tuple[str, ...] = tuple(sorted(bars))
         self.known_until = FOREVER
 
@@ -230,13 +230,22 @@ class PathMarket:
 
     def _given(self, product_id: str, begin: int, end: int) -> list[Candle]:
         """Return candles as given; what was asked for lately is not written again."""
-        key = (product_id, begin, end)
-        kept = self._answers.get(key)
+        found: list[Candle] = []
+        for number in range(begin // _CHUNK_ROWS, -(-end // _CHUNK_ROWS)):
+            first = number * _CHUNK_ROWS
+            chunk = self._chunk(product_id, number)
+            found += chunk[max(begin - first, 0) : end - first]
+        return found
+
+    def _chunk(self, product_id: str, number: int) -> list[Candle]:
+        kept = self._chunks.get((product_id, number))
         if kept is None:
-            while len(self._answers) >= _KEPT_ANSWERS:
-                self._answers.pop(next(iter(self._answers)))
-            kept = self._answers[key] = self._bars[product_id].candles(begin, end)
-        return kept.copy()
+            while len(self._chunks) >= _KEPT_CHUNKS:
+                self._chunks.pop(next(iter(self._chunks)))
+            first = number * _CHUNK_ROWS
+            kept = self._bars[product_id].candles(first, first + _CHUNK_ROWS)
+            self._chunks[product_id, number] = kept
+        return kept
 
     def _bucket(self, product_id: str, start: int, stop: int, now: int) -> Candle | None:
         bars = self._bars[product_id]
