@@ -108,6 +108,21 @@ def test_a_part_torn_by_a_crash_is_not_there(tmp_path: Path) -> None:
     assert [one.key for one in parts.evaluations()] == ["a"]
 
 
+@pytest.mark.parametrize("kept_bytes", [0, 100])
+def test_a_part_that_a_power_loss_left_unreadable_is_made_again(
+    tmp_path: Path, kept_bytes: int
+) -> None:
+    """Whole or worthless: nobody has to delete it."""
+    whole = swept(tmp_path, per_portion=3)
+    folder = Parts(tmp_path, whole.study.fingerprint).folder
+    torn = sorted(folder.glob("*.parquet"))[0]
+    torn.write_bytes(torn.read_bytes()[:kept_bytes])
+    again = swept(tmp_path, per_portion=3)
+
+    pd.testing.assert_frame_equal(whole.table, again.table, check_exact=True)
+    assert whole.to_mapping() == again.to_mapping()
+
+
 def test_lost_portions_are_an_error_that_keeps_what_was_done(tmp_path: Path) -> None:
     """The second run does the rest."""
 

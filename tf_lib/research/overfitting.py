@@ -21,7 +21,7 @@ from tf_lib.errors import ParameterError
 
 EULER_GAMMA = 0.5772156649015329
 LEAST_DEVIATION = 1e-12
-_COMBINATIONS_AT_ONCE = 512
+_MOST_AT_ONCE, _NUMBERS_AT_ONCE = 512, 1 << 21
 
 
 @dataclass(frozen=True)
@@ -294,15 +294,16 @@ def probability_of_overfitting(blocks: BlockSums) -> Overfitting:
     n_blocks, n_sets = blocks.sums.shape
     if n_sets < 2:
         raise ParameterError(f"overfitting is judged among at least two sets, got {n_sets}")
-    parts = [_judged(blocks, chosen) for chosen in _halves(n_blocks)]
+    at_once = max(1, min(_MOST_AT_ONCE, _NUMBERS_AT_ONCE // n_sets))
+    parts = [_judged(blocks, chosen) for chosen in _halves(n_blocks, at_once)]
     logits, best, inside, outside = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Overfitting(float((logits <= 0.0).mean()), logits, best, inside, outside)
 
 
-def _halves(n_blocks: int) -> Iterator[FloatArray]:
-    """Yield every choice of half of the blocks as rows of 0 and 1, some hundred at a time."""
+def _halves(n_blocks: int, at_once: int) -> Iterator[FloatArray]:
+    """Yield every choice of half of the blocks as rows of 0 and 1, so many at a time."""
     combinations = itertools.combinations(range(n_blocks), n_blocks // 2)
-    while taken := list(itertools.islice(combinations, _COMBINATIONS_AT_ONCE)):
+    while taken := list(itertools.islice(combinations, at_once)):
         chosen = np.zeros((len(taken), n_blocks))
         np.put_along_axis(chosen, np.array(taken), 1.0, axis=1)
         yield chosen

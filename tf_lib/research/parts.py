@@ -69,7 +69,7 @@ class Parts:
     def evaluations(self) -> Iterator[Evaluation]:
         """Yield what is done, without the returns."""
         for path in self._paths():
-            table = pq.read_table(path, columns=["key", "status", "problem", "metrics"])
+            table = _readable(path, ["key", "status", "problem", "metrics"])
             for row in table.to_pylist():
                 metrics = tuple(float("nan") if m is None else m for m in row["metrics"])
                 if len(metrics) == len(METRICS):
@@ -81,7 +81,7 @@ class Parts:
         """Yield the returns of the sets wanted, part by part, each set once."""
         seen: set[str] = set()
         for path in self._paths():
-            table = pq.read_table(path, columns=["key", "status", "returns"])
+            table = _readable(path, ["key", "status", "returns"])
             rows = [
                 (key, row)
                 for row, (key, status) in enumerate(
@@ -98,3 +98,11 @@ class Parts:
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("*.parquet"))
+
+
+def _readable(path: Path, columns: list[str]) -> pa.Table:
+    """Return a part; one that a power loss left unreadable holds nothing, and is made again."""
+    try:
+        return pq.read_table(path, columns=columns)
+    except (pa.ArrowInvalid, OSError):
+        return _SCHEMA.empty_table().select(columns)
