@@ -43,6 +43,40 @@ def test_files_of_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (out / "walk_forward.csv").read_text().startswith("kind,from,to,set,train_sharpe")
 
 
+def test_drawn_sets_and_switches_have_a_page_too(tmp_path: Path) -> None:
+    """Many values are shown as ranges, words as they are."""
+    text = (
+        f"{FAST}: {{low: 5, high: 60}}\n"
+        "risk_and_sizing.covariance: [sample, ewm]\n"
+        "signals.donchian.donchian_shift: [true, false]\n"
+        "random: {n: 24, seed: 2}\n"
+    )
+    config, grid, candles = write_inputs(tmp_path, text)
+    sweep_command(config, grid, candles, tmp_path / "out", n_workers=1)
+    table = pd.read_csv(tmp_path / "out" / "results.csv")
+
+    assert len(table) == 24
+    assert set(table["risk_and_sizing.covariance"]) == {"sample", "ewm"}
+    assert (table["neighbours"] == 8).all()
+    assert (tmp_path / "out" / "report.html").read_text().count("<img ") == 5
+
+
+def test_sets_that_never_trade_are_no_crash_and_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No Sharpe ratio at all: the table says so, and the verdict is that nothing was shown."""
+    text = "execution_and_costs.notional_threshold_pct: [5.0, 6.0]\n"
+    config, grid, candles = write_inputs(tmp_path, text)
+    sweep_command(config, grid, candles, tmp_path / "out", n_workers=1)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+
+    assert summary["sets"] == {"ok": 2}
+    assert summary["best"]["sharpe"] is None
+    assert summary["best"]["trades"] == 0
+    assert not summary["passed"]
+    assert "WARNING" in capsys.readouterr().out
+
+
 def test_a_span_of_its_own(tmp_path: Path) -> None:
     """First and last day can be given."""
     config, grid, candles = write_inputs(tmp_path, f"{FAST}: [10, 20]\n")

@@ -193,9 +193,9 @@ def told(result: SweepResult) -> str:
     over = judgement.overfitting
     lines = [
         f"{len(result.table)} sets ({counts}); {judgement.trials.n_trials} trials ever made here",
-        f"best     set {best['set']}: Sharpe {best['sharpe']:.2f}, {_values(result, best)}",
-        f"plateau  set {plateau['set']}: Sharpe {plateau['sharpe']:.2f}, "
-        f"{plateau['plateau_sharpe']:.2f} with its neighbours, {_values(result, plateau)}",
+        f"best     set {best['set']}: Sharpe {_figure(best['sharpe'])}, {_values(result, best)}",
+        f"plateau  set {plateau['set']}: Sharpe {_figure(plateau['sharpe'])}, "
+        f"{_figure(plateau['plateau_sharpe'])} with its neighbours, {_values(result, plateau)}",
         f"deflated Sharpe {judgement.deflated:.3f}, probabilistic {judgement.probabilistic:.3f}, "
         f"reality check p {judgement.p_value:.3f}, probability of overfitting "
         f"{'-' if over is None else f'{over.probability:.2f}'}",
@@ -212,3 +212,7 @@ def told(result: SweepResult) -> str:
 
 def _values(result: SweepResult, row: pd.Series) -> str:
     return ", ".join(f"{path.rsplit('.', 1)[-1]} {row[path]}" for path in result.grid.paths)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "undefined"

@@ -69,6 +69,9 @@ class SweepResult:
     def best_plateau(self) -> pd.Series[Any]:
         """The row with the highest Sharpe ratio averaged over its neighbours."""
         figures = self.table["plateau_sharpe"].to_numpy(dtype=np.float64)
+        if not np.isfinite(figures).any():
+            # Nothing ever traded, so that no set has a Sharpe ratio.
+            return self.best
         return self.table.iloc[int(np.nanargmax(figures))]
 
     @property
