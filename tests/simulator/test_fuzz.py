@@ -213,7 +213,7 @@ def test_any_raw_query_gets_a_proper_answer(
 
 
 @given(body=BODIES, seconds=SCALARS)
-@SWEEPING
+@examples(max_examples=50, deadline=None, derandomize=True)
 def test_waiting_gets_a_proper_answer(shared: SimulatedExchange, body: Any, seconds: Any) -> None:
     for sent in (body, {"seconds": seconds if not isinstance(seconds, int) else -1}):
         status, payload = shared.engine.handle("POST", "/simulator/advance", None, sent)
