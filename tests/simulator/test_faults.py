@@ -16,6 +16,7 @@ from tf_lib.errors import ParameterError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.engine import LineError
 from tf_lib.simulator.faults import KINDS, read_faults
+from tf_lib.simulator.happenings import _DATED, _DELAYS, _FAILURES, _PARTIAL, _RULES
 
 Make = Callable[..., SimulatedExchange]
 
@@ -219,3 +220,9 @@ def test_orders_by_hand_follow_the_rules(exchange: SimulatedExchange, hands: Han
     (order,) = hands.get("/orders/historical/batch")["orders"]
     assert order["status"] == "OPEN"
     assert dt.date.fromisoformat(order["created_time"][:10]) == DAY
+
+
+def test_every_kind_and_every_key_of_a_schedule_is_in_the_docs(project_root: Path) -> None:
+    text = (project_root / "docs" / "simulator.md").read_text(encoding="utf-8")
+    known = {*KINDS, *_DELAYS, *_DATED, *_RULES, _PARTIAL, _FAILURES}
+    assert sorted(name for name in known if f"`{name}" not in text) == []
