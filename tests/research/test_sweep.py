@@ -123,6 +123,26 @@ def test_a_part_that_a_power_loss_left_unreadable_is_made_again(
     assert whole.to_mapping() == again.to_mapping()
 
 
+def test_results_of_other_code_are_not_mixed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything is evaluated again; the trials are the same ones."""
+    from tf_lib.research import parts as module
+
+    evaluated: list[Any] = []
+
+    def watched(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+        evaluated.extend(portions)
+        yield from in_this_process(study, portions)
+
+    swept(tmp_path, workers=watched, per_portion=1)
+    monkeypatch.setattr(module, "code_edition", lambda: "other")
+    swept(tmp_path, workers=watched, per_portion=1)
+
+    assert len(evaluated) == 16
+    assert len(TrialLedger(tmp_path)) == 8
+
+
 def test_lost_portions_are_an_error_that_keeps_what_was_done(tmp_path: Path) -> None:
     """The second run does the rest."""
 

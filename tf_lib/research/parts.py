@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from tf_lib.core.arrays import FloatArray
 from tf_lib.research.evaluate import METRICS, Evaluation
-from tf_lib.research.set_keys import digest
+from tf_lib.research.set_keys import code_edition, digest
 from tf_lib.research.trials import OK
 
 _SCHEMA = pa.schema(
@@ -42,10 +42,10 @@ class Returns:
 
 
 class Parts:
-    """The parts of one study in one folder."""
+    """The parts of one study in one folder; what another edition of the code made is left aside."""
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
-        self.folder = folder / "parts" / fingerprint
+        self.folder = folder / "parts" / f"{fingerprint}-{code_edition()}"
 
     def write(self, evaluations: Sequence[Evaluation]) -> Path:
         """Write one portion; the same portion again is the same file."""

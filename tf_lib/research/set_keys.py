@@ -7,8 +7,10 @@ name; whatever is added to the schema later counts until it is named here.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+from pathlib import Path
 
 from tf_lib.parameters import Config
 
@@ -80,3 +82,15 @@ def digest(*parts: bytes | str) -> str:
         total.update(part.encode() if isinstance(part, str) else part)
         total.update(b"\0")
     return total.hexdigest()[:24]
+
+
+@functools.cache
+def code_edition() -> str:
+    """
+    Return a short name of the code that evaluates sets.
+
+    Results of another edition may differ in the last digits or in more; they are not mixed.
+    """
+    package = Path(__file__).resolve().parents[1]
+    files = [*package.glob("core/*.py"), *package.glob("research/*.py"), package / "parameters.py"]
+    return digest(*(path.read_bytes() for path in sorted(files)))[:8]
