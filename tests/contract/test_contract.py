@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.__main__ import FACTS, report, why_not
+from tests.contract.__main__ import FACTS, main, report, why_not
 from tests.contract.asking import PREFIX, REAL_HOST, Asker, Fact, read_facts
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.clock import start_of
@@ -123,6 +123,26 @@ def test_what_differs_is_printed(simulated: Asker, capsys: pytest.CaptureFixture
     assert "new: answer.epochSeconds, answer.epochMillis" in said
     assert "1 of 2 differ" in said
     assert "question 99: is it so?" in said
+
+
+def test_the_command_with_a_key_that_may_only_view(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a person would ask the real exchange, here pointed at a simulated one."""
+    settings = SimulatorSettings(
+        tickers=("BTC-USD", "ETH-USD"), as_of=FIRST_DAY.replace(year=2023), can_trade=False
+    )
+    with SimulatedExchange(settings) as exchange:
+        endpoint = exchange.start()
+        words = ["--key-file", endpoint.key_file, "--base-url", endpoint.base_url]
+        words += ["--ca-file", endpoint.ca_file]
+        monkeypatch.setattr("sys.argv", ["contract", *map(str, words)])
+        assert main() == 0
+        assert not any(line["changing"] for line in exchange.request_log)
+    said = capsys.readouterr().out
+    assert "\n0 of " in said
+    assert "skipped  one order" in said
+    assert "question 1: is a spot stop-limit taken?" in said
 
 
 @pytest.mark.skipif(not KEY_FILE, reason="asks the real exchange only with TF_CONTRACT_KEY_FILE")
