@@ -2,9 +2,9 @@
 The simulated exchange: Coinbase Advanced Trade standing in, over TLS or in this process.
 
 Reading order: `settings`, `exchange` (the one object), `engine` (one request), `routes` and the
-``*_api`` modules (endpoints), `order_entry` (what is refused), `matching` (orders, fills and
-money in time), `market`, `paths` and `synthetic` (prices), `state` (SQLite), `faults` and
-`happenings` (what goes wrong), `server`, `tokens` and `credentials` (the wire).
+``*_api`` modules (endpoints), `order_entry` (what is refused), `matching` and `edits` (orders,
+fills and money in time), `market`, `paths`, `intraday` and `synthetic` (prices), `state` (SQLite),
+`faults` and `happenings` (what goes wrong), `server`, `tokens` and `credentials` (the wire).
 It imports the core's types and its fill rule, and nothing else of the project.
 """
 

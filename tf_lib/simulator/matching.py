@@ -19,6 +19,7 @@ from tf_lib.core.records import Product, Side
 from tf_lib.simulator import pricing
 from tf_lib.simulator.agenda import Agenda
 from tf_lib.simulator.clock import DAY
+from tf_lib.simulator.edits import Edits
 from tf_lib.simulator.market import Market
 from tf_lib.simulator.orders import Fill, Force, Kind, Order, Status, Terms
 from tf_lib.simulator.pricing import MONEY, ONE, Costs, FeeTier
@@ -72,8 +73,8 @@ class Matching:
             "expire": self._on_expire,
             "open": self._on_open,
             "execute": self._on_execute,
-            "edit": self._on_edit,
         }
+        self.edits = Edits(self)
         self._namespace = uuid.UUID(portfolio_uuid)
         self.agenda = Agenda(market)
 
@@ -145,7 +146,7 @@ class Matching:
         self.orders[order.order_id] = order
         self.by_client_id[client_order_id] = order.order_id
         self._open(order)
-        self._touch_up(order)
+        self.touch_up(order)
         return order
 
     def request_cancel(self, order: Order) -> None:
@@ -158,48 +159,6 @@ class Matching:
         order.move_to(Status.CANCEL_QUEUED, self.now)
         due = self.now + self.world.cancel_ack
         self.agenda.schedule(due, "cancel", {"order_id": order.order_id})
-
-    def request_edit(self, order: Order, *, price: Decimal, size: Decimal) -> None:
-        """Accept an edit; it takes effect at once or `World.edit_ack` later."""
-        if self.world.edit_ack <= 0:
-            self._amend(order, price=price, size=size)
-            return
-        order.move_to(Status.EDIT_QUEUED, self.now)
-        self.changed_orders.add(order.order_id)
-        data = {"order_id": order.order_id, "price": format(price, "f"), "size": format(size, "f")}
-        self.agenda.schedule(self.now + self.world.edit_ack, "edit", data)
-
-    def can_amend(self, order: Order, price: Decimal, size: Decimal) -> str:
-        """Return why an order cannot have a new price and size now, '' if it can."""
-        edited = order.terms.edited(price, size)
-        if size <= order.filled_size:
-            return "CANNOT_EDIT_TO_BELOW_FILLED_SIZE"
-        if edited.post_only and self.would_trade_now(edited):
-            return "INVALID_EDITED_PRICE"
-        needed = self.needed(edited, size - order.filled_size)
-        free = self.wallets.available(edited.held_currency) + order.held
-        return "INSUFFICIENT_FUND" if needed > free else ""
-
-    def _amend(self, order: Order, *, price: Decimal, size: Decimal) -> None:
-        """Give a resting limit order a new price and size; it may trade at once."""
-        terms = order.terms.edited(price, size)
-        new_hold = self.needed(terms, size - order.filled_size)
-        self.wallets.release(terms.held_currency, order.held)
-        self.wallets.hold(terms.held_currency, new_hold)
-        order.held, order.size, order.terms = new_hold, size, terms
-        tier = self.fee_tier()
-        order.fee_rate_maker, order.fee_rate_taker = tier.maker, tier.taker
-        order.edits.append(
-            {
-                "price": format(price, "f"),
-                "size": format(size, "f"),
-                "replace_accept_timestamp": str(self.now),
-            }
-        )
-        order.last_update = self.now
-        self._touch_up(order)
-        if self.would_trade_now(terms):
-            self._cross(order, self.last_price(terms.product_id) or ZERO)
 
     def restore(self, orders: list[Order], fills: list[Fill]) -> None:
         """Put stored orders and fills back."""
@@ -241,10 +200,10 @@ class Matching:
         is_stop_side = terms.kind is Kind.BRACKET and fell != terms.is_buy
         if order.awaits_trigger or (is_stop_side and not order.is_triggered):
             order.is_triggered = True
-            self._touch_up(order)
+            self.touch_up(order)
             limit = order.working_limit
             if limit is not None and rule.is_reached(price, limit, terms.is_buy):
-                self._cross(order, price)
+                self.cross(order, price)
             return
         self._fill(order, order.working_limit or price, is_maker=True)
 
@@ -263,7 +222,7 @@ class Matching:
         elif terms.kind is Kind.MARKET:
             self._execute(order, self.market_price(terms))
         elif terms.kind is Kind.LIMIT and self._takes(order):
-            self._cross(order, self.last_price(terms.product_id) or ZERO)
+            self.cross(order, self.last_price(terms.product_id) or ZERO)
         if order.status is not Status.PENDING:
             return
         if terms.force in (Force.IOC, Force.FOK):
@@ -295,7 +254,7 @@ class Matching:
         data = {"order_id": order.order_id, "price": format(self.market_price(order.terms), "f")}
         self.agenda.schedule(self.now + delay, kind, data)
 
-    def _cross(self, order: Order, price: Decimal) -> None:
+    def cross(self, order: Order, price: Decimal) -> None:
         """Trade at once against the market, at the limit or better."""
         limit = order.working_limit or price
         crossed = rule.crossing_price(price, limit, self.costs.slippage, order.terms.is_buy)
@@ -322,7 +281,7 @@ class Matching:
         order.fill_count += 1
         order.last_fill = self.now
         self._record_fill(order, price, size, fee, is_maker)
-        self._touch_up(order)
+        self.touch_up(order)
         if order.remaining <= 0:
             self._finish(order, Status.FILLED, "")
 
@@ -363,7 +322,7 @@ class Matching:
         self.agenda.watch(order)
         left, order.held = order.held, ZERO
         currency = order.terms.held_currency
-        self._touch_up(order)
+        self.touch_up(order)
         if left <= 0:
             return
         if status is Status.CANCELLED and self.world.hold_release > 0:
@@ -374,7 +333,8 @@ class Matching:
         else:
             self.wallets.release(currency, left)
 
-    def _touch_up(self, order: Order) -> None:
+    def touch_up(self, order: Order) -> None:
+        """Take note that an order has changed."""
         order.last_update = self.now
         self.changed_orders.add(order.order_id)
         self.agenda.changed(order)
@@ -400,7 +360,7 @@ class Matching:
         rose = last is not None and band.rising is not None and last >= band.rising
         if last is not None and (fell or rose):
             if order.terms.kind is Kind.LIMIT:
-                self._cross(order, last)
+                self.cross(order, last)
             else:
                 self._meet(order, last, fell=fell)
 
@@ -408,17 +368,6 @@ class Matching:
         order = self.orders[data["order_id"]]
         if order.is_live:
             self._execute(order, Decimal(data["price"]))
-
-    def _on_edit(self, data: dict[str, Any]) -> None:
-        """Let a queued edit take effect, unless the order has ended or cannot carry it any more."""
-        order = self.orders[data["order_id"]]
-        if order.status is not Status.EDIT_QUEUED:
-            return
-        order.move_to(Status.OPEN, self.now)
-        self.changed_orders.add(order.order_id)
-        price, size = Decimal(data["price"]), Decimal(data["size"])
-        if not self.can_amend(order, price, size):
-            self._amend(order, price=price, size=size)
 
     def _on_expire(self, data: dict[str, Any]) -> None:
         order = self.orders[data["order_id"]]

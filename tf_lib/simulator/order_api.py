@@ -199,7 +199,7 @@ def edit(venue: Venue, request: Request) -> Any:
             "error_response": {"error_details": "", "edit_order_failure_reason": reason},
             "errors": [failure],
         }
-    venue.matching.request_edit(order, price=price, size=size)
+    venue.matching.edits.request(order, price=price, size=size)
     return {"success": True, "success_response": {"order_id": order.order_id}, "errors": []}
 
 
@@ -249,4 +249,4 @@ def _edit_failure(venue: Venue, order: Order, price: Decimal, size: Decimal) -> 
         return "INVALID_EDITED_PRICE"
     if price == terms.limit_price and size == order.size:
         return "EDIT_REQUEST_EQUAL_TO_ORIGINAL_REQUEST"
-    return venue.matching.can_amend(order, price, size)
+    return venue.matching.edits.failure(order, price, size)
