@@ -20,7 +20,7 @@ from tf_lib.errors import HaltRun, TfError
 from tf_lib.parameters import Config
 from tf_lib.research.backtest import BacktestResult, backtest
 from tf_lib.research.history import History, history_of
-from tf_lib.research.overfitting import sharpe_moments
+from tf_lib.research.overfitting import daily_sharpe
 from tf_lib.research.statistics import daily_returns
 from tf_lib.research.study import PlannedSet, Study
 from tf_lib.research.trials import FAILED, OK
@@ -162,7 +162,7 @@ def _evaluated(bench: Bench, one: PlannedSet) -> Evaluation:
     except (TfError, ArithmeticError, ValueError) as error:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
         return Evaluation(one.key, FAILED, problem, (np.nan,) * len(METRICS), np.empty(0))
-    named = {**result.metrics, "sharpe_daily": sharpe_moments(returns).sharpe}
+    named = {**result.metrics, "sharpe_daily": daily_sharpe(returns)}
     metrics = tuple(float(named[name]) for name in METRICS)
     return Evaluation(one.key, OK, "", metrics, returns)
 

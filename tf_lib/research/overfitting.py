@@ -72,6 +72,19 @@ def sharpe_moments(returns: FloatArray) -> SharpeMoments:
     )
 
 
+def daily_sharpe(returns: FloatArray) -> float:
+    """
+    Return mean over sample standard deviation; 0 when nothing ever moved.
+
+    Examples
+    --------
+    >>> daily_sharpe(np.array([0.01, 0.03])) == sharpe_moments(np.array([0.01, 0.03])).sharpe
+    True
+    """
+    deviation = float(returns.std(ddof=1)) if returns.size > 1 else 0.0
+    return float(returns.mean()) / deviation if deviation >= LEAST_DEVIATION else 0.0
+
+
 def _spread(moments: SharpeMoments) -> float:
     """Standard error of the Sharpe ratio, times the root of n - 1."""
     sharpe = moments.sharpe
