@@ -70,7 +70,7 @@ def history_of_days(days: Mapping[str, Sequence[Written]]) -> History:
             chandelier=grid(lambda one: one.stop),
             atr=grid(lambda one: one.atr),
             close=grid(lambda one: one.path[0]),
-            simple_return=np.repeat(wobble[:, None], len(tickers), axis=1),
+            simple_return=np.repeat(wobble[None, :], len(tickers), axis=0),
             data_ok=grid(lambda one: one.is_ok, np.bool_),
         ),
     )

@@ -27,6 +27,19 @@ _R = TypeVar("_R")
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile a function over plain arrays; the machine code is kept beside its module."""
-    compiled: Any = njit(error_model="numpy")(function)
+    return _kept(function, njit(error_model="numpy")(function))
+
+
+def leaf_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """
+    Compile a function that makes no array and returns none.
+
+    Its arrays live as long as its caller, so it need not count who holds them; in a short function
+    called for every ticker and day that counting is most of the time.
+    """
+    return _kept(function, njit(error_model="numpy", _nrt=False)(function))
+
+
+def _kept(function: Callable[_P, _R], compiled: Any) -> Callable[_P, _R]:
     compiled._cache = KernelCache(function)
     return cast("Callable[_P, _R]", compiled)

@@ -9,16 +9,48 @@ algebra, so the same signals give the same bits.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from tf_lib.core.arrays import FloatArray, IntArray, kernel
+from tf_lib.core.arrays import FloatArray, IntArray, kernel, leaf_kernel
 
 SHARE_ERROR_MOST = 1e-10
 _SHARE_ERROR_GOAL = 1e-15
 
 
+class BudgetRoom(NamedTuple):
+    """Room to work in for so many sleeves; what stands in it before a call does not matter."""
+
+    active: IntArray
+    wanted: FloatArray
+    x: FloatArray
+    best: FloatArray
+    pull: FloatArray
+    step: FloatArray
+    there: FloatArray
+    matrix: FloatArray
+    hessian: FloatArray
+
+
 @kernel
+def budget_room(n_sleeves: int) -> BudgetRoom:
+    """Return room for so many sleeves."""
+    rows = np.empty((6, n_sleeves))
+    return BudgetRoom(
+        np.empty(n_sleeves, dtype=np.int64),
+        rows[0],
+        rows[1],
+        rows[2],
+        rows[3],
+        rows[4],
+        rows[5],
+        np.empty((n_sleeves, n_sleeves)),
+        np.empty((n_sleeves, n_sleeves)),
+    )
+
+
+@leaf_kernel
 def portfolio_variance(weights: FloatArray, covariance: FloatArray) -> float:
     """Return w' C w, never below 0."""
     total = 0.0
@@ -31,66 +63,64 @@ def portfolio_variance(weights: FloatArray, covariance: FloatArray) -> float:
     return max(total, 0.0)
 
 
-@kernel
-def sleeve_block(
-    signal: FloatArray, covariance: FloatArray, sleeve_of: IntArray, n_sleeves: int
-) -> FloatArray:
-    """Return the covariance of the sleeves as portfolios of their signals."""
-    block = np.zeros((n_sleeves, n_sleeves))
+@leaf_kernel
+def fill_sleeve_block(
+    signal: FloatArray, covariance: FloatArray, sleeve_of: IntArray, block: FloatArray
+) -> None:
+    """Write the covariance of the sleeves as portfolios of their signals."""
+    block[:] = 0.0
     for i in range(signal.size):
         for j in range(signal.size):
             block[sleeve_of[i], sleeve_of[j]] += signal[i] * covariance[i, j] * signal[j]
-    return block
 
 
-@kernel
-def sleeve_multipliers(
+@leaf_kernel
+def fill_multipliers(
     block: FloatArray,
     summed: FloatArray,
     weights: FloatArray,
     min_signal: float,
     max_rounds: int,
-) -> tuple[FloatArray, FloatArray, float]:
+    multiplier: FloatArray,
+    budget: FloatArray,
+    room: BudgetRoom,
+) -> float:
     """
-    Return multiplier (largest is 1) and budget of each sleeve, and the error of the shares.
+    Write multiplier (largest is 1) and budget of each sleeve; return the error of the shares.
 
     Parameters
     ----------
     block : float array of shape (n_sleeves, n_sleeves)
-        Covariance of the sleeves, see `sleeve_block`.
+        Covariance of the sleeves, see `fill_sleeve_block`.
     summed : float array of shape (n_sleeves,)
         Sum of each sleeve's signals; active only above `min_signal`.
     weights : float array of shape (n_sleeves,)
         Budgets before they are re-normalised over active sleeves.
     """
-    n = summed.size
-    multiplier, budget = np.zeros(n), np.zeros(n)
-    active = np.zeros(n, dtype=np.int64)
+    active, x = room.active, room.best
+    multiplier[:] = 0.0
+    budget[:] = 0.0
     count, budget_sum = 0, 0.0
-    for s in range(n):
+    for s in range(summed.size):
         if summed[s] > min_signal and block[s, s] > 0.0 and weights[s] > 0.0:
             active[count] = s
             count += 1
             budget_sum += weights[s]
-    if count == 0:
-        return multiplier, budget, 0.0
-    matrix, wanted = np.empty((count, count)), np.empty(count)
     for a in range(count):
-        wanted[a] = weights[active[a]] / budget_sum
+        room.wanted[a] = weights[active[a]] / budget_sum
         for b in range(count):
             scale = math.sqrt(block[active[a], active[a]]) * math.sqrt(block[active[b], active[b]])
-            matrix[a, b] = block[active[a], active[b]] / scale if a != b else 1.0
-    x, error = np.ones(1), 0.0
-    if count > 1:
-        x, error = risk_parity(matrix, wanted, max_rounds)
+            room.matrix[a, b] = block[active[a], active[b]] / scale if a != b else 1.0
+    x[0] = 1.0
+    error = _solve_parity(count, max_rounds, room) if count > 1 else 0.0
     largest = 0.0
     for a in range(count):
         x[a] /= math.sqrt(block[active[a], active[a]])
         largest = max(largest, x[a])
     for a in range(count):
         multiplier[active[a]] = x[a] / largest
-        budget[active[a]] = wanted[a]
-    return multiplier, budget, error
+        budget[active[a]] = room.wanted[a]
+    return error
 
 
 @kernel
@@ -103,9 +133,18 @@ def risk_parity(
     The minimum of x' C x / 2 - sum of budget * log x, unique because it is strictly convex, by
     Newton steps that are cut short until they stay positive and come down. C has a unit diagonal.
     """
-    n = budget.size
-    x, best, pull, step = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    hessian = np.empty((n, n))
+    room = budget_room(budget.size)
+    room.matrix[:] = matrix
+    room.wanted[:] = budget
+    error = _solve_parity(budget.size, max_rounds, room)
+    return room.best.copy(), error
+
+
+@leaf_kernel
+def _solve_parity(n: int, max_rounds: int, room: BudgetRoom) -> float:
+    """Leave in `room.best` the solution for `room.matrix` and `room.wanted`; see `risk_parity`."""
+    matrix, budget, x = room.matrix[:n, :n], room.wanted[:n], room.x[:n]
+    pull, step, hessian = room.pull[:n], room.step[:n], room.hessian[:n, :n]
     best_error = np.inf
     for i in range(n):
         x[i] = math.sqrt(budget[i])
@@ -118,7 +157,7 @@ def risk_parity(
         if error < best_error:
             best_error = error
             for i in range(n):
-                best[i] = x[i]
+                room.best[i] = x[i]
         elif best_error <= SHARE_ERROR_MOST:
             break
         if error <= _SHARE_ERROR_GOAL:
@@ -129,13 +168,13 @@ def risk_parity(
                 hessian[i, j] = matrix[i, j]
             hessian[i, i] += budget[i] / (x[i] * x[i])
         _solve(hessian, step)
-        length = _length(matrix, budget, x, step)
+        length = _length(matrix, budget, x, step, room.there[:n])
         for i in range(n):
             x[i] += length * step[i]
-    return best, best_error
+    return best_error
 
 
-@kernel
+@leaf_kernel
 def _distance_to_budget(x: FloatArray, pull: FloatArray, budget: FloatArray) -> float:
     variance, worst = 0.0, 0.0
     for i in range(x.size):
@@ -148,7 +187,7 @@ def _distance_to_budget(x: FloatArray, pull: FloatArray, budget: FloatArray) -> 
     return worst
 
 
-@kernel
+@leaf_kernel
 def _solve(matrix: FloatArray, right: FloatArray) -> None:
     """Solve a small symmetric positive definite system by Cholesky; both are overwritten."""
     n = right.size
@@ -168,8 +207,10 @@ def _solve(matrix: FloatArray, right: FloatArray) -> None:
         right[i] /= matrix[i, i]
 
 
-@kernel
-def _length(matrix: FloatArray, budget: FloatArray, x: FloatArray, step: FloatArray) -> float:
+@leaf_kernel
+def _length(
+    matrix: FloatArray, budget: FloatArray, x: FloatArray, step: FloatArray, there: FloatArray
+) -> float:
     """Return how much of a Newton step to take: all of it near the solution."""
     length, relative = 1.0, 0.0
     for i in range(x.size):
@@ -179,7 +220,6 @@ def _length(matrix: FloatArray, budget: FloatArray, x: FloatArray, step: FloatAr
     if relative < 1e-3:
         return length
     here = _objective(matrix, budget, x)
-    there = np.empty(x.size)
     for _ in range(60):
         for i in range(x.size):
             there[i] = x[i] + length * step[i]
@@ -189,7 +229,7 @@ def _length(matrix: FloatArray, budget: FloatArray, x: FloatArray, step: FloatAr
     return length
 
 
-@kernel
+@leaf_kernel
 def _objective(matrix: FloatArray, budget: FloatArray, x: FloatArray) -> float:
     total = 0.5 * portfolio_variance(x, matrix)
     for i in range(x.size):

@@ -9,9 +9,11 @@ give the same bits.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from tf_lib.core.arrays import FloatArray, kernel
+from tf_lib.core.arrays import FloatArray, kernel, leaf_kernel
 from tf_lib.errors import ParameterError
 from tf_lib.parameters import RiskSection
 
@@ -54,67 +56,104 @@ def covariance(returns: FloatArray, settings: RiskSection) -> FloatArray:
 @kernel
 def covariance_on(returns: FloatArray, row: int, window: int, method: int) -> FloatArray:
     """Return the covariance as known on one row, from the rows up to it; see `covariance`."""
-    n_days = window * EWM_SPANS_KEPT if method == EWM else window
-    if method == EWM:
-        n_days = min(n_days, row + 1)
-    past = np.zeros((returns.shape[1], n_days))
-    for k in range(n_days):
-        at = row + 1 - n_days + k
-        for j in range(returns.shape[1]):
-            if at >= 0 and np.isfinite(returns[at, j]):
-                past[j, k] = returns[at, j]
-    if method == EWM:
-        decay = 1.0 - 2.0 / (window + 1.0)
-        weights, left = _falling(n_days, decay)
-        return _scatter(past, weights, 1.0 / left if left > 0.0 else 1.0)
-    even = np.full(n_days, 1.0 / n_days)
-    if method == LEDOIT_WOLF:
-        return _shrunk(past, _scatter(past, even, 1.0))
-    return _scatter(past, even, n_days / (n_days - 1.0))
-
-
-@kernel
-def _scatter(past: FloatArray, weights: FloatArray, scale: float) -> FloatArray:
-    """Return scale times the weighted scatter of [ticker, day]; `past` is centred in place."""
-    n_tickers, n_days = past.shape
+    n_tickers, n_days = returns.shape[1], days_needed(row, window, method)
+    past, room = np.empty((n_tickers, n_days)), np.empty((2, n_days))
     for j in range(n_tickers):
-        mean = 0.0
-        for k in range(n_days):
-            mean += weights[k] * past[j, k]
-        for k in range(n_days):
-            past[j, k] -= mean
+        fill_past(returns[:, j], row, past[j])
     out = np.empty((n_tickers, n_tickers))
-    for i in range(n_tickers):
-        for j in range(i + 1):
-            total = 0.0
-            for k in range(n_days):
-                total += weights[k] * past[i, k] * past[j, k]
-            out[i, j] = scale * total
-            out[j, i] = scale * total
+    fill_covariance(past, window, method, room, out)
     return out
 
 
-@kernel
-def _falling(n_days: int, decay: float) -> tuple[FloatArray, float]:
-    """Return weights that fall into the past and sum to one, and 1 - the sum of their squares."""
-    weights, total, left = np.empty(n_days), 0.0, 1.0
-    weight = 1.0
-    for k in range(n_days - 1, -1, -1):
+@leaf_kernel
+def days_needed(row: int, window: int, method: int) -> int:
+    """Return how many days of returns the covariance known on a row is made of."""
+    return min(window * EWM_SPANS_KEPT, row + 1) if method == EWM else window
+
+
+@leaf_kernel
+def fill_past(returns: FloatArray, row: int, past: FloatArray) -> None:
+    """Write one ticker's last returns as known on a row; what is missing counts 0."""
+    start = row + 1 - past.size
+    for k in range(past.size):
+        at = start + k
+        past[k] = returns[at] if at >= 0 and math.isfinite(returns[at]) else 0.0
+
+
+@leaf_kernel
+def fill_covariance(
+    past: FloatArray, window: int, method: int, room: FloatArray, out: FloatArray
+) -> None:
+    """
+    Write the covariance of returns [ticker, day], which are centred in place.
+
+    `room` holds two rows of days to work in; see `covariance` for the methods.
+    """
+    n_days = past.shape[1]
+    weights = room[0]
+    if method == EWM:
+        left = _fill_falling(1.0 - 2.0 / (window + 1.0), weights)
+        _fill_scatter(past, weights, 1.0 / left if left > 0.0 else 1.0, room[1], out)
+        return
+    weights[:] = 1.0 / n_days
+    if method == LEDOIT_WOLF:
+        _fill_scatter(past, weights, 1.0, room[1], out)
+        _shrink(past, out)
+        return
+    _fill_scatter(past, weights, n_days / (n_days - 1.0), room[1], out)
+
+
+@leaf_kernel
+def _dot(one: FloatArray, other: FloatArray) -> float:
+    """Add up products in four lanes, always in the same order."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = one.size // 4 * 4
+    for k in range(0, whole, 4):
+        a += one[k] * other[k]
+        b += one[k + 1] * other[k + 1]
+        c += one[k + 2] * other[k + 2]
+        d += one[k + 3] * other[k + 3]
+    for k in range(whole, one.size):
+        a += one[k] * other[k]
+    return (a + b) + (c + d)
+
+
+@leaf_kernel
+def _fill_scatter(
+    past: FloatArray, weights: FloatArray, scale: float, weighted: FloatArray, out: FloatArray
+) -> None:
+    """Write scale times the weighted scatter of [ticker, day]; `past` is centred in place."""
+    n_tickers, n_days = past.shape
+    for i in range(n_tickers):
+        mean = _dot(weights, past[i])
+        for k in range(n_days):
+            past[i, k] -= mean
+            weighted[k] = weights[k] * past[i, k]
+        for j in range(i + 1):
+            out[i, j] = scale * _dot(weighted, past[j])
+            out[j, i] = out[i, j]
+
+
+@leaf_kernel
+def _fill_falling(decay: float, weights: FloatArray) -> float:
+    """Write weights that fall into the past and sum to one; return 1 - the sum of their squares."""
+    total, left, weight = 0.0, 1.0, 1.0
+    for k in range(weights.size - 1, -1, -1):
         weights[k] = weight
         total += weight
         weight *= decay
-    for k in range(n_days):
+    for k in range(weights.size):
         weights[k] /= total
         left -= weights[k] ** 2
-    return weights, left
+    return left
 
 
-@kernel
-def _shrunk(past: FloatArray, out: FloatArray) -> FloatArray:
-    """Shrink a scatter towards the mean variance times identity; `past` is centred."""
+@leaf_kernel
+def _shrink(past: FloatArray, out: FloatArray) -> None:
+    """Shrink a scatter towards the mean variance times identity, in place; `past` is centred."""
     n_tickers, n_days = past.shape
     if n_tickers == 1:
-        return out
+        return
     trace, square_sum, fourth_sum = 0.0, 0.0, 0.0
     for i in range(n_tickers):
         trace += out[i, i]
@@ -134,4 +173,3 @@ def _shrunk(past: FloatArray, out: FloatArray) -> FloatArray:
         for j in range(n_tickers):
             out[i, j] *= 1.0 - shrinkage
         out[i, i] += shrinkage * centre
-    return out

@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_lib.core.arrays import FloatArray, IntArray, kernel
+from tf_lib.core.arrays import FloatArray, IntArray, kernel, leaf_kernel
 from tf_lib.core.budgets import (
     SHARE_ERROR_MOST,
+    BudgetRoom,
+    budget_room,
+    fill_multipliers,
+    fill_sleeve_block,
     portfolio_variance,
-    sleeve_block,
-    sleeve_multipliers,
 )
 from tf_lib.errors import HaltRun
 from tf_lib.parameters import Config
@@ -215,7 +217,60 @@ def size_positions(signal: FloatArray, covariance: FloatArray, config: Config) -
     )
 
 
+class SizingRoom(NamedTuple):
+    """
+    Room for one day's sizing of at most so many tickers and sleeves; a loop uses it day by day.
+
+    After a call the first items of `mix`, `pre_cap` and `final` are the tickers', and
+    `multiplier`, `budget` and `share` the sleeves'.
+    """
+
+    known: FloatArray
+    mix: FloatArray
+    pre_cap: FloatArray
+    final: FloatArray
+    summed: FloatArray
+    multiplier: FloatArray
+    budget: FloatArray
+    share: FloatArray
+    block: FloatArray
+    budgets: BudgetRoom
+
+
+class SizingNumbers(NamedTuple):
+    """What the sizing of a day says besides the arrays; `Sizing` says what each number is."""
+
+    unit_volatility: float
+    gross_target: float
+    n_eff: float
+    n_eff_post: float
+    cap: float
+    cap_binds: bool
+    volatility_pre: float
+    volatility_post: float
+    leftover: float
+    share_error: float
+
+
 @kernel
+def sizing_room(n_tickers: int, n_sleeves: int) -> SizingRoom:
+    """Return room for so many tickers and sleeves."""
+    of_ticker, of_sleeve = np.zeros((4, n_tickers)), np.zeros((4, n_sleeves))
+    return SizingRoom(
+        of_ticker[0],
+        of_ticker[1],
+        of_ticker[2],
+        of_ticker[3],
+        of_sleeve[0],
+        of_sleeve[1],
+        of_sleeve[2],
+        of_sleeve[3],
+        np.empty((n_sleeves, n_sleeves)),
+        budget_room(n_sleeves),
+    )
+
+
+@leaf_kernel
 def _effective_names(weights: FloatArray) -> float:
     """Return 1 / sum of squared shares; undefined with nothing held."""
     total, squares = 0.0, 0.0
@@ -225,12 +280,11 @@ def _effective_names(weights: FloatArray) -> float:
     return total * total / squares if squares > 0.0 else np.nan
 
 
-@kernel
-def _capped(
-    weight: FloatArray, mix: FloatArray, cap: float, rules: SizingRules
-) -> tuple[FloatArray, bool, float]:
-    """Return weights under the cap, whether it bound, and the gross that found no room."""
-    out = np.empty(weight.size)
+@leaf_kernel
+def _fill_capped(
+    weight: FloatArray, mix: FloatArray, cap: float, rules: SizingRules, out: FloatArray
+) -> tuple[bool, float]:
+    """Write weights under the cap; return whether it bound, and the gross that found no room."""
     binds, leftover = False, 0.0
     for i in range(weight.size):
         out[i] = min(weight[i], cap)
@@ -248,82 +302,87 @@ def _capped(
             if mix[i] > 0.0:
                 out[i] = min(out[i] + moved * ((cap - out[i]) / room), cap)
         leftover -= moved
-    return out, binds, max(leftover, 0.0)
+    return binds, max(leftover, 0.0)
 
 
-@kernel
-def _unit_mix(
-    signal: FloatArray, multiplier: FloatArray, sleeve_of: IntArray
-) -> tuple[FloatArray, bool]:
-    """Return multiplied signals as shares of their sum, and whether there is anything to share."""
-    mix, total = np.zeros(signal.size), 0.0
+@leaf_kernel
+def _fill_mix(
+    signal: FloatArray, multiplier: FloatArray, sleeve_of: IntArray, mix: FloatArray
+) -> bool:
+    """Write multiplied signals as shares of their sum; return whether there is any."""
+    total = 0.0
     for i in range(signal.size):
         mix[i] = multiplier[sleeve_of[i]] * signal[i]
         total += mix[i]
     if total > 0.0:
         for i in range(signal.size):
             mix[i] /= total
-    return mix, total > 0.0
+    return total > 0.0
 
 
-@kernel
-def _risk_shares(
-    mix: FloatArray, covariance: FloatArray, sleeve_of: IntArray, n_sleeves: int
-) -> FloatArray:
-    """Return each sleeve's share of the mix's variance."""
-    share, variance = np.zeros(n_sleeves), portfolio_variance(mix, covariance)
+@leaf_kernel
+def _fill_shares(
+    mix: FloatArray, covariance: FloatArray, sleeve_of: IntArray, share: FloatArray
+) -> None:
+    """Write each sleeve's share of the mix's variance."""
+    variance = portfolio_variance(mix, covariance)
+    share[:] = 0.0
     for i in range(mix.size):
         pull = 0.0
         for j in range(mix.size):
             pull += covariance[i, j] * mix[j]
         if variance > 0.0:
             share[sleeve_of[i]] += mix[i] * pull / variance
-    return share
 
 
-@kernel
-def _known_signal(
-    signal: FloatArray, sleeve_of: IntArray, n_sleeves: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return the signal with undefined as 0, and its sum per sleeve."""
-    known, summed = np.zeros(signal.size), np.zeros(n_sleeves)
+@leaf_kernel
+def _fill_known(
+    signal: FloatArray, sleeve_of: IntArray, known: FloatArray, summed: FloatArray
+) -> None:
+    """Write the signal with undefined as 0, and its sum per sleeve."""
+    summed[:] = 0.0
     for i in range(signal.size):
+        known[i] = 0.0
         if math.isfinite(signal[i]):
             known[i] = signal[i]
             summed[sleeve_of[i]] += signal[i]
-    return known, summed
 
 
-@kernel
-def size_kernel(
-    signal: FloatArray, covariance: FloatArray, sleeves: SleeveMap, rules: SizingRules
-) -> RawSizing:
-    """Size one day; see `size_positions`. The caller judges `share_error`."""
-    owner, n_sleeves = sleeves.sleeve_of, sleeves.weights.size
-    known, summed = _known_signal(signal, owner, n_sleeves)
-    block = sleeve_block(known, covariance, owner, n_sleeves)
-    multiplier, budget, error = sleeve_multipliers(
-        block, summed, sleeves.weights, rules.min_signal, rules.max_rounds
+@leaf_kernel
+def size_into(
+    signal: FloatArray,
+    covariance: FloatArray,
+    sleeves: SleeveMap,
+    rules: SizingRules,
+    room: SizingRoom,
+) -> SizingNumbers:
+    """Size one day into a room; see `size_positions`. The caller judges `share_error`."""
+    owner, n = sleeves.sleeve_of, signal.size
+    known, mix, weight, final = room.known[:n], room.mix[:n], room.pre_cap[:n], room.final[:n]
+    _fill_known(signal, owner, known, room.summed)
+    fill_sleeve_block(known, covariance, owner, room.block)
+    error = fill_multipliers(
+        room.block,
+        room.summed,
+        sleeves.weights,
+        rules.min_signal,
+        rules.max_rounds,
+        room.multiplier,
+        room.budget,
+        room.budgets,
     )
-    mix, any_held = _unit_mix(known, multiplier, owner)
+    any_held = _fill_mix(known, room.multiplier, owner, mix)
     unit_volatility = math.sqrt(portfolio_variance(mix, covariance)) if any_held else np.nan
     gross = 1.0 if any_held else 0.0
     if rules.target_volatility < unit_volatility:
         gross = rules.target_volatility / unit_volatility
-    weight = np.empty(mix.size)
-    for i in range(mix.size):
+    for i in range(n):
         weight[i] = mix[i] * gross
     n_eff = _effective_names(mix)
     is_tight = rules.cap_is_static or n_eff < rules.cap_threshold
     cap = rules.cap_low if is_tight else rules.cap_high
-    final, binds, leftover = _capped(weight, mix, cap, rules)
-    return RawSizing(
-        mix,
-        weight,
-        final,
-        multiplier,
-        budget,
-        _risk_shares(mix, covariance, owner, n_sleeves),
+    binds, leftover = _fill_capped(weight, mix, cap, rules, final)
+    return SizingNumbers(
         unit_volatility,
         gross,
         n_eff,
@@ -334,4 +393,32 @@ def size_kernel(
         math.sqrt(portfolio_variance(final, covariance)),
         leftover,
         error,
+    )
+
+
+@kernel
+def size_kernel(
+    signal: FloatArray, covariance: FloatArray, sleeves: SleeveMap, rules: SizingRules
+) -> RawSizing:
+    """Size one day; see `size_positions`. The caller judges `share_error`."""
+    room = sizing_room(signal.size, sleeves.weights.size)
+    numbers = size_into(signal, covariance, sleeves, rules, room)
+    _fill_shares(room.mix, covariance, sleeves.sleeve_of, room.share)
+    return RawSizing(
+        room.mix,
+        room.pre_cap,
+        room.final,
+        room.multiplier,
+        room.budget,
+        room.share,
+        numbers.unit_volatility,
+        numbers.gross_target,
+        numbers.n_eff,
+        numbers.n_eff_post,
+        numbers.cap,
+        numbers.cap_binds,
+        numbers.volatility_pre,
+        numbers.volatility_post,
+        numbers.leftover,
+        numbers.share_error,
     )

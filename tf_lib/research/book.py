@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_lib.core.arrays import BoolArray, FloatArray, kernel
+from tf_lib.core.arrays import BoolArray, FloatArray, kernel, leaf_kernel
 from tf_lib.core.budgets import SHARE_ERROR_MOST
 from tf_lib.core.step_kernels import price_of, units_of
 from tf_lib.core.steps import Steps
@@ -29,7 +29,7 @@ from tf_lib.core.trades import (
 )
 from tf_lib.research.book_orders import buy_planned, lots_to_sell, sell_planned
 from tf_lib.research.book_records import Book, Holding, Known, Prices, Rules, Tape
-from tf_lib.research.book_sizing import sized
+from tf_lib.research.book_sizing import sized, sizing_desk
 from tf_lib.research.book_stops import (
     Protection,
     cover,
@@ -65,6 +65,7 @@ def run_days(
         The row whose sleeve budgets could not be met, where it stopped; -1 when all went well.
     """
     day = _empty_standing(book.holdings.size)
+    desk = sizing_desk(book.holdings.size, rules)
     lots = Lots(
         rules.lots.base_increment,
         rules.lots.base_min_size,
@@ -79,7 +80,7 @@ def run_days(
         halted = _look(row, market, rules, book, day, is_priced)
         for i in range(is_priced.size):
             lots.tradable[i] = rules.lots.tradable[i] and is_priced[i]
-        share_error = sized(row, line, market.known, rules, day, tape)
+        share_error = sized(row, line, market.known, rules, day, desk, tape)
         if not share_error <= SHARE_ERROR_MOST:
             return row
         decided = trade_kernel(day, book.cash[0], lots, rules.trades)
@@ -109,7 +110,7 @@ def _empty_standing(n: int) -> Standing:
     )
 
 
-@kernel
+@leaf_kernel
 def _look(
     row: int, market: Market, rules: Rules, book: Book, day: Standing, is_priced: BoolArray
 ) -> bool:
@@ -134,7 +135,7 @@ def _look(
     return halted
 
 
-@kernel
+@leaf_kernel
 def _forget_if_gone(holding: Holding, atr: float, steps: Steps, rules: Rules) -> None:
     """Drop the remembered level of what a stop has sold down to dust."""
     if holding.level > 0:
@@ -143,7 +144,7 @@ def _forget_if_gone(holding: Holding, atr: float, steps: Steps, rules: Rules) ->
             holding.level = 0
 
 
-@kernel
+@leaf_kernel
 def _wanted(row: int, i: int, known: Known, rules: Rules, book: Book) -> Protection:
     return protection_of(
         book.holdings[i],
@@ -155,7 +156,7 @@ def _wanted(row: int, i: int, known: Known, rules: Rules, book: Book) -> Protect
     )
 
 
-@kernel
+@leaf_kernel
 def _trade(
     row: int,
     is_priced: BoolArray,
@@ -185,7 +186,7 @@ def _trade(
             buy_planned(row, i, decided.trade[i], opens[row, i], reason, wanted, rules, book, tape)
 
 
-@kernel
+@leaf_kernel
 def _protect(row: int, market: Market, rules: Rules, book: Book, tape: Tape) -> None:
     """Clean up after what is gone, leave what a stop could not sell, cover all that is held."""
     for i in range(book.holdings.size):
@@ -205,7 +206,7 @@ def _protect(row: int, market: Market, rules: Rules, book: Book, tape: Tape) -> 
         cover(holding, slots, last, wanted, steps, rules.stops)
 
 
-@kernel
+@leaf_kernel
 def _note_decision(
     row: int, line: int, decided: RawTrades, halted: bool, book: Book, tape: Tape
 ) -> None:
@@ -218,7 +219,7 @@ def _note_decision(
             book.holdings[i].cooldown = row
 
 
-@kernel
+@leaf_kernel
 def _mark_run(row: int, line: int, opens: FloatArray, book: Book, tape: Tape) -> None:
     """Write down what the run leaves: equity at the open, and where the stops rest."""
     equity = book.cash[0]
@@ -229,7 +230,7 @@ def _mark_run(row: int, line: int, opens: FloatArray, book: Book, tape: Tape) ->
     tape.days[line].equity_after = equity
 
 
-@kernel
+@leaf_kernel
 def _mark_close(row: int, line: int, closes: FloatArray, book: Book, tape: Tape) -> None:
     """Write down what everything is worth at the day's close."""
     equity = book.cash[0]

@@ -8,7 +8,7 @@ under its stop before the next.
 
 from __future__ import annotations
 
-from tf_lib.core.arrays import kernel
+from tf_lib.core.arrays import leaf_kernel
 from tf_lib.core.fill_kernels import market_price
 from tf_lib.core.step_kernels import (
     is_below_least,
@@ -27,7 +27,7 @@ from tf_lib.research.book_records import ADD, CORE, Book, Costs, Rules, Tape
 from tf_lib.research.book_stops import Protection, cover, place, sell, write_fill
 
 
-@kernel
+@leaf_kernel
 def lots_to_sell(
     owned: int,
     trade: float,
@@ -46,7 +46,7 @@ def lots_to_sell(
     return 0 if is_below_least(lots, price, steps) else lots
 
 
-@kernel
+@leaf_kernel
 def _leaves_dust(
     rest: int, price: float, wanted: Protection, steps: Steps, rules: StopRules
 ) -> bool:
@@ -56,7 +56,7 @@ def _leaves_dust(
     return is_dust_at(rest, limit, steps)
 
 
-@kernel
+@leaf_kernel
 def sell_planned(
     row: int,
     i: int,
@@ -80,7 +80,7 @@ def sell_planned(
     cover(holding, slots, price, wanted, steps, rules.stops)
 
 
-@kernel
+@leaf_kernel
 def buy_planned(
     row: int,
     i: int,
@@ -122,7 +122,7 @@ def buy_planned(
     cover(holding, slots, price, still, steps, rules.stops)
 
 
-@kernel
+@leaf_kernel
 def _pilot(
     owned: int, lots: int, price: float, wanted: Protection, steps: Steps, rules: StopRules
 ) -> int:
@@ -134,7 +134,7 @@ def _pilot(
     return 0 if owned >= least or lots <= 2 * least else least
 
 
-@kernel
+@leaf_kernel
 def _affordable(cash: float, price: float, costs: Costs, steps: Steps) -> int:
     """Return the lots that the cash pays for at the ask, fee and slippage included."""
     ask = price + steps.tick_numerator / steps.tick_denominator
@@ -146,7 +146,7 @@ def _affordable(cash: float, price: float, costs: Costs, steps: Steps) -> int:
     return lots
 
 
-@kernel
+@leaf_kernel
 def _purchase(
     row: int, i: int, lots: int, price: float, reason: int, costs: Costs, book: Book, tape: Tape
 ) -> None:

@@ -129,7 +129,7 @@ class Prices(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known when each day begins, [row, ticker]."""
+    """What is known when each day begins, [row, ticker]; but returns are [ticker, row]."""
 
     signal: FloatArray
     chandelier: FloatArray

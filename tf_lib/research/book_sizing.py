@@ -8,65 +8,91 @@ all are kept.)
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from tf_lib.core.arrays import FloatArray, IntArray, kernel
-from tf_lib.core.risk import EWM, EWM_SPANS_KEPT, LEDOIT_WOLF, covariance_on
-from tf_lib.core.sizing import SleeveMap, size_kernel
+from tf_lib.core.arrays import FloatArray, IntArray, kernel, leaf_kernel
+from tf_lib.core.risk import EWM_SPANS_KEPT, LEDOIT_WOLF, days_needed, fill_covariance, fill_past
+from tf_lib.core.sizing import SizingRoom, SleeveMap, size_into, sizing_room
 from tf_lib.core.trades import Standing
 from tf_lib.research.book_records import Known, Rules, Tape
 
 
+class Desk(NamedTuple):
+    """Room for the sizing of a day, used day by day."""
+
+    chosen: IntArray
+    sleeve_of: IntArray
+    signal: FloatArray
+    past: FloatArray
+    days: FloatArray
+    covariance: FloatArray
+    sizing: SizingRoom
+
+
 @kernel
-def sized(row: int, line: int, known: Known, rules: Rules, day: Standing, tape: Tape) -> float:
+def sizing_desk(n_tickers: int, rules: Rules) -> Desk:
+    """Return room for so many tickers."""
+    most_days = rules.covariance_window * EWM_SPANS_KEPT
+    return Desk(
+        np.empty(n_tickers, dtype=np.int64),
+        np.empty(n_tickers, dtype=np.int64),
+        np.empty(n_tickers),
+        np.empty((n_tickers, most_days)),
+        np.empty((2, most_days)),
+        np.empty((n_tickers, n_tickers)),
+        sizing_room(n_tickers, rules.sleeves.weights.size),
+    )
+
+
+@leaf_kernel
+def sized(
+    row: int, line: int, known: Known, rules: Rules, day: Standing, desk: Desk, tape: Tape
+) -> float:
     """Set the day's weights, write them down, and return how far shares missed their budgets."""
     day.weight[:] = 0.0
-    chosen = _with_signal(row, known, rules.covariance_method, day)
-    signal = np.empty(chosen.size)
-    sleeve_of = np.empty(chosen.size, dtype=np.int64)
-    total = 0.0
-    for a in range(chosen.size):
-        i = chosen[a]
-        takes_part = (day.data_ok[i] or day.units[i] > 0.0) and day.known[i]
-        signal[a] = known.signal[row, i] if takes_part else 0.0
-        sleeve_of[a] = rules.sleeves.sleeve_of[i]
-        total += signal[a]
-    tape.days[line].n_eff = np.nan
-    if total <= 0.0:
+    note = tape.days[line]
+    note.n_eff = np.nan
+    n = _choose(row, known, rules, day, desk)
+    if n == 0:
         return 0.0
-    covariance = _covariance_of(chosen, row, known.simple_return, rules)
-    raw = size_kernel(signal, covariance, SleeveMap(sleeve_of, rules.sleeves.weights), rules.sizing)
-    for a in range(chosen.size):
-        day.weight[chosen[a]] = raw.weight[a]
-        tape.weight[line, chosen[a]] = raw.weight[a]
-    tape.days[line].n_eff = raw.n_eff
-    tape.days[line].volatility_pre = raw.volatility_pre
-    tape.days[line].volatility_post = raw.volatility_post
-    tape.days[line].share_error = raw.share_error
-    return raw.share_error
+    covariance = desk.covariance[:n, :n]
+    n_days = days_needed(row, rules.covariance_window, rules.covariance_method)
+    past = desk.past[:n, :n_days]
+    for a in range(n):
+        fill_past(known.simple_return[desk.chosen[a]], row, past[a])
+    fill_covariance(
+        past, rules.covariance_window, rules.covariance_method, desk.days[:, :n_days], covariance
+    )
+    numbers = size_into(
+        desk.signal[:n],
+        covariance,
+        SleeveMap(desk.sleeve_of[:n], rules.sleeves.weights),
+        rules.sizing,
+        desk.sizing,
+    )
+    for a in range(n):
+        day.weight[desk.chosen[a]] = desk.sizing.final[a]
+        tape.weight[line, desk.chosen[a]] = desk.sizing.final[a]
+    note.n_eff = numbers.n_eff
+    note.volatility_pre = numbers.volatility_pre
+    note.volatility_post = numbers.volatility_post
+    note.share_error = numbers.share_error
+    return numbers.share_error
 
 
-@kernel
-def _with_signal(row: int, known: Known, method: int, day: Standing) -> IntArray:
-    """Return the positions of the tickers that matter to the day's sizing."""
-    chosen = np.empty(day.weight.size, dtype=np.int64)
-    count = 0
-    for i in range(chosen.size):
-        is_active = day.known[i] and known.signal[row, i] > 0.0
-        if method == LEDOIT_WOLF or (is_active and (day.data_ok[i] or day.units[i] > 0.0)):
-            chosen[count] = i
-            count += 1
-    return chosen[:count]
-
-
-@kernel
-def _covariance_of(chosen: IntArray, row: int, returns: FloatArray, rules: Rules) -> FloatArray:
-    """Return the covariance of some tickers as known on one row."""
-    window, method = rules.covariance_window, rules.covariance_method
-    n_days = min(window * EWM_SPANS_KEPT, row + 1) if method == EWM else window
-    past = np.empty((n_days, chosen.size))
-    for k in range(n_days):
-        at = row + 1 - n_days + k
-        for a in range(chosen.size):
-            past[k, a] = returns[at, chosen[a]] if at >= 0 else 0.0
-    return covariance_on(past, n_days - 1, window, method)
+@leaf_kernel
+def _choose(row: int, known: Known, rules: Rules, day: Standing, desk: Desk) -> int:
+    """Choose the tickers that matter to the day's sizing; return how many, 0 without a signal."""
+    n, is_any = 0, False
+    for i in range(day.weight.size):
+        takes_part = day.known[i] and (day.data_ok[i] or day.units[i] > 0.0)
+        signal = known.signal[row, i] if takes_part else 0.0
+        if signal > 0.0 or rules.covariance_method == LEDOIT_WOLF:
+            desk.chosen[n] = i
+            desk.sleeve_of[n] = rules.sleeves.sleeve_of[i]
+            desk.signal[n] = signal
+            n += 1
+            is_any = is_any or signal > 0.0
+    return n if is_any else 0

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_lib.core.arrays import kernel
+from tf_lib.core.arrays import leaf_kernel
 from tf_lib.core.fill_kernels import market_price, stop_limit_day
 from tf_lib.core.fills import FILLED_TAKER, NOTHING, TRIGGERED
 from tf_lib.core.step_kernels import (
@@ -60,7 +60,7 @@ class Protection(NamedTuple):
     may_move: bool
 
 
-@kernel
+@leaf_kernel
 def protection_of(
     holding: Holding, chandelier: float, atr: float, is_ok: bool, steps: Steps, ratchets: bool
 ) -> Protection:
@@ -77,13 +77,13 @@ def protection_of(
     return Protection(np.nan, np.nan, False)
 
 
-@kernel
+@leaf_kernel
 def is_dust(lots: int, wanted: Protection, steps: Steps, rules: StopRules) -> bool:
     """Whether so many lots are too few to protect at today's level."""
     return is_dust_at(lots, limit_under(wanted.target, wanted.atr, steps, rules), steps)
 
 
-@kernel
+@leaf_kernel
 def place(
     slot: Slot, lots: int, last: float, wanted: Protection, steps: Steps, rules: StopRules
 ) -> None:
@@ -99,7 +99,7 @@ def place(
     slot.is_triggered = False
 
 
-@kernel
+@leaf_kernel
 def cover(
     holding: Holding,
     slots: Records,
@@ -124,7 +124,7 @@ def cover(
         holding.is_proven = True
 
 
-@kernel
+@leaf_kernel
 def _close_gap(
     core: Slot,
     add: Slot,
@@ -143,7 +143,7 @@ def _close_gap(
     place(add, lots, last, wanted, steps, rules)
 
 
-@kernel
+@leaf_kernel
 def _raise(slot: Slot, last: float, wanted: Protection, steps: Steps, rules: StopRules) -> None:
     resting = resting_ticks(wanted.target, last, steps)
     if slot.lots == 0 or resting == NOWHERE:
@@ -154,7 +154,7 @@ def _raise(slot: Slot, last: float, wanted: Protection, steps: Steps, rules: Sto
         place(slot, slot.lots, last, wanted, steps, rules)
 
 
-@kernel
+@leaf_kernel
 def highest_stop(slots: Records, steps: Steps) -> float:
     """Return the highest level of a ticker's stops that have not triggered, NaN for none."""
     highest = 0
@@ -164,7 +164,7 @@ def highest_stop(slots: Records, steps: Steps) -> float:
     return price_of(highest, steps) if highest > 0 else np.nan
 
 
-@kernel
+@leaf_kernel
 def sell(
     row: int, i: int, lots: int, price: float, fee_rate: float, reason: int, book: Book, tape: Tape
 ) -> None:
@@ -178,7 +178,7 @@ def sell(
     write_fill(row, i, -lots, price, notional, fee, reason, tape)
 
 
-@kernel
+@leaf_kernel
 def write_fill(
     row: int, i: int, lots: int, price: float, notional: float, fee: float, reason: int, tape: Tape
 ) -> None:
@@ -197,7 +197,7 @@ def write_fill(
     fills[k].fee += fee
 
 
-@kernel
+@leaf_kernel
 def meet_open(row: int, prices: Prices, costs: Costs, book: Book, tape: Tape) -> None:
     """Let yesterday's stops meet the jump to today's open, before the run looks at anything."""
     for i in range(book.holdings.size):
@@ -206,7 +206,7 @@ def meet_open(row: int, prices: Prices, costs: Costs, book: Book, tape: Tape) ->
             _meet_path(row, i, (price, price, price, price), 0.0, costs, book, tape)
 
 
-@kernel
+@leaf_kernel
 def meet_day(row: int, prices: Prices, costs: Costs, book: Book, tape: Tape) -> None:
     """Let the resting stops meet the rest of the day after the run."""
     for i in range(book.holdings.size):
@@ -216,7 +216,7 @@ def meet_day(row: int, prices: Prices, costs: Costs, book: Book, tape: Tape) -> 
             _meet_path(row, i, (o, h, low, c), RUN_AT, costs, book, tape)
 
 
-@kernel
+@leaf_kernel
 def _meet_path(
     row: int,
     i: int,
@@ -234,7 +234,7 @@ def _meet_path(
             _meet(row, i, k, path, from_second, costs, book, tape)
 
 
-@kernel
+@leaf_kernel
 def _meet(
     row: int,
     i: int,
@@ -267,7 +267,7 @@ def _meet(
     book.holdings[i].cooldown = row
 
 
-@kernel
+@leaf_kernel
 def exit_triggered(row: int, i: int, last: float, costs: Costs, book: Book, tape: Tape) -> None:
     """Sell at the market what a triggered stop could not sell at its limit."""
     for k in range(2):

@@ -133,6 +133,6 @@ def _known(known: Signals) -> Known:
         chandelier=rows(known["chandelier_stop"]),
         atr=rows(known["atr"]),
         close=rows(known["close"]),
-        simple_return=rows(known.simple_return),
+        simple_return=np.ascontiguousarray(known.simple_return[:-1].T),
         data_ok=np.ascontiguousarray(known.data_ok[:-1]),
     )
