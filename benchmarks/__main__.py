@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("decide", "daily_run", "simulator")
+NAMES = ("decide", "daily_run", "simulator", "sweep")
 
 
 def main() -> None:
