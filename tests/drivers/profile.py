@@ -46,6 +46,15 @@ FEW_UNIVERSE = {
         "Alt": {"weight": 0.4, "tickers": ["ADA-USD", "XTZ-USD"]},
     },
 }
+BUSY_UNIVERSE = {
+    "tickers": ["ADA-USD", "ETH-USD", "FET-USD", "XTZ-USD"],
+    "sleeves": {
+        "Core": {"weight": 0.6, "tickers": ["ADA-USD", "ETH-USD"]},
+        "Alt": {"weight": 0.4, "tickers": ["FET-USD", "XTZ-USD"]},
+    },
+}
+BUSY_EVE, BUSY_DAY, BUSY_MORROW = "2024-03-08", "2024-03-11", "2024-03-12"
+"""On the day in the middle two are trimmed, one is entered with a pilot, one stop is raised."""
 COMMAND = (sys.executable, "-W", "error", "-m", "tf_lib")
 Said = tuple[int, str]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.profile import Profile, tree
+from tests.drivers.profile import FEW_UNIVERSE, Profile, tree, write_parameters
 from tests.oracle.exchange_state import dump
 from tf_lib.edge.lock import state_lock
 
@@ -16,13 +16,22 @@ EVE, DAY = "2024-03-11", "2024-03-18"
 """On the first, three are bought; on the second, one is to be trimmed."""
 
 
-@pytest.fixture
-def held(profile: Profile) -> Profile:
+@pytest.fixture(scope="module")
+def first_day(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile that holds positions under stops."""
+    folder = tmp_path_factory.mktemp("first")
+    config = write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE)
+    profile = Profile(config, folder / "runs")
     code, said = profile.run(EVE)
     assert code == 0, said
     assert profile.exchange().held_products
     return profile
+
+
+@pytest.fixture
+def held(first_day: Profile, tmp_path: Path) -> Profile:
+    """Return a copy of it."""
+    return first_day.copied(tmp_path / "runs")
 
 
 def previewed(profile: Profile) -> Path:

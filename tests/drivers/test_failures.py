@@ -18,13 +18,19 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.profile import Profile, write_parameters
+from tests.drivers.profile import (
+    BUSY_DAY,
+    BUSY_EVE,
+    BUSY_MORROW,
+    BUSY_UNIVERSE,
+    Profile,
+    write_parameters,
+)
 from tests.oracle.exchange_state import requests
 from tf_lib.drivers import place
 
-EVE, DAY, MORROW = "2024-03-08", "2024-03-11", "2024-03-12"
-"""On the day in the middle: one trim, two entries, one of them with a pilot, and a raise."""
-ENTRIES = {"ETH-USD", "FET-USD"}
+EVE, DAY, MORROW = BUSY_EVE, BUSY_DAY, BUSY_MORROW
+ENTRIES = {"ETH-USD"}
 Faulty = Callable[..., Any]
 
 
@@ -32,7 +38,8 @@ Faulty = Callable[..., Any]
 def eve(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile on the evening before the busy day."""
     folder = tmp_path_factory.mktemp("eve")
-    profile = Profile(write_parameters(folder / "demo.yaml"), folder / "runs")
+    config = write_parameters(folder / "busy.yaml", universe=BUSY_UNIVERSE)
+    profile = Profile(config, folder / "runs")
     code, said = profile.run(EVE)
     assert code == 0, said
     return profile
@@ -99,7 +106,7 @@ def entered(profile: Profile) -> set[str]:
 
 def test_spoilt_cache_is_set_aside_and_read_again(profile: Profile) -> None:
     """The file is kept beside, the history fetched anew, the day done with a note."""
-    cache = profile.state / "candles" / "BTC-USD.parquet"
+    cache = profile.state / "candles" / "ETH-USD.parquet"
     cache.write_bytes(b"PAR1 this is not parquet PAR1")
 
     code, said = profile.run(DAY)
@@ -107,7 +114,7 @@ def test_spoilt_cache_is_set_aside_and_read_again(profile: Profile) -> None:
     assert code == 0, said
     problems = profile.summary(DAY)["data_quality"]["problems"]
     assert len(problems) == 1
-    assert problems[0].startswith("BTC-USD: cache set aside as BTC-USD.parquet.set-aside-1")
+    assert problems[0].startswith("ETH-USD: cache set aside as ETH-USD.parquet.set-aside-1")
     finished(profile)
 
 
@@ -150,8 +157,7 @@ def test_one_ticker_without_candles(profile: Profile, faulty: Faulty) -> None:
     assert code == 0, said
     assert profile.summary(DAY)["tickers"]["ADA-USD"]["reason"] == "stale_or_missing_ohlc"
     assert profile.summary(DAY)["data_quality"]["not_ok"] == ["ADA-USD"]
-    assert entered(profile)
-    assert not [o for o in profile.exchange().orders if o.leg == "tr"]
+    assert [o.product for o in profile.exchange().orders if o.leg == "tr"] == ["XTZ-USD"]
     finished(profile)
 
 
@@ -233,7 +239,7 @@ def test_no_stop_is_taken_at_all(profile: Profile, faulty: Faulty) -> None:
     assert summary["state"] == "unprotected"
     assert len(profile.wrong(DAY)) == len(bare)
     assert all(any(line.startswith(p) for line in profile.wrong(DAY)) for p in bare)
-    assert "FET-USD" not in profile.exchange().held_products
+    assert "ETH-USD" not in profile.exchange().held_products
     assert profile.marks(DAY)[-1] == "done"
 
     code, said = profile.call("protect")
@@ -256,8 +262,17 @@ def test_a_stop_that_is_refused_once(profile: Profile, faulty: Faulty) -> None:
 # -- answers that prove nothing --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["drop_after", "reset_after", "status_after", "truncated_json"])
-@pytest.mark.parametrize("call", [1, 3, 5])
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        ("drop_after", 1),
+        ("truncated_json", 2),
+        ("status_after", 3),
+        ("reset_after", 4),
+        ("drop_after", 5),
+        ("reset_after", 7),
+    ],
+)
 def test_order_whose_answer_was_lost(
     profile: Profile, faulty: Faulty, kind: str, call: int
 ) -> None:
@@ -335,7 +350,7 @@ def test_any_one_request_may_fail(profile: Profile, faulty: Faulty, tmp_path: Pa
     twin.run(DAY)
     total = len(requests(twin.request_log, after=sent))
     chance = random.Random(3)
-    for number in chance.sample(range(1, total + 1), 6):
+    for number in chance.sample(range(1, total + 1), 5):
         each = profile.copied(tmp_path / f"{number}")
         kind = chance.choice(["drop_before", "reset_after", "truncated_json", "status"])
         with faulty({"kind": kind, "endpoint": "* *", "calls": [number]}):

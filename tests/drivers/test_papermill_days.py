@@ -13,11 +13,18 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.profile import Profile, command, real_parameters, write_parameters
+from tests.drivers.profile import (
+    BUSY_DAY,
+    BUSY_EVE,
+    BUSY_MORROW,
+    BUSY_UNIVERSE,
+    Profile,
+    command,
+    real_parameters,
+    write_parameters,
+)
 from tests.oracle.exchange_state import ExchangeState
 
-EVE = "2023-10-31"
-MADE_UP = ("2024-03-08", "2024-03-11")
 REAL = (
     *("2023-11-01", "2023-11-02", "2023-11-08", "2023-11-09", "2023-11-10"),
     *("2023-11-12", "2023-11-13", "2023-11-14", "2023-11-20", "2023-11-21"),
@@ -37,11 +44,14 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Profile, Profile, t
     """Return the same days done in-process and through papermill."""
     folder = tmp_path_factory.mktemp("twins")
     is_slow = bool(os.environ.get("TF_SLOW"))
-    parameters = real_parameters if is_slow else write_parameters
-    plain = Profile(parameters(folder / "days.yaml"), folder / "plain")
-    days = REAL if is_slow else MADE_UP
+    if is_slow:
+        config, eve, days = real_parameters(folder / "days.yaml"), "2023-10-31", REAL
+    else:
+        config = write_parameters(folder / "days.yaml", universe=BUSY_UNIVERSE)
+        eve, days = BUSY_EVE, (BUSY_DAY, BUSY_MORROW)
+    plain = Profile(config, folder / "plain")
     # The first day makes the account, whose name comes from its place; the copy keeps it.
-    code, said = plain.run(EVE)
+    code, said = plain.run(eve)
     assert code == 0, said
     twin = plain.copied(folder / "notebook")
     for day in days:

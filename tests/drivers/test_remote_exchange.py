@@ -18,6 +18,7 @@ import pytest
 from tests.drivers.profile import Profile, simulator
 from tests.drivers.remote import to_remote
 from tests.oracle.exchange_state import changing, read_exchange, requests
+from tf_lib.edge.lock import portfolio_lock
 
 DAY = "2024-03-11"
 
@@ -27,6 +28,15 @@ def endpoint(tmp_path: Path) -> Iterator[dict[str, Any]]:
     """Yield an exchange at 00:01 UTC of the day, its clock running."""
     with simulator(tmp_path / "venue", "--candles", "synthetic", "--as-of", DAY) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Yield such an exchange for all tests that must not change anything there."""
+    folder = tmp_path_factory.mktemp("untouched")
+    with simulator(folder, "--candles", "synthetic", "--as-of", DAY) as found:
+        yield found
+        assert changing(requests(found["log"])) == []
 
 
 @pytest.fixture
@@ -96,18 +106,17 @@ def test_two_folders_for_one_account(
 
 
 def test_a_run_is_refused_while_the_account_is_locked(
-    remote: Profile, endpoint: dict[str, Any]
+    untouched: dict[str, Any], tmp_path: Path
 ) -> None:
     """Whatever folder holds it: exit 4, and not one changing request."""
-    from tf_lib.edge.lock import portfolio_lock
-
-    with portfolio_lock(endpoint["portfolio_uuid"], kind="run"):
-        code, said = remote.run()
+    profile = to_remote(tmp_path, untouched)
+    with portfolio_lock(untouched["portfolio_uuid"], kind="run"):
+        code, said = profile.run(None, "--force-run")
 
     assert code == 4
     assert "Nothing was sent" in said
-    assert changing(requests(endpoint["log"])) == []
-    assert not list(remote.folder.glob("20*"))
+    assert changing(requests(untouched["log"])) == []
+    assert not list(profile.folder.glob("20*"))
 
 
 def test_lost_state_protects_only(
@@ -126,9 +135,10 @@ def test_lost_state_protects_only(
     assert wrong(other, endpoint) == []
 
 
-def test_gate_with_the_walls_clock(endpoint: dict[str, Any], tmp_path: Path) -> None:
+def test_gate_with_the_walls_clock(untouched: dict[str, Any], tmp_path: Path) -> None:
     """Outside its window a run prints `gate_skip`, ends with 0, and asks the exchange nothing."""
-    profile = to_remote(tmp_path, endpoint, exchange={"clock": "wall"})
+    profile = to_remote(tmp_path, untouched, exchange={"clock": "wall"})
+    asked = len(requests(untouched["log"]))
     elsewhere = (dt.datetime.now(dt.UTC).hour + 6) % 24
 
     code, said = profile.run(None, "--run-at-utc-hour", str(elsewhere))
@@ -136,18 +146,18 @@ def test_gate_with_the_walls_clock(endpoint: dict[str, Any], tmp_path: Path) -> 
     assert code == 0
     assert said.startswith("gate_skip now=")
     assert f"window={elsewhere:02d}:00-05" in said
-    assert not endpoint["log"].exists() or not requests(endpoint["log"])
+    assert len(requests(untouched["log"])) == asked
     assert not list(profile.folder.glob("20*"))
     beats = (profile.state / "heartbeat.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["event"] for line in beats] == ["gate_skip"]
 
 
-def test_gate_with_the_exchanges_clock(remote: Profile) -> None:
+def test_gate_with_the_exchanges_clock(untouched: dict[str, Any], tmp_path: Path) -> None:
     """00:01 at the exchange is in the default window, and not in that of another hour."""
-    code, said = remote.run(None, "--run-at-utc-hour", "1")
+    code, said = to_remote(tmp_path, untouched).run(None, "--run-at-utc-hour", "1")
 
     assert (code, said.split()[0]) == (0, "gate_skip")
-    assert "now=2024-03-11T00:0" in said
+    assert "now=2024-03-11T00:" in said
 
 
 def test_gate_counts_minutes(tmp_path: Path) -> None:
@@ -159,16 +169,15 @@ def test_gate_counts_minutes(tmp_path: Path) -> None:
         assert profile.run(None, "--gate-minutes", "5")[0] == 0
 
 
-def test_a_machine_whose_clock_is_wrong(endpoint: dict[str, Any], tmp_path: Path) -> None:
+def test_a_machine_whose_clock_is_wrong(untouched: dict[str, Any], tmp_path: Path) -> None:
     """The day is the exchange's: exit 5 with both times, no order and no day begun."""
-    profile = to_remote(tmp_path, endpoint, exchange={"clock": "wall"})
+    profile = to_remote(tmp_path, untouched, exchange={"clock": "wall"})
 
     code, said = profile.run(None, "--force-run")
 
     assert code == 5, said
     assert f"the exchange's {DAY} 00:0" in said
     assert "is not its day" in said
-    assert changing(requests(endpoint["log"])) == []
     assert not list(profile.folder.glob("20*"))
 
 
@@ -184,16 +193,16 @@ def test_today_with_the_walls_clock(tmp_path: Path) -> None:
     assert {path.name for path in profile.folder.glob("20*")} <= {str(before), str(after)}
 
 
-def test_dry_run_elsewhere_sends_nothing(remote: Profile, endpoint: dict[str, Any]) -> None:
+def test_dry_run_elsewhere_sends_nothing(untouched: dict[str, Any], tmp_path: Path) -> None:
     """It reads and previews; the account is as it was."""
-    before = read_exchange(endpoint["state"])
+    before = read_exchange(untouched["state"])
 
-    code, said = remote.run(None, "--dry-run")
+    code, said = to_remote(tmp_path, untouched).run(None, "--dry-run", "--force-run")
 
     assert code == 0, said
-    assert changing(requests(endpoint["log"])) == []
-    assert read_exchange(endpoint["state"]).wallets == before.wallets
-    assert any(str(line["path"]).endswith("/preview") for line in requests(endpoint["log"]))
+    assert changing(requests(untouched["log"])) == []
+    assert read_exchange(untouched["state"]).wallets == before.wallets
+    assert any(str(line["path"]).endswith("/preview") for line in requests(untouched["log"]))
 
 
 def test_an_embedded_kind_found_by_its_address(endpoint: dict[str, Any], tmp_path: Path) -> None:

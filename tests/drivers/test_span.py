@@ -37,7 +37,7 @@ def span(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("span")
     if request.param == "made-up":
         profile = Profile(write_parameters(folder / "demo.yaml"), folder / "runs")
-        return run_span(profile, "2024-03-01", "2024-03-20")
+        return run_span(profile, "2024-03-01", "2024-03-18")
     profile = Profile(real_parameters(folder / "real.yaml"), folder / "runs")
     return run_span(profile, "2023-11-01", LAST_REAL_DAY)
 
