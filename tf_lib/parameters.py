@@ -406,7 +406,11 @@ def config_from_mapping(
         raise ParameterError("\n".join(lines)) from None
 
 
-class _StrictLoader(yaml.SafeLoader):
+# libyaml's parser where it is there: a tenth of the time, the same values.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _StrictLoader(_SafeLoader):  # type: ignore[misc]
     """YAML that keeps dates as text and refuses a key written twice."""
 
 

@@ -44,18 +44,19 @@ class Ledger:
         self.state = LedgerState()
         self.lines: list[dict[str, Any]] = []
         self._torn_bytes = 0
-        for line in self._read():
-            self.state.apply(line)
-            self.lines.append(line)
+        self._read_bytes = 0
         self._file: int | None = None
+        self._take_in()
 
-    def _read(self) -> list[dict[str, Any]]:
+    def _take_in(self) -> None:
+        """Read what is on disk beyond what was read before."""
         if not self.path.exists():
-            return []
-        pieces = self.path.read_bytes().split(b"\n")
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._read_bytes)
+            pieces = file.read().split(b"\n")
         self._torn_bytes = len(pieces[-1])
-        lines: list[dict[str, Any]] = []
-        for number, piece in enumerate(pieces[:-1], start=1):
+        for number, piece in enumerate(pieces[:-1], start=len(self.lines) + 1):
             line = _parse(piece)
             if line is None:
                 raise StateError(
@@ -63,8 +64,9 @@ class Ledger:
                     "be edited; restore it from a backup, or move it away to start from what the "
                     "exchange knows (protection only)."
                 )
-            lines.append(line)
-        return lines
+            self.state.apply(line)
+            self.lines.append(line)
+            self._read_bytes += len(piece) + 1
 
     def append(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Write one line and return it once it is on disk; raise and write nothing if illegal."""
@@ -73,6 +75,7 @@ class Ledger:
         self.state.apply(json.loads(text))
         self._write(text)
         self.lines.append(line)
+        self._read_bytes += len(text.encode()) + 1
         return line
 
     def _write(self, text: str) -> None:
@@ -84,7 +87,7 @@ class Ledger:
                 sync_folder(self.path.parent)
             if self._torn_bytes:
                 # What a power loss left of a line was never acted upon: nothing follows it.
-                os.ftruncate(self._file, os.fstat(self._file).st_size - self._torn_bytes)
+                os.ftruncate(self._file, self._read_bytes)
                 self._torn_bytes = 0
             self._append((text + "\n").encode())
         except OSError as error:
@@ -111,9 +114,10 @@ class Ledger:
             self._file = None
 
     def reread(self) -> Ledger:
-        """Return the ledger as it is on disk now, after another process may have written."""
+        """Take in what another process has written since; return the ledger itself."""
         self.close()
-        return Ledger(self.path, self.now)
+        self._take_in()
+        return self
 
     def pin(self, portfolio_uuid: str) -> None:
         """Bind the ledger to an account at the first run; refuse any other ever after."""

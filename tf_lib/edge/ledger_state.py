@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -90,6 +90,7 @@ class LedgerState:
     bare_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
     bare_usd_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
     flat_at: dict[str, dt.datetime] = field(default_factory=dict)
+    in_order_at: dt.datetime | None = None
 
     def apply(self, line: Mapping[str, Any]) -> None:
         """Add one line; raise and change nothing when it contradicts what is there."""
@@ -147,6 +148,13 @@ class LedgerState:
         return [order for order in self.orders.values() if order.key.day == day]
 
 
+def _with(order: OrderRecord, **changes: Any) -> OrderRecord:
+    """Return a record with changes; `dataclasses.replace`, for thousands of lines."""
+    changed = object.__new__(OrderRecord)
+    changed.__dict__.update(order.__dict__, **changes)
+    return changed
+
+
 def _time(text: object) -> dt.datetime:
     return dt.datetime.fromisoformat(str(text))
 
@@ -170,7 +178,11 @@ def _pin(state: LedgerState, line: Mapping[str, Any]) -> None:
 
 def _mark(state: LedgerState, line: Mapping[str, Any]) -> None:
     day = _day(line["day"])
-    state.marks.setdefault(day, {})[line["mark"]] = dict(line)
+    marks = state.marks.setdefault(day, {})
+    if line["mark"] == "effects_complete" and "claimed" in marks:
+        # Everything was looked at between these two marks.
+        state.in_order_at = _time(marks["claimed"]["at"])
+    marks[line["mark"]] = dict(line)
     if line["mark"] == "claimed":
         state.attempts[day] = state.attempts.get(day, 0) + 1
         if line.get("forced"):
@@ -208,25 +220,25 @@ def _move(state: LedgerState, line: Mapping[str, Any]) -> None:
         raise StateError(f"a line moves order {line['client_id']}, which no line intended")
     to = check_move(order.stage, OrderStage(line["to"]), client_id=order.client_id)
     at = _time(line["at"]) if "at" in line else None
-    order = replace(order, stage=to)
+    changes: dict[str, Any] = {"stage": to}
     if to is OrderStage.CANCEL_SENT:
-        order = replace(order, cancel_sent=True, cancel_sent_at=at)
+        changes |= {"cancel_sent": True, "cancel_sent_at": at}
     elif to is OrderStage.WORKING:
         # A cancel that was not taken is none: what ends the order later is not our doing.
-        order = replace(order, cancel_sent=False, working_at=at)
-    _record_facts(state, order, line)
+        changes |= {"cancel_sent": False, "working_at": at}
+    _record_facts(state, order, line, changes)
 
 
 def _cancel_repeated(state: LedgerState, line: Mapping[str, Any]) -> None:
     order = state.orders.get(line["client_id"])
     if order is not None:
-        state.orders[order.client_id] = replace(order, cancel_sent_at=_time(line["at"]))
+        state.orders[order.client_id] = _with(order, cancel_sent_at=_time(line["at"]))
 
 
 def _resent(state: LedgerState, line: Mapping[str, Any]) -> None:
     order = state.orders.get(line["client_id"])
     if order is not None:
-        state.orders[order.client_id] = replace(order, resent_at=_time(line["at"]))
+        state.orders[order.client_id] = _with(order, resent_at=_time(line["at"]))
 
 
 def _facts(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -234,26 +246,24 @@ def _facts(state: LedgerState, line: Mapping[str, Any]) -> None:
     order = state.orders.get(line["client_id"])
     if order is None:
         raise StateError(f"a line tells of order {line['client_id']}, which no line intended")
-    _record_facts(state, order, line)
+    _record_facts(state, order, line, {})
 
 
-def _record_facts(state: LedgerState, order: OrderRecord, line: Mapping[str, Any]) -> None:
-    filled = Decimal(line.get("filled_size", order.filled_size))
-    last_fill, first_fill = line.get("last_fill_at"), line.get("first_fill_at")
-    updated = replace(
-        order,
-        order_id=line.get("order_id", order.order_id),
-        filled_size=filled,
-        filled_value=Decimal(line.get("filled_value", order.filled_value)),
-        fees=Decimal(line.get("fees", order.fees)),
-        last_fill_at=_time(last_fill) if last_fill else order.last_fill_at,
-        first_fill_at=_time(first_fill) if first_fill else order.first_fill_at,
-        detail=line.get("detail", order.detail),
-        refusal=line.get("refusal", order.refusal),
-    )
-    base = _base(order.product_id)
+_AMOUNTS = ("filled_size", "filled_value", "fees")
+_TIMES = ("last_fill_at", "first_fill_at")
+_TEXTS = ("order_id", "detail", "refusal")
+
+
+def _record_facts(
+    state: LedgerState, order: OrderRecord, line: Mapping[str, Any], changes: dict[str, Any]
+) -> None:
+    changes |= {name: Decimal(line[name]) for name in _AMOUNTS if name in line}
+    changes |= {name: _time(line[name]) for name in _TIMES if line.get(name)}
+    changes |= {name: line[name] for name in _TEXTS if name in line}
+    updated = _with(order, **changes)
     gained = updated.signed_fill - order.signed_fill
     if gained:
+        base = _base(order.product_id)
         held = state.fills_since_confirmed.get(base, ZERO)
         state.fills_since_confirmed[base] = held + gained
     state.orders[order.client_id] = updated
@@ -309,7 +319,8 @@ def _covered(state: LedgerState, line: Mapping[str, Any]) -> None:
     since = state.bare_since.pop(line["product"], None)
     if since is not None:
         key = (_day(line["day"]), line["product"])
-        seconds = max((_time(line["at"]) - since).total_seconds(), 0.0)
+        until = _time(line.get("until", line["at"]))
+        seconds = max((until - since).total_seconds(), 0.0)
         state.bare_seconds[key] = state.bare_seconds.get(key, 0.0) + seconds
         usd_seconds = seconds * float(line.get("notional", 0))
         state.bare_usd_seconds[key] = state.bare_usd_seconds.get(key, 0.0) + usd_seconds

@@ -27,6 +27,8 @@ def set_aside(state: Path) -> None:
         If the space is not there; nothing was sent.
     """
     path = state / FILE_NAME
+    if _is_whole(path):
+        return
     try:
         with path.open("wb") as file:
             # Random bytes: a file system that compresses must not make them nothing.
@@ -40,6 +42,15 @@ def set_aside(state: Path) -> None:
             f"{state}: {RESERVE_BYTES >> 20} MB for the record of this run cannot be set aside: "
             f"{error}. Nothing was sent; free some space and run again."
         ) from error
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the space is set aside already, in real blocks."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return found.st_size == RESERVE_BYTES and found.st_blocks * 512 >= RESERVE_BYTES
 
 
 def give_up(state: Path) -> bool:

@@ -31,7 +31,9 @@ class BareTime:
             began = since if since is not None else self.now()
             self.ledger.append("bare", product=product_id, since=began.isoformat())
 
-    def end(self, product_id: str, notional: Decimal = ZERO) -> None:
+    def end(
+        self, product_id: str, notional: Decimal = ZERO, *, until: dt.datetime | None = None
+    ) -> None:
         """Stop that clock: a stop of the right size was read OPEN, or nothing is held."""
         if product_id in self.ledger.state.bare_since:
             self.ledger.append(
@@ -39,7 +41,14 @@ class BareTime:
                 product=product_id,
                 day=self.day.isoformat(),
                 notional=format(notional, "f"),
+                until=(until if until is not None else self.now()).isoformat(),
             )
+
+    def add(self, product_id: str, notional: Decimal, *, until: dt.datetime) -> None:
+        """Count a time that is over, and whose beginning nobody saw."""
+        if product_id not in self.ledger.state.bare_since:
+            self.begin(product_id, min(self.last_in_order(product_id), until))
+            self.end(product_id, notional, until=until)
 
     def last_in_order(self, product_id: str) -> dt.datetime:
         """
@@ -48,11 +57,7 @@ class BareTime:
         A run that ended well had looked after it was claimed.
         """
         state = self.ledger.state
-        seen = [
-            dt.datetime.fromisoformat(marks["claimed"]["at"])
-            for marks in state.marks.values()
-            if "effects_complete" in marks and "claimed" in marks
-        ]
+        seen = [state.in_order_at] if state.in_order_at is not None else []
         stops = state.stops_of_holding(product_id)
         seen.extend(stop.working_at for stop in stops if stop.working_at is not None)
         return max(seen, default=self.now())

@@ -277,14 +277,17 @@ class Cover:
         self.result.status, self.result.reason = "placed", f"market exit: {why}"
 
     def _exit_if_triggered(self) -> None:
-        """A stop that triggered and cannot fill protects nothing: look twice, then sell."""
+        """
+        A stop that triggered and does not fill protects nothing: look twice, then sell.
+
+        Below its limit it cannot fill; above it, it would have by the second look, and what the
+        market left of it is still to be sold.
+        """
         for stop in self.position.triggered_stops():
-            limit = Decimal(stop.body["limit_price"])
-            if self.position.last() >= limit:
-                continue
             self.desk.pause(_TRIGGER_PATIENCE_SECONDS)
             self.position.forget()
-            if self.position.last() >= limit:
+            again = self.desk.refresh(stop.client_id)
+            if again.stage is not OrderStage.TRIGGERED or again.filled_size != stop.filled_size:
                 continue
             if not self.position.accepts_sells():
                 self.result.notes.append("triggered and unfilled; the product takes no sells now")
@@ -293,4 +296,4 @@ class Cover:
             left = stop.base_size - ended.filled_size
             if ended.stage is OrderStage.DONE and left > 0:
                 free = self.position.await_release(left)
-                self._leave(min(left, free), "stop triggered and price is below its limit")
+                self._leave(min(left, free), "its stop triggered and does not fill")

@@ -20,7 +20,7 @@ from tf_lib.core.records import MarketOrder, Product, Side, StopOrder
 from tf_lib.edge.answers import CancelOutcome
 from tf_lib.edge.coinbase import Accepted, Answer, Coinbase, Fill, OrderState, Refused
 from tf_lib.edge.execution.bare_time import BareTime
-from tf_lib.edge.execution.evidence import add_up, difference, fill_facts
+from tf_lib.edge.execution.evidence import CLOCK_TOLERANCE, add_up, difference, fill_facts
 from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_state import OrderRecord
 from tf_lib.edge.run_store import RunLogs
@@ -268,6 +268,7 @@ class Desk:
                 self._note_fills(record, seen)
                 return self.ledger.state.orders[record.client_id]
         self._note_bought(record, seen, fills)
+        self._note_late_fill(record, seen, fills)
         done = self.ledger.move(
             record.client_id, OrderStage.DONE, detail=seen.status, **fill_facts(seen, fills)
         )
@@ -280,9 +281,16 @@ class Desk:
         """Units that are bought are bare from the first fill on, whoever finds out and when."""
         if record.key.side is not Side.BUY or seen.filled_size <= record.filled_size:
             return
-        if record.key.day == self.day:
-            known = min((fill.trade_time for fill in fills), default=record.intended_at)
-            self.bare_time.begin(record.product_id, known)
+        first = min((fill.trade_time for fill in fills), default=record.intended_at)
+        # Filled before it was written down: adopted, and what was bare since is not known.
+        if first >= record.intended_at - CLOCK_TOLERANCE:
+            self.bare_time.begin(record.product_id, first)
+
+    def _note_late_fill(self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill]) -> None:
+        """A stop that traded as a maker had triggered and rested below its limit for a while."""
+        if record.key.leg.is_stop and any(fill.liquidity == "MAKER" for fill in fills):
+            until = max(fill.trade_time for fill in fills)
+            self.bare_time.add(record.product_id, seen.filled_value, until=until)
 
     def _start_cooldown(self, record: OrderRecord) -> None:
         if not (record.key.leg.ends_in_cooldown and record.filled_size):

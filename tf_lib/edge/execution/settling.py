@@ -166,17 +166,18 @@ def fallback_protection(desk: Desk, product: Product) -> Protection:
     """
     Return a level for a holding that the day's plan says nothing of.
 
-    In this order: the remembered level, the highest own stop of this holding, the level of the
-    latest plan, 10 % below the last trade. Intact stops are not moved by it.
+    In this order: the remembered level or the highest own stop of this holding, whichever is
+    higher; the level of the latest plan; 10 % below the last trade. Intact stops are not moved.
     """
     state, name = desk.ledger.state, product.product_id
     plan = state.plans.get(max(state.plans), {}) if state.plans else {}
     planned: Mapping[str, str | float] | None = plan.get("levels", {}).get(name)
     atr = float(planned["atr"]) if planned is not None and planned["atr"] is not None else None
-    if name in state.levels:
-        return Protection(state.levels[name], atr, may_move=False, source="ledger")
     stops = [Decimal(order.body["stop_price"]) for order in state.stops_of_holding(name)]
+    if name in state.levels and state.levels[name] >= max(stops, default=ZERO):
+        return Protection(state.levels[name], atr, may_move=False, source="ledger")
     if stops:
+        # A run that died had raised some of it already: the rest is not left below.
         return Protection(max(stops), atr, may_move=False, source="own stops")
     if planned is not None:
         level = Decimal(planned["target_level"])

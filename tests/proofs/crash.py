@@ -1,0 +1,357 @@
+"""
+Tier 1: killed at every point of a busy day, and found again.
+
+Points are read off an undisturbed run: every call, every line of the ledger, every rename. A case
+is a point, a moment of it, what the world does meanwhile, and who comes to find it. The exchange
+stays up; only the process that trades dies.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.oracle.exchange_state import Rules, rules_of
+from tests.proofs.oracle import Evidence, judge, worst_bare_seconds
+from tests.proofs.stage import KILLED, Ended, Stage
+
+RECOVERIES = ("rerun", "guard", "next_day")
+WORLDS = ("still", "lag", "between", "below", "partial")
+LAGS = {
+    "hold_release_seconds": 8,
+    "cancel_ack_seconds": 6,
+    "order_visible_seconds": 4,
+    "fill_visible_seconds": 5,
+}
+NO_LAGS = dict.fromkeys(LAGS, 0)
+GUARD_AFTER_SECONDS = 840.0
+BOUND_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing that the undisturbed run did."""
+
+    number: int
+    what: str
+    is_changing: bool
+
+    @property
+    def moments(self) -> tuple[str, ...]:
+        """What differs for who comes later; before a point is after the one before."""
+        if self.what.startswith("ledger"):
+            return ("torn", "after")
+        if self.is_changing:
+            return ("late", "after")
+        return ("after",)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kill and what follows."""
+
+    scene: str
+    point: Point
+    moment: str
+    world: str
+    recovery: str
+    power: bool = False
+    second: int = 0
+
+    def __str__(self) -> str:
+        power = " (power)" if self.power else ""
+        second = f", killed again at {self.second}" if self.second else ""
+        return (
+            f"{self.scene}: {self.moment} {self.point.number} {self.point.what}{power}, "
+            f"{self.world}, {self.recovery}{second}"
+        )
+
+
+@dataclass
+class Outcome:
+    """What the oracle says of one case."""
+
+    case: Case
+    findings: list[str]
+    worst_bare: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A busy day, ready to be done again and again."""
+
+    name: str
+    day: dt.date
+    eve: Path
+    points: dict[str, list[Point]]
+
+
+def prepare(stage: Stage, name: str, first: dt.date, day: dt.date) -> Scene:
+    """Do the days before, keep their evening, and enumerate the points of the busy day."""
+    one = first
+    while one < day:
+        ended = stage.do_day(one)
+        assert ended.code == 0, ended.said
+        one += dt.timedelta(days=1)
+    stage.go_to(day)
+    eve = stage.keep(f"eve-{name}")
+    points = {}
+    for world in ("still", "lag"):
+        stage.put_back(eve)
+        if world == "lag":
+            stage.exchange.set_delays(**LAGS)
+        points[world] = trace(stage)
+    return Scene(name, day, eve, points)
+
+
+def trace(stage: Stage, **order: Any) -> list[Point]:
+    """Return the points of an undisturbed run."""
+    listing = stage.folder / "points.jsonl"
+    listing.unlink(missing_ok=True)
+    ended = stage.run(trace=str(listing), **order)
+    assert ended.code == 0, ended.said
+    rows = [json.loads(line) for line in listing.read_text(encoding="utf-8").splitlines()]
+    return [Point(*row) for row in rows]
+
+
+def every_case(scene: Scene) -> Iterator[Case]:
+    """Yield all cases of a scene: points, moments, worlds and recoveries crossed."""
+    for world in WORLDS:
+        for point in scene.points["lag" if world == "lag" else "still"]:
+            for moment in point.moments:
+                for recovery in RECOVERIES:
+                    yield Case(scene.name, point, moment, world, recovery)
+    for point in scene.points["still"]:
+        for moment in point.moments:
+            if moment != "late":
+                for recovery in RECOVERIES:
+                    yield Case(scene.name, point, moment, "still", recovery, power=True)
+
+
+def sampled(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
+    """Return a seeded part in which every kind of point and world has its share."""
+    chance = random.Random(seed)
+    groups: dict[tuple[str, ...], list[Case]] = {}
+    for case in cases:
+        kind = case.point.what.split()[0]
+        groups.setdefault((kind, case.moment, case.world, str(case.power)), []).append(case)
+    order = [chance.sample(group, len(group)) for _, group in sorted(groups.items())]
+    found: list[Case] = []
+    while len(found) < count and any(order):
+        for group in order:
+            if group and len(found) < count:
+                found.append(group.pop())
+    return found
+
+
+# -- one case --------------------------------------------------------------------------------
+
+
+@dataclass
+class Play:
+    """One case on a stage."""
+
+    stage: Stage
+    scene: Scene
+    case: Case
+    planted: str = ""
+    durable: bytes = b""
+    triggered: dict[str, dt.datetime] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def go(self) -> Outcome:
+        stage, case = self.stage, self.case
+        stage.put_back(self.scene.eve)
+        if case.world == "lag":
+            stage.exchange.set_delays(**LAGS)
+        kill = {"number": case.point.number, "moment": case.moment, "power": case.power}
+        ended = self._call("run", kill=kill)
+        if ended.code != KILLED:
+            return Outcome(case, [f"harness: not killed, exit {ended.code}: {ended.said[-300:]}"])
+        self.durable = stage.ledger.read_bytes() if stage.ledger.exists() else b""
+        findings = self._meanwhile()
+        findings += self._recover()
+        findings += self._settle()
+        evidence = evidence_of(stage, durable=self.durable, triggered=self.triggered)
+        findings += judge(evidence)
+        findings += self._quiet()
+        return Outcome(case, findings, worst_bare_seconds(evidence))
+
+    def _call(self, name: str, **order: Any) -> Ended:
+        order = {"planted": self.planted} | order
+        ended = self.stage.run(**order) if name == "run" else self.stage.guard(**order)
+        self.said.append(f"{name}: exit {ended.code}\n{ended.said}")
+        return ended
+
+    def _meanwhile(self) -> list[str]:
+        """Let the world go on: a late request, a price that moves."""
+        stage, case = self.stage, self.case
+        if case.moment == "late":
+            self._deliver_late()
+        if case.world in ("between", "below", "partial"):
+            self._move_price()
+        stage.wait(20)
+        return []
+
+    def _deliver_late(self) -> None:
+        """Let the request that was cut off arrive while somebody is looking for it."""
+        stage, chance = self.stage, random.Random(str(self.case))
+        request = json.loads(stage.late.read_text())
+        engine, respond = stage.exchange.engine, stage.exchange.engine.respond
+        deadline = stage.exchange.now() + dt.timedelta(seconds=110)
+        left = [chance.choice((0, 1, 3, 8, 20, 60))]
+
+        def responded(*arguments: Any) -> Any:
+            is_due = left[0] <= 0 or stage.exchange.now() >= deadline
+            left[0] -= 1
+            if is_due:
+                engine.respond = respond  # type: ignore[method-assign]
+                if stage.exchange.now() <= deadline + dt.timedelta(seconds=10):
+                    respond(request["method"], request["path"], None, request["body"])
+            return respond(*arguments)
+
+        engine.respond = responded  # type: ignore[method-assign]
+
+    def _move_price(self) -> None:
+        """Move the price of one held product to where its stop is, or was."""
+        stage, case = self.stage, self.case
+        exchange = stage.held()
+        stops = {
+            o.product: o
+            for o in sorted(exchange.orders, key=lambda one: one.created)
+            if o.is_own and o.leg == "sc" and o.stop and exchange.held(o.product)
+        }
+        if not stops:
+            return
+        product = random.Random(str(case)).choice(sorted(stops))
+        stop = stops[product]
+        assert stop.stop is not None
+        assert stop.limit is not None
+        price = (
+            (stop.stop + stop.limit) / 2 if case.world != "below" else stop.limit * Decimal("0.95")
+        )
+        tick = Decimal(self._rules_of(product)["price_increment"])
+        price = (price / tick).to_integral_value() * tick
+        if case.world == "partial":
+            stage.exchange.thin_out({product: "0.4"})
+        at = stage.exchange.now() + dt.timedelta(seconds=10)
+        stage.exchange.plant_jump(product, at, price, hold_until=at + dt.timedelta(minutes=40))
+        self._jump = at
+        self._moved = product
+
+    _jump: dt.datetime | None = None
+    _moved: str = ""
+    _guard_sent: int = 0
+
+    def _rules_of(self, product: str) -> dict[str, Any]:
+        _, found = self.stage.exchange.engine.handle(
+            "GET", f"/api/v3/brokerage/market/products/{product}"
+        )
+        return dict(found)
+
+    def _recover(self) -> list[str]:
+        stage, case = self.stage, self.case
+        if case.second:
+            again = self._call("run", kill={"number": case.second, "moment": "after"})
+            if again.code == KILLED:
+                self.durable = stage.ledger.read_bytes()
+                stage.wait(20)
+        if case.recovery == "rerun":
+            return self._must_end(self._call("run"))
+        if case.recovery == "guard":
+            stage.wait(GUARD_AFTER_SECONDS)
+            return self._must_end(self._call("guard"))
+        stage.go_to(self.scene.day + dt.timedelta(days=1))
+        return self._must_end(self._call("run"))
+
+    def _must_end(self, ended: Ended) -> list[str]:
+        if ended.code < 0 or ended.code in (2, 4, 5, 98, 99):
+            return [f"recovery: exit {ended.code}: {ended.said[-600:]}"]
+        return []
+
+    def _settle(self) -> list[str]:
+        """Let lags drain; where the recovery met one, a guard looks once more."""
+        stage = self.stage
+        stage.exchange.set_delays(**NO_LAGS)
+        stage.wait(200)
+        sent = stage.count_changes()
+        ended = self._call("guard")
+        self._guard_sent = stage.count_changes() - sent
+        findings = self._must_end(ended)
+        if ended.code == 3:
+            findings.append(f"bare: the guard says so: {ended.said[-400:]}")
+        stage.wait(1)
+        self._note_triggers()
+        return findings
+
+    def _note_triggers(self) -> None:
+        if self._jump is None:
+            return
+        for order in self.stage.held().orders:
+            if order.product == self._moved and order.is_triggered and order.created < self._jump:
+                self.triggered[order.client_id] = self._jump
+
+    def _quiet(self) -> list[str]:
+        """One more guard sends nothing; the last one was it when it sent nothing."""
+        if not self._guard_sent:
+            return []
+        sent = self.stage.count_changes()
+        ended = self._call("guard")
+        more = self.stage.count_changes() - sent
+        if more:
+            return [f"not_quiet: one more guard sent {more} requests: {ended.said[-300:]}"]
+        return []
+
+
+def evidence_of(stage: Stage, **more: Any) -> Evidence:
+    """Collect what the oracle judges."""
+    exchange = stage.held()
+    _, listed = stage.exchange.engine.handle("GET", "/api/v3/brokerage/products", {})
+    rules: dict[str, Rules] = {p["product_id"]: rules_of(p) for p in listed["products"]}
+    last = {p["product_id"]: Decimal(p["price"] or "0") for p in listed["products"]}
+    return Evidence(
+        exchange=exchange,
+        ledger=stage.ledger.read_bytes() if stage.ledger.exists() else b"",
+        rules=rules,
+        last=last,
+        cash=stage.cash,
+        profile=stage.profile,
+        rows=list(stop_rows(stage.profile)),
+        **more,
+    )
+
+
+def stop_rows(profile: Path) -> Iterator[dict[str, Any]]:
+    """Yield every result of stop_updates that any process of the profile wrote."""
+    for path in profile.rglob("stop_updates.jsonl"):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if row.get("action") == "result":
+                yield row
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the figures of a matrix."""
+    bad = [outcome for outcome in outcomes if outcome.findings]
+    names = Counter(finding.split(":")[0] for outcome in bad for finding in outcome.findings)
+    return {
+        "cases": len(outcomes),
+        "failed": len(bad),
+        "findings": dict(names),
+        "worst_bare_seconds": max((o.worst_bare for o in outcomes), default=0.0),
+        "by_world": dict(Counter(o.case.world for o in outcomes)),
+        "by_recovery": dict(Counter(o.case.recovery for o in outcomes)),
+        "by_moment": dict(Counter(o.case.moment for o in outcomes)),
+        "power": sum(o.case.power for o in outcomes),
+        "second_kills": sum(bool(o.case.second) for o in outcomes),
+    }

@@ -1,0 +1,92 @@
+"""
+A process that has imported everything and forks a child for each command; the child may be killed.
+
+One JSON line per command on stdin, one per answer on stdout. The exchange is not in here: it lives
+on in the process that judges.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+
+def prepare() -> None:
+    """Import what every command needs, and let no read wait in real time."""
+    import tf_lib.drivers.cli
+    import tf_lib.drivers.day
+    import tf_lib.drivers.guard
+    import tf_lib.drivers.open_day
+    import tf_lib.drivers.protect
+    import tf_lib.drivers.run
+    import tf_lib.edge.coinbase
+    from tf_lib.edge.wire import RetryRule
+
+    tf_lib.edge.coinbase.RetryRule = (  # type: ignore[assignment, misc]
+        lambda: RetryRule(sleep=lambda seconds: None)
+    )
+
+
+def call(arguments: list[str]) -> tuple[int, str]:
+    """Call ``tf`` in this process."""
+    from tf_lib.drivers.cli import app, run_command
+
+    heard = io.StringIO()
+    with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard):
+        try:
+            code = run_command(lambda **options: app(list(arguments), **options))
+        except Exception:
+            traceback.print_exc(file=heard)
+            code = 98
+    return code, heard.getvalue()
+
+
+def child(order: dict[str, Any]) -> int:
+    """Do one command under its hooks; the exit code is the command's."""
+    from tests.proofs.hooks import Hooks, Kill
+    from tests.proofs.planted import plant
+
+    if order.get("planted"):
+        plant(order["planted"])
+    trace = order.get("trace")
+    Hooks(
+        Kill(**order.get("kill", {})),
+        root=Path(order["root"]),
+        trace=Path(trace) if trace else None,
+        late=Path(order["late"]),
+    ).install()
+    code, said = call(order["arguments"])
+    with open(order["said"], "w", encoding="utf-8") as file:
+        file.write(said)
+    return code
+
+
+def serve() -> None:
+    """Answer commands until stdin ends."""
+    prepare()
+    warm = sys.stdin.readline()
+    if json.loads(warm).get("arguments"):
+        call(json.loads(warm)["arguments"])
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            code = 99
+            try:
+                code = child(order)
+            except BaseException:
+                Path(order["said"]).write_text(traceback.format_exc(), encoding="utf-8")
+            os._exit(code)
+        _, status = os.waitpid(pid, 0)
+        print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+if __name__ == "__main__":
+    serve()

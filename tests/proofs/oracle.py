@@ -1,0 +1,367 @@
+"""
+The oracle: what an exchange and a ledger must look like when nothing went wrong.
+
+It imports nothing of ``tf_lib``. Judged is the exchange's own SQLite file, after its lags have
+drained, and the ledger's lines as text; each finding begins with the name of what was violated.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.oracle.exchange_state import ExchangeState, Order, Rules
+
+ZERO = Decimal(0)
+COOLDOWN_DAYS = 7
+ENTRY_LEGS, STOP_LEGS, SALE_LEGS = ("en", "pi"), ("sc", "sa"), ("tr", "ex")
+LIVE_STAGES = {"INTENDED", "UNKNOWN", "ACKED", "WORKING", "CANCEL_SENT", "TRIGGERED"}
+EXCUSES = ("clamped", "old level", "5 ticks", "1 %", "2 %")
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """
+    Everything a case left behind.
+
+    Attributes
+    ----------
+    exchange : ExchangeState
+    ledger : bytes
+        As it is on disk.
+    durable : bytes
+        As it was on disk when the process died.
+    rules, last : mapping of product
+        Steps and minimums, and the price of the last trade.
+    cash : Decimal
+        What the portfolio began with.
+    rows : sequence of mapping
+        Results of ``stop_updates`` of all runs, guards and protects.
+    profile : Path
+        Folder of the profile.
+    triggered : mapping of client id to datetime
+        When a stop triggered, where it did not fill at once.
+    moved : mapping of currency to Decimal
+        What was put in or taken out by others.
+    ledger_is_whole : bool
+        False where a test took the ledger away.
+    """
+
+    exchange: ExchangeState
+    ledger: bytes
+    rules: Mapping[str, Rules]
+    last: Mapping[str, Decimal]
+    cash: Decimal
+    profile: Path
+    durable: bytes = b""
+    rows: Sequence[Line] = ()
+    triggered: Mapping[str, dt.datetime] = field(default_factory=dict)
+    moved: Mapping[str, Decimal] = field(default_factory=dict)
+    ledger_is_whole: bool = True
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Every whole line; a torn end that nobody has written after is none."""
+        return [json.loads(piece) for piece in self.ledger.split(b"\n")[:-1]]
+
+
+def judge(evidence: Evidence) -> list[str]:
+    """Return everything that is wrong, most serious first; nothing when all is well."""
+    return [
+        *_bare(evidence),
+        *_doubled(evidence),
+        *_stray(evidence),
+        *_overfilled(evidence),
+        *_cooldown(evidence),
+        *_lowered(evidence),
+        *_lost_lines(evidence),
+        *_disagrees(evidence),
+        *_done_marks(evidence),
+        *_bare_time(evidence),
+        *_money(evidence),
+    ]
+
+
+# -- positions -------------------------------------------------------------------------------
+
+
+def _is_dust(size: Decimal, rules: Rules, price: Decimal) -> bool:
+    floored = rules.floored(size)
+    return floored < rules.base_min_size or floored <= 0 or floored * price < rules.quote_min_size
+
+
+def _price(evidence: Evidence, product: str) -> Decimal:
+    limits = [s.limit for s in evidence.exchange.stops(product) if s.limit is not None]
+    return min(limits) if limits else evidence.last.get(product, ZERO) * Decimal("0.85")
+
+
+def _bare(evidence: Evidence) -> Iterator[str]:
+    exchange = evidence.exchange
+    for product in exchange.held_products:
+        total, rules = exchange.held(product), evidence.rules[product]
+        covered = sum((stop.remaining for stop in exchange.stops(product)), ZERO)
+        bare = rules.floored(total) - covered
+        if not _is_dust(bare, rules, _price(evidence, product)):
+            yield f"bare: {product}: {bare} of {total} rests under no stop"
+
+
+def _doubled(evidence: Evidence) -> Iterator[str]:
+    exchange = evidence.exchange
+    for product in {order.product for order in exchange.live}:
+        stops = exchange.stops(product)
+        covered = sum((stop.remaining for stop in stops), ZERO)
+        if covered > exchange.held(product):
+            yield f"doubled: {product}: stops over {covered} for {exchange.held(product)}"
+        legs = sorted(stop.leg for stop in stops)
+        if len(legs) != len(set(legs)):
+            yield f"doubled: {product}: live stops {legs}"
+
+
+def _stray(evidence: Evidence) -> Iterator[str]:
+    intents = {x["client_id"]: x for x in evidence.lines if x["kind"] == "intent"}
+    for order in evidence.exchange.orders:
+        if not order.is_own:
+            continue
+        if order.is_live and not (order.leg in STOP_LEGS and order.protects):
+            yield f"stray: {order.product}: {order.client_id} is live and protects nothing"
+        intent = intents.get(order.client_id)
+        if intent is None:
+            yield f"stray: {order.product}: {order.client_id} was never intended"
+        elif evidence.ledger_is_whole and not intent.get("adopted"):
+            if dt.datetime.fromisoformat(intent["at"]) > order.created + dt.timedelta(seconds=1):
+                yield f"stray: {order.product}: {order.client_id} was intended after it was made"
+
+
+# -- effects ---------------------------------------------------------------------------------
+
+
+def _group(leg: str) -> str:
+    return "en" if leg in ENTRY_LEGS else leg
+
+
+def _overfilled(evidence: Evidence) -> Iterator[str]:
+    planned: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    for line in evidence.lines:
+        if line["kind"] == "plan":
+            for row in line["orders"]:
+                planned[line["day"], row["product_id"], row["leg"]] += Decimal(row["base_size"])
+    filled: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    for order in evidence.exchange.orders:
+        if order.is_own and order.filled and order.leg in (*ENTRY_LEGS, *SALE_LEGS):
+            filled[str(order.day), order.product, _group(order.leg)] += order.filled
+    for key, size in sorted(filled.items()):
+        if size > planned.get(key, ZERO):
+            yield f"overfilled: {key}: {size} traded, {planned.get(key, ZERO)} planned"
+
+
+def _cooldown(evidence: Evidence) -> Iterator[str]:
+    legs = {order.order_id: order for order in evidence.exchange.orders}
+    intended = {
+        line["client_id"]: dt.datetime.fromisoformat(line["at"])
+        for line in evidence.lines
+        if line["kind"] == "intent"
+    }
+    taken: dict[str, list[dt.datetime]] = defaultdict(list)
+    for fill in evidence.exchange.fills:
+        order = legs[fill.order_id]
+        if order.is_own and order.leg in (*STOP_LEGS, "em"):
+            taken[fill.product].append(fill.at)
+    for order in evidence.exchange.orders:
+        if not (order.is_own and order.leg in ENTRY_LEGS and order.filled):
+            continue
+        sent = intended.get(order.client_id, order.created)
+        for at in taken[order.product]:
+            # A request on its way cannot know; it is never sent again.
+            if at <= sent and (order.day - at.date()).days < COOLDOWN_DAYS:
+                yield f"cooldown: {order.client_id} bought after a stop filled on {at.date()}"
+
+
+def _lowered(evidence: Evidence) -> Iterator[str]:
+    """A live stop below an earlier one of the same holding needs a reason in the record."""
+    exchange = evidence.exchange
+    excused = {
+        (row["product"], row.get("resting_level"))
+        for row in evidence.rows
+        if any(word in str(row.get("reason")) for word in EXCUSES)
+    }
+    for product in exchange.held_products:
+        began = _holding_began(evidence, product)
+        earlier = [
+            order
+            for order in exchange.orders
+            if order.product == product and order.is_own and order.leg in STOP_LEGS
+            if order.stop is not None and order.created >= began
+        ]
+        for stop in exchange.stops(product):
+            before = [o.stop for o in earlier if o.stop is not None and o.created < stop.created]
+            highest = max(before, default=ZERO)
+            if stop.stop is None or stop.stop >= highest:
+                continue
+            if (product, format(stop.stop, "f")) not in excused:
+                yield f"lowered: {product}: rests at {stop.stop}, once was at {highest}"
+
+
+def _holding_began(evidence: Evidence, product: str) -> dt.datetime:
+    rules = evidence.rules[product]
+    total = evidence.moved.get(product.split("-")[0], ZERO)
+    began = dt.datetime.min.replace(tzinfo=dt.UTC)
+    for fill in sorted(evidence.exchange.fills, key=lambda one: one.at):
+        if fill.product != product:
+            continue
+        was_dust = _is_dust(total, rules, fill.price)
+        total += fill.size if fill.side == "BUY" else -fill.size
+        if was_dust and not _is_dust(total, rules, fill.price):
+            began = fill.at
+    return began
+
+
+# -- the record ------------------------------------------------------------------------------
+
+
+def _lost_lines(evidence: Evidence) -> Iterator[str]:
+    """What was durable when the process died stands at the ledger's beginning, byte for byte."""
+    whole = evidence.durable[: evidence.durable.rfind(b"\n") + 1]
+    if not evidence.ledger.startswith(whole):
+        yield "lost_line: the ledger does not begin with what was durable"
+    for number, piece in enumerate(evidence.ledger.split(b"\n")[:-1], start=1):
+        try:
+            json.loads(piece)
+        except ValueError:
+            yield f"lost_line: line {number} is not whole: {piece[:60]!r}"
+
+
+def _disagrees(evidence: Evidence) -> Iterator[str]:
+    stages: dict[str, str] = {}
+    filled: dict[str, Decimal] = {}
+    for line in evidence.lines:
+        if line["kind"] == "intent":
+            stages.setdefault(line["client_id"], "INTENDED")
+        elif line["kind"] in ("move", "facts"):
+            stages[line["client_id"]] = line.get("to", stages[line["client_id"]])
+            if "filled_size" in line:
+                filled[line["client_id"]] = Decimal(line["filled_size"])
+    at_exchange = {order.client_id: order for order in evidence.exchange.orders if order.is_own}
+    for identity, order in at_exchange.items():
+        stage = stages.get(identity, "")
+        if order.is_live != (stage in LIVE_STAGES) and stage not in ("MISMATCH", "ABSENT"):
+            yield f"disagrees: {identity} is {order.status}, the ledger says {stage or 'nothing'}"
+        if filled.get(identity, ZERO) != order.filled:
+            yield f"disagrees: {identity} filled {order.filled}, ledger {filled.get(identity)}"
+    for identity, stage in stages.items():
+        if stage in LIVE_STAGES and identity not in at_exchange:
+            yield f"disagrees: {identity} is {stage} and not at the exchange"
+
+
+def _done_marks(evidence: Evidence) -> Iterator[str]:
+    seen: dict[str, list[str]] = defaultdict(list)
+    for line in evidence.lines:
+        if line["kind"] == "mark":
+            if line["mark"] == "claimed" and line.get("forced"):
+                seen[line["day"]] = []
+            seen[line["day"]].append(line["mark"])
+    for day, marks in seen.items():
+        if "done" in marks and "effects_complete" not in marks[: marks.index("done")]:
+            yield f"done_mark: {day} is done without its effects"
+        if "done" in marks and not (evidence.profile / day / "done.json").exists():
+            yield f"done_mark: {day} is marked done and has no done.json"
+    for path in evidence.profile.glob("*-*-*/done.json"):
+        if "effects_complete" not in seen.get(path.parent.name, []):
+            yield f"done_mark: {path.parent.name} has a done.json without its effects"
+
+
+# -- bare time -------------------------------------------------------------------------------
+
+
+def true_bare_seconds(evidence: Evidence, product: str) -> float:
+    """Return for how long more than dust was under no stop, from orders and fills alone."""
+    exchange, rules = evidence.exchange, evidence.rules[product]
+    stops = [o for o in exchange.orders if o.product == product and o.is_own and o.stop]
+    fills = sorted((f for f in exchange.fills if f.product == product), key=lambda f: f.at)
+    moments = sorted({exchange.now, *_moments(evidence, stops, [f.at for f in fills])})
+    seconds = 0.0
+    for begin, end in zip(moments, moments[1:], strict=False):
+        done = [f for f in fills if f.at <= begin]
+        total = sum((f.size if f.side == "BUY" else -f.size for f in done), ZERO)
+        total += evidence.moved.get(product.split("-")[0], ZERO)
+        covered = ZERO
+        for stop in stops:
+            if stop.created <= begin < _end(evidence, stop):
+                sold = sum((f.size for f in done if f.order_id == stop.order_id), ZERO)
+                covered += stop.size - sold
+        price = min((s.limit for s in stops if s.limit), default=ZERO)
+        if not _is_dust(rules.floored(total) - covered, rules, price):
+            seconds += (end - begin).total_seconds()
+    return seconds
+
+
+def _moments(
+    evidence: Evidence, stops: Sequence[Order], fills: Iterable[dt.datetime]
+) -> Iterator[dt.datetime]:
+    yield from fills
+    for stop in stops:
+        yield stop.created
+        yield min(_end(evidence, stop), evidence.exchange.now)
+
+
+def _end(evidence: Evidence, stop: Order) -> dt.datetime:
+    triggered = evidence.triggered.get(stop.client_id)
+    if triggered is not None:
+        return triggered
+    if not stop.is_live:
+        return stop.last_update
+    return evidence.exchange.now + dt.timedelta(days=1)
+
+
+def reported_bare_seconds(evidence: Evidence, product: str) -> float:
+    """Return what the ledger says of it; a clock that still runs counts until now."""
+    since: dt.datetime | None = None
+    seconds = 0.0
+    for line in evidence.lines:
+        if line.get("product") != product:
+            continue
+        if line["kind"] == "bare" and since is None:
+            since = dt.datetime.fromisoformat(line["since"])
+        elif line["kind"] == "covered" and since is not None:
+            until = dt.datetime.fromisoformat(line.get("until", line["at"]))
+            seconds += max((until - since).total_seconds(), 0.0)
+            since = None
+    if since is not None:
+        seconds += (evidence.exchange.now - since).total_seconds()
+    return seconds
+
+
+def _bare_time(evidence: Evidence) -> Iterator[str]:
+    if not evidence.ledger_is_whole:
+        return
+    products = {order.product for order in evidence.exchange.orders if order.is_own}
+    for product in sorted(products):
+        true = true_bare_seconds(evidence, product)
+        reported = reported_bare_seconds(evidence, product)
+        if true > reported + 0.001:
+            yield f"bare_time: {product}: {true:.3f} s in truth, {reported:.3f} s reported"
+
+
+def worst_bare_seconds(evidence: Evidence) -> float:
+    products = {order.product for order in evidence.exchange.orders if order.is_own}
+    return max((true_bare_seconds(evidence, product) for product in products), default=0.0)
+
+
+# -- money -----------------------------------------------------------------------------------
+
+
+def _money(evidence: Evidence) -> Iterator[str]:
+    exchange = evidence.exchange
+    cash = exchange.cash_by_fills(evidence.cash + evidence.moved.get("USD", ZERO))
+    if exchange.cash != cash or exchange.cash < 0:
+        yield f"money: cash is {exchange.cash}, fills and fees leave {cash}"
+    for product in {order.product for order in exchange.orders}:
+        units = exchange.held_by_fills(product) + evidence.moved.get(product.split("-")[0], ZERO)
+        if exchange.held(product) != units:
+            yield f"money: {product}: {exchange.held(product)} held, fills leave {units}"

@@ -1,0 +1,265 @@
+"""
+The stage: one exchange behind a fixed TLS address, and one profile that trades on it.
+
+The exchange lives in this process, the profile's commands in children of a fork server. State of
+both is copied and put back, so that every case starts from the same moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.oracle.exchange_state import ExchangeState, read_exchange
+from tests.proofs.markets import PRODUCTS
+from tf_lib.edge.candle_folder import read_candle_folder
+from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+from tf_lib.simulator.bars import DayBars
+
+PROJECT = Path(__file__).resolve().parents[2]
+KILLED = -9
+UNIVERSE = {
+    "tickers": list(PRODUCTS),
+    "sleeves": {
+        "Core": {"weight": 0.6, "tickers": ["BTC-USD", "ETH-USD"]},
+        "Alt": {"weight": 0.4, "tickers": ["ADA-USD", "XTZ-USD"]},
+    },
+}
+
+
+def scratch_folder() -> Path:
+    """Return a new folder, in memory where there is one."""
+    memory = Path("/dev/shm")
+    parent = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="tf-proofs-", dir=parent))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    said: str
+
+
+class Stage:
+    """
+    Exchange, profile and fork server of one worker.
+
+    Parameters
+    ----------
+    folder : Path
+        Of this stage alone; removed by `close`.
+    candles : Path
+        Candle folder.
+    start : date
+        Day at whose 00:01 UTC the exchange begins.
+    sections : mapping
+        Parameters beyond the defaults.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        candles: Path,
+        start: dt.date,
+        *,
+        universe: Mapping[str, Any] = UNIVERSE,
+        cash: str = "15000",
+        faults: Mapping[str, Any] | None = None,
+        **sections: Any,
+    ) -> None:
+        self.folder = folder
+        self.cash = Decimal(cash)
+        self.runs = folder / "runs"
+        self.said = folder / "said.txt"
+        self.late = folder / "late.json"
+        self._world = folder / "exchange"
+        self._world.mkdir(parents=True)
+        tickers = list(universe["tickers"])
+        frames = read_candle_folder(candles, tickers)
+        self.settings = SimulatorSettings(
+            candles={name: DayBars.from_frame(name, frame) for name, frame in frames.items()},
+            starting_cash=self.cash,
+            state_file=self._world / "exchange.sqlite",
+            as_of=start,
+            faults=faults,
+        )
+        self.exchange = SimulatedExchange(self.settings)
+        self.endpoint = self.exchange.start()
+        self._server = self.exchange._server
+        self._first = self.exchange
+        self.config = self._write_config(universe, sections)
+        self._forks = subprocess.Popen(
+            [sys.executable, "-m", "tests.proofs.fork_server"],
+            cwd=PROJECT,
+            env=os.environ | {"TF_LOCK_DIR": str(folder / "locks"), "HOME": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        options = ["--config", str(self.config), "--runs", str(folder / "warm")]
+        self._tell(
+            {"arguments": ["run", *options, "--no-notebook", "--gate-minutes", "59", "--dry-run"]}
+        )
+        shutil.rmtree(folder / "warm", ignore_errors=True)
+
+    def _write_config(self, universe: Mapping[str, Any], sections: Mapping[str, Any]) -> Path:
+        exchange = {
+            "kind": "simulated",
+            "base_url": f"https://{self.endpoint.base_url}",
+            "ca_file": str(self.endpoint.ca_file),
+            "key_file": str(self.endpoint.key_file),
+            "clock": "exchange",
+        }
+        content = {
+            "extends": str(PROJECT / "parameters" / "demo.yaml"),
+            "notifications": {"email": False},
+            "universe": dict(universe),
+            "exchange": exchange,
+            **sections,
+        }
+        path = self.folder / "proof.yaml"
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        return path
+
+    # -- commands ------------------------------------------------------------------------
+
+    def _tell(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._forks.stdin is not None
+        assert self._forks.stdout is not None
+        self._forks.stdin.write(json.dumps(order) + "\n")
+        self._forks.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._forks.stdout.readline())
+        return answer
+
+    def call(self, name: str, *arguments: str, **order: Any) -> Ended:
+        """Call a command of the profile in a child; a negative code is the signal it died of."""
+        self.said.unlink(missing_ok=True)
+        options = ["--config", str(self.config), "--runs", str(self.runs)]
+        told = {
+            "arguments": [name, *options, *arguments],
+            "root": str(self.profile),
+            "said": str(self.said),
+            "late": str(self.late),
+        }
+        code = self._tell(told | order)["code"]
+        said = self.said.read_text(encoding="utf-8") if self.said.exists() else ""
+        return Ended(code, said)
+
+    def run(self, *arguments: str, **order: Any) -> Ended:
+        """Do the day that the exchange has."""
+        return self.call("run", "--no-notebook", "--gate-minutes", "59", *arguments, **order)
+
+    def guard(self, **order: Any) -> Ended:
+        return self.call("guard", **order)
+
+    # -- time ----------------------------------------------------------------------------
+
+    def go_to(self, day: dt.date, at: dt.time = dt.time(0, 1)) -> None:
+        """Let time pass up to a moment of a day."""
+        moment = dt.datetime.combine(day, at, dt.UTC)
+        if moment > self.exchange.now():
+            self.exchange.advance_to(moment)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.exchange.advance_to(self.exchange.now() + dt.timedelta(seconds=seconds))
+
+    def do_day(self, day: dt.date, *arguments: str, **order: Any) -> Ended:
+        self.go_to(day)
+        return self.run(*arguments, **order)
+
+    # -- looking -------------------------------------------------------------------------
+
+    @property
+    def profile(self) -> Path:
+        return self.runs / "proof"
+
+    @property
+    def state(self) -> Path:
+        return self.profile / "state"
+
+    @property
+    def ledger(self) -> Path:
+        return self.state / "ledger.jsonl"
+
+    def held(self) -> ExchangeState:
+        """Return what the exchange holds, from its own file."""
+        self.exchange.engine.save()
+        return read_exchange(self._world / "exchange.sqlite")
+
+    def count_changes(self) -> int:
+        """Return how many changing requests the exchange has heard since it was put here."""
+        return sum(1 for line in self.exchange.request_log if line["changing"])
+
+    # -- keeping and putting back --------------------------------------------------------
+
+    def keep(self, name: str) -> Path:
+        """Copy the whole state under a name."""
+        kept = self.folder / "kept" / name
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        self._close_exchange()
+        shutil.copyfile(self._world / "exchange.sqlite", kept / "exchange.sqlite")
+        if self.runs.exists():
+            shutil.copytree(self.runs, kept / "runs", symlinks=True)
+        self._open_exchange()
+        return kept
+
+    def put_back(self, kept: Path) -> None:
+        """Begin again from a kept state."""
+        self._close_exchange()
+        for path in self._world.glob("exchange.sqlite*"):
+            path.unlink()
+        shutil.copyfile(kept / "exchange.sqlite", self._world / "exchange.sqlite")
+        shutil.rmtree(self.runs, ignore_errors=True)
+        if (kept / "runs").exists():
+            shutil.copytree(kept / "runs", self.runs, symlinks=True)
+        self.late.unlink(missing_ok=True)
+        self._open_exchange()
+
+    def _close_exchange(self) -> None:
+        self.exchange.engine.close()
+
+    def _open_exchange(self) -> None:
+        self.exchange = SimulatedExchange(self.settings)
+        assert self._server is not None
+        self._server.engine = self.exchange.engine
+
+    def close(self) -> None:
+        """End everything and leave nothing behind."""
+        assert self._forks.stdin is not None
+        assert self._forks.stdout is not None
+        self._forks.stdin.close()
+        self._forks.wait(timeout=30)
+        self._forks.stdout.close()
+        if self._server is not None:
+            self._server.stop()
+        with contextlib.suppress(Exception):
+            self.exchange.engine.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def stage(candles: Path, start: dt.date, **options: Any) -> Iterator[Stage]:
+    """Yield a stage in a folder of its own."""
+    made = Stage(scratch_folder() / "stage", candles, start, **options)
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(made.folder.parent, ignore_errors=True)
