@@ -296,4 +296,6 @@ class Cover:
             left = stop.base_size - ended.filled_size
             if ended.stage is OrderStage.DONE and left > 0:
                 free = self.position.await_release(left)
-                self._leave(min(left, free), "its stop triggered and does not fill")
+                below = self.position.last() < Decimal(stop.body["limit_price"])
+                why = "price is below its limit" if below else "it did not fill"
+                self._leave(min(left, free), f"stop triggered and {why}")
