@@ -42,6 +42,25 @@ def test_forced_run_with_unchanged_prices_sends_nothing(profile: Profile) -> Non
     assert profile.wrong(DAY) == []
 
 
+def test_a_day_whose_record_was_not_finished(profile: Profile) -> None:
+    """Killed after its last effect and before the mark: nothing is sent, the record is made."""
+    profile.run(DAY)
+    ledger = profile.state / "ledger.jsonl"
+    lines = ledger.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert '"mark": "done"' in lines[-1]
+    ledger.write_text("".join(lines[:-1]), encoding="utf-8")
+    (profile.day(DAY) / "done.json").unlink()
+    sent = profile.count_requests()
+
+    code, said = profile.run(DAY)
+
+    assert code == 0, said
+    assert profile.changed(after=sent) == []
+    assert profile.marks(DAY) == ["claimed", "effects_complete", "claimed", "done"]
+    assert (profile.day(DAY) / "done.json").exists()
+    assert profile.wrong(DAY) == []
+
+
 def test_two_runs_at_the_same_instant(profile: Profile) -> None:
     """One runs; the other ends with 4, or finds the day done, and sends nothing."""
     profile.run("2024-03-05")

@@ -28,8 +28,7 @@ def test_status_before_the_first_run(profile: Profile) -> None:
     code, said = profile.call("status")
 
     assert (code, said.split(":")[0]) == (0, "profile few")
-    assert "never ran" in said
-    assert "scripts/run_papermill.sh" in said
+    assert f"never ran. Start with scripts/run_papermill.sh --config {profile.config}" in said
     assert status(profile)["state"] == "never ran"
     assert not profile.runs.exists()
 
@@ -102,6 +101,30 @@ def test_status_of_a_day_that_did_not_finish(profile: Profile) -> None:
 
     assert status(profile)["state"] == "not finished"
     assert profile.call("status")[0] == 0
+
+
+def test_status_tells_what_needs_a_person(profile: Profile) -> None:
+    """A position without protection, a locked product, an order without an answer."""
+    profile.run(DAY)
+    path = profile.day(DAY) / f"daily_summary_{DAY}.json"
+    summary = profile.summary(DAY)
+    summary["positions"]["ADA-USD"] |= {"stop": None, "status": "failed"}
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    lines = profile.ledger()
+    intent = next(line for line in lines if line["kind"] == "intent")
+    identity = intent["client_id"].replace("-pi1-", "-pi9-")
+    with (profile.state / "ledger.jsonl").open("a", encoding="utf-8") as ledger:
+        for line in (
+            intent | {"client_id": identity, "ordinal": 9},
+            {"kind": "locked", "product": "ETH-USD", "why": "a manual trade"},
+        ):
+            ledger.write(json.dumps({"seq": 0, "at": lines[-1]["at"]} | line) + "\n")
+
+    said = profile.call("status")[1]
+
+    assert "NO STOP  NOT PROTECTED" in said
+    assert "locked until tf release: ETH-USD (a manual trade)" in said
+    assert f"order {identity} of {intent['product']} is INTENDED" in said
 
 
 def test_doctor_of_a_healthy_demo(profile: Profile) -> None:

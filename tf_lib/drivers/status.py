@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.core.cooldown import is_cooling
+from tf_lib.core.order_life import OrderStage
 from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.ledger_state import LedgerState
 from tf_lib.edge.run_store import ProfileFolder
 from tf_lib.errors import EXIT_DONE
+
+_LISTED = {
+    "cooldowns": "cooling down since",
+    "locked": "locked until tf release",
+    "bare_now": "without a stop since",
+}
 
 
 def status_command(
@@ -26,7 +33,8 @@ def status_command(
     ledger = Ledger(folder.state / FILE_NAME, wall_now)
     days = parameters.execution_and_costs.cooldown_counter_threshold
     found = _facts(folder, ledger.state, days)
-    print(json.dumps(found, indent=2) if as_json else _screen(name, found))
+    option = f"--config {config}" if config is not None else f"--profile {name}"
+    print(json.dumps(found, indent=2) if as_json else _screen(name, found, option))
     return EXIT_DONE
 
 
@@ -69,9 +77,9 @@ def _summary(newest: Path | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _screen(name: str, found: dict[str, Any]) -> str:
+def _screen(name: str, found: dict[str, Any], option: str) -> str:
     if found["last_day"] is None:
-        return f"profile {name}: never ran. Start with scripts/run_papermill.sh --profile {name}"
+        return f"profile {name}: never ran. Start with scripts/run_papermill.sh {option}"
     equity = found["equity"]
     lines = [
         f"profile {name}, {found['last_day']}: {found['state']} (exit {found['exit_code']})",
@@ -79,11 +87,15 @@ def _screen(name: str, found: dict[str, Any]) -> str:
     ]
     for ticker, row in found["positions"].items():
         stop = f"stop {row['stop']}" if row["stop"] else "NO STOP"
-        lines.append(
-            f"  {ticker:10} {float(row['notional'] or 0):>12,.2f}  {stop}  {row['status']}"
-        )
-    for key in ("cooldowns", "locked", "bare_now"):
+        bare = "  NOT PROTECTED" if row["status"] == "failed" else ""
+        lines.append(f"  {ticker:10} {float(row['notional'] or 0):>12,.2f}  {stop}{bare}")
+    for key, title in _LISTED.items():
         if found[key]:
-            lines.append(f"{key}: " + ", ".join(f"{k} ({v})" for k, v in found[key].items()))
+            lines.append(f"{title}: " + ", ".join(f"{k} ({v})" for k, v in found[key].items()))
+    lines.extend(
+        f"order {order['client_id']} of {order['product']} is {order['stage']}"
+        for order in found["open_orders"]
+        if order["stage"] != OrderStage.WORKING
+    )
     lines.extend(f"error: {message}" for message in found["errors"])
     return "\n".join(lines)
