@@ -59,6 +59,26 @@ def test_a_change_in_a_called_module_compiles_the_caller_anew(tmp_path: Path) ->
     assert answer(tmp_path, rate=2.0, step=4.0) == (48.0, 0)
 
 
+@pytest.mark.parametrize("junk", [b"", b"torn", b"\x80\x04N."])
+def test_a_torn_cache_is_compiled_anew(tmp_path: Path, junk: bytes) -> None:
+    """Whatever a power loss left of index and code."""
+    assert answer(tmp_path, rate=1.0, step=3.0) == (35.0, 0)
+    for path in [*tmp_path.rglob("*.nbi"), *tmp_path.rglob("*.nbc")]:
+        path.write_bytes(junk)
+
+    assert answer(tmp_path, rate=1.0, step=3.0) == (35.0, 0)
+    assert answer(tmp_path, rate=1.0, step=3.0) == (35.0, 1)
+
+
+def test_a_torn_code_file_alone_is_compiled_anew(tmp_path: Path) -> None:
+    """The index is whole and names a file that is not."""
+    assert answer(tmp_path, rate=1.0, step=3.0) == (35.0, 0)
+    for path in tmp_path.rglob("*.nbc"):
+        path.write_bytes(path.read_bytes()[:40])
+
+    assert answer(tmp_path, rate=1.0, step=3.0) == (35.0, 0)
+
+
 @pytest.mark.parametrize("module", ["sizing", "trades", "windows"])
 def test_kernels_of_the_core_have_such_a_cache(module: str) -> None:
     """Every kernel does, since all are made by one decorator."""

@@ -16,8 +16,7 @@ from tf_lib.core.records import Product
 from tf_lib.core.signals import Signals
 from tf_lib.parameters import Config
 from tf_lib.research.backtest import BacktestResult, backtest
-from tf_lib.research.book import Market
-from tf_lib.research.book_records import Known, Prices
+from tf_lib.research.book_records import Market
 from tf_lib.research.history import History
 
 ONE = {"Core": {"weight": 1.0, "tickers": ["AAA-USD"]}}
@@ -59,20 +58,22 @@ def history_of_days(days: Mapping[str, Sequence[Written]]) -> History:
     quiet = [Written((100.0, 100.0, 100.0, 100.0), signal=0.0)] * BEFORE
     grids = [[*quiet, *days[ticker]] for ticker in tickers]
 
-    def grid(value: Any, dtype: Any = np.float64) -> Any:
-        return np.array([[value(one) for one in column] for column in grids], dtype=dtype).T.copy()
+    def grid(value: Any) -> Any:
+        return np.array([[value(one) for one in column] for column in grids], dtype=np.float64).T
 
+    bars = [grid(lambda one, k=k: one.path[k]) for k in range(4)]
+    known = [
+        grid(lambda one: one.signal),
+        grid(lambda one: one.stop),
+        grid(lambda one: one.atr),
+        bars[0],
+        grid(lambda one: one.is_ok),
+    ]
     wobble = np.where(np.arange(n_days) % 2 == 0, 0.01, -0.01)
     market = Market(
-        Prices(*(grid(lambda one, k=k: one.path[k]) for k in range(4))),
-        Known(
-            signal=grid(lambda one: one.signal),
-            chandelier=grid(lambda one: one.stop),
-            atr=grid(lambda one: one.atr),
-            close=grid(lambda one: one.path[0]),
-            simple_return=np.repeat(wobble[None, :], len(tickers), axis=0),
-            data_ok=grid(lambda one: one.is_ok, np.bool_),
-        ),
+        bars=np.stack(bars, axis=1),
+        known=np.stack(known, axis=1),
+        returns=np.repeat(wobble[None, :], len(tickers), axis=0),
     )
     index = pd.date_range("2024-01-01", periods=n_days + 1, tz="UTC", name="date")
     return History(_bars(tickers, index), _signals(tickers, index), market)

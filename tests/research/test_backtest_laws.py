@@ -125,7 +125,7 @@ def test_weights_keep_to_the_cap_and_to_one(result: BacktestResult) -> None:
 
 def test_everything_held_is_under_a_stop(result: BacktestResult) -> None:
     """After each run, but for what is worth less than the exchange's least order."""
-    opens = result.history.market.prices.open[slice(*result.span)]
+    opens = result.history.opens[slice(*result.span)]
     bought = result.trades.assign(
         size=result.trades["size"] * np.where(result.trades["side"] == "BUY", 1, -1)
     )

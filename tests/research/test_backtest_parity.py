@@ -60,7 +60,7 @@ class Lived:
 
     def opens(self, day: dt.date) -> dict[str, float]:
         row = self.result.history.bars.row_of(day)
-        prices = self.result.history.market.prices.open[row]
+        prices = self.result.history.opens[row]
         return dict(zip(self.result.tickers, prices, strict=True))
 
 

@@ -27,17 +27,19 @@ _R = TypeVar("_R")
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile a function over plain arrays; the machine code is kept beside its module."""
-    return _kept(function, njit(error_model="numpy")(function))
+    return _kept(function, njit(error_model="numpy", no_cfunc_wrapper=True)(function))
 
 
 def leaf_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """
-    Compile a function that makes no array and returns none.
+    Compile a function that only kernels call, and that makes no array and returns none.
 
     Its arrays live as long as its caller, so it need not count who holds them; in a short function
-    called for every ticker and day that counting is most of the time.
+    called for every ticker and day that counting is most of the time. Without a door for Python
+    it compiles in half the time.
     """
-    return _kept(function, njit(error_model="numpy", _nrt=False)(function))
+    options = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return _kept(function, njit(error_model="numpy", **options)(function))
 
 
 def _kept(function: Callable[_P, _R], compiled: Any) -> Callable[_P, _R]:

@@ -19,34 +19,26 @@ SHARE_ERROR_MOST = 1e-10
 _SHARE_ERROR_GOAL = 1e-15
 
 
+# Rows of a room to work in: what stands in them before a call does not matter.
+WANTED, X, BEST, PULL, STEP, THERE = range(6)
+MATRIX, HESSIAN = range(2)
+
+
 class BudgetRoom(NamedTuple):
-    """Room to work in for so many sleeves; what stands in it before a call does not matter."""
+    """Room to work in for so many sleeves: numbers, rows of sleeves, and square arrays."""
 
     active: IntArray
-    wanted: FloatArray
-    x: FloatArray
-    best: FloatArray
-    pull: FloatArray
-    step: FloatArray
-    there: FloatArray
-    matrix: FloatArray
-    hessian: FloatArray
+    rows: FloatArray
+    squares: FloatArray
 
 
 @kernel
 def budget_room(n_sleeves: int) -> BudgetRoom:
     """Return room for so many sleeves."""
-    rows = np.empty((6, n_sleeves))
     return BudgetRoom(
         np.empty(n_sleeves, dtype=np.int64),
-        rows[0],
-        rows[1],
-        rows[2],
-        rows[3],
-        rows[4],
-        rows[5],
-        np.empty((n_sleeves, n_sleeves)),
-        np.empty((n_sleeves, n_sleeves)),
+        np.empty((6, n_sleeves)),
+        np.empty((2, n_sleeves, n_sleeves)),
     )
 
 
@@ -97,7 +89,7 @@ def fill_multipliers(
     weights : float array of shape (n_sleeves,)
         Budgets before they are re-normalised over active sleeves.
     """
-    active, x = room.active, room.best
+    active, x, wanted = room.active, room.rows[BEST], room.rows[WANTED]
     multiplier[:] = 0.0
     budget[:] = 0.0
     count, budget_sum = 0, 0.0
@@ -107,10 +99,10 @@ def fill_multipliers(
             count += 1
             budget_sum += weights[s]
     for a in range(count):
-        room.wanted[a] = weights[active[a]] / budget_sum
+        wanted[a] = weights[active[a]] / budget_sum
         for b in range(count):
             scale = math.sqrt(block[active[a], active[a]]) * math.sqrt(block[active[b], active[b]])
-            room.matrix[a, b] = block[active[a], active[b]] / scale if a != b else 1.0
+            room.squares[MATRIX, a, b] = block[active[a], active[b]] / scale if a != b else 1.0
     x[0] = 1.0
     error = _solve_parity(count, max_rounds, room) if count > 1 else 0.0
     largest = 0.0
@@ -119,7 +111,7 @@ def fill_multipliers(
         largest = max(largest, x[a])
     for a in range(count):
         multiplier[active[a]] = x[a] / largest
-        budget[active[a]] = room.wanted[a]
+        budget[active[a]] = wanted[a]
     return error
 
 
@@ -134,17 +126,18 @@ def risk_parity(
     Newton steps that are cut short until they stay positive and come down. C has a unit diagonal.
     """
     room = budget_room(budget.size)
-    room.matrix[:] = matrix
-    room.wanted[:] = budget
+    room.squares[MATRIX] = matrix
+    room.rows[WANTED] = budget
     error = _solve_parity(budget.size, max_rounds, room)
-    return room.best.copy(), error
+    return room.rows[BEST].copy(), error
 
 
 @leaf_kernel
 def _solve_parity(n: int, max_rounds: int, room: BudgetRoom) -> float:
-    """Leave in `room.best` the solution for `room.matrix` and `room.wanted`; see `risk_parity`."""
-    matrix, budget, x = room.matrix[:n, :n], room.wanted[:n], room.x[:n]
-    pull, step, hessian = room.pull[:n], room.step[:n], room.hessian[:n, :n]
+    """Leave in row `BEST` the solution for `MATRIX` and `WANTED`; see `risk_parity`."""
+    matrix, hessian = room.squares[MATRIX], room.squares[HESSIAN]
+    budget, x, best = room.rows[WANTED, :n], room.rows[X, :n], room.rows[BEST]
+    pull, step = room.rows[PULL, :n], room.rows[STEP, :n]
     best_error = np.inf
     for i in range(n):
         x[i] = math.sqrt(budget[i])
@@ -157,7 +150,7 @@ def _solve_parity(n: int, max_rounds: int, room: BudgetRoom) -> float:
         if error < best_error:
             best_error = error
             for i in range(n):
-                room.best[i] = x[i]
+                best[i] = x[i]
         elif best_error <= SHARE_ERROR_MOST:
             break
         if error <= _SHARE_ERROR_GOAL:
@@ -168,7 +161,7 @@ def _solve_parity(n: int, max_rounds: int, room: BudgetRoom) -> float:
                 hessian[i, j] = matrix[i, j]
             hessian[i, i] += budget[i] / (x[i] * x[i])
         _solve(hessian, step)
-        length = _length(matrix, budget, x, step, room.there[:n])
+        length = _length(matrix, budget, x, step, room.rows[THERE, :n])
         for i in range(n):
             x[i] += length * step[i]
     return best_error

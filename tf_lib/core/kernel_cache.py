@@ -5,10 +5,14 @@ numba keeps a compiled kernel beside its module and drops it when that file chan
 also holds the code of the kernels it calls and the constants it took from other modules, and
 numba does not look there: after an update of one module, kernels of another would go on with the
 old rules. Here the stamp of a kernel covers all that it reaches.
+
+A cache is a convenience: what cannot be read (torn by a power loss, or naming a class that an
+update took away) is compiled again, and a disk that takes no file costs time, not the run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
@@ -18,6 +22,10 @@ from numba.core import caching
 
 _OWN = "tf_lib"
 _numba: Any = caching  # only half of it is typed
+_UNUSABLE = (
+    OSError, EOFError, _numba.pickle.UnpicklingError, AttributeError, ImportError, IndexError,
+    KeyError, TypeError, ValueError,
+)  # fmt: skip
 
 
 class KernelCache(_numba.FunctionCache):  # type: ignore[misc]
@@ -26,9 +34,31 @@ class KernelCache(_numba.FunctionCache):  # type: ignore[misc]
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         stamp = (self._impl.locator.get_source_stamp(), digest_of(function))
-        self._cache_file = _numba.IndexDataCacheFile(
+        self._cache_file = _CacheFile(
             cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=stamp
         )
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the machine code for a signature, None when there is none that can be used."""
+        try:
+            return super().load_overload(sig, target_context)
+        except _UNUSABLE:
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep machine code, if the disk takes it."""
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
+
+
+class _CacheFile(_numba.IndexDataCacheFile):  # type: ignore[misc]
+    """An index that counts as empty when it cannot be read."""
+
+    def _load_index(self) -> Any:
+        try:
+            return super()._load_index()
+        except _UNUSABLE:
+            return {}
 
 
 def digest_of(function: Callable[..., Any]) -> str:

@@ -9,6 +9,7 @@ day never enters. Days without a bar inside a history are flat; a gap at the end
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
@@ -17,12 +18,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tf_lib.core.arrays import BoolArray, FloatArray, IntArray
+from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel
 from tf_lib.errors import BarsError
 
 FIELDS = ("open", "high", "low", "close", "volume")
 LONG_GAP_DAYS = 3
 BARS_AFTER_LONG_GAP = 30
+_IN_ORDER, _NOT_MIDNIGHT, _FALLING = range(3)
 _Number = TypeVar("_Number", np.float64, np.bool_)
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
@@ -166,12 +168,21 @@ def lag_bars(candles: Mapping[str, pd.DataFrame], *, as_of: dt.date) -> Bars:
     grids = np.full((len(FIELDS), len(tickers), n_rows), np.nan)
     present = np.zeros((len(tickers), n_rows), dtype=np.bool_)
     for j, one in enumerate(series):
-        present[j, one.days - origin] = True
-        grids[:, j, one.days - origin] = one.values
+        rows = _rows(one.days, origin)
+        present[j, rows] = True
+        grids[:, j, rows] = one.values
     first, end = _extent(present)
-    for j in range(len(tickers)):
-        _fill_flat(grids[:, j], present[j], int(first[j]), int(end[j]))
+    for k in np.flatnonzero(end - first != present.sum(axis=1)):
+        _fill_flat(grids[:, k], present[k], int(first[k]), int(end[k]))
     return _assemble(tickers, series, grids, present, (first, end), origin)
+
+
+def _rows(days: IntArray, origin: int) -> slice | IntArray:
+    """Return the rows of rising days, as a slice where no day is missing."""
+    if days.size and days[-1] - days[0] + 1 == days.size:
+        first = int(days[0]) - origin
+        return slice(first, first + days.size)
+    return days - origin
 
 
 def _assemble(
@@ -185,7 +196,9 @@ def _assemble(
     n_rows = present.shape[1]
     recovering = np.zeros_like(present)
     gaps: list[Gap] = []
-    for j, ticker in enumerate(tickers):
+    whole = (extent[1] == n_rows) & (extent[1] - extent[0] == present.sum(axis=1))
+    for j in np.flatnonzero(~whole):
+        ticker = tickers[int(j)]
         for begin, stop in _holes(present[j], int(extent[0][j])):
             filled = stop < n_rows
             gaps.append(Gap(ticker, _date(origin + begin), _date(origin + stop - 1), filled))
@@ -212,39 +225,74 @@ def _assemble(
 
 
 def _finished(ticker: str, frame: pd.DataFrame, today: int) -> _Series:
-    missing = [name for name in FIELDS if name not in frame.columns]
-    if missing:
-        raise BarsError(f"{ticker}: candles lack {missing}; they have {list(frame.columns)}")
-    days = _open_days(ticker, frame)
-    before = days < today
-    days = days[before]
-    values = np.array([frame[name].to_numpy(dtype=np.float64)[before] for name in FIELDS])
-    o, h, low, c, _ = values
-    with np.errstate(invalid="ignore"):
-        usable = np.isfinite(values[:4]).all(axis=0) & (low > 0)
-        usable &= (low <= o) & (low <= c) & (o <= h) & (c <= h)
-    values[4] = np.where(np.isfinite(values[4]), values[4], 0.0)
+    """Return the bars before `today` that can be used, and the days of those that cannot."""
+    stamps, per_day = _stamps(ticker, frame)
+    table = frame if tuple(frame.columns) == FIELDS else _fields(ticker, frame)
+    values = np.array(table.to_numpy(dtype=np.float64).T, order="C")
+    days = np.empty(stamps.size, dtype=np.int64)
+    usable = np.empty(stamps.size, dtype=np.bool_)
+    n_bars, fault, at = _scan(stamps, per_day, values, today, days, usable)
+    if fault == _NOT_MIDNIGHT:
+        odd = frame.index[at]
+        raise BarsError(f"{ticker}: a daily bar opens at 00:00 UTC, got one at {odd}")
+    if fault == _FALLING:
+        late, early = _date(int(days[at])), _date(int(days[at - 1]))
+        raise BarsError(f"{ticker}: days must rise, but {late} comes after {early}")
+    days, usable, values = days[:n_bars], usable[:n_bars], values[:, :n_bars]
+    if usable.all():
+        return _Series(days, values, days[:0])
     return _Series(days[usable], values[:, usable], days[~usable])
 
 
-def _open_days(ticker: str, frame: pd.DataFrame) -> IntArray:
+def _fields(ticker: str, frame: pd.DataFrame) -> pd.DataFrame:
+    missing = [name for name in FIELDS if name not in frame.columns]
+    if missing:
+        raise BarsError(f"{ticker}: candles lack {missing}; they have {list(frame.columns)}")
+    return frame[list(FIELDS)]
+
+
+def _stamps(ticker: str, frame: pd.DataFrame) -> tuple[IntArray, int]:
+    """Return open times as whole numbers since 1970 in UTC, and how many of them are a day."""
     if len(frame) == 0:
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=np.int64), 1
     if not isinstance(frame.index, pd.DatetimeIndex):
         kind = type(frame.index).__name__
         raise BarsError(f"{ticker}: candles need an index of days, got {kind}")
     # Counted from 1970 in UTC whatever the zone; an index without one is taken as UTC.
-    index = frame.index
-    numbers, rest = np.divmod(index.asi8, _PER_DAY[index.unit])
-    if rest.any():
-        odd = index[int(np.flatnonzero(rest)[0])]
-        raise BarsError(f"{ticker}: a daily bar opens at 00:00 UTC, got one at {odd}")
-    falls = np.flatnonzero(np.diff(numbers) <= 0)
-    if falls.size:
-        at = int(falls[0])
-        late, early = _date(int(numbers[at + 1])), _date(int(numbers[at]))
-        raise BarsError(f"{ticker}: days must rise, but {late} comes after {early}")
-    return numbers
+    return frame.index.asi8.copy(), _PER_DAY[frame.index.unit]
+
+
+@kernel
+def _scan(
+    stamps: IntArray,
+    per_day: int,
+    values: FloatArray,
+    today: int,
+    days: IntArray,
+    usable: BoolArray,
+) -> tuple[int, int, int]:
+    """
+    Write each bar's day and whether its prices can be; an unknown volume becomes 0, in `values`.
+
+    Returns
+    -------
+    (int, int, int)
+        How many bars lie before `today`; what is wrong with the order of times and where.
+    """
+    n_bars = 0
+    for k in range(stamps.size):
+        days[k] = stamps[k] // per_day
+        if days[k] * per_day != stamps[k]:
+            return n_bars, _NOT_MIDNIGHT, k
+        if k > 0 and days[k] <= days[k - 1]:
+            return n_bars, _FALLING, k
+        n_bars += days[k] < today
+        o, h, low, c = values[0, k], values[1, k], values[2, k], values[3, k]
+        # False as well when one of them is not a number; a highest that is finite bounds the rest.
+        usable[k] = 0.0 < low <= o and low <= c and o <= h and c <= h and h < np.inf
+        if not math.isfinite(values[4, k]):
+            values[4, k] = 0.0
+    return n_bars, _IN_ORDER, 0
 
 
 def _extent(present: BoolArray) -> tuple[IntArray, IntArray]:

@@ -61,7 +61,7 @@ def covariance_on(returns: FloatArray, row: int, window: int, method: int) -> Fl
     for j in range(n_tickers):
         fill_past(returns[:, j], row, past[j])
     out = np.empty((n_tickers, n_tickers))
-    fill_covariance(past, window, method, room, out)
+    fill_covariance(past, (n_tickers, n_days), window, method, room, out)
     return out
 
 
@@ -82,25 +82,31 @@ def fill_past(returns: FloatArray, row: int, past: FloatArray) -> None:
 
 @leaf_kernel
 def fill_covariance(
-    past: FloatArray, window: int, method: int, room: FloatArray, out: FloatArray
+    past: FloatArray,
+    shape: tuple[int, int],
+    window: int,
+    method: int,
+    room: FloatArray,
+    out: FloatArray,
 ) -> None:
     """
     Write the covariance of returns [ticker, day], which are centred in place.
 
-    `room` holds two rows of days to work in; see `covariance` for the methods.
+    `shape` says how many tickers and days there are; the arrays may be larger. `room` holds two
+    rows of days to work in. See `covariance` for the methods.
     """
-    n_days = past.shape[1]
-    weights = room[0]
+    n_days = shape[1]
+    weights = room[0, :n_days]
     if method == EWM:
         left = _fill_falling(1.0 - 2.0 / (window + 1.0), weights)
-        _fill_scatter(past, weights, 1.0 / left if left > 0.0 else 1.0, room[1], out)
+        _fill_scatter(past, shape, 1.0 / left if left > 0.0 else 1.0, room, out)
         return
     weights[:] = 1.0 / n_days
     if method == LEDOIT_WOLF:
-        _fill_scatter(past, weights, 1.0, room[1], out)
-        _shrink(past, out)
+        _fill_scatter(past, shape, 1.0, room, out)
+        _shrink(past, shape, out)
         return
-    _fill_scatter(past, weights, n_days / (n_days - 1.0), room[1], out)
+    _fill_scatter(past, shape, n_days / (n_days - 1.0), room, out)
 
 
 @leaf_kernel
@@ -120,17 +126,19 @@ def _dot(one: FloatArray, other: FloatArray) -> float:
 
 @leaf_kernel
 def _fill_scatter(
-    past: FloatArray, weights: FloatArray, scale: float, weighted: FloatArray, out: FloatArray
+    past: FloatArray, shape: tuple[int, int], scale: float, room: FloatArray, out: FloatArray
 ) -> None:
-    """Write scale times the weighted scatter of [ticker, day]; `past` is centred in place."""
-    n_tickers, n_days = past.shape
+    """Write scale times the scatter of [ticker, day] weighted by `room[0]`; centres in place."""
+    n_tickers, n_days = shape
+    weights, weighted = room[0, :n_days], room[1, :n_days]
     for i in range(n_tickers):
-        mean = _dot(weights, past[i])
+        its = past[i, :n_days]
+        mean = _dot(weights, its)
         for k in range(n_days):
-            past[i, k] -= mean
-            weighted[k] = weights[k] * past[i, k]
+            its[k] -= mean
+            weighted[k] = weights[k] * its[k]
         for j in range(i + 1):
-            out[i, j] = scale * _dot(weighted, past[j])
+            out[i, j] = scale * _dot(weighted, past[j, :n_days])
             out[j, i] = out[i, j]
 
 
@@ -149,9 +157,9 @@ def _fill_falling(decay: float, weights: FloatArray) -> float:
 
 
 @leaf_kernel
-def _shrink(past: FloatArray, out: FloatArray) -> None:
+def _shrink(past: FloatArray, shape: tuple[int, int], out: FloatArray) -> None:
     """Shrink a scatter towards the mean variance times identity, in place; `past` is centred."""
-    n_tickers, n_days = past.shape
+    n_tickers, n_days = shape
     if n_tickers == 1:
         return
     trace, square_sum, fourth_sum = 0.0, 0.0, 0.0

@@ -217,22 +217,21 @@ def size_positions(signal: FloatArray, covariance: FloatArray, config: Config) -
     )
 
 
+# Rows of a room, by ticker and by sleeve.
+KNOWN, MIX, PRE_CAP, FINAL = range(4)
+SUMMED, MULTIPLIER, BUDGET, SHARE = range(4)
+
+
 class SizingRoom(NamedTuple):
     """
     Room for one day's sizing of at most so many tickers and sleeves; a loop uses it day by day.
 
-    After a call the first items of `mix`, `pre_cap` and `final` are the tickers', and
-    `multiplier`, `budget` and `share` the sleeves'.
+    After a call the rows `MIX`, `PRE_CAP` and `FINAL` of `by_ticker`, and `MULTIPLIER` and
+    `BUDGET` of `by_sleeve`, hold the answer.
     """
 
-    known: FloatArray
-    mix: FloatArray
-    pre_cap: FloatArray
-    final: FloatArray
-    summed: FloatArray
-    multiplier: FloatArray
-    budget: FloatArray
-    share: FloatArray
+    by_ticker: FloatArray
+    by_sleeve: FloatArray
     block: FloatArray
     budgets: BudgetRoom
 
@@ -255,16 +254,9 @@ class SizingNumbers(NamedTuple):
 @kernel
 def sizing_room(n_tickers: int, n_sleeves: int) -> SizingRoom:
     """Return room for so many tickers and sleeves."""
-    of_ticker, of_sleeve = np.zeros((4, n_tickers)), np.zeros((4, n_sleeves))
     return SizingRoom(
-        of_ticker[0],
-        of_ticker[1],
-        of_ticker[2],
-        of_ticker[3],
-        of_sleeve[0],
-        of_sleeve[1],
-        of_sleeve[2],
-        of_sleeve[3],
+        np.zeros((4, n_tickers)),
+        np.zeros((4, n_sleeves)),
         np.empty((n_sleeves, n_sleeves)),
         budget_room(n_sleeves),
     )
@@ -358,20 +350,22 @@ def size_into(
 ) -> SizingNumbers:
     """Size one day into a room; see `size_positions`. The caller judges `share_error`."""
     owner, n = sleeves.sleeve_of, signal.size
-    known, mix, weight, final = room.known[:n], room.mix[:n], room.pre_cap[:n], room.final[:n]
-    _fill_known(signal, owner, known, room.summed)
+    known, mix = room.by_ticker[KNOWN, :n], room.by_ticker[MIX, :n]
+    weight, final = room.by_ticker[PRE_CAP, :n], room.by_ticker[FINAL, :n]
+    summed, multiplier = room.by_sleeve[SUMMED], room.by_sleeve[MULTIPLIER]
+    _fill_known(signal, owner, known, summed)
     fill_sleeve_block(known, covariance, owner, room.block)
     error = fill_multipliers(
         room.block,
-        room.summed,
+        summed,
         sleeves.weights,
         rules.min_signal,
         rules.max_rounds,
-        room.multiplier,
-        room.budget,
+        multiplier,
+        room.by_sleeve[BUDGET],
         room.budgets,
     )
-    any_held = _fill_mix(known, room.multiplier, owner, mix)
+    any_held = _fill_mix(known, multiplier, owner, mix)
     unit_volatility = math.sqrt(portfolio_variance(mix, covariance)) if any_held else np.nan
     gross = 1.0 if any_held else 0.0
     if rules.target_volatility < unit_volatility:
@@ -403,14 +397,15 @@ def size_kernel(
     """Size one day; see `size_positions`. The caller judges `share_error`."""
     room = sizing_room(signal.size, sleeves.weights.size)
     numbers = size_into(signal, covariance, sleeves, rules, room)
-    _fill_shares(room.mix, covariance, sleeves.sleeve_of, room.share)
+    of_ticker, of_sleeve = room.by_ticker, room.by_sleeve
+    _fill_shares(of_ticker[MIX], covariance, sleeves.sleeve_of, of_sleeve[SHARE])
     return RawSizing(
-        room.mix,
-        room.pre_cap,
-        room.final,
-        room.multiplier,
-        room.budget,
-        room.share,
+        of_ticker[MIX],
+        of_ticker[PRE_CAP],
+        of_ticker[FINAL],
+        of_sleeve[MULTIPLIER],
+        of_sleeve[BUDGET],
+        of_sleeve[SHARE],
         numbers.unit_volatility,
         numbers.gross_target,
         numbers.n_eff,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel
+from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
 from tf_lib.core.records import FeeRates, Product, Reason
 from tf_lib.parameters import Config
 
@@ -204,7 +204,7 @@ def is_protectable(
     return bool(size * stop_limit(resting, atr, tick, rules) >= lots.quote_min_size[position])
 
 
-@kernel
+@leaf_kernel
 def higher_stop(chandelier: float, resting: float, held: bool) -> float:
     """Return the stop the gate uses: the higher of today's and the one that rests while held."""
     if not held or math.isnan(resting):
@@ -212,7 +212,7 @@ def higher_stop(chandelier: float, resting: float, held: bool) -> float:
     return resting if math.isnan(chandelier) else max(chandelier, resting)
 
 
-@kernel
+@leaf_kernel
 def _gate(
     i: int,
     target: float,
@@ -249,22 +249,38 @@ def _gate(
     return ADD if held else ENTER
 
 
-@kernel
-def trade_kernel(day: Standing, cash: float, lots: Lots, rules: TradeRules) -> RawTrades:
-    """Decide one day's trades; a price that is not known is NaN and counts 0 in equity."""
-    n = day.weight.size
-    current, target, trade = np.zeros(n), np.zeros(n), np.zeros(n)
-    stop = np.empty(n)
-    reason = np.empty(n, dtype=np.int64)
+# Rows of the room that one day's trades are decided in.
+CURRENT, TARGET, TRADE, STOP = range(4)
+
+
+@leaf_kernel
+def trade_into(
+    day: Standing,
+    cash: float,
+    lots: Lots,
+    rules: TradeRules,
+    rows: FloatArray,
+    reason: IntArray,
+) -> tuple[float, float, float]:
+    """
+    Decide one day's trades into `rows` [row, ticker] and `reason`; see `trade_kernel`.
+
+    Returns
+    -------
+    (float, float, float)
+        Equity, deployable equity, and what all buys were multiplied by.
+    """
+    current, target, trade = rows[CURRENT], rows[TARGET], rows[TRADE]
     equity = cash
-    for i in range(n):
-        if day.units[i] > 0.0 and math.isfinite(day.mid[i]):
+    for i in range(reason.size):
+        is_held, current[i], trade[i] = day.units[i] > 0.0, 0.0, 0.0
+        if is_held and math.isfinite(day.mid[i]):
             current[i] = day.units[i] * day.mid[i]
         equity += current[i]
-        stop[i] = higher_stop(day.stop[i], day.resting[i], day.units[i] > 0.0)
+        rows[STOP, i] = higher_stop(day.stop[i], day.resting[i], is_held)
     deployable = (1.0 - rules.cash_buffer) * equity
     buys, sells = 0.0, 0.0
-    for i in range(n):
+    for i in range(reason.size):
         target[i] = day.weight[i] * deployable
         code = _gate(i, target[i], current[i], equity, day, lots, rules)
         reason[i] = code
@@ -281,12 +297,30 @@ def trade_kernel(day: Standing, cash: float, lots: Lots, rules: TradeRules) -> R
         room = cash * (1.0 - rules.cash_buffer) + sells * (1.0 - rules.cost)
         shrink = min(1.0, max(0.0, room / (buys * (1.0 + rules.cost))))
     if shrink < 1.0:
-        for i in range(n):
-            if trade[i] > 0.0:
-                trade[i] *= shrink
-                units = floor_to_step(trade[i] / day.mid[i], lots.base_increment[i])
-                too_few = units <= 0.0 or units < lots.base_min_size[i]
-                if too_few or trade[i] < lots.quote_min_size[i]:
-                    trade[i] = 0.0
-                    reason[i] = BELOW
-    return RawTrades(equity, deployable, target, current, trade, reason, stop, shrink)
+        _shrink_buys(shrink, day, lots, trade, reason)
+    return equity, deployable, shrink
+
+
+@leaf_kernel
+def _shrink_buys(
+    shrink: float, day: Standing, lots: Lots, trade: FloatArray, reason: IntArray
+) -> None:
+    """Shrink all buys to the cash; one that the exchange would refuse as too small is dropped."""
+    for i in range(trade.size):
+        if trade[i] > 0.0:
+            trade[i] *= shrink
+            units = floor_to_step(trade[i] / day.mid[i], lots.base_increment[i])
+            too_few = units <= 0.0 or units < lots.base_min_size[i]
+            if too_few or trade[i] < lots.quote_min_size[i]:
+                trade[i] = 0.0
+                reason[i] = BELOW
+
+
+@kernel
+def trade_kernel(day: Standing, cash: float, lots: Lots, rules: TradeRules) -> RawTrades:
+    """Decide one day's trades; a price that is not known is NaN and counts 0 in equity."""
+    rows, reason = np.empty((4, day.weight.size)), np.empty(day.weight.size, dtype=np.int64)
+    equity, deployable, shrink = trade_into(day, cash, lots, rules, rows, reason)
+    return RawTrades(
+        equity, deployable, rows[TARGET], rows[CURRENT], rows[TRADE], reason, rows[STOP], shrink
+    )

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from tf_lib.core.arrays import BoolArray, FloatArray, kernel
+from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel
 
 
 @kernel
@@ -92,17 +92,39 @@ def window_means(values: FloatArray, window: int) -> FloatArray:
     """
     Return the mean of each whole window, the first one ending on row window - 1.
 
-    One pass per place in the window, over all windows at once: each is still added up by itself,
-    oldest first, but many stand side by side in a register.
+    Four places of the window at a time, over all windows at once: each window is still added up
+    by itself and always in the same order, but many stand side by side in a register.
     """
     means = np.zeros(max(values.size - window + 1, 0))
-    for k in range(window):
-        part = values[k : k + means.size]
-        for t in range(means.size):
-            means[t] += part[t]
-    for t in range(means.size):
+    n, whole = means.size, window // 4 * 4
+    for k in range(0, whole, 4):
+        a, b, c, d = values[k:], values[k + 1 :], values[k + 2 :], values[k + 3 :]
+        for t in range(n):
+            means[t] += (a[t] + b[t]) + (c[t] + d[t])
+    for k in range(whole, window):
+        a = values[k:]
+        for t in range(n):
+            means[t] += a[t]
+    for t in range(n):
         means[t] /= window
     return means
+
+
+@kernel
+def window_squares(values: FloatArray, centre: FloatArray, window: int) -> FloatArray:
+    """Return the summed squares of each whole window's distances from its centre."""
+    squares = np.zeros(centre.size)
+    n, whole = centre.size, window // 4 * 4
+    for k in range(0, whole, 4):
+        a, b, c, d = values[k:], values[k + 1 :], values[k + 2 :], values[k + 3 :]
+        for t in range(n):
+            e, f, g, h = a[t] - centre[t], b[t] - centre[t], c[t] - centre[t], d[t] - centre[t]
+            squares[t] += (e * e + f * f) + (g * g + h * h)
+    for k in range(whole, window):
+        a = values[k:]
+        for t in range(n):
+            squares[t] += (a[t] - centre[t]) * (a[t] - centre[t])
+    return squares
 
 
 @kernel
@@ -111,12 +133,7 @@ def rolling_mean_std(values: FloatArray, window: int) -> tuple[FloatArray, Float
     mean = np.full(values.size, np.nan)
     std = np.full(values.size, np.nan)
     centre = window_means(values, window)
-    squares = np.zeros(centre.size)
-    for k in range(window):
-        part = values[k : k + centre.size]
-        for t in range(centre.size):
-            distance = part[t] - centre[t]
-            squares[t] += distance * distance
+    squares = window_squares(values, centre, window)
     for t in range(centre.size):
         mean[t + window - 1] = centre[t]
         if window > 1:
@@ -190,6 +207,35 @@ def rolling_median(values: FloatArray, window: int) -> FloatArray:
 
 
 @kernel
+def _points(values: FloatArray, window: int) -> IntArray:
+    """
+    Return, within each last `window`, twice the values below today's and once the equal ones.
+
+    A NaN is neither. Rows before the first whole window look at all rows there are.
+    """
+    points = np.zeros(values.size, dtype=np.int64)
+    n, whole = max(values.size - window + 1, 0), window // 4 * 4
+    today, its = values[values.size - n :], points[values.size - n :]
+    for k in range(0, whole, 4):
+        a, b, c, d = values[k:], values[k + 1 :], values[k + 2 :], values[k + 3 :]
+        for t in range(n):
+            x = today[t]
+            below = np.int64(a[t] < x) + np.int64(b[t] < x)
+            below += np.int64(c[t] < x) + np.int64(d[t] < x)
+            not_above = np.int64(a[t] <= x) + np.int64(b[t] <= x)
+            not_above += np.int64(c[t] <= x) + np.int64(d[t] <= x)
+            its[t] += below + not_above
+    for k in range(whole, window):
+        a = values[k:]
+        for t in range(n):
+            its[t] += np.int64(a[t] < today[t]) + np.int64(a[t] <= today[t])
+    for t in range(values.size - n):
+        for k in range(t + 1):
+            points[t] += np.int64(values[k] < values[t]) + np.int64(values[k] <= values[t])
+    return points
+
+
+@kernel
 def rolling_rank(values: FloatArray, window: int, min_values: int) -> FloatArray:
     """
     Return the percentile rank of each value within the last `window`, itself included.
@@ -198,14 +244,7 @@ def rolling_rank(values: FloatArray, window: int, min_values: int) -> FloatArray
     ranks 1.
     """
     out = np.full(values.size, np.nan)
-    # Twice the values below, and once the equal ones; a NaN is neither.
-    points = np.zeros(values.size, dtype=np.int64)
-    for k in range(min(window, values.size)):
-        today, before = values[k:], values[: values.size - k]
-        its = points[k:]
-        for t in range(today.size):
-            its[t] += np.int64(before[t] < today[t]) + np.int64(before[t] <= today[t])
-    defined = 0
+    points, defined = _points(values, window), 0
     for t in range(values.size):
         defined += values[t] == values[t]
         if t >= window:
@@ -222,13 +261,13 @@ def rolling_r_squared(values: FloatArray, window: int) -> FloatArray:
     middle = (window - 1) / 2.0
     time_squares = window * (window * window - 1.0) / 12.0
     centre = window_means(values, window)
-    products, squares = np.zeros(centre.size), np.zeros(centre.size)
-    for k in range(window):
-        part, time = values[k : k + centre.size], k - middle
+    squares = window_squares(values, centre, window)
+    products = np.zeros(centre.size)
+    for k in range(window // 2):
+        # Two days as far from the middle, before and after it: the centre falls out.
+        early, late, distance = values[k:], values[window - 1 - k :], middle - k
         for t in range(centre.size):
-            distance = part[t] - centre[t]
-            products[t] += time * distance
-            squares[t] += distance * distance
+            products[t] += distance * (late[t] - early[t])
     same = 0
     for t in range(values.size):
         same = same + 1 if t > 0 and values[t] == values[t - 1] else 1

@@ -30,8 +30,13 @@ from tf_lib.parameters import Config
 from tf_lib.research.book import run_days
 from tf_lib.research.book_records import (
     FILL_REASONS,
+    HELD,
+    REASON,
+    STOP_LEVEL,
+    WEIGHT,
     Book,
     Costs,
+    Handling,
     Rules,
     Tape,
     new_book,
@@ -94,7 +99,7 @@ class BacktestResult:
             {
                 "equity": days["equity"],
                 "cash": days["cash"],
-                "gross": self.tape.held.sum(axis=1) / days["equity"],
+                "gross": self.tape.cells[:, HELD].sum(axis=1) / days["equity"],
                 "return": daily_returns(days["equity"], self.config.run.initial_capital),
             },
             index=self.days,
@@ -103,23 +108,29 @@ class BacktestResult:
     @cached_property
     def weights(self) -> pd.DataFrame:
         """Target weight per day and ticker, as decided: a fraction of deployable equity."""
-        return pd.DataFrame(self.tape.weight, index=self.days, columns=list(self.tickers))
+        return pd.DataFrame(self.tape.cells[:, WEIGHT], index=self.days, columns=list(self.tickers))
 
     @cached_property
     def holdings(self) -> pd.DataFrame:
         """Value held at each day's close, per ticker, in quote currency."""
-        return pd.DataFrame(self.tape.held, index=self.days, columns=list(self.tickers))
+        return pd.DataFrame(self.tape.cells[:, HELD], index=self.days, columns=list(self.tickers))
 
     @cached_property
     def stops(self) -> pd.DataFrame:
         """Highest stop that rests after each day's run, per ticker; NaN where none does."""
-        return pd.DataFrame(self.tape.stop, index=self.days, columns=list(self.tickers))
+        return pd.DataFrame(
+            self.tape.cells[:, STOP_LEVEL], index=self.days, columns=list(self.tickers)
+        )
 
     @cached_property
     def reasons(self) -> pd.DataFrame:
         """Why each ticker traded or did not, per day (DESIGN section 7)."""
         names = np.array(FILL_REASONS, dtype=object)
-        return pd.DataFrame(names[self.tape.reason], index=self.days, columns=list(self.tickers))
+        return pd.DataFrame(
+            names[self.tape.cells[:, REASON].astype(np.int64)],
+            index=self.days,
+            columns=list(self.tickers),
+        )
 
     @cached_property
     def trades(self) -> pd.DataFrame:
@@ -253,16 +264,18 @@ def rules_of(config: Config, products: Mapping[str, Product], fees: FeeRates | N
         sleeves=sleeve_map(config),
         trades=trade_rules(config, fees),
         lots=lots(config.universe.sorted_tickers, products),
-        stops=stop_rules(config.stops),
-        costs=Costs(
-            slippage=float(costs.transaction_cost_est),
-            maker=max(costs.maker_fee, fees.maker if fees else 0.0),
-            taker=max(costs.taker_fee, fees.taker if fees else 0.0),
-            planned_taker=float(costs.taker_fee),
-        ),
-        cooldown_days=costs.cooldown_counter_threshold,
         covariance_window=risk.rolling_cov_window,
         covariance_method=METHODS[risk.covariance],
+        handling=Handling(
+            stops=stop_rules(config.stops),
+            costs=Costs(
+                slippage=float(costs.transaction_cost_est),
+                maker=max(costs.maker_fee, fees.maker if fees else 0.0),
+                taker=max(costs.taker_fee, fees.taker if fees else 0.0),
+                planned_taker=float(costs.taker_fee),
+            ),
+            cooldown_days=costs.cooldown_counter_threshold,
+        ),
     )
 
 

@@ -23,7 +23,7 @@ from tf_lib.core.step_kernels import (
 )
 from tf_lib.core.steps import NOWHERE, Steps, StopRules
 from tf_lib.core.trades import TRIM
-from tf_lib.research.book_records import ADD, CORE, Book, Costs, Rules, Tape
+from tf_lib.research.book_records import ADD, CORE, Book, Costs, Handling, Tape
 from tf_lib.research.book_stops import Protection, cover, place, sell, write_fill
 
 
@@ -64,7 +64,7 @@ def sell_planned(
     price: float,
     reason: int,
     wanted: Protection,
-    rules: Rules,
+    rules: Handling,
     book: Book,
     tape: Tape,
 ) -> None:
@@ -88,7 +88,7 @@ def buy_planned(
     price: float,
     reason: int,
     wanted: Protection,
-    rules: Rules,
+    rules: Handling,
     book: Book,
     tape: Tape,
 ) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lib.core.arrays import BoolArray, FloatArray, IntArray
+from tf_lib.core.arrays import FloatArray, IntArray
 from tf_lib.core.records import Product
 from tf_lib.core.sizing import SizingRules, SleeveMap
 from tf_lib.core.steps import StopRules, steps_of
@@ -119,24 +119,29 @@ class Slot(Protocol):
     is_triggered: bool
 
 
-class Prices(NamedTuple):
-    """Bars of the days themselves, [row, ticker]; flat where none was traded, NaN unlisted."""
-
-    open: FloatArray
-    high: FloatArray
-    low: FloatArray
-    close: FloatArray
+# Fields of a day's own bars, of what is known when it begins, and of what is written of it.
+OPEN, HIGH, LOW, CLOSE = range(4)
+SIGNAL, CHANDELIER, ATR, LAST_CLOSE, IS_OK = range(5)
+WEIGHT, HELD, STOP_LEVEL, REASON = range(4)
 
 
-class Known(NamedTuple):
-    """What is known when each day begins, [row, ticker]; but returns are [ticker, row]."""
+class Market(NamedTuple):
+    """
+    What the days bring, the same for every parameter set that shares its signals.
 
-    signal: FloatArray
-    chandelier: FloatArray
-    atr: FloatArray
-    close: FloatArray
-    simple_return: FloatArray
-    data_ok: BoolArray
+    Attributes
+    ----------
+    bars : float array [row, field, ticker]
+        `OPEN` to `CLOSE` of the day itself; flat where none was traded, NaN before the listing.
+    known : float array [row, field, ticker]
+        `SIGNAL` to `IS_OK` (1 or 0) as the day begins.
+    returns : float array [ticker, row]
+        Simple daily returns known as the day begins.
+    """
+
+    bars: FloatArray
+    known: FloatArray
+    returns: FloatArray
 
 
 class Costs(NamedTuple):
@@ -148,18 +153,24 @@ class Costs(NamedTuple):
     planned_taker: float
 
 
+class Handling(NamedTuple):
+    """How orders and stops are handled, and what they cost."""
+
+    stops: StopRules
+    costs: Costs
+    cooldown_days: int
+
+
 class Rules(NamedTuple):
     """Everything that does not change from day to day."""
 
     sizing: SizingRules
     sleeves: SleeveMap
-    trades: TradeRules
-    lots: Lots
-    stops: StopRules
-    costs: Costs
-    cooldown_days: int
     covariance_window: int
     covariance_method: int
+    trades: TradeRules
+    lots: Lots
+    handling: Handling
 
 
 class Book(NamedTuple):
@@ -172,15 +183,23 @@ class Book(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """What is written down: fills in order (`n_fills` has one item), days, and grids by ticker."""
+    """
+    What is written down.
+
+    Attributes
+    ----------
+    fills : record array
+        In order; the first `n_fills` (one item) are written.
+    days : record array [line]
+    cells : float array [line, field, ticker]
+        `WEIGHT`, target; `HELD`, value at the close; `STOP_LEVEL`, the highest that rests after
+        the run, NaN for none; `REASON`, its code.
+    """
 
     fills: Records
     n_fills: IntArray
     days: Records
-    weight: FloatArray
-    held: FloatArray
-    stop: FloatArray
-    reason: NDArray[np.int8]
+    cells: FloatArray
 
 
 def new_book(tickers: Sequence[str], products: Mapping[str, Product], *, cash: float) -> Book:
@@ -194,13 +213,11 @@ def new_book(tickers: Sequence[str], products: Mapping[str, Product], *, cash: f
 
 def new_tape(n_days: int, n_tickers: int) -> Tape:
     """Return room for so many days; pages of memory are touched only where something is written."""
-    grid = (n_days, n_tickers)
+    cells = np.zeros((n_days, 4, n_tickers))
+    cells[:, STOP_LEVEL] = np.nan
     return Tape(
         fills=np.empty(n_days * n_tickers * MOST_FILLS_A_DAY, dtype=FILL),
         n_fills=np.zeros(1, dtype=np.int64),
         days=np.zeros(n_days, dtype=DAY),
-        weight=np.zeros(grid),
-        held=np.zeros(grid),
-        stop=np.full(grid, np.nan),
-        reason=np.zeros(grid, dtype=np.int8),
+        cells=cells,
     )

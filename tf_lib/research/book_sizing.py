@@ -14,13 +14,13 @@ import numpy as np
 
 from tf_lib.core.arrays import FloatArray, IntArray, kernel, leaf_kernel
 from tf_lib.core.risk import EWM_SPANS_KEPT, LEDOIT_WOLF, days_needed, fill_covariance, fill_past
-from tf_lib.core.sizing import SizingRoom, SleeveMap, size_into, sizing_room
+from tf_lib.core.sizing import FINAL, SizingRoom, SleeveMap, size_into, sizing_room
 from tf_lib.core.trades import Standing
-from tf_lib.research.book_records import Known, Rules, Tape
+from tf_lib.research.book_records import SIGNAL, WEIGHT, Market, Rules, Tape
 
 
 class Desk(NamedTuple):
-    """Room for the sizing of a day, used day by day."""
+    """Room for the sizing of a day, used day by day: positions and owners, and numbers."""
 
     chosen: IntArray
     sleeve_of: IntArray
@@ -48,33 +48,25 @@ def sizing_desk(n_tickers: int, rules: Rules) -> Desk:
 
 @leaf_kernel
 def sized(
-    row: int, line: int, known: Known, rules: Rules, day: Standing, desk: Desk, tape: Tape
+    row: int, line: int, market: Market, rules: Rules, day: Standing, desk: Desk, tape: Tape
 ) -> float:
     """Set the day's weights, write them down, and return how far shares missed their budgets."""
     day.weight[:] = 0.0
     note = tape.days[line]
     note.n_eff = np.nan
-    n = _choose(row, known, rules, day, desk)
+    n = _choose(row, market.known, rules, day, desk)
     if n == 0:
         return 0.0
-    covariance = desk.covariance[:n, :n]
-    n_days = days_needed(row, rules.covariance_window, rules.covariance_method)
-    past = desk.past[:n, :n_days]
+    window, method = rules.covariance_window, rules.covariance_method
+    n_days = days_needed(row, window, method)
     for a in range(n):
-        fill_past(known.simple_return[desk.chosen[a]], row, past[a])
-    fill_covariance(
-        past, rules.covariance_window, rules.covariance_method, desk.days[:, :n_days], covariance
-    )
-    numbers = size_into(
-        desk.signal[:n],
-        covariance,
-        SleeveMap(desk.sleeve_of[:n], rules.sleeves.weights),
-        rules.sizing,
-        desk.sizing,
-    )
+        fill_past(market.returns[desk.chosen[a]], row, desk.past[a, :n_days])
+    fill_covariance(desk.past, (n, n_days), window, method, desk.days, desk.covariance)
+    owners = SleeveMap(desk.sleeve_of, rules.sleeves.weights)
+    numbers = size_into(desk.signal[:n], desk.covariance, owners, rules.sizing, desk.sizing)
     for a in range(n):
-        day.weight[desk.chosen[a]] = desk.sizing.final[a]
-        tape.weight[line, desk.chosen[a]] = desk.sizing.final[a]
+        day.weight[desk.chosen[a]] = desk.sizing.by_ticker[FINAL, a]
+        tape.cells[line, WEIGHT, desk.chosen[a]] = desk.sizing.by_ticker[FINAL, a]
     note.n_eff = numbers.n_eff
     note.volatility_pre = numbers.volatility_pre
     note.volatility_post = numbers.volatility_post
@@ -83,12 +75,12 @@ def sized(
 
 
 @leaf_kernel
-def _choose(row: int, known: Known, rules: Rules, day: Standing, desk: Desk) -> int:
+def _choose(row: int, known: FloatArray, rules: Rules, day: Standing, desk: Desk) -> int:
     """Choose the tickers that matter to the day's sizing; return how many, 0 without a signal."""
     n, is_any = 0, False
     for i in range(day.weight.size):
         takes_part = day.known[i] and (day.data_ok[i] or day.units[i] > 0.0)
-        signal = known.signal[row, i] if takes_part else 0.0
+        signal = known[row, SIGNAL, i] if takes_part else 0.0
         if signal > 0.0 or rules.covariance_method == LEDOIT_WOLF:
             desk.chosen[n] = i
             desk.sleeve_of[n] = rules.sleeves.sleeve_of[i]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_lib.core.arrays import leaf_kernel
+from tf_lib.core.arrays import FloatArray, kernel, leaf_kernel
 from tf_lib.core.fill_kernels import market_price, stop_limit_day
 from tf_lib.core.fills import FILLED_TAKER, NOTHING, TRIGGERED
 from tf_lib.core.step_kernels import (
@@ -29,15 +29,19 @@ from tf_lib.core.step_kernels import (
 from tf_lib.core.steps import NOWHERE, Steps, StopRules
 from tf_lib.research.book_records import (
     ADD,
+    CLOSE,
     CORE,
     EMERGENCY,
+    HIGH,
+    LOW,
+    OPEN,
     STOP,
     STOP_GAPPED,
     STOP_LIMIT,
     Book,
     Costs,
     Holding,
-    Prices,
+    Market,
     Records,
     Slot,
     Tape,
@@ -198,22 +202,28 @@ def write_fill(
 
 
 @leaf_kernel
-def meet_open(row: int, prices: Prices, costs: Costs, book: Book, tape: Tape) -> None:
+def meet_jump(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) -> None:
     """Let yesterday's stops meet the jump to today's open, before the run looks at anything."""
     for i in range(book.holdings.size):
         if book.holdings[i].lots > 0:
-            price = prices.open[row, i]
+            price = bars[row, OPEN, i]
             _meet_path(row, i, (price, price, price, price), 0.0, costs, book, tape)
 
 
 @leaf_kernel
-def meet_day(row: int, prices: Prices, costs: Costs, book: Book, tape: Tape) -> None:
+def meet_day(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) -> None:
     """Let the resting stops meet the rest of the day after the run."""
     for i in range(book.holdings.size):
         if book.holdings[i].lots > 0:
-            o, h = prices.open[row, i], prices.high[row, i]
-            low, c = prices.low[row, i], prices.close[row, i]
+            o, h = bars[row, OPEN, i], bars[row, HIGH, i]
+            low, c = bars[row, LOW, i], bars[row, CLOSE, i]
             _meet_path(row, i, (o, h, low, c), RUN_AT, costs, book, tape)
+
+
+@kernel
+def meet_open(row: int, market: Market, costs: Costs, book: Book, tape: Tape) -> None:
+    """Do `meet_jump` from Python: what the morning after a last day does to its stops."""
+    meet_jump(row, market.bars, costs, book, tape)
 
 
 @leaf_kernel

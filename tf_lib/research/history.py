@@ -20,8 +20,7 @@ from tf_lib.core.market import Bars, lag_bars
 from tf_lib.core.signals import Signals, signals
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
-from tf_lib.research.book import Market
-from tf_lib.research.book_records import Known, Prices
+from tf_lib.research.book_records import ATR, CLOSE, OPEN, Market
 
 Candles = Mapping[str, pd.DataFrame]
 _NO_CANDLES = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype="float64")
@@ -54,7 +53,22 @@ class History:
     @property
     def n_days(self) -> int:
         """Days with prices, from the second bar's on."""
-        return len(self.market.prices.open)
+        return len(self.market.bars)
+
+    @property
+    def opens(self) -> FloatArray:
+        """Each day's own open, [row, ticker]."""
+        return self.market.bars[:, OPEN]
+
+    @property
+    def closes(self) -> FloatArray:
+        """Each day's own close, [row, ticker]."""
+        return self.market.bars[:, CLOSE]
+
+    @property
+    def atr(self) -> FloatArray:
+        """Average true range as known when each day begins, [row, ticker]."""
+        return self.market.known[:, ATR]
 
     def day(self, row: int) -> dt.date:
         """Return the day of a row."""
@@ -102,7 +116,7 @@ def history_of(candles: Candles | Bars, config: Config, *, memo: Memo | None = N
     if len(bars.days) < 2:
         raise BarsError(f"a backtest needs at least two days of bars, there is {len(bars.days)}")
     known = signals(bars, config, memo=memo)
-    return History(bars, known, Market(_prices(bars), _known(known)))
+    return History(bars, known, _market(bars, known))
 
 
 def _lagged(candles: Candles, config: Config) -> Bars:
@@ -114,25 +128,20 @@ def _lagged(candles: Candles, config: Config) -> Bars:
     return lag_bars(frames, as_of=max(ends).date() + dt.timedelta(days=1))
 
 
-def _prices(bars: Bars) -> Prices:
+def _own_bars(bars: Bars) -> FloatArray:
     """Return each day's own bar; after a ticker's last one its price stands still."""
-    grids = [np.ascontiguousarray(g[1:]) for g in (bars.open, bars.high, bars.low, bars.close)]
+    fields = (bars.open, bars.high, bars.low, bars.close)
+    grid = np.stack([field[1:] for field in fields], axis=1)
     for j in np.flatnonzero((bars.end_row < len(bars.days)) & (bars.end_row > bars.first_row)):
         last = bars.end_row[j] - 1
-        for grid in grids:
-            grid[last:, j] = bars.close[last, j]
-    return Prices(*grids)
+        grid[last:, :, j] = bars.close[last, j]
+    return grid
 
 
-def _known(known: Signals) -> Known:
-    def rows(grid: FloatArray) -> FloatArray:
-        return np.ascontiguousarray(grid[:-1])
-
-    return Known(
-        signal=rows(known["vol_adjusted_signal"]),
-        chandelier=rows(known["chandelier_stop"]),
-        atr=rows(known["atr"]),
-        close=rows(known["close"]),
-        simple_return=np.ascontiguousarray(known.simple_return[:-1].T),
-        data_ok=np.ascontiguousarray(known.data_ok[:-1]),
+def _market(bars: Bars, known: Signals) -> Market:
+    names = ("vol_adjusted_signal", "chandelier_stop", "atr", "close")
+    return Market(
+        bars=_own_bars(bars),
+        known=np.stack([*(known[name][:-1] for name in names), known.data_ok[:-1]], axis=1),
+        returns=np.ascontiguousarray(known.simple_return[:-1].T),
     )

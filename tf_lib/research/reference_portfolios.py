@@ -18,8 +18,7 @@ def held_equity(history: History, ticker: str, span: tuple[int, int]) -> FloatAr
     """Return growth of one unit of money put into a ticker at the first day's open and kept."""
     first, stop = span
     j = history.tickers.index(ticker)
-    prices = history.market.prices
-    growth: FloatArray = prices.close[first:stop, j] / prices.open[first, j]
+    growth: FloatArray = history.closes[first:stop, j] / history.opens[first, j]
     return growth
 
 
@@ -31,10 +30,9 @@ def equal_weight_equity(history: History, span: tuple[int, int]) -> FloatArray:
     it is bought at the open.
     """
     first, stop = span
-    prices = history.market.prices
-    close = prices.close[first:stop]
+    close = history.closes[first:stop]
     before = np.empty_like(close)
-    before[0] = prices.open[first]
+    before[0] = history.opens[first]
     before[1:] = close[:-1]
     with np.errstate(invalid="ignore"):
         returns = close / before - 1.0
@@ -49,7 +47,7 @@ def reference_equities(history: History, span: tuple[int, int]) -> dict[str, Flo
     """Return the growth of one unit in each reference; BTC only where it is among the tickers."""
     found = {"equal_weight": equal_weight_equity(history, span)}
     if BITCOIN in history.tickers and np.isfinite(
-        history.market.prices.open[span[0], history.tickers.index(BITCOIN)]
+        history.opens[span[0], history.tickers.index(BITCOIN)]
     ):
         found["btc_held"] = held_equity(history, BITCOIN, span)
     return dict(sorted(found.items()))

@@ -87,7 +87,7 @@ def model_day(
     if failed >= 0:
         raise HaltRun(f"{day}: the shadow's sleeve budgets could not be met")
     if row + 1 < history.n_days:
-        meet_open(row + 1, history.market.prices, rules.costs, book, tape)
+        meet_open(row + 1, history.market, rules.handling.costs, book, tape)
     fills = tape.fills[: int(tape.n_fills[0])]
     return {
         ticker: _outcome(fills[fills["ticker"] == i], book.steps[i], start.units.get(ticker, 0.0))
@@ -115,8 +115,8 @@ def _seeded(
             holding["level"] = ticks_below(highest, steps)
         if holding["lots"] > 0 and level > 0:
             slot["lots"], slot["level"] = holding["lots"], ticks_below(level, steps)
-            atr = float(history.market.known.atr[row, i])
-            slot["limit"] = stop_limit_ticks(int(slot["level"]), atr, steps, rules.stops)
+            atr = float(history.atr[row, i])
+            slot["limit"] = stop_limit_ticks(int(slot["level"]), atr, steps, rules.handling.stops)
     return book
 
 

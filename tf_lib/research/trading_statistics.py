@@ -18,6 +18,7 @@ from tf_lib.core.arrays import FloatArray, kernel
 from tf_lib.parameters import Config
 from tf_lib.research.book_records import (
     EMERGENCY,
+    HELD,
     STOP,
     STOP_GAPPED,
     STOP_LIMIT,
@@ -76,7 +77,7 @@ def trading(tape: Tape, book: Book, *, days_per_year: int) -> dict[str, float]:
         "turnover": traded / float(equity.mean()) / years,
         "traded": traded,
         "fees": float(tape.fills["fee"].sum()),
-        "exposure": float((tape.held.sum(axis=1) / equity).mean()),
+        "exposure": float((tape.cells[:, HELD].sum(axis=1) / equity).mean()),
         "stops_hit": _stops(tape.fills, (STOP, STOP_GAPPED, STOP_LIMIT, EMERGENCY)),
         "stops_gapped": _stops(tape.fills, (STOP_GAPPED, STOP_LIMIT, EMERGENCY)),
     }
@@ -100,8 +101,8 @@ def by_ticker(tickers: tuple[str, ...], config: Config, *, tape: Tape, book: Boo
     """
     n = len(tickers)
     of = tape.fills["ticker"]
-    profit = book.holdings["flow"] + tape.held[-1]
-    exposure = (tape.held / tape.days["equity"][:, None]).mean(axis=0)
+    profit = book.holdings["flow"] + tape.cells[-1, HELD]
+    exposure = (tape.cells[:, HELD] / tape.days["equity"][:, None]).mean(axis=0)
     return pd.DataFrame(
         {
             "sleeve": [config.universe.sleeve_of[ticker] for ticker in tickers],
