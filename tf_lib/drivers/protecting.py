@@ -232,8 +232,9 @@ class Protecting:
     def _is_dust(self, product: Product, held: Decimal) -> bool:
         protection = self._protection(product)
         stops = self.desk.config.stops
-        limit = limit_below(protection.target_level, protection.atr, product, stops)
-        return is_dust(held, product, limit)
+        target = protection.target_level
+        level = min(target, self._last.get(product.product_id, target))
+        return is_dust(held, product, limit_below(level, protection.atr, product, stops))
 
     def _total(self, product_id: str) -> Decimal:
         wallet = self.desk.client.holdings().get(product_id.split("-")[0])

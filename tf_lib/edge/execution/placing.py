@@ -25,6 +25,7 @@ _ROUNDS = 3
 _WAITS = (2.0, 5.0, 10.0)
 _LADDER = ("5 ticks", "1 %", "2 %")
 _AGAIN = frozenset({RefusalKind.FUNDS, RefusalKind.RATE, RefusalKind.ACCESS})
+_SHOWN = (OrderStage.ACKED, OrderStage.WORKING)
 _DOWN = frozenset({RefusalKind.BAND, RefusalKind.VENUE})
 
 
@@ -93,9 +94,16 @@ class Placing:
         self.stops = position.desk.config.stops
 
     def is_dust(self, size: Decimal) -> bool:
-        """Whether a size is too small for a stop at its limit."""
-        product = self.position.product
-        level, atr = self.protection.target_level, self.protection.atr
+        """
+        Whether a size is too small for a stop at the limit it would have now.
+
+        A stop rests below the last trade, so a level above the market does not make dust worth
+        more than it can be sold for.
+        """
+        if size <= 0:
+            return True
+        product, atr = self.position.product, self.protection.atr
+        level = min(self.protection.target_level, self.position.last())
         return is_dust(size, product, limit_below(level, atr, product, self.stops))
 
     def plan(self, last: Decimal) -> StopPlan | None:
@@ -190,7 +198,7 @@ class Placing:
                 break
             self.position.desk.pause(seconds)
             record = self.position.desk.refresh(record.client_id, patient=False)
-        return record
+        return self.position.await_open(record) if record.stage in _SHOWN else record
 
 
 def _may_try_again(record: OrderRecord) -> bool:

@@ -215,11 +215,27 @@ class Position:
         record, waited = self.read(order), 0.0
         if record.stage is OrderStage.CANCEL_SENT and self.desk.may_cancel_intact:
             record = self.desk.cancel(record.client_id)
-        while waited < _patience(record):
+        while waited < self._patience(record):
             self.desk.pause(_POLL_SECONDS)
             waited += _POLL_SECONDS
             record = self.desk.refresh(record.client_id, patient=False)
         return record
+
+    def await_open(self, record: OrderRecord) -> OrderRecord:
+        """Read a stop until it is seen OPEN, or is known to have become something else."""
+        return self._settled(record) if record.may_be_live else record
+
+    def _patience(self, record: OrderRecord) -> float:
+        """Return for how long an answer about a stop is worth waiting for, in seconds."""
+        if record.stage is OrderStage.ACKED:
+            return _VISIBLE_SECONDS
+        if record.stage is OrderStage.CANCEL_SENT:
+            return ABSENT_AFTER.total_seconds() + 2 * _POLL_SECONDS
+        seen = self.desk.seen.get(record.client_id)
+        if record.stage is OrderStage.WORKING and seen is not None and not seen.is_live_stop:
+            # Taken and not open yet, or being cancelled by somebody.
+            return _VISIBLE_SECONDS
+        return 0.0
 
     def triggered_stops(self) -> list[OrderRecord]:
         """Return our stops that triggered and did not fill."""
@@ -233,15 +249,6 @@ class Position:
         if newest is None or newest.stage is not OrderStage.DONE:
             return None
         return newest if newest.filled_size < newest.base_size else None
-
-
-def _patience(record: OrderRecord) -> float:
-    """Return for how long an answer about a stop is worth waiting for, in seconds."""
-    if record.stage is OrderStage.ACKED:
-        return _VISIBLE_SECONDS
-    if record.stage is OrderStage.CANCEL_SENT:
-        return ABSENT_AFTER.total_seconds() + 2 * _POLL_SECONDS
-    return 0.0
 
 
 def remaining(stops: list[OrderRecord]) -> Decimal:

@@ -376,7 +376,7 @@ class Rebalance:
         """Return the order that closes a residual, or why it stays."""
         product = self.desk.products[product_id]
         last = self.desk.client.last_trade(product_id)
-        level, atr = protection.target_level, protection.atr
+        level, atr = min(protection.target_level, last), protection.atr
         if not is_dust(held, product, limit_below(level, atr, product, self.desk.config.stops)):
             return None, "not dust"
         size = floor_to(held, product.base_increment)
