@@ -21,13 +21,14 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+_njit: Any = njit  # its types do not know all of its options
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile a function over plain arrays; the machine code is kept beside its module."""
-    return _kept(function, njit(error_model="numpy", no_cfunc_wrapper=True)(function))
+    return _kept(function, _njit(error_model="numpy", no_cfunc_wrapper=True))
 
 
 def leaf_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -38,10 +39,11 @@ def leaf_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     called for every ticker and day that counting is most of the time. Without a door for Python
     it compiles in half the time.
     """
-    options = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return _kept(function, njit(error_model="numpy", **options)(function))
+    without = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return _kept(function, _njit(error_model="numpy", **without))
 
 
-def _kept(function: Callable[_P, _R], compiled: Any) -> Callable[_P, _R]:
+def _kept(function: Callable[_P, _R], compiler: Any) -> Callable[_P, _R]:
+    compiled = compiler(function)
     compiled._cache = KernelCache(function)
     return cast("Callable[_P, _R]", compiled)
