@@ -8,6 +8,7 @@ drained, and the ledger's lines as text; each finding begins with the name of wh
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -286,7 +287,7 @@ def true_bare_seconds(evidence: Evidence, product: str) -> float:
     fills = sorted((f for f in exchange.fills if f.product == product), key=lambda f: f.at)
     moments = sorted({exchange.now, *_moments(evidence, stops, [f.at for f in fills])})
     seconds = 0.0
-    for begin, end in zip(moments, moments[1:], strict=False):
+    for begin, end in itertools.pairwise(moments):
         done = [f for f in fills if f.at <= begin]
         total = sum((f.size if f.side == "BUY" else -f.size for f in done), ZERO)
         total += evidence.moved.get(product.split("-")[0], ZERO)
