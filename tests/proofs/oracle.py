@@ -135,9 +135,12 @@ def _stray(evidence: Evidence) -> Iterator[str]:
         intent = intents.get(order.client_id)
         if intent is None:
             yield f"stray: {order.product}: {order.client_id} was never intended"
-        elif evidence.ledger_is_whole and not intent.get("adopted"):
-            if dt.datetime.fromisoformat(intent["at"]) > order.created + dt.timedelta(seconds=1):
-                yield f"stray: {order.product}: {order.client_id} was intended after it was made"
+        elif (
+            evidence.ledger_is_whole
+            and not intent.get("adopted")
+            and dt.datetime.fromisoformat(intent["at"]) > order.created + dt.timedelta(seconds=1)
+        ):
+            yield f"stray: {order.product}: {order.client_id} was intended after it was made"
 
 
 # -- effects ---------------------------------------------------------------------------------
