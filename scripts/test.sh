@@ -41,8 +41,9 @@ check format "$bin/ruff" format --check .
 check lint "$bin/ruff" check .
 check types "$bin/mypy" --strict tf_lib
 # Warnings are errors, doctests of tf_lib included: see pyproject.toml.
+# The long ones (whole years, noise) have their own command: scripts/test.sh -n 2 -m slow.
 # Two at a time; the tests of one file stay together, so that they share what is costly to make.
-check tests "$bin/python" -m pytest -n 2 --dist loadfile --durations=10
+check tests "$bin/python" -m pytest -n 2 --dist loadfile -m "not slow" --durations=10
 # Notebooks are checked by pytest too (tests that run nbval); a check of their
 # own goes here.
 

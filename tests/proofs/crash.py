@@ -324,6 +324,7 @@ def evidence_of(stage: Stage, **more: Any) -> Evidence:
         cash=stage.cash,
         profile=stage.profile,
         rows=list(stop_rows(stage.profile)),
+        requests=stage.exchange.request_log,
         **more,
     )
 

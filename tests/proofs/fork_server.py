@@ -60,6 +60,7 @@ def child(order: dict[str, Any]) -> int:
         root=Path(order["root"]),
         trace=Path(trace) if trace else None,
         late=Path(order["late"]),
+        raise_epoch_at=order.get("raise_epoch_at", 0),
     ).install()
     code, said = call(order["arguments"])
     with open(order["said"], "w", encoding="utf-8") as file:
@@ -76,16 +77,26 @@ def serve() -> None:
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         order = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            code = 99
-            try:
-                code = child(order)
-            except BaseException:
-                Path(order["said"]).write_text(traceback.format_exc(), encoding="utf-8")
-            os._exit(code)
-        _, status = os.waitpid(pid, 0)
-        print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
+        count = order.get("times", 1)
+        codes = [wait(pid) for pid in [fork(order, number) for number in range(count)]]
+        print(json.dumps({"code": codes[0], "codes": codes}), flush=True)
+
+
+def fork(order: dict[str, Any], number: int) -> int:
+    """Start one child; the first says what it has to say where it was told to."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code, said = 99, order["said"] if not number else f"{order['said']}.{number}"
+    try:
+        code = child(order | {"said": said})
+    except BaseException:
+        Path(said).write_text(traceback.format_exc(), encoding="utf-8")
+    os._exit(code)
+
+
+def wait(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 if __name__ == "__main__":

@@ -77,8 +77,18 @@ class Disk:
 class Hooks:
     """The patches of one child."""
 
-    def __init__(self, kill: Kill, *, root: Path, trace: Path | None, late: Path) -> None:
+    def __init__(
+        self,
+        kill: Kill,
+        *,
+        root: Path,
+        trace: Path | None,
+        late: Path,
+        raise_epoch_at: int = 0,
+    ) -> None:
         self.kill = kill
+        self.root = root
+        self.raise_epoch_at = raise_epoch_at
         self.trace = trace
         self.late = late
         self.count = 0
@@ -105,6 +115,8 @@ class Hooks:
         if self.trace is not None:
             with open(self.trace, "a", encoding="utf-8") as file:
                 file.write(json.dumps([self.count, what, is_changing]) + "\n")
+        if self.count == self.raise_epoch_at:
+            (self.root / "state" / "epoch").write_text("1000\n", encoding="utf-8")
         self._maybe("before")
 
     def _maybe(self, moment: str) -> None:

@@ -8,6 +8,8 @@ drained, and the ledger's lines as text; each finding begins with the name of wh
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import hashlib
 import itertools
 import json
 from collections import defaultdict
@@ -21,10 +23,16 @@ from tests.oracle.exchange_state import ExchangeState, Order, Rules
 
 ZERO = Decimal(0)
 COOLDOWN_DAYS = 7
+PLAN_AGE = dt.timedelta(minutes=10)
 ENTRY_LEGS, STOP_LEGS, SALE_LEGS = ("en", "pi"), ("sc", "sa"), ("tr", "ex")
 LIVE_STAGES = {"INTENDED", "UNKNOWN", "ACKED", "WORKING", "CANCEL_SENT", "TRIGGERED"}
 EXCUSES = ("clamped", "old level", "5 ticks", "1 %", "2 %")
+SECOND = dt.timedelta(seconds=1)
 Line = Mapping[str, Any]
+
+
+def _time(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
 
 
 @dataclass(frozen=True)
@@ -49,10 +57,12 @@ class Evidence:
         Folder of the profile.
     triggered : mapping of client id to datetime
         When a stop triggered, where it did not fill at once.
-    moved : mapping of currency to Decimal
+    moved : sequence of (currency, amount, moment)
         What was put in or taken out by others.
     ledger_is_whole : bool
         False where a test took the ledger away.
+    requests : sequence of mapping
+        What the exchange heard.
     """
 
     exchange: ExchangeState
@@ -64,13 +74,29 @@ class Evidence:
     durable: bytes = b""
     rows: Sequence[Line] = ()
     triggered: Mapping[str, dt.datetime] = field(default_factory=dict)
-    moved: Mapping[str, Decimal] = field(default_factory=dict)
+    moved: Sequence[tuple[str, Decimal, dt.datetime]] = ()
     ledger_is_whole: bool = True
+    requests: Sequence[Line] = ()
 
-    @property
+    def moved_until(self, currency: str, until: dt.datetime | None = None) -> Decimal:
+        return sum(
+            (n for c, n, at in self.moved if c == currency and (until is None or at <= until)),
+            ZERO,
+        )
+
+    @functools.cached_property
     def lines(self) -> list[dict[str, Any]]:
         """Every whole line; a torn end that nobody has written after is none."""
-        return [json.loads(piece) for piece in self.ledger.split(b"\n")[:-1]]
+        found = (_parsed(piece) for piece in self.ledger.split(b"\n")[:-1])
+        return [line for line in found if line is not None]
+
+
+def _parsed(piece: bytes) -> dict[str, Any] | None:
+    try:
+        line = json.loads(piece)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
 
 
 def judge(evidence: Evidence) -> list[str]:
@@ -87,6 +113,11 @@ def judge(evidence: Evidence) -> list[str]:
         *_done_marks(evidence),
         *_bare_time(evidence),
         *_money(evidence),
+        *_wrong_ids(evidence),
+        *_stale_plan(evidence),
+        *_resent_buys(evidence),
+        *_foreign(evidence),
+        *_clamped_levels(evidence),
     ]
 
 
@@ -107,7 +138,8 @@ def _bare(evidence: Evidence) -> Iterator[str]:
     exchange = evidence.exchange
     for product in exchange.held_products:
         total, rules = exchange.held(product), evidence.rules[product]
-        covered = sum((stop.remaining for stop in exchange.stops(product)), ZERO)
+        covering = [o for o in exchange.orders if o.product == product and o.protects]
+        covered = sum((stop.remaining for stop in covering), ZERO)
         bare = rules.floored(total) - covered
         if not _is_dust(bare, rules, _price(evidence, product)):
             yield f"bare: {product}: {bare} of {total} rests under no stop"
@@ -135,11 +167,9 @@ def _stray(evidence: Evidence) -> Iterator[str]:
         intent = intents.get(order.client_id)
         if intent is None:
             yield f"stray: {order.product}: {order.client_id} was never intended"
-        elif (
-            evidence.ledger_is_whole
-            and not intent.get("adopted")
-            and dt.datetime.fromisoformat(intent["at"]) > order.created + dt.timedelta(seconds=1)
-        ):
+        elif evidence.ledger_is_whole and intent.get("adopted"):
+            yield f"stray: {order.product}: {order.client_id} was adopted, nothing was lost"
+        elif evidence.ledger_is_whole and _time(intent["at"]) > order.created + SECOND:
             yield f"stray: {order.product}: {order.client_id} was intended after it was made"
 
 
@@ -160,7 +190,7 @@ def _overfilled(evidence: Evidence) -> Iterator[str]:
     for order in evidence.exchange.orders:
         if order.is_own and order.filled and order.leg in (*ENTRY_LEGS, *SALE_LEGS):
             filled[str(order.day), order.product, _group(order.leg)] += order.filled
-    for key, size in sorted(filled.items()):
+    for key, size in sorted(filled.items()) if evidence.ledger_is_whole else ():
         if size > planned.get(key, ZERO):
             yield f"overfilled: {key}: {size} traded, {planned.get(key, ZERO)} planned"
 
@@ -168,9 +198,7 @@ def _overfilled(evidence: Evidence) -> Iterator[str]:
 def _cooldown(evidence: Evidence) -> Iterator[str]:
     legs = {order.order_id: order for order in evidence.exchange.orders}
     intended = {
-        line["client_id"]: dt.datetime.fromisoformat(line["at"])
-        for line in evidence.lines
-        if line["kind"] == "intent"
+        line["client_id"]: _time(line["at"]) for line in evidence.lines if line["kind"] == "intent"
     }
     taken: dict[str, list[dt.datetime]] = defaultdict(list)
     for fill in evidence.exchange.fills:
@@ -214,7 +242,7 @@ def _lowered(evidence: Evidence) -> Iterator[str]:
 
 def _holding_began(evidence: Evidence, product: str) -> dt.datetime:
     rules = evidence.rules[product]
-    total = evidence.moved.get(product.split("-")[0], ZERO)
+    total = evidence.moved_until(product.split("-")[0])
     began = dt.datetime.min.replace(tzinfo=dt.UTC)
     for fill in sorted(evidence.exchange.fills, key=lambda one: one.at):
         if fill.product != product:
@@ -226,6 +254,77 @@ def _holding_began(evidence: Evidence, product: str) -> dt.datetime:
     return began
 
 
+def _wrong_ids(evidence: Evidence) -> Iterator[str]:
+    """An id is a hash of account, day, product, side, leg and ordinal, and of nothing else."""
+    uuid = next((x["portfolio_uuid"] for x in evidence.lines if x["kind"] == "pin"), "")
+    for order in evidence.exchange.orders:
+        if order.is_own:
+            ordinal = order.client_id.split("-")[2][2:]
+            parts = (uuid, str(order.day), order.product, order.side, order.leg, ordinal)
+            digest = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+            if not order.client_id.endswith(digest):
+                yield f"wrong_id: {order.client_id}"
+
+
+def _stale_plan(evidence: Evidence) -> Iterator[str]:
+    """No order of a plan is intended once the plan is ten minutes old or its day is over."""
+    planned: dict[str, dt.datetime] = {}
+    for line in evidence.lines:
+        if line["kind"] == "plan":
+            planned[line["day"]] = _time(line["planned_at"])
+        if line["kind"] not in ("intent", "resent") or line.get("adopted"):
+            continue
+        intent = line if line["kind"] == "intent" else _intent_of(evidence, line["client_id"])
+        if intent["leg"] in (*ENTRY_LEGS, *SALE_LEGS, "du"):
+            at, plan = _time(line["at"]), planned.get(intent["day"])
+            is_late = plan is None or at - plan > PLAN_AGE or str(at.date()) != intent["day"]
+            if is_late:
+                yield f"stale_plan: {intent['client_id']} at {line['at']}, planned at {plan}"
+
+
+def _intent_of(evidence: Evidence, identity: str) -> Line:
+    lines = evidence.lines
+    return next(x for x in lines if x["kind"] == "intent" and x["client_id"] == identity)
+
+
+def _resent_buys(evidence: Evidence) -> Iterator[str]:
+    sent: dict[str, int] = defaultdict(int)
+    for line in evidence.requests:
+        body = line.get("body")
+        is_create = line["changing"] and str(line["path"]).endswith("/orders")
+        if is_create and isinstance(body, Mapping) and body.get("side") == "BUY":
+            sent[str(body.get("client_order_id"))] += 1
+    for line in evidence.lines:
+        if line["kind"] == "resent" and _intent_of(evidence, line["client_id"])["side"] == "BUY":
+            yield f"resent_buy: {line['client_id']} was sent again"
+    for identity, times in sent.items():
+        if times > 1:
+            yield f"resent_buy: {identity} was sent {times} times"
+
+
+def _foreign(evidence: Evidence) -> Iterator[str]:
+    """Nobody else's order is ever cancelled by us."""
+    theirs = {o.order_id: o for o in evidence.exchange.orders if not o.is_own}
+    for line in evidence.requests:
+        body = line.get("body")
+        if line["changing"] and isinstance(body, Mapping):
+            for order_id in body.get("order_ids") or ():
+                if order_id in theirs:
+                    yield f"foreign: {theirs[order_id].client_id} was cancelled"
+
+
+def _clamped_levels(evidence: Evidence) -> Iterator[str]:
+    """A level that is remembered is never the one to which a stop was clamped."""
+    for row in evidence.rows:
+        if "clamped" not in str(row.get("reason")):
+            continue
+        for line in evidence.lines:
+            is_level = line["kind"] == "level" and line["product"] == row["product"]
+            is_clamp = is_level and line["target_level"] == row["resting_level"]
+            if is_clamp and Decimal(line["target_level"]) != Decimal(row["target_level"]):
+                yield f"clamp: {row['product']}: {line['target_level']} was remembered"
+
+
 # -- the record ------------------------------------------------------------------------------
 
 
@@ -235,9 +334,7 @@ def _lost_lines(evidence: Evidence) -> Iterator[str]:
     if not evidence.ledger.startswith(whole):
         yield "lost_line: the ledger does not begin with what was durable"
     for number, piece in enumerate(evidence.ledger.split(b"\n")[:-1], start=1):
-        try:
-            json.loads(piece)
-        except ValueError:
+        if _parsed(piece) is None:
             yield f"lost_line: line {number} is not whole: {piece[:60]!r}"
 
 
@@ -276,7 +373,8 @@ def _done_marks(evidence: Evidence) -> Iterator[str]:
         if "done" in marks and not (evidence.profile / day / "done.json").exists():
             yield f"done_mark: {day} is marked done and has no done.json"
     for path in evidence.profile.glob("*-*-*/done.json"):
-        if "effects_complete" not in seen.get(path.parent.name, []):
+        is_known = path.parent.name in seen or evidence.ledger_is_whole
+        if is_known and "effects_complete" not in seen.get(path.parent.name, []):
             yield f"done_mark: {path.parent.name} has a done.json without its effects"
 
 
@@ -286,14 +384,15 @@ def _done_marks(evidence: Evidence) -> Iterator[str]:
 def true_bare_seconds(evidence: Evidence, product: str) -> float:
     """Return for how long more than dust was under no stop, from orders and fills alone."""
     exchange, rules = evidence.exchange, evidence.rules[product]
-    stops = [o for o in exchange.orders if o.product == product and o.is_own and o.stop]
+    stops = [o for o in exchange.orders if o.product == product and _is_stop(o)]
     fills = sorted((f for f in exchange.fills if f.product == product), key=lambda f: f.at)
-    moments = sorted({exchange.now, *_moments(evidence, stops, [f.at for f in fills])})
+    changes = [*(f.at for f in fills), *(at for _, _, at in evidence.moved)]
+    moments = sorted({exchange.now, *_moments(evidence, stops, changes)})
     seconds = 0.0
     for begin, end in itertools.pairwise(moments):
         done = [f for f in fills if f.at <= begin]
         total = sum((f.size if f.side == "BUY" else -f.size for f in done), ZERO)
-        total += evidence.moved.get(product.split("-")[0], ZERO)
+        total += evidence.moved_until(product.split("-")[0], begin)
         covered = ZERO
         for stop in stops:
             if stop.created <= begin < _end(evidence, stop):
@@ -303,6 +402,11 @@ def true_bare_seconds(evidence: Evidence, product: str) -> float:
         if not _is_dust(rules.floored(total) - covered, rules, price):
             seconds += (end - begin).total_seconds()
     return seconds
+
+
+def _is_stop(order: Order) -> bool:
+    """Whether an order protects while it rests, whoever placed it."""
+    return order.stop is not None and order.side == "SELL" and order.stops_falling
 
 
 def _moments(
@@ -331,9 +435,9 @@ def reported_bare_seconds(evidence: Evidence, product: str) -> float:
         if line.get("product") != product:
             continue
         if line["kind"] == "bare" and since is None:
-            since = dt.datetime.fromisoformat(line["since"])
+            since = _time(line["since"])
         elif line["kind"] == "covered" and since is not None:
-            until = dt.datetime.fromisoformat(line.get("until", line["at"]))
+            until = _time(line.get("until", line["at"]))
             seconds += max((until - since).total_seconds(), 0.0)
             since = None
     if since is not None:
@@ -362,10 +466,10 @@ def worst_bare_seconds(evidence: Evidence) -> float:
 
 def _money(evidence: Evidence) -> Iterator[str]:
     exchange = evidence.exchange
-    cash = exchange.cash_by_fills(evidence.cash + evidence.moved.get("USD", ZERO))
+    cash = exchange.cash_by_fills(evidence.cash + evidence.moved_until("USD"))
     if exchange.cash != cash or exchange.cash < 0:
         yield f"money: cash is {exchange.cash}, fills and fees leave {cash}"
     for product in {order.product for order in exchange.orders}:
-        units = exchange.held_by_fills(product) + evidence.moved.get(product.split("-")[0], ZERO)
+        units = exchange.held_by_fills(product) + evidence.moved_until(product.split("-")[0])
         if exchange.held(product) != units:
             yield f"money: {product}: {exchange.held(product)} held, fills leave {units}"

@@ -1,8 +1,349 @@
-"""Planted faults: each breaks one rule of execution, and the proofs must catch it by name."""
+"""
+Planted faults: each breaks one rule of execution, and the proofs must catch it by name.
+
+They are patches of one process; nothing of ``tf_lib`` knows of them.
+"""
 
 from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+ZERO = Decimal(0)
+
+
+def no_fsync() -> None:
+    """Write the ledger without flushing it."""
+    from tf_lib.edge.ledger import Ledger
+
+    def append(ledger: Any, line: bytes) -> None:
+        os.write(ledger._file, line)
+
+    Ledger._append = append  # type: ignore[method-assign]
+
+
+def restore_only_in_finally() -> None:
+    """Leave it to the run that cancelled a stop to place it again; nobody else does."""
+    from tf_lib.edge.execution.cover import Cover
+
+    close = Cover._close
+
+    def closed(cover: Any, gap: Any, stops: Any) -> None:
+        ended = cover.position.ended_stop()
+        if ended is None or not ended.cancel_sent:
+            close(cover, gap, stops)
+
+    Cover._close = closed  # type: ignore[method-assign]
+
+
+def ordinal_always_1() -> None:
+    from tf_lib.edge.ledger import Ledger
+
+    Ledger.next_ordinal = lambda ledger, key, known: 1  # type: ignore[method-assign]
+
+
+def open_list_trusted() -> None:
+    """Look for an order in the list of open ones only."""
+    from tf_lib.edge.execution.desk import Desk
+
+    def look_up(desk: Any, record: Any) -> Any:
+        listed = desk.client.open_orders()
+        return next((o for o in listed if o.client_order_id == record.client_id), None)
+
+    Desk._look_up = look_up  # type: ignore[method-assign]
+
+
+def stale_zero_trusted() -> None:
+    """Believe the account list whatever our own fills say."""
+    from tf_lib.edge.execution import belief
+    from tf_lib.edge.execution.position import Position
+
+    belief._doubt = lambda desk, product, holding: None  # type: ignore[assignment]
+    Position._doubt = lambda position, holding: ""  # type: ignore[method-assign]
+
+
+def guard_raises() -> None:
+    """Let the guard compute a level and move intact stops to it."""
+    from tf_lib.drivers import protecting
+    from tf_lib.edge.execution.desk import Desk
+
+    fallback = protecting.fallback_protection
+
+    def raised(desk: Any, product: Any) -> Any:
+        known = fallback(desk, product)
+        level = known.target_level * Decimal("1.02")
+        return dataclasses.replace(known, target_level=level, may_move=True)
+
+    protecting.fallback_protection = raised  # type: ignore[attr-defined]
+    Desk._must_stay = lambda desk, record: False  # type: ignore[method-assign]
+
+
+def size_in_the_id() -> None:
+    """Let the body take part in the id."""
+    from tf_lib.edge import ledger
+
+    honest, body_of = ledger.client_id, {"text": ""}
+    intend = ledger.Ledger.intend
+
+    def remembered(book: Any, key: Any, body: Any, **more: Any) -> Any:
+        body_of["text"] = str(sorted(body.items()))
+        return intend(book, key, body, **more)
+
+    def mixed(uuid: str, key: Any, ordinal: int) -> str:
+        digest = hashlib.sha256((uuid + str(key) + body_of["text"]).encode()).hexdigest()
+        return honest(uuid, key, ordinal)[:-16] + digest[:16]
+
+    ledger.Ledger.intend = remembered  # type: ignore[method-assign]
+    ledger.client_id = mixed  # type: ignore[assignment]
+
+
+def unknown_buy_resent() -> None:
+    from tf_lib.edge.execution.desk import Desk
+
+    Desk._may_resend = lambda desk, record: True  # type: ignore[method-assign]
+
+
+def token_reusable() -> None:
+    """Leave the token's file where it was when it is claimed."""
+    from tf_lib.edge import arming
+
+    path_class = type(Path())
+    rename = path_class.rename
+
+    def kept(path: Path, target: Any) -> Any:
+        if path.name.startswith("arming-"):
+            content = path.read_bytes()
+            moved = rename(path, target)
+            path.write_bytes(content)
+            return moved
+        return rename(path, target)
+
+    arming.Path.rename = kept  # type: ignore[method-assign]
+
+
+def done_before_effects() -> None:
+    """Mark the day done when it is claimed."""
+    from tf_lib.drivers.run import _Runner
+
+    claim = _Runner._claim
+
+    def claimed(runner: Any, ledger: Any, day: Any, uuid: str) -> Any:
+        attempt = claim(runner, ledger, day, uuid)
+        ledger.mark(day, "done", run_id=attempt.run_id, exit_code=0)
+        return attempt
+
+    _Runner._claim = claimed  # type: ignore[method-assign]
+
+
+def clamp_remembered() -> None:
+    """Keep the level at which a stop rests, not the one where it belongs."""
+    from tf_lib.edge.execution.cover import Cover
+
+    remember = Cover._remember
+
+    def remembered(cover: Any) -> None:
+        cover.protection = dataclasses.replace(
+            cover.protection, target_level=cover.result.resting_level
+        )
+        remember(cover)
+
+    Cover._remember = remembered  # type: ignore[method-assign]
+
+
+def hold_not_awaited() -> None:
+    from tf_lib.edge.execution.position import Position
+
+    Position.await_release = lambda position, wanted: wanted  # type: ignore[method-assign]
+
+
+def plan_age_ignored() -> None:
+    from tf_lib.edge.execution.rebalance import Rebalance
+
+    Rebalance._too_late = lambda rebalance: ""  # type: ignore[method-assign]
+
+
+def foreign_stop_cancelled() -> None:
+    """Cancel whatever sells a product before it is covered."""
+    from tf_lib.edge.execution.cover import Cover
+
+    ensure = Cover.ensure
+
+    def cleared(cover: Any) -> Any:
+        product_id = cover.position.product_id
+        for order in cover.desk.client.open_orders([product_id]):
+            if not order.client_order_id.startswith("tf1-"):
+                cover.desk.client.cancel([order.order_id])
+        return ensure(cover)
+
+    Cover.ensure = cleared  # type: ignore[method-assign]
+
+
+def undefined_signal_sold() -> None:
+    """Take a signal that is not defined for one that is zero."""
+    from tf_lib.core import decision
+
+    standing = decision._standing
+
+    def known(*arguments: Any, **more: Any) -> Any:
+        day = standing(*arguments, **more)
+        return day._replace(known=day.known | True)
+
+    decision._standing = known  # type: ignore[assignment]
+
+
+def cancel_before_look() -> None:
+    """Cancel a stop without asking whether the product takes another."""
+    from tf_lib.edge.execution.position import Position
+
+    Position.accepts_sells = lambda position: True  # type: ignore[method-assign]
+
+
+def unknown_taken_for_refused() -> None:
+    """Read every answer that is no clean success as a no."""
+    from tf_lib.edge import coinbase
+    from tf_lib.edge.answers import Refused, Unknown
+    from tf_lib.edge.refusals import RefusalKind
+
+    judge = coinbase.judge_create
+
+    def judged(reply: Any, **more: Any) -> Any:
+        answer = judge(reply, **more)
+        if isinstance(answer, Unknown):
+            return Refused("HTTP_503", answer.why, RefusalKind.VENUE)
+        return answer
+
+    coinbase.judge_create = judged  # type: ignore[assignment]
+
+
+def intent_after_the_answer() -> None:
+    """Send first, write down afterwards."""
+    from tf_lib.edge.ledger import Ledger
+
+    append, held = Ledger._append, []
+
+    def late(ledger: Any, line: bytes) -> None:
+        if b'"kind": "intent"' in line:
+            held.append(line)
+            return
+        for one in (*held, line):
+            append(ledger, one)
+        held.clear()
+
+    Ledger._append = late  # type: ignore[method-assign]
+
+
+def no_lock() -> None:
+    """Let everybody in."""
+    from tf_lib.edge.lock import ProcessLock
+
+    ProcessLock.acquire = lambda lock: lock  # type: ignore[method-assign]
+
+
+def epoch_ignored() -> None:
+    from tf_lib.edge import epoch
+
+    epoch.check = lambda state, started_under: None  # type: ignore[assignment]
+
+
+def whole_size_again() -> None:
+    """Resume a plan without looking at what was filled."""
+    from tf_lib.edge.execution.rebalance import Rebalance
+
+    Rebalance.remaining = lambda rebalance, planned: planned.base_size  # type: ignore[method-assign]
+
+
+def bare_since_now() -> None:
+    """Start the clock of a bare position when it is found."""
+    from tf_lib.edge.execution.bare_time import BareTime
+
+    begin = BareTime.begin
+    BareTime.begin = lambda clock, product, since=None: begin(clock, product)  # type: ignore
+
+
+def torn_line_kept() -> None:
+    """Write on behind half a line."""
+    from tf_lib.edge.ledger import Ledger
+
+    write = Ledger._write
+
+    def written(ledger: Any, text: str) -> None:
+        ledger._torn_bytes = 0
+        write(ledger, text)
+
+    Ledger._write = written  # type: ignore[method-assign]
+
+
+def done_not_flushed() -> None:
+    """Rename files into place without flushing them or their folder."""
+    from tf_lib.drivers import run
+    from tf_lib.edge import files, run_store
+
+    write = files.write_whole
+
+    def careless(path: Any, content: Any, *, durable: bool = True) -> None:
+        write(path, content, durable=False)
+
+    files.write_whole = careless  # type: ignore[assignment]
+    run_store.write_whole = careless  # type: ignore[attr-defined]
+    run.write_whole = careless  # type: ignore[attr-defined]
+
+
+def no_cooldown() -> None:
+    """Forget that the market took a position from us."""
+    from tf_lib.edge.execution.desk import Desk
+    from tf_lib.edge.execution.rebalance import Rebalance
+
+    Desk._start_cooldown = lambda desk, record: None  # type: ignore[method-assign]
+    Rebalance._is_cooling = lambda rebalance, product: False  # type: ignore[method-assign]
+
+
+def funds_lead_to_exit() -> None:
+    """Leave the market when the exchange says that funds are lacking."""
+    from tf_lib.edge.execution import placing
+    from tf_lib.edge.execution.position import Position
+
+    placing._AGAIN = frozenset()
+    Position.await_release = lambda position, wanted: wanted  # type: ignore[method-assign]
+
+
+FAULTS: dict[str, Callable[[], None]] = {
+    function.__name__: function
+    for function in (
+        no_fsync,
+        restore_only_in_finally,
+        ordinal_always_1,
+        open_list_trusted,
+        stale_zero_trusted,
+        guard_raises,
+        size_in_the_id,
+        unknown_buy_resent,
+        token_reusable,
+        done_before_effects,
+        clamp_remembered,
+        hold_not_awaited,
+        plan_age_ignored,
+        foreign_stop_cancelled,
+        undefined_signal_sold,
+        cancel_before_look,
+        unknown_taken_for_refused,
+        intent_after_the_answer,
+        no_lock,
+        epoch_ignored,
+        whole_size_again,
+        bare_since_now,
+        torn_line_kept,
+        done_not_flushed,
+        no_cooldown,
+        funds_lead_to_exit,
+    )
+}
 
 
 def plant(name: str) -> None:
     """Break one rule in this process."""
-    raise NotImplementedError(name)
+    FAULTS[name]()

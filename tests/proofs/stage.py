@@ -103,6 +103,7 @@ class Stage:
         self._server = self.exchange._server
         self._first = self.exchange
         self.config = self._write_config(universe, sections)
+        self._codes: list[int] = []
         self._forks = subprocess.Popen(
             [sys.executable, "-m", "tests.proofs.fork_server"],
             cwd=PROJECT,
@@ -143,7 +144,10 @@ class Stage:
         assert self._forks.stdout is not None
         self._forks.stdin.write(json.dumps(order) + "\n")
         self._forks.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._forks.stdout.readline())
+        line = self._forks.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the fork server is gone: exit {self._forks.wait(timeout=30)}")
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def call(self, name: str, *arguments: str, **order: Any) -> Ended:
@@ -156,9 +160,15 @@ class Stage:
             "said": str(self.said),
             "late": str(self.late),
         }
-        code = self._tell(told | order)["code"]
+        answer = self._tell(told | order)
+        code, self._codes = answer["code"], answer["codes"]
         said = self.said.read_text(encoding="utf-8") if self.said.exists() else ""
         return Ended(code, said)
+
+    def run_twice(self, **order: Any) -> list[int]:
+        """Start the day's run twice at the same instant; return both exit codes."""
+        self.call("run", "--no-notebook", "--gate-minutes", "59", times=2, **order)
+        return self._codes
 
     def run(self, *arguments: str, **order: Any) -> Ended:
         """Do the day that the exchange has."""

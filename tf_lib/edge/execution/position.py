@@ -223,6 +223,9 @@ class Position:
 
     def await_open(self, record: OrderRecord) -> OrderRecord:
         """Read a stop until it is seen OPEN, or is known to have become something else."""
+        seen = self.desk.seen.get(record.client_id)
+        if seen is not None and seen.is_live_stop and record.stage is OrderStage.WORKING:
+            return record
         return self._settled(record) if record.may_be_live else record
 
     def _patience(self, record: OrderRecord) -> float:
