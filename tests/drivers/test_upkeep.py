@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.drivers.profile import Profile, tree
+from tests.drivers.profile import Profile, simulator, tree
+from tests.drivers.remote import to_remote
 
 DAY = "2024-03-05"
 
@@ -97,3 +99,17 @@ def test_upkeep_waits_for_nobody(profile: Profile, name: str) -> None:
     assert code == {"protect": 4, "guard": 0}[name]
     assert "run with pid" in said
     assert profile.changed(after=sent) == []
+
+
+@pytest.mark.parametrize(("name", "exit_code"), [("protect", 5), ("guard", 1)])
+def test_upkeep_without_an_exchange(tmp_path: Path, name: str, exit_code: int) -> None:
+    """Said with the address and what that means for the positions."""
+    with simulator(tmp_path / "venue", "--candles", "synthetic") as endpoint:
+        profile = to_remote(tmp_path, endpoint, exchange={"clock": "wall"})
+        assert profile.run(None, "--force-run")[0] == 0
+
+    code, said = profile.call(name)
+
+    assert code == exit_code, said
+    assert f"the exchange at {endpoint['base_url']} cannot be reached" in said
+    assert "resting stops stay at the exchange" in said

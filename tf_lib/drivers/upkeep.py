@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,18 @@ from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor
 from tf_lib.edge.clock import wall_now
+from tf_lib.edge.endpoint import REAL_HOST
 from tf_lib.edge.files import append_json_line
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.lock import portfolio_lock, state_lock
 from tf_lib.edge.run_store import ProfileFolder, RunLogs
-from tf_lib.errors import EXIT_DONE, EXIT_UNPROTECTED, ParameterError
+from tf_lib.errors import (
+    EXIT_DONE,
+    EXIT_UNPROTECTED,
+    ExchangeError,
+    ParameterError,
+    PreflightRefused,
+)
 from tf_lib.parameters import Config
 
 
@@ -94,11 +102,16 @@ def armed(
     allows : callable
         Hears the action and client id of each changing request first, and raises to stop it.
     """
-    # Time of the simulated exchange goes on by its daily run only: to protect must not move it.
-    today = None if has_own_clock(config) else wall_now().date()
-    with open_place(config, folder.state, today) as place:
-        connection = connect(place)
-        uuid = connection.client.key_permissions().portfolio_uuid
+    with open_place(config, folder.state, _today(config)) as place:
+        try:
+            connection = connect(place)
+            uuid = connection.client.key_permissions().portfolio_uuid
+        except ExchangeError as error:
+            raise PreflightRefused(
+                f"the exchange at {place.base_url or REAL_HOST} cannot be reached: {error}. "
+                "Nothing was sent; resting stops stay at the exchange. Check the network and try "
+                "again."
+            ) from error
         with portfolio_lock(uuid, kind=kind):
             armed_for = ArmedFor(
                 name, connection.now().date().isoformat(), config_sha256(config), uuid
@@ -111,3 +124,15 @@ def armed(
                 allows=allows,
             )
             yield connection
+
+
+def _today(config: Config) -> dt.date | None:
+    """Return the day an exchange of our own is moved to, or None to leave its time alone."""
+    if has_own_clock(config):
+        # Its time goes on by the daily run only: to protect must not move it.
+        return None
+    if config.exchange.kind == "paper" and config.exchange.clock == "exchange":
+        from tf_lib.drivers.paper import paper_now
+
+        return paper_now(config).date()
+    return wall_now().date()
