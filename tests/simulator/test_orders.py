@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -313,13 +312,3 @@ def test_products_list_late_and_stand_flat_after_their_last_candle(
 def test_clock_does_not_go_back(exchange: SimulatedExchange) -> None:
     with pytest.raises(Exception, match="cannot go back"):
         exchange.advance_to(at("2024-02-29 00:00"))
-
-
-def test_the_diagram_in_the_docs_is_the_table(project_root: Path) -> None:
-    lines = ["[*] --> PENDING"]
-    for status, after in TRANSITIONS.items():
-        lines += [f"{status} --> {other}" for other in sorted(after)]
-    lines += [f"{status} --> [*]" for status in sorted(TERMINAL)]
-    text = (project_root / "docs" / "simulator.md").read_text(encoding="utf-8")
-    drawn = text.split("stateDiagram-v2\n")[1].split("```")[0]
-    assert [line.strip() for line in drawn.splitlines()] == lines
