@@ -82,13 +82,19 @@ class Exchange(RuleBasedStateMachine):
         return f"{last * Decimal(share):.2f}"
 
     def create(
-        self, product: str, side: str, configuration: dict[str, Any], client_id: str
+        self,
+        product: str,
+        side: str,
+        configuration: dict[str, Any],
+        client_id: str,
+        **more: Any,
     ) -> None:
         body = {
             "client_order_id": client_id,
             "product_id": product,
             "side": side,
             "order_configuration": configuration,
+            **more,
         }
         reply = self.call("/orders", body)
         if reply and reply["success"]:
@@ -140,6 +146,20 @@ class Exchange(RuleBasedStateMachine):
             "stop_trigger_price": self.price(product, low),
         }
         self.create(product, side, {"trigger_bracket_gtc": fields}, f"b{n}")
+
+    @rule(product=PRODUCTS, size=SIZES, share=SHARES, is_market=st.booleans(), n=st.integers(0, 15))
+    def buy_with_a_bracket(
+        self, product: str, size: str, share: str, is_market: bool, n: int
+    ) -> None:
+        fields = {
+            "limit_price": self.price(product, "1.20"),
+            "stop_trigger_price": self.price(product, "0.85"),
+        }
+        parent = {"limit_limit_gtc": {"base_size": size, "limit_price": self.price(product, share)}}
+        if is_market:
+            parent = {"market_market_ioc": {"base_size": size}}
+        attached = {"trigger_bracket_gtc": fields}
+        self.create(product, "BUY", parent, f"a{n}", attached_order_configuration=attached)
 
     @rule(which=st.integers(0, 10_000))
     @precondition(lambda self: self.client_ids)

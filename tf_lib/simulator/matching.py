@@ -18,6 +18,7 @@ from tf_lib.core import fills as rule
 from tf_lib.core.records import Product, Side
 from tf_lib.simulator import pricing
 from tf_lib.simulator.agenda import Agenda
+from tf_lib.simulator.attached import sized
 from tf_lib.simulator.clock import DAY
 from tf_lib.simulator.edits import Edits
 from tf_lib.simulator.market import Market
@@ -124,7 +125,13 @@ class Matching:
         return self.costs.tier(sum((f.price * f.size for f in self.recent_fills()), ZERO))
 
     def place(
-        self, terms: Terms, client_order_id: str, *, source: str = "RETAIL_ADVANCED"
+        self,
+        terms: Terms,
+        client_order_id: str,
+        *,
+        source: str = "RETAIL_ADVANCED",
+        attached: Terms | None = None,
+        originating_order_id: str = "",
     ) -> Order:
         """Take an order that has passed every check, and let it trade as far as it can now."""
         number, tier = len(self.orders) + 1, self.fee_tier()
@@ -140,6 +147,8 @@ class Matching:
             last_update=self.now,
             source=source,
             visible_from=self.now + self.world.order_visible,
+            attached=attached,
+            originating_order_id=originating_order_id,
         )
         order.held = self.needed(terms, order.size)
         self.wallets.hold(terms.held_currency, order.held)
@@ -323,15 +332,26 @@ class Matching:
         left, order.held = order.held, ZERO
         currency = order.terms.held_currency
         self.touch_up(order)
-        if left <= 0:
-            return
-        if status is Status.CANCELLED and self.world.hold_release > 0:
+        if left > 0 and status is Status.CANCELLED and self.world.hold_release > 0:
             due = self.now + self.world.hold_release
             self.agenda.schedule(
                 due, "release", {"currency": currency, "amount": format(left, "f")}
             )
-        else:
+        elif left > 0:
             self.wallets.release(currency, left)
+        if order.attached is not None:
+            self._place_attached(order, order.attached)
+
+    def _place_attached(self, parent: Order, attached: Terms) -> None:
+        """Place what hangs on an order that has ended; its price may have been met already."""
+        step = self.products[parent.terms.product_id].base_increment
+        terms = sized(attached, parent, step)
+        if terms is None:
+            return
+        name = str(uuid.uuid5(self._namespace, f"attached to {parent.order_id}"))
+        child = self.place(terms, name, originating_order_id=parent.order_id)
+        parent.attached_order_id = child.order_id
+        self._meet_what_came(child)
 
     def touch_up(self, order: Order) -> None:
         """Take note that an order has changed."""
@@ -355,6 +375,12 @@ class Matching:
         if order.status is not Status.PENDING:
             return
         self._rest(order)
+        self._meet_what_came(order)
+
+    def _meet_what_came(self, order: Order) -> None:
+        """Let an order that has just come to rest meet a price that is there already."""
+        if order.status is not Status.OPEN:
+            return
         last, band = self.last_price(order.terms.product_id), order.band
         fell = last is not None and band.falling is not None and last <= band.falling
         rose = last is not None and band.rising is not None and last >= band.rising

@@ -9,6 +9,7 @@ from typing import Any
 from tf_lib.core import fills as rule
 from tf_lib.core.records import Product
 from tf_lib.simulator import order_entry as entry
+from tf_lib.simulator.attached import check_attached, read_attached
 from tf_lib.simulator.bars import plain
 from tf_lib.simulator.orders import Force, Kind, Order, Status, Terms
 from tf_lib.simulator.queries import Request
@@ -44,9 +45,10 @@ def create(venue: Venue, request: Request) -> Any:
         terms = entry.read_terms(body)
         if known is not None and venue.matching.world.refuses_used_ids:
             raise used_client_id()
+        attached = read_attached(body, terms)
         if known is None:
-            judge(venue, terms)
-            known = venue.matching.place(terms, client_order_id).order_id
+            judge(venue, terms, attached)
+            known = venue.matching.place(terms, client_order_id, attached=attached).order_id
     except RefusedError as refusal:
         return {
             "success": False,
@@ -60,7 +62,7 @@ def create(venue: Venue, request: Request) -> Any:
             "product_id": terms.product_id,
             "side": terms.side.value,
             "client_order_id": client_order_id,
-            "attached_order_id": "",
+            "attached_order_id": venue.matching.orders[known].attached_order_id,
         },
         "order_configuration": configuration,
     }
@@ -74,9 +76,9 @@ def _may_trade(venue: Venue, body: Mapping[str, Any]) -> None:
         raise ApiError(403, "PERMISSION_DENIED", "account is not available")
 
 
-def judge(venue: Venue, terms: Terms) -> Product:
+def judge(venue: Venue, terms: Terms, attached: Terms | None = None) -> Product:
     """
-    Put an order through every check the exchange makes before it takes it.
+    Put an order, and what hangs on it, through every check the exchange makes before it takes it.
 
     Raises
     ------
@@ -94,6 +96,8 @@ def judge(venue: Venue, terms: Terms) -> Product:
     entry.check_size(terms, product, size=size, price=price)
     entry.check_geometry(terms, last, matching.now)
     entry.check_band(terms, last, matching.world.price_band)
+    if attached is not None:
+        check_attached(attached, terms, product, last)
     entry.check_post_only(terms, would_trade=matching.would_trade_now(terms))
     needed = matching.needed(terms, size)
     if terms.quote_size is not None:
@@ -110,7 +114,7 @@ def preview(venue: Venue, request: Request) -> Any:
     except RefusedError as refusal:
         return _estimate(venue, None, [refusal.preview])
     try:
-        judge(venue, terms)
+        judge(venue, terms, read_attached(body, terms))
     except RefusedError as refusal:
         return _estimate(venue, terms, [refusal.preview])
     return _estimate(venue, terms, [])

@@ -151,6 +151,9 @@ class Order:
     source: str = "RETAIL_ADVANCED"
     edits: list[dict[str, str]] = field(default_factory=list)
     visible_from: int = 0
+    attached: Terms | None = None
+    attached_order_id: str = ""
+    originating_order_id: str = ""
 
     @property
     def is_live(self) -> bool:

@@ -23,7 +23,7 @@ from tf_lib.simulator.state_rows import fill_row, order_row, read_fill, read_ord
 from tf_lib.simulator.wallets import Wallets
 from tf_lib.simulator.world import Event
 
-VERSION = "1"
+VERSION = "2"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS wallets (
@@ -36,7 +36,8 @@ CREATE TABLE IF NOT EXISTS orders (
     post_only INTEGER, created INTEGER, fee_rate_maker TEXT, fee_rate_taker TEXT, status TEXT,
     is_triggered INTEGER, pending_cancel INTEGER, size TEXT, filled_size TEXT, filled_value TEXT,
     fees TEXT, fill_count INTEGER, held TEXT, last_fill INTEGER, last_update INTEGER,
-    reject_reason TEXT, cancel_message TEXT, source TEXT, edits TEXT, visible_from INTEGER);
+    reject_reason TEXT, cancel_message TEXT, source TEXT, edits TEXT, visible_from INTEGER,
+    attached TEXT, attached_order_id TEXT, originating_order_id TEXT);
 CREATE TABLE IF NOT EXISTS fills (
     number INTEGER PRIMARY KEY, entry_id TEXT, trade_id TEXT, order_id TEXT, product_id TEXT,
     side TEXT, price TEXT, size TEXT, commission TEXT, at INTEGER, visible_from INTEGER,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.core.records import Side
+from tf_lib.simulator.attached import read_attached
 from tf_lib.simulator.orders import Fill, Force, Kind, Order, Status, Terms
 
 
@@ -30,6 +31,8 @@ _SAME = (
     "cancel_message",
     "source",
     "visible_from",
+    "attached_order_id",
+    "originating_order_id",
 )
 _AMOUNTS = (
     "fee_rate_maker",
@@ -62,6 +65,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "is_triggered": int(order.is_triggered),
         "pending_cancel": int(order.pending_cancel),
         "edits": json.dumps(order.edits),
+        "attached": json.dumps(order.attached.configuration) if order.attached else None,
     }
     return row
 
@@ -86,9 +90,15 @@ def read_order(row: dict[str, Any]) -> Order:
         is_triggered=bool(row["is_triggered"]),
         pending_cancel=bool(row["pending_cancel"]),
         edits=json.loads(row["edits"]),
+        attached=_attached(row["attached"], terms),
         **{name: row[name] for name in _SAME},
         **amounts,
     )
+
+
+def _attached(text: str | None, parent: Terms) -> Terms | None:
+    body = {"attached_order_configuration": None if text is None else json.loads(text)}
+    return read_attached(body, parent)
 
 
 def fill_row(fill: Fill) -> tuple[Any, ...]:

@@ -97,9 +97,9 @@ def order_view(order: Order, *, user_id: str, portfolio_uuid: str) -> dict[str, 
         "leverage": "",
         "margin_type": "UNKNOWN_MARGIN_TYPE",
         "retail_portfolio_id": portfolio_uuid,
-        "originating_order_id": "",
-        "attached_order_id": "",
-        "attached_order_configuration": None,
+        "originating_order_id": order.originating_order_id,
+        "attached_order_id": order.attached_order_id,
+        "attached_order_configuration": order.attached.configuration if order.attached else None,
         "last_update_time": rfc3339(order.last_update),
     }
 

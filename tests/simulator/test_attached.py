@@ -1,0 +1,153 @@
+"""Attached brackets: they come into being with what their parent filled, and live on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.simulator.conftest import Hands, at
+from tests.simulator.test_order_entry import limit, market
+from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+
+
+def bracket(take_profit: str, trigger: str, **more: Any) -> dict[str, Any]:
+    fields = {"limit_price": take_profit, "stop_trigger_price": trigger, **more}
+    return {"trigger_bracket_gtc": fields}
+
+
+def asked(
+    hands: Hands, configuration: dict[str, Any], attached: Any, side: str = "BUY", name: str = "one"
+) -> Any:
+    return hands.post(
+        "/orders",
+        {
+            "client_order_id": name,
+            "product_id": "BTC-USD",
+            "side": side,
+            "order_configuration": configuration,
+            "attached_order_configuration": attached,
+        },
+    )
+
+
+def made(hands: Hands, configuration: dict[str, Any], attached: Any) -> tuple[str, str]:
+    """Return the ids of an order and of what was attached to it, "" before it exists."""
+    reply = asked(hands, configuration, attached)
+    assert reply["success"], reply
+    order_id = reply["success_response"]["order_id"]
+    return order_id, hands.show(order_id)["attached_order_id"]
+
+
+def test_a_market_buy_is_followed_by_its_bracket_at_once(hands: Hands) -> None:
+    parent, child = made(hands, market(base_size="2"), bracket("110", "95"))
+    shown = hands.show(child)
+    assert (shown["status"], shown["side"], shown["order_type"]) == ("OPEN", "SELL", "BRACKET")
+    assert shown["originating_order_id"] == parent
+    assert shown["order_configuration"]["trigger_bracket_gtc"]["base_size"] == "2"
+    assert hands.wallet("BTC") == (Decimal(0), Decimal(2))
+    asked_for = hands.show(parent)["attached_order_configuration"]
+    assert asked_for == bracket("110", "95")
+
+
+def test_its_stop_side_sells_five_percent_beyond(hands: Hands) -> None:
+    _, child = made(hands, market(base_size="2"), bracket("110", "95"))
+    hands.exchange.advance_to(at("2024-03-01 12:00"))  # the low of 90 was at 08:00
+    shown = hands.show(child)
+    assert (shown["status"], shown["trigger_status"]) == ("FILLED", "STOP_TRIGGERED")
+    assert Decimal(shown["average_filled_price"]) == Decimal(95) * Decimal("0.999")
+
+
+def test_a_resting_buy_carries_it_until_it_fills(hands: Hands) -> None:
+    parent, child = made(hands, limit("3", "92"), bracket("105", "91"))
+    assert child == ""
+    hands.exchange.advance_to(at("2024-03-01 07:00"))  # 92 was met, it stands at 91.29
+    child = hands.show(parent)["attached_order_id"]
+    assert hands.show(child)["status"] == "OPEN"
+    hands.exchange.advance_to(at("2024-03-01 08:30"))
+    assert hands.show(child)["filled_size"] == "3"
+
+
+def test_a_part_that_filled_is_covered_when_the_rest_is_cancelled(hands: Hands) -> None:
+    hands.exchange.thin_out({"BTC-USD": "0.25"})
+    parent, child = made(hands, market(base_size="4"), bracket("110", "80"))
+    assert hands.show(parent)["status"] == "CANCELLED"
+    assert hands.show(child)["order_configuration"]["trigger_bracket_gtc"]["base_size"] == "1"
+
+
+def test_nothing_follows_an_order_that_ends_without_fills(hands: Hands) -> None:
+    parent, _ = made(hands, limit("3", "50"), bracket("105", "45"))
+    hands.post("/orders/batch_cancel", {"order_ids": [parent]})
+    assert hands.show(parent)["attached_order_id"] == ""
+    assert hands.wallet("BTC") == (Decimal(0), Decimal(0))
+
+
+def test_a_stop_that_is_met_when_it_comes_triggers_at_once(hands: Hands) -> None:
+    parent, _ = made(hands, limit("1", "99"), bracket("105", "98"))
+    hands.exchange.plant_jump("BTC-USD", at("2024-03-01 00:10"), Decimal("97"))
+    hands.exchange.advance_to(at("2024-03-01 00:11"))
+    child = hands.show(hands.show(parent)["attached_order_id"])
+    assert child["trigger_status"] == "STOP_TRIGGERED"
+    assert child["status"] == "FILLED"
+
+
+@pytest.mark.parametrize(
+    ("side", "configuration", "attached", "code"),
+    [
+        (
+            "BUY",
+            market(base_size="1"),
+            bracket("110", "95", base_size="1"),
+            "ATTACHED_ORDER_SIZE_MUST_BE_NIL",
+        ),
+        (
+            "BUY",
+            market(base_size="1"),
+            {"limit_limit_gtc": {"limit_price": "110"}},
+            "UNSUPPORTED_ORDER_CONFIGURATION",
+        ),
+        ("SELL", limit("1", "120"), bracket("90", "130"), "UNSUPPORTED_ORDER_CONFIGURATION"),
+        ("BUY", market(base_size="1"), bracket("99", "95"), "INVALID_LIMIT_PRICE"),
+        ("BUY", market(base_size="1"), bracket("110", "101"), "UNKNOWN_FAILURE_REASON"),
+        ("BUY", market(base_size="1"), bracket("110.001", "95"), "INVALID_PRICE_PRECISION"),
+    ],
+)
+def test_refused_whole(
+    hands: Hands, side: str, configuration: dict[str, Any], attached: Any, code: str
+) -> None:
+    reply = asked(hands, configuration, attached, side)
+    assert not reply["success"]
+    assert reply["error_response"]["error"] == code
+    assert hands.wallet("USD") == (Decimal(15000), Decimal(0))
+
+
+@pytest.mark.parametrize("attached", [[], "x", {"a": {}, "b": {}}, {"trigger_bracket_gtc": 3}])
+def test_malformed_is_a_400(exchange: SimulatedExchange, attached: Any) -> None:
+    body = {
+        "client_order_id": "one",
+        "product_id": "BTC-USD",
+        "side": "BUY",
+        "order_configuration": market(base_size="1"),
+        "attached_order_configuration": attached,
+    }
+    status, reply = exchange.engine.handle("POST", "/api/v3/brokerage/orders", None, body)
+    assert (status, reply["error"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_it_outlives_a_restart(
+    settings: SimulatorSettings, tmp_path: Path, make_exchange: Callable[..., SimulatedExchange]
+) -> None:
+    kept = replace(settings, state_file=tmp_path / "state.sqlite")
+    first = make_exchange(kept)
+    parent, _ = made(Hands(first), limit("3", "92"), bracket("105", "85"))
+    before = first.engine.venue.matching.orders
+    first.stop()
+    second = make_exchange(kept)
+    assert second.engine.venue.matching.orders == before
+    second.advance_to(at("2024-03-01 07:30"))
+    hands = Hands(second)
+    assert hands.show(hands.show(parent)["attached_order_id"])["status"] == "OPEN"
