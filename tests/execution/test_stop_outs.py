@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from tests.drivers.profile import Profile
 from tests.drivers.venue import cancel_by_hand, jump, level, times
 
@@ -91,9 +93,10 @@ def test_triggered_and_price_came_back(held: Profile) -> None:
     assert held.summary(AFTER)["cooldowns"][GONE] == NEXT
 
 
-def test_stop_that_a_person_cancelled(held: Profile) -> None:
-    """Nothing rests any more: it is placed again at the same level or above, and reported."""
-    (stop,) = [o for o in held.exchange().stops("ADA-USD") if o.leg == "sa"]
+@pytest.mark.parametrize("leg", ["sc", "sa"])
+def test_stop_that_a_person_cancelled(held: Profile, leg: str) -> None:
+    """Either slot, the older or the younger: placed again at its level or above, and reported."""
+    (stop,) = [o for o in held.exchange().stops("ADA-USD") if o.leg == leg]
     assert stop.stop is not None
     cancel_by_hand(held, stop.client_id)
     assert held.wrong("2024-03-11")
@@ -134,6 +137,22 @@ def test_vanished_stop_and_price_below_it(held: Profile) -> None:
     assert held.exchange().held(GONE) == 0
     assert set(sold(held, GONE)) == {"em"}
     assert held.summary(NEXT)["cooldowns"][GONE] == NEXT
+
+
+def test_one_vanished_slot_and_price_below_it(held: Profile) -> None:
+    """The older of two stops was cancelled by hand: its units leave as the other's do."""
+    jump(held, "ADA-USD", NEXT, times(level(held, "ADA-USD"), "0.97"))
+    (core,) = [o for o in held.exchange().stops("ADA-USD") if o.leg == "sc"]
+    cancel_by_hand(held, core.client_id)
+
+    code, said = held.run(NEXT)
+
+    assert code == 0, said
+    assert held.exchange().held("ADA-USD") == 0
+    row = next(row for row in held.summary(NEXT)["stops"] if row["product"] == "ADA-USD")
+    assert any(f"{core.client_id} ended without our cancel" in note for note in row["notes"])
+    assert held.wrong(NEXT) == []
+    assert held.summary(NEXT)["cooldowns"]["ADA-USD"] == NEXT
 
 
 def test_level_above_the_market_is_clamped_and_not_remembered(

@@ -42,6 +42,7 @@ class OrderRecord:
     resent_at: dt.datetime | None = None
     first_fill_at: dt.datetime | None = None
     working_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
     refusal: str = ""
 
     @property
@@ -226,6 +227,8 @@ def _move(state: LedgerState, line: Mapping[str, Any]) -> None:
     elif to is OrderStage.WORKING:
         # A cancel that was not taken is none: what ends the order later is not our doing.
         changes |= {"cancel_sent": False, "working_at": at}
+    elif to is OrderStage.DONE:
+        changes["ended_at"] = at
     _record_facts(state, order, line, changes)
 
 

@@ -119,17 +119,24 @@ class Cover:
 
     def _close(self, gap: Decimal, stops: list[OrderRecord]) -> None:
         """Cover what is bare, or leave the market that went through the level it rested at."""
-        ended = self.position.ended_stop()
-        if ended is not None and not ended.cancel_sent:
-            self.result.notes.append(f"stop {ended.client_id} ended without our cancel")
+        position = self.position
+        ended = position.ended_stops()
+        for stop in ended:
+            if not stop.cancel_sent:
+                self.result.notes.append(f"stop {stop.client_id} ended without our cancel")
         self.desk.bare_time.begin(
-            self.position.product_id,
-            self.desk.bare_time.last_in_order(self.position.product_id),
+            position.product_id, self.desk.bare_time.last_in_order(position.product_id)
         )
-        if ended is not None and self.position.is_through(Decimal(ended.body["stop_price"])):
-            why = "we had cancelled its stop" if ended.cancel_sent else "its stop ended"
-            self._leave(gap, f"{why} and price is at or below its level")
-        else:
+        for stop in ended:
+            if not position.is_through(Decimal(stop.body["stop_price"])):
+                # The other slot's level is below this one.
+                break
+            # The last one speaks for whatever was added beside it.
+            size = gap if stop is ended[-1] else min(gap, stop.base_size - stop.filled_size)
+            why = "we had cancelled its stop" if stop.cancel_sent else "its stop ended"
+            self._leave(size, f"{why} and price is at or below its level")
+            gap -= size
+        if gap > 0 and not (ended and self.placing.is_dust(gap)):
             self._close_gap(stops)
 
     def _finish(self, stops: list[OrderRecord]) -> CoverResult:

@@ -245,13 +245,24 @@ class Position:
         found = [self.read(order) for order in self._stops()]
         return [record for record in found if record.stage is OrderStage.TRIGGERED]
 
-    def ended_stop(self) -> OrderRecord | None:
-        """Return the newest stop of this holding if it ended with units left to sell."""
+    def ended_stops(self) -> list[OrderRecord]:
+        """
+        Return the stops of this holding that ended with units left to sell, highest level first.
+
+        Each slot is judged by its own: one that was cancelled leaves its units bare however
+        young the other is. What has been placed since one ended stands in for it.
+        """
         stops = self.desk.ledger.state.stops_of_holding(self.product_id)
-        newest = stops[-1] if stops else None
-        if newest is None or newest.stage is not OrderStage.DONE:
-            return None
-        return newest if newest.filled_size < newest.base_size else None
+        newest = {stop.key.leg: stop for stop in stops}
+        placed_last = max((stop.intended_at for stop in stops), default=None)
+        ended = [
+            stop
+            for stop in newest.values()
+            if stop.stage is OrderStage.DONE and stop.filled_size < stop.base_size
+            if stop.ended_at is not None and placed_last is not None
+            if stop.intended_at == placed_last or stop.ended_at > placed_last
+        ]
+        return sorted(ended, key=lambda stop: Decimal(stop.body["stop_price"]), reverse=True)
 
 
 def remaining(stops: list[OrderRecord]) -> Decimal:
