@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -133,6 +134,29 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
     with pytest.raises(TfError, match=r"ledger\.jsonl: cannot write the ledger"):
         ledger.pin(UUID)
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_what_the_disk_refused_never_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Neither in memory nor on disk, not even half of it; the next line is written as usual."""
+    ledger = pinned(tmp_path)
+    entry = ledger.intend(ENTRY, market("1"))
+    before, state = ledger.path.read_bytes(), plain(again(ledger))
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, call, refuse)
+        with pytest.raises(TfError, match="cannot write the ledger"):
+            ledger.move(entry.client_id, OrderStage.ACKED, order_id="o-1")
+    assert plain(ledger) == state
+    assert ledger.path.read_bytes() == before
+
+    ledger.move(entry.client_id, OrderStage.REFUSED)
+    assert plain(again(ledger)) == plain(ledger)
 
 
 # -- torn and broken -------------------------------------------------------------------------------

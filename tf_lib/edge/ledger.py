@@ -73,10 +73,21 @@ class Ledger:
         line = {"seq": len(self.lines) + 1, "at": self.now().isoformat(), "kind": kind, **fields}
         text = json.dumps(line, default=str)
         self.state.apply(json.loads(text))
-        self._write(text)
+        try:
+            self._write(text)
+        except BaseException:
+            self._forget_unwritten()
+            raise
         self.lines.append(line)
         self._read_bytes += len(text.encode()) + 1
         return line
+
+    def _forget_unwritten(self) -> None:
+        """Go back to what the disk has; whatever is left of the line there is cut off."""
+        self.state = LedgerState()
+        for line in self.lines:
+            self.state.apply(json.loads(json.dumps(line, default=str)))
+        self._torn_bytes = 1
 
     def _write(self, text: str) -> None:
         try:
@@ -86,7 +97,7 @@ class Ledger:
                 self._file = os.open(self.path, flags, 0o600)
                 sync_folder(self.path.parent)
             if self._torn_bytes:
-                # What a power loss left of a line was never acted upon: nothing follows it.
+                # What a failure left of a line was never acted upon: nothing follows it.
                 os.ftruncate(self._file, self._read_bytes)
                 self._torn_bytes = 0
             self._append((text + "\n").encode())
@@ -99,13 +110,12 @@ class Ledger:
             raise StateError(f"{self.path}: the ledger is closed")
         before = os.fstat(self._file).st_size
         try:
-            _write_all(self._file, line)
+            _flush_all(self._file, line)
         except OSError as error:
             os.ftruncate(self._file, before)
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not give_up(self.path.parent):
                 raise
-            _write_all(self._file, line)
-        os.fsync(self._file)
+            _flush_all(self._file, line)
 
     def close(self) -> None:
         """Close the file; a later append opens it again."""
@@ -183,10 +193,11 @@ class Ledger:
         return [line for line in self.lines if line.get("day") == text or line["at"][:10] == text]
 
 
-def _write_all(file: int, line: bytes) -> None:
+def _flush_all(file: int, line: bytes) -> None:
     written = os.write(file, line)
     if written != len(line):
         raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were written")
+    os.fsync(file)
 
 
 def _parse(piece: bytes) -> dict[str, Any] | None:
