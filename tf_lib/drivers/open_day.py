@@ -11,7 +11,6 @@ import datetime as dt
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +101,22 @@ def day_of(folder: RunFolder) -> dt.date:
         raise StateError(f"{folder.path}/inputs/account.json names no day: {error!r}") from None
 
 
-def armed_day(path: Path, environment: Mapping[str, str]) -> Day:
+def armed_day(
+    path: Path,
+    environment: Mapping[str, str],
+    *,
+    shared: tuple[Connection, Ledger] | None = None,
+) -> Day:
     """
     Return the live day of a run that the launcher prepared, using up its token.
 
     A dry run gets the same day with hands that only preview.
+
+    Parameters
+    ----------
+    shared : pair of Connection and Ledger, optional
+        The launcher's own, when the steps are done in its process: one connection and one
+        reading of the ledger serve both. A dry run works on a copy of the ledger all the same.
     """
     folder = RunFolder(path, now=_no_clock)
     session = folder.read_json(SESSION_FILE)
@@ -117,16 +127,24 @@ def armed_day(path: Path, environment: Mapping[str, str]) -> Day:
     arming = claim(environment, armed_for)
     place, state = Place.from_mapping(session["place"]), Path(session["state"])
     if session["is_dry"]:
-        ledger_path = _copied(state / FILE_NAME, path / ".dry_state")
-        return _live(path, session, connect(place), _guard(arming, session), ledger_path)
+        connection = connect(place)
+        ledger = Ledger(_copied(state / FILE_NAME, path / ".dry_state"), connection.now)
+        close = _both(ledger.close, connection.client.close)
+        return _live(path, session, connection, _guard(arming, session), ledger, close)
     lock = sender_lock(session["portfolio_uuid"], state)
     try:
         guard = _guard(arming, session)
-        live = _live(path, session, connect(place), guard, state / FILE_NAME)
+        if shared is not None:
+            connection, ledger = shared
+            close = ledger.close
+        else:
+            connection = connect(place)
+            ledger = Ledger(state / FILE_NAME, connection.now)
+            close = _both(ledger.close, connection.client.close)
+        return _live(path, session, connection, guard, ledger, _both(close, lock.release))
     except BaseException:
         lock.release()
         raise
-    return replace(live, close=_both(live.close, lock.release))
 
 
 def _live(
@@ -134,12 +152,12 @@ def _live(
     session: Mapping[str, Any],
     connection: Connection,
     guard: Callable[[str, str], None],
-    ledger_path: Path,
+    ledger: Ledger,
+    close: Callable[[], None],
 ) -> Day:
     """Put a day together from its parts."""
     config = config_from_mapping(session["config"], source=str(path / SESSION_FILE))
     connection.client.before_send = guard
-    ledger = Ledger(ledger_path, connection.now)
     folder = RunFolder(path, now=connection.now)
     desk = Desk(
         client=connection.client,
@@ -157,7 +175,7 @@ def _live(
         "protect_only": session["protect_only"],
     }
     hands = PreviewSession(**made) if session["is_dry"] else LiveSession(**made)
-    return Day(desk.day, config, hands, folder, close=_both(ledger.close, connection.client.close))
+    return Day(desk.day, config, hands, folder, close=close)
 
 
 def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:

@@ -119,6 +119,7 @@ class _Runner:
     folder: ProfileFolder
     _heard: list[dict[str, Any]] = field(default_factory=list)
     _ledger: Ledger | None = None
+    _known: tuple[Place, Connection] | None = None
 
     # -- gate ----------------------------------------------------------------------------
 
@@ -174,7 +175,7 @@ class _Runner:
             return paper_now(self.config)
         with open_place(self.config, self.folder.state, dt.date.min) as place:
             try:
-                return connect(place).now()
+                return self._reached(place).now()
             except ExchangeError as error:
                 raise _unreachable(place, error) from error
 
@@ -199,7 +200,7 @@ class _Runner:
     # -- the run -------------------------------------------------------------------------
 
     def _with_place(self, place: Place, day: dt.date, scratch: Path | None) -> int:
-        connection = _reached(place)
+        connection = self._reached(place)
         check = _checked(connection, place, self.config)
         self._check_day(connection, place, day)
         ledger = self.ledger
@@ -215,6 +216,15 @@ class _Runner:
             set_aside(self.folder.state)
             attempt = self._claim(ledger, day, check)
             return self._run(connection, place, attempt)
+
+    def _reached(self, place: Place) -> Connection:
+        """Return the connection to a place; the gate may have made it already."""
+        if self._known is None or self._known[0] != place:
+            try:
+                self._known = (place, connect(place))
+            except ExchangeError as error:
+                raise _unreachable(place, error) from error
+        return self._known[1]
 
     def _check_day(self, connection: Connection, place: Place, day: dt.date) -> None:
         """Refuse a day that the exchange does not have: the machine's clock is wrong."""
@@ -261,7 +271,7 @@ class _Runner:
         folder.write_json(SESSION_FILE, self._session(place, attempt))
         self._heartbeat("run_start", day=attempt.day.isoformat(), run_dir=str(attempt.run_dir))
         token = issue(self.folder.state, self._armed_for(attempt))
-        problem = self._do_steps(attempt.run_dir, token)
+        problem = self._do_steps(connection, attempt, token)
         code = _exit_code(folder, problem)
         if problem and not attempt.is_dry:
             code = self._protect_after(connection, folder, attempt, code)
@@ -289,15 +299,16 @@ class _Runner:
             "config": self.config.to_mapping(),
         }
 
-    def _do_steps(self, run_dir: Path, token: Mapping[str, str]) -> str:
+    def _do_steps(self, connection: Connection, attempt: _Attempt, token: Mapping[str, str]) -> str:
         """Do steps 1 to 14 in a notebook or here; return what went wrong, or nothing."""
         if self.options.notebook:
-            return execute(MASTER, run_dir, token)
+            return execute(MASTER, attempt.run_dir, token)
         from tf_lib.drivers.day import run_steps
         from tf_lib.drivers.open_day import armed_day
 
         try:
-            day = armed_day(run_dir, {**os.environ, **token})
+            shared = (connection, attempt.ledger)
+            day = armed_day(attempt.run_dir, {**os.environ, **token}, shared=shared)
             try:
                 run_steps(day)
             finally:
@@ -360,7 +371,8 @@ class _Runner:
             [problem] if problem else [],
         )
         _write_journal(folder, ledger, attempt.day)
-        self._report(folder, build_summary(folder, facts, ledger.state))
+        if (folder.path / "daily_run.ipynb").exists():
+            self._report(folder, build_summary(folder, facts, ledger.state))
         summary = build_summary(folder, facts, ledger.state)
         folder.write_json(f"daily_summary_{attempt.day.isoformat()}.json", summary)
         self._notify(summary, folder)
@@ -371,13 +383,11 @@ class _Runner:
         return code
 
     def _report(self, folder: RunFolder, summary: Mapping[str, Any]) -> None:
-        notebook = folder.path / "daily_run.ipynb"
-        if not notebook.exists():
-            return
         try:
             from tf_lib.pages.report import export_report
 
-            export_report(notebook, folder.path / "report.html", summary=summary)
+            notebook, page = folder.path / "daily_run.ipynb", folder.path / "report.html"
+            export_report(notebook, page, summary=summary)
         except Exception as error:  # a page that cannot be drawn is no reason to lose the day
             folder.logs.write("errors", severity="warning", message=f"report.html: {error}")
 
@@ -435,13 +445,6 @@ class _Attempt:
     def run_id(self) -> str:
         """The run's name, unique within the profile."""
         return self.run_dir.name if self.is_dry else f"{self.day.isoformat()}-{self.number}"
-
-
-def _reached(place: Place) -> Connection:
-    try:
-        return connect(place)
-    except ExchangeError as error:
-        raise _unreachable(place, error) from error
 
 
 def _unreachable(place: Place, error: ExchangeError) -> PreflightRefused:
