@@ -12,6 +12,7 @@ import pytest
 SCRIPTS = (
     ".ci/run",
     "scripts/lock.sh",
+    "scripts/prove.sh",
     "scripts/run_papermill.sh",
     "scripts/setup.sh",
     "scripts/test.sh",

@@ -82,6 +82,11 @@ class Outcome:
     findings: list[str]
     worst_bare: float = 0.0
 
+    @property
+    def is_looked_after(self) -> bool:
+        """Whether a rerun or a guard came the same day."""
+        return self.case.recovery != "next_day"
+
 
 @dataclass(frozen=True)
 class Scene:

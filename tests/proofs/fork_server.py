@@ -8,6 +8,7 @@ on in the process that judges.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -33,14 +34,24 @@ def prepare() -> None:
     )
 
 
+@functools.cache
+def command_line() -> Any:
+    """Return the command line, put together once as in a process of its own."""
+    from typer.main import get_command
+
+    from tf_lib.drivers.cli import app
+
+    return get_command(app)
+
+
 def call(arguments: list[str]) -> tuple[int, str]:
     """Call ``tf`` in this process."""
-    from tf_lib.drivers.cli import app, run_command
+    from tf_lib.drivers.cli import run_command
 
     heard = io.StringIO()
     with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard):
         try:
-            code = run_command(lambda **options: app(list(arguments), **options))
+            code = run_command(lambda **options: command_line()(list(arguments), **options))
         except Exception:
             traceback.print_exc(file=heard)
             code = 98
@@ -78,8 +89,10 @@ def serve() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         count = order.get("times", 1)
-        codes = [wait(pid) for pid in [fork(order, number) for number in range(count)]]
-        print(json.dumps({"code": codes[0], "codes": codes}), flush=True)
+        ends = [wait(pid) for pid in [fork(order, number) for number in range(count)]]
+        codes = [code for code, _ in ends]
+        cpu = sum(seconds for _, seconds in ends)
+        print(json.dumps({"code": codes[0], "codes": codes, "cpu": cpu}), flush=True)
 
 
 def fork(order: dict[str, Any], number: int) -> int:
@@ -95,8 +108,10 @@ def fork(order: dict[str, Any], number: int) -> int:
     os._exit(code)
 
 
-def wait(pid: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+def wait(pid: int) -> tuple[int, float]:
+    """Return a child's exit code and the seconds of CPU that it took."""
+    _, status, used = os.wait4(pid, 0)
+    return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -34,8 +34,7 @@ def restore_only_in_finally() -> None:
     close = Cover._close
 
     def closed(cover: Any, gap: Any, stops: Any) -> None:
-        ended = cover.position.ended_stop()
-        if ended is None or not ended.cancel_sent:
+        if not any(stop.cancel_sent for stop in cover.position.ended_stops()):
             close(cover, gap, stops)
 
     Cover._close = closed  # type: ignore[method-assign]

@@ -15,8 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,14 @@ class Ended:
 
     code: int
     said: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Seconds of CPU since the stage was made: of the commands, and of the exchange."""
+
+    child: float
+    exchange: float
 
 
 class Stage:
@@ -104,6 +113,7 @@ class Stage:
         self._first = self.exchange
         self.config = self._write_config(universe, sections)
         self._codes: list[int] = []
+        self._child_cpu = 0.0
         self._forks = subprocess.Popen(
             [sys.executable, "-m", "tests.proofs.fork_server"],
             cwd=PROJECT,
@@ -162,6 +172,7 @@ class Stage:
         }
         answer = self._tell(told | order)
         code, self._codes = answer["code"], answer["codes"]
+        self._child_cpu += answer["cpu"]
         said = self.said.read_text(encoding="utf-8") if self.said.exists() else ""
         return Ended(code, said)
 
@@ -241,6 +252,21 @@ class Stage:
             shutil.copytree(kept / "runs", self.runs, symlinks=True)
         self.late.unlink(missing_ok=True)
         self._open_exchange()
+
+    def begin_world(self, candles: Path, start: dt.date) -> None:
+        """Begin anew on another market: a fresh account, nothing of the old one left."""
+        frames = read_candle_folder(candles, list(self.settings.candles or ()))
+        bars = {name: DayBars.from_frame(name, frame) for name, frame in frames.items()}
+        self.settings = replace(self.settings, candles=bars, as_of=start)
+        self._close_exchange()
+        for path in self._world.glob("exchange.sqlite*"):
+            path.unlink()
+        shutil.rmtree(self.runs, ignore_errors=True)
+        self._open_exchange()
+
+    def usage(self) -> Usage:
+        """Return the CPU that was used so far."""
+        return Usage(self._child_cpu, time.process_time())
 
     def _close_exchange(self) -> None:
         self.exchange.engine.close()

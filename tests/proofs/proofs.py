@@ -1,0 +1,245 @@
+"""
+The proofs by name, each as one function: whole, or a seeded part that fits into seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.proofs import answers, cron_matrix, soak
+from tests.proofs.busy import SCENES, busy_stage, scene_of
+from tests.proofs.crash import Case, Outcome, Play, Scene, every_case, sampled, summary
+from tests.proofs.result import Result, told
+from tests.proofs.scenarios import STORIES, tell
+from tests.proofs.stage import PROJECT, Stage
+from tests.proofs.teeth import TEETH, bite
+
+SEED = 20261122
+BUILD = PROJECT / "build" / "proofs"
+
+
+@dataclass
+class Amount:
+    """How much of each proof is done."""
+
+    crash_cases: int = 2_000
+    second_kills: int = 200
+    wrong_answers: int = 1_200
+    stories: tuple[str, ...] = tuple(STORIES)
+    faults: tuple[str, ...] = tuple(TEETH)
+    zones: tuple[str, ...] = ()
+    soak_days: int = soak.DAYS
+    is_sample: bool = False
+
+
+SAMPLE = Amount(
+    crash_cases=8,
+    second_kills=1,
+    wrong_answers=5,
+    stories=("a_day_with_lags", "jump_below_the_limit"),
+    faults=("token_reusable", "no_lock", "clamp_remembered"),
+    zones=("Australia/Lord_Howe",),
+    soak_days=6,
+    is_sample=True,
+)
+
+
+@dataclass
+class Bench:
+    """A stage that several proofs use, made when the first one needs it."""
+
+    stage: Stage
+    scenes: dict[str, Scene] = field(default_factory=dict)
+
+    def scene(self, name: str) -> Scene:
+        if name not in self.scenes:
+            self.scenes[name] = scene_of(self.stage, name)
+        return self.scenes[name]
+
+
+def prove_crash(bench: Bench, amount: Amount) -> Result:
+    """Tier 1: killed at every kind of point of two busy days, and found again."""
+    result = Result("crash")
+    outcomes: list[Outcome] = []
+    share = {"two-way": 2, "exit": 1}
+    names = list(SCENES) if not amount.is_sample else ["two-way"]
+    total = sum(share[name] for name in names)
+    figures: dict[str, object] = {}
+    for name in names:
+        scene = bench.scene(name)
+        everything = list(every_case(scene))
+        count = amount.crash_cases * share[name] // total
+        cases = sampled(everything, count, SEED)
+        cases += _killed_twice(scene, amount.second_kills * share[name] // total)
+        figures[f"points of the {name} day"] = {k: len(v) for k, v in scene.points.items()}
+        figures[f"cases there are, {name} day"] = len(everything)
+        for case in told(f"crash {name}", cases, len(cases), failures=lambda: len(result.failures)):
+            outcome = Play(bench.stage, scene, case).go()
+            outcomes.append(outcome)
+            result.failures += [f"{case}: {finding}" for finding in outcome.findings]
+    found = summary(outcomes)
+    result.cases = found["cases"]
+    result.worst_bare_seconds = max(
+        (o.worst_bare for o in outcomes if o.is_looked_after), default=0
+    )
+    figures["worst bare seconds where nobody looked before the next day"] = round(
+        found["worst_bare_seconds"], 1
+    )
+    figures |= {
+        k: v for k, v in found.items() if k not in ("cases", "failed", "worst_bare_seconds")
+    }
+    result.figures = figures
+    return result
+
+
+def _killed_twice(scene: Scene, count: int) -> list[Case]:
+    """Return cases whose recovery is killed as well."""
+    once = [case for case in every_case(scene) if case.recovery == "rerun" and not case.power]
+    chosen = sampled(once, count, SEED + 1)
+    return [
+        Case(c.scene, c.point, c.moment, c.world, c.recovery, second=1 + (7 * n) % 120)
+        for n, c in enumerate(chosen)
+    ]
+
+
+def prove_scenarios(bench: Bench, amount: Amount) -> Result:
+    """Scenario days, each judged by the oracle and by what it must come to."""
+    result, scene = Result("scenarios"), bench.scene("two-way")
+    for name in amount.stories:
+        story = tell(bench.stage, scene.eve, name)
+        result.cases += 1
+        result.failures += [f"{name}: {finding}" for finding in story.findings]
+        result.worst_bare_seconds = max(result.worst_bare_seconds, story.worst_bare)
+    result.figures["stories"] = list(amount.stories)
+    return result
+
+
+def prove_teeth(bench: Bench, amount: Amount) -> Result:
+    """Planted faults: each is caught, and its stand is silent without it."""
+    result, scene = Result("teeth"), bench.scene("two-way")
+    for fault in told(
+        "teeth", amount.faults, len(amount.faults), failures=lambda: len(result.failures)
+    ):
+        caught = bite(bench.stage, scene, fault)
+        silent = bite(bench.stage, scene, fault, is_planted=False)
+        result.cases += 1
+        result.planted += 1
+        if caught.by:
+            result.caught[fault] = caught.by
+        else:
+            result.failures.append(f"{fault} was not caught by its kind: {list(caught.findings)}")
+        if silent.findings:
+            result.failures.append(f"{fault}'s stand is not silent without it: {silent.findings}")
+    return result
+
+
+def prove_answers(bench: Bench, amount: Amount) -> Result:
+    """Tier 3: every fault at every call, as answers."""
+    result, scene = Result("answers"), bench.scene("two-way")
+    calls = answers.calls_of(bench.stage, scene)
+    everything = answers.every_wrong(calls)
+    chosen = answers.sampled(everything, amount.wrong_answers, SEED)
+    done = []
+    for wrong in told("answers", chosen, len(chosen), failures=lambda: len(result.failures)):
+        answered = answers.answer(bench.stage, scene, wrong)
+        done.append(answered)
+        result.failures += [f"{wrong}: {finding}" for finding in answered.findings]
+    found = answers.summary(done)
+    result.cases = found["cases"]
+    result.worst_bare_seconds = found["worst_bare_seconds"]
+    result.figures = {"calls": len(calls), "cases there are": len(everything)}
+    result.figures |= {k: found[k] for k in ("by_kind", "by_exit_code")}
+    return result
+
+
+def prove_cron(bench: Bench | None, amount: Amount) -> Result:
+    """Cron matrix: every day of two years, all time zones with rules of their own."""
+    result = Result("cron")
+    groups = cron_matrix.zones() if not amount.zones else {name: (name,) for name in amount.zones}
+    names = sorted(groups)
+    for name in told("cron", names, len(names), failures=lambda: len(result.failures)):
+        result.failures += cron_matrix.run_zone(name)
+    found = cron_matrix.summary(names, result.failures)
+    result.cases = found["cases"]
+    result.figures = {
+        "zones with rules of their own": len(names),
+        "zones in all": sum(len(groups[name]) for name in names),
+        "ways": list(cron_matrix.WAYS),
+    }
+    return result
+
+
+def prove_soak(bench: Bench | None, amount: Amount) -> Result:
+    """Ten thousand days with seeded disturbances."""
+    result = Result("soak")
+    if amount.is_sample:
+        lived = list(soak.worlds(range(1, 2), amount.soak_days))
+    else:
+        lived = soak.soak(BUILD / "soak.jsonl", days=amount.soak_days, stamp=fingerprint())
+    kinds: Counter[str] = Counter()
+    codes: Counter[str] = Counter()
+    for world in lived:
+        result.cases += world.days
+        result.failures += world.failures
+        result.worst_bare_seconds = max(result.worst_bare_seconds, world.worst_bare)
+        kinds.update(world.kinds)
+        codes.update(world.codes)
+    quiet = sum(world.quiet_days for world in lived) or 1
+    result.figures = {
+        "worlds": len(lived),
+        "days by kind": dict(kinds),
+        "commands by exit code": dict(sorted(codes.items())),
+        "CPU ms of a quiet day, trader": round(1000 * sum(w.quiet_cpu for w in lived) / quiet, 1),
+        "CPU ms of a quiet day, exchange": round(
+            1000 * sum(w.quiet_exchange_cpu for w in lived) / quiet, 1
+        ),
+    }
+    return result
+
+
+def fingerprint() -> str:
+    """Return a hash of what trades and of what judges it."""
+    digest = hashlib.sha256()
+    for folder in (
+        "tf_lib/core",
+        "tf_lib/edge",
+        "tf_lib/drivers",
+        "tf_lib/simulator",
+        "tests/proofs",
+    ):
+        for path in sorted((PROJECT / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+PROOFS: dict[str, Callable[[Bench, Amount], Result]] = {
+    "cron": prove_cron,
+    "scenarios": prove_scenarios,
+    "teeth": prove_teeth,
+    "answers": prove_answers,
+    "crash": prove_crash,
+    "soak": prove_soak,
+}
+
+
+def prove(names: list[str], amount: Amount, *, into: Path | None = None) -> list[Result]:
+    """Do proofs by name, one after the other; each result is written as soon as it is there."""
+    results = []
+    with busy_stage() as made:
+        bench = Bench(made)
+        for name in names:
+            began = time.monotonic()
+            result = PROOFS[name](bench, amount)
+            result.seconds, result.sample = time.monotonic() - began, amount.is_sample
+            print(result.line(), flush=True)
+            for failure in result.failures[:20]:
+                print(f"  {failure}", flush=True)
+            if into is not None:
+                result.write(into / f"{name}.json")
+            results.append(result)
+    return results

@@ -1,0 +1,96 @@
+"""What a proof comes to: how much was tried, what was found, and how long anything was bare."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_TOLD_EVERY_SECONDS = 60.0
+
+
+@dataclass
+class Result:
+    """
+    The outcome of one proof.
+
+    Attributes
+    ----------
+    name : str
+    cases : int
+        What was tried.
+    failures : list of str
+        One line each; none when the proof holds.
+    worst_bare_seconds : float
+        The longest that a position was without its stop in the exchange's time, as the
+        exchange's own record tells it; 0 where the proof does not measure it.
+    caught : dict of fault to finding
+        Of planted faults: what caught each.
+    planted : int
+        How many were planted.
+    figures : dict
+        Counts for the document.
+    seconds : float
+        Wall time.
+    sample : bool
+        Only a seeded part was tried.
+    """
+
+    name: str
+    cases: int = 0
+    failures: list[str] = field(default_factory=list)
+    worst_bare_seconds: float = 0.0
+    caught: dict[str, str] = field(default_factory=dict)
+    planted: int = 0
+    figures: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    sample: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return self.cases > 0 and not self.failures
+
+    def line(self) -> str:
+        """Say it in one line."""
+        what = "holds" if self.holds else "FAILS"
+        bare = f", worst bare {self.worst_bare_seconds:.1f} s" if self.worst_bare_seconds else ""
+        teeth = f", caught {len(self.caught)}/{self.planted}" if self.planted else ""
+        return (
+            f"{self.name}: {what}, {self.cases} cases, {len(self.failures)} failures"
+            f"{bare}{teeth}, {self.seconds:.0f} s"
+        )
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def told(
+    name: str,
+    cases: Iterable[T],
+    count: int,
+    *,
+    failures: Callable[[], int],
+    every_seconds: float = _TOLD_EVERY_SECONDS,
+) -> Iterator[T]:
+    """Yield cases, and say now and then on stderr how far it is."""
+    began = last = time.monotonic()
+    for number, case in enumerate(cases):
+        if time.monotonic() - last > every_seconds:
+            last = time.monotonic()
+            pace = (last - began) / max(number, 1)
+            print(
+                f"{name}: {number}/{count}, {failures()} failures, {pace:.2f} s each",
+                file=sys.stderr,
+                flush=True,
+            )
+        yield case

@@ -1,0 +1,292 @@
+"""
+Soak: ten thousand days, one after the other, with seeded faults, kills, lags, jumps and people.
+
+Days come in worlds: a market of its own, a fresh account, two months of days. Most days are quiet;
+on the others the run is killed at some point and found again, or answers go wrong, or prices jump
+through stops, or a person meddles. The oracle judges after every disturbance has had its recovery.
+Each finished world is a line of the progress file, so that a soak that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.proofs.answers import GENERAL
+from tests.proofs.crash import LAGS, NO_LAGS, evidence_of
+from tests.proofs.markets import QUICK_SECTIONS, wandering, write_market
+from tests.proofs.oracle import judge, worst_bare_seconds
+from tests.proofs.scenarios import FIRST
+from tests.proofs.stage import KILLED, Ended, Stage, scratch_folder, stage
+
+DAYS = 10_000
+WORLD_DAYS = 50
+GUARD_AFTER_SECONDS = 840.0
+HANDS_OFF = (2, 4, 98, 99)
+"""Exit codes that no disturbance of the soak may lead to."""
+
+
+@dataclass
+class WorldResult:
+    """What became of one world."""
+
+    number: int
+    days: int = 0
+    failures: list[str] = field(default_factory=list)
+    worst_bare: float = 0.0
+    quiet_days: int = 0
+    quiet_cpu: float = 0.0
+    quiet_exchange_cpu: float = 0.0
+    kinds: dict[str, int] = field(default_factory=dict)
+    codes: dict[str, int] = field(default_factory=dict)
+
+
+class World:
+    """One market and its days."""
+
+    def __init__(self, made: Stage, number: int, days: int) -> None:
+        self.stage = made
+        self.chance = random.Random(f"soak {number}")
+        self.result = WorldResult(number)
+        self.days = days
+        self.kinds: Counter[str] = Counter()
+        self.codes: Counter[str] = Counter()
+        self.moved: list[tuple[str, Decimal, dt.datetime]] = []
+        self.triggered: dict[str, dt.datetime] = {}
+
+    def live(self) -> WorldResult:
+        """Live through all days."""
+        for number in range(self.days):
+            self.day = FIRST + dt.timedelta(days=number)
+            kind = self.chance.choices(list(KINDS), [weight for weight, _ in KINDS.values()])[0]
+            self.kinds[kind] += 1
+            self.stage.go_to(self.day)
+            is_known_well = getattr(self, KINDS[kind][1])()
+            if is_known_well and (kind != "quiet" or number % 10 == 9):
+                self._judge(kind)
+            self.result.days += 1
+            if len(self.result.failures) >= 3:
+                break
+        self.result.kinds, self.result.codes = dict(self.kinds), dict(self.codes)
+        return self.result
+
+    # -- kinds of days -------------------------------------------------------------------
+
+    def quiet(self) -> bool:
+        before = self.stage.usage()
+        self._run()
+        after = self.stage.usage()
+        self.result.quiet_days += 1
+        self.result.quiet_cpu += after.child - before.child
+        self.result.quiet_exchange_cpu += after.exchange - before.exchange
+        if self.chance.random() < 0.05:
+            sent = self.stage.count_changes()
+            self._run()
+            if self.stage.count_changes() > sent:
+                self._fail("again: a finished day sent something")
+        return True
+
+    def killed(self) -> bool:
+        """Killed somewhere, perhaps with the machine's power, perhaps twice; then found."""
+        chance = self.chance
+        if chance.random() < 0.3:
+            self.stage.exchange.set_delays(**LAGS)
+        for _ in range(chance.choice((1, 1, 1, 2))):
+            kill = {
+                "number": chance.randint(1, 220),
+                "moment": chance.choice(("before", "after")),
+                "power": chance.random() < 0.3,
+            }
+            ended = self._run(kill=kill, expected=None)
+            if ended.code != KILLED:
+                break
+            self.stage.wait(chance.choice((5, 20, 200)))
+        recovery = chance.choice(("rerun", "guard", "nobody"))
+        if recovery == "rerun":
+            self._run(expected=None)
+        elif recovery == "nobody":
+            self.stage.exchange.set_delays(**NO_LAGS)
+            return False
+        return self._guarded()
+
+    def faults(self) -> bool:
+        """Some answers go wrong, by a coin."""
+        chance, exchange = self.chance, self.stage.exchange
+        for rule in chance.sample(GENERAL, chance.choice((1, 1, 2, 3))):
+            endpoint = chance.choice(("* /*", "GET /*", "POST /*", "* /orders*"))
+            exchange.add_fault(
+                endpoint=endpoint, probability=chance.choice((0.03, 0.1, 0.3)), **rule
+            )
+        self._run(expected=None)
+        exchange.clear_faults()
+        self.stage.wait(200)
+        return self._guarded()
+
+    def lags(self) -> bool:
+        self.stage.exchange.set_delays(**LAGS)
+        self._run(expected=None)
+        return self._guarded()
+
+    def jump(self) -> bool:
+        """A price jumps through a stop: some fill, some are left behind."""
+        self._run()
+        stops = [o for o in self.stage.held().orders if o.is_own and o.protects]
+        if not stops:
+            return True
+        stop = self.chance.choice(sorted(stops, key=lambda one: one.client_id))
+        assert stop.stop is not None
+        assert stop.limit is not None
+        price = self.chance.choice((stop.stop * Decimal("0.995"), stop.limit * Decimal("0.93")))
+        at = self.stage.exchange.now() + dt.timedelta(seconds=self.chance.randint(60, 20_000))
+        held_for = dt.timedelta(minutes=self.chance.choice((1, 20, 120)))
+        self.stage.exchange.plant_jump(
+            stop.product, at, self._on_grid(stop.product, price), hold_until=at + held_for
+        )
+        self.stage.exchange.advance_to(at + dt.timedelta(seconds=1))
+        for order in self.stage.held().orders:
+            if order.product == stop.product and order.is_triggered and order.is_live:
+                self.triggered.setdefault(order.client_id, at)
+        return self._guarded()
+
+    def meddled(self) -> bool:
+        """A person cancels a stop, sells a part, or puts coins in."""
+        self._run()
+        held = self.stage.held()
+        stops = [o for o in held.orders if o.is_own and o.protects]
+        if not stops:
+            return True
+        stop = self.chance.choice(sorted(stops, key=lambda one: one.client_id))
+        deed = self.chance.choice(("cancel", "sell", "deposit"))
+        if deed == "deposit":
+            currency, amount = stop.product.split("-")[0], stop.size
+            self.moved.append((currency, amount, self.stage.exchange.now()))
+            self.stage.exchange.deposit(currency, amount)
+        else:
+            self.stage.exchange.engine.handle(
+                "POST",
+                "/api/v3/brokerage/orders/batch_cancel",
+                None,
+                {"order_ids": [stop.order_id]},
+            )
+        if deed == "sell":
+            configuration = {"market_market_ioc": {"base_size": format(stop.size, "f")}}
+            self.stage.exchange.place_by_hand(stop.product, "SELL", configuration)
+        is_well = self._guarded()
+        if deed != "cancel":
+            self.stage.call("release", stop.product)
+        return is_well
+
+    # -- parts ---------------------------------------------------------------------------
+
+    def _run(self, *, expected: int | None = 0, **order: Any) -> Ended:
+        ended = self.stage.run(**order)
+        self._note("run", ended, expected)
+        return ended
+
+    def _guarded(self) -> bool:
+        """Let lags drain; the guard comes when cron would call it, and again."""
+        self.stage.exchange.set_delays(**NO_LAGS)
+        self.stage.wait(GUARD_AFTER_SECONDS)
+        for _ in range(2):
+            ended = self.stage.guard()
+            self._note("guard", ended, None)
+            self.stage.wait(200)
+        if ended.code == 3:
+            self._fail(f"bare: the guard says so: {ended.said[-300:]}")
+        sent = self.stage.count_changes()
+        self._note("guard", self.stage.guard(), None)
+        if self.stage.count_changes() > sent:
+            self._fail("not_quiet: one more guard sent something")
+        return True
+
+    def _note(self, what: str, ended: Ended, expected: int | None) -> None:
+        self.codes[f"{what} {ended.code}"] += 1
+        is_odd = ended.code in HANDS_OFF or (ended.code < 0 and ended.code != KILLED)
+        if is_odd or expected not in (None, ended.code):
+            self._fail(f"exit: {what} ended with {ended.code}: {ended.said[-400:]}")
+
+    def _judge(self, kind: str) -> None:
+        evidence = evidence_of(self.stage, moved=tuple(self.moved), triggered=dict(self.triggered))
+        for finding in judge(evidence):
+            self._fail(f"{kind}: {finding}")
+        self.result.worst_bare = max(self.result.worst_bare, worst_bare_seconds(evidence))
+
+    def _fail(self, what: str) -> None:
+        self.result.failures.append(f"world {self.result.number}, {self.day}: {what}")
+
+    def _on_grid(self, product: str, price: Decimal) -> Decimal:
+        path = f"/api/v3/brokerage/market/products/{product}"
+        tick = Decimal(self.stage.exchange.engine.handle("GET", path)[1]["price_increment"])
+        return (price / tick).to_integral_value() * tick
+
+
+KINDS = {
+    "quiet": (70, "quiet"),
+    "killed": (12, "killed"),
+    "faults": (7, "faults"),
+    "lags": (3, "lags"),
+    "jump": (5, "jump"),
+    "meddled": (3, "meddled"),
+}
+"""Weight in a hundred, and who does it."""
+
+
+def worlds(numbers: range, days: int = WORLD_DAYS) -> Iterator[WorldResult]:
+    """Yield the result of each world, in order."""
+    folder = scratch_folder()
+    try:
+        first = _candles(folder, numbers[0], days)
+        with stage(first, FIRST, **QUICK_SECTIONS) as made:
+            for number in numbers:
+                made.begin_world(_candles(folder, number, days), FIRST)
+                yield World(made, number, days).live()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _candles(folder: Path, number: int, days: int) -> Path:
+    shutil.rmtree(folder / "candles", ignore_errors=True)
+    return write_market(folder / "candles", wandering(10_000 + number, 96 + days + 4))
+
+
+def soak(progress: Path, *, days: int = DAYS, stamp: str = "") -> list[WorldResult]:
+    """Live `days` days, going on from what the progress file has of the same code."""
+    found = {one.number: one for one in _known(progress, stamp)}
+    count = -(-days // WORLD_DAYS)
+    left = [number for number in range(1, count + 1) if number not in found]
+    progress.parent.mkdir(parents=True, exist_ok=True)
+    for run in _stretches(left):
+        for result in worlds(run):
+            found[result.number] = result
+            line = {"stamp": stamp, "at": int(time.time()), "pid": os.getpid(), **asdict(result)}
+            with progress.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+    return [found[number] for number in sorted(found) if number <= count]
+
+
+def _stretches(numbers: list[int]) -> Iterator[range]:
+    begin = 0
+    for at in range(1, len(numbers) + 1):
+        if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
+            yield range(numbers[begin], numbers[at - 1] + 1)
+            begin = at
+
+
+def _known(progress: Path, stamp: str) -> Iterator[WorldResult]:
+    if not progress.exists():
+        return
+    names = WorldResult.__dataclass_fields__
+    for text in progress.read_text(encoding="utf-8").splitlines():
+        line = json.loads(text)
+        if line["stamp"] == stamp:
+            yield WorldResult(**{name: line[name] for name in names})

@@ -1,0 +1,177 @@
+"""
+Teeth: planted faults, each of which must be caught, by name.
+
+A stand is what a fault is put through: cases of the crash matrix, a scenario, or a check of its
+own. The same stand without the fault finds nothing; that is what the other proofs say.
+"""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from tests.proofs.crash import Case, Play, Point, Scene, every_case
+from tests.proofs.scenarios import tell
+from tests.proofs.stage import PROJECT, Stage
+
+MOST_CASES = 12
+Stand = Callable[[Stage, Scene, str], Iterator[str]]
+
+
+@dataclass(frozen=True)
+class Bite:
+    """What became of one planted fault."""
+
+    fault: str
+    findings: tuple[str, ...]
+
+    @property
+    def by(self) -> str:
+        """The finding of a kind that this fault causes; empty when there is none."""
+        return next((f for f in self.findings if f.startswith(TEETH[self.fault].kinds)), "")
+
+
+@dataclass(frozen=True)
+class Tooth:
+    """Where a planted fault is looked for, and the kinds of findings that are its own."""
+
+    stand: Stand
+    kinds: tuple[str, ...]
+
+
+def cases(
+    *,
+    what: str = "",
+    moment: str = "after",
+    world: str = "still",
+    recovery: str = "",
+    power: bool = False,
+    before: str = "",
+) -> Stand:
+    """Return a stand of crash cases; `before` names what the next point must be."""
+
+    def stand(stage: Stage, scene: Scene, fault: str) -> Iterator[str]:
+        points = scene.points["lag" if world == "lag" else "still"]
+        following = {one.number: two.what for one, two in itertools.pairwise(points)}
+        chosen = [
+            case
+            for case in every_case(scene)
+            if what in case.point.what
+            and before in following.get(case.point.number, "")
+            and (case.moment, case.world, case.power) == (moment, world, power)
+            and recovery in ("", case.recovery)
+        ]
+        for case in spread(chosen, MOST_CASES):
+            yield from Play(stage, scene, case, planted=fault).go().findings
+
+    return stand
+
+
+def spread(chosen: list[Case], count: int) -> Iterable[Case]:
+    """Return cases from everywhere in the day."""
+    step = max(len(chosen) // count, 1)
+    return chosen[::step][:count]
+
+
+def story(*names: str) -> Stand:
+    """Return a stand of scenarios."""
+
+    def stand(stage: Stage, scene: Scene, fault: str) -> Iterator[str]:
+        for name in names:
+            yield from tell(stage, scene.eve, name, planted=fault).findings
+
+    return stand
+
+
+def two_at_once(stage: Stage, scene: Scene, fault: str) -> Iterator[str]:
+    """Two runs start at the same instant: one does the day, the other exits 4."""
+    stage.put_back(scene.eve)
+    codes = stage.run_twice(planted=fault)
+    if sorted(codes) != [0, 4]:
+        yield f"lock: two runs at once ended with {codes}"
+
+
+def a_sleeper(stage: Stage, scene: Scene, fault: str) -> Iterator[str]:
+    """A run whose epoch is over wakes up: it sends nothing."""
+    stage.put_back(scene.eve)
+    sent = stage.count_changes()
+    ended = stage.run(planted=fault, raise_epoch_at=40)
+    if stage.count_changes() > sent:
+        yield f"epoch: sent {stage.count_changes() - sent} requests after it ended ({ended.code})"
+
+
+def a_token_twice(stage: Stage, scene: Scene, fault: str) -> Iterator[str]:
+    """The same token is offered twice; the second time it must be worth nothing."""
+    script = (
+        "import sys, tempfile, pathlib\n"
+        "from tests.proofs.planted import plant\n"
+        "from tf_lib.edge.arming import ArmedFor, claim, issue\n"
+        f"plant({fault!r}) if {fault!r} else None\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    what = ArmedFor('p', '2024-01-01', 'x', 'u')\n"
+        "    token = issue(pathlib.Path(folder), what)\n"
+        "    claim(token, what)\n"
+        "    try:\n"
+        "        claim(token, what)\n"
+        "    except Exception:\n"
+        "        sys.exit(0)\n"
+        "sys.exit(7)\n"
+    )
+    code = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=False).returncode
+    if code:
+        yield f"arming: a token was claimed twice ({code})"
+
+
+TEETH: dict[str, Tooth] = {
+    "no_fsync": Tooth(
+        cases(what="POST /orders", power=True, recovery="rerun"),
+        ("stray", "overfilled", "lost_line"),
+    ),
+    "restore_only_in_finally": Tooth(cases(what="ledger move DONE", recovery="guard"), ("bare",)),
+    "ordinal_always_1": Tooth(story("a_stop_that_vanished"), ("bare", "exit", "wrong_id")),
+    "open_list_trusted": Tooth(story("an_answer_without_proof"), ("disagrees", "resent_buy")),
+    "stale_zero_trusted": Tooth(story("stale_accounts_after_a_buy"), ("bare", "bare_time")),
+    "guard_raises": Tooth(cases(what="ledger mark done", recovery="guard"), ("bare", "not_quiet")),
+    "size_in_the_id": Tooth(story("a_day_with_lags"), ("wrong_id",)),
+    "unknown_buy_resent": Tooth(cases(what="ledger intent en", recovery="rerun"), ("resent_buy",)),
+    "token_reusable": Tooth(a_token_twice, ("arming",)),
+    "done_before_effects": Tooth(cases(what="ledger plan", recovery="next_day"), ("done_mark",)),
+    "clamp_remembered": Tooth(story("level_above_the_market"), ("clamp", "lowered")),
+    "hold_not_awaited": Tooth(story("a_day_with_lags"), ("bare", "exit")),
+    "plan_age_ignored": Tooth(story("an_old_plan"), ("stale_plan",)),
+    "foreign_stop_cancelled": Tooth(story("a_foreign_stop"), ("foreign",)),
+    "undefined_signal_sold": Tooth(story("an_undefined_signal"), ("story",)),
+    "cancel_before_look": Tooth(story("a_halted_product"), ("story", "bare")),
+    "unknown_taken_for_refused": Tooth(story("an_answer_without_proof"), ("disagrees", "doubled")),
+    "intent_after_the_answer": Tooth(cases(what="POST /orders", recovery="rerun"), ("stray",)),
+    "no_lock": Tooth(two_at_once, ("lock",)),
+    "epoch_ignored": Tooth(a_sleeper, ("epoch",)),
+    "whole_size_again": Tooth(cases(what="ledger move DONE", recovery="rerun"), ("overfilled",)),
+    "bare_since_now": Tooth(
+        cases(what="POST /orders", before="ledger move ACKED", recovery="guard"), ("bare_time",)
+    ),
+    "torn_line_kept": Tooth(
+        cases(what="ledger", moment="torn", recovery="rerun"), ("lost_line", "recovery")
+    ),
+    "done_not_flushed": Tooth(
+        cases(what="ledger mark done", power=True, recovery="rerun"), ("done_mark",)
+    ),
+    "no_cooldown": Tooth(story("stopped_out_overnight"), ("cooldown", "story")),
+    "funds_lead_to_exit": Tooth(story("a_day_with_lags"), ("bare", "exit")),
+}
+
+
+def bite(stage: Stage, scene: Scene, fault: str, *, is_planted: bool = True) -> Bite:
+    """Put one fault through its stand, until something of its kind is found."""
+    tooth, found = TEETH[fault], []
+    for finding in tooth.stand(stage, scene, fault if is_planted else ""):
+        found.append(finding)
+        if is_planted and finding.startswith(tooth.kinds):
+            break
+    return Bite(fault, tuple(found))
+
+
+__all__ = ["TEETH", "Bite", "Point", "bite"]
