@@ -164,6 +164,22 @@ def test_nothing_is_bought_in_a_cooldown(span: Span) -> None:
         assert too_early == [], f"{product}, stopped out {start}"
 
 
+def test_what_stops_sold_is_told_once(span: Span) -> None:
+    """Each fill of a stop or an emergency exit is in the next summary, and in that one alone."""
+    told: dict[str, Decimal] = {}
+    for end in span.days:
+        for row in span.summary(end)["taken"]:
+            assert row["client_id"] not in told
+            told[row["client_id"]] = Decimal(row["filled_size"])
+        sold = {
+            order.client_id: order.filled
+            for order in end.exchange.orders
+            if order.is_own and order.leg in ("sc", "sa", "em") and order.filled
+        }
+        assert told == sold
+    assert told
+
+
 def test_stops_are_never_lowered_while_held(span: Span) -> None:
     """From day to day the lowest stop of a holding stays or rises."""
     compared = 0

@@ -36,6 +36,13 @@ FILLED = {
     "note": "",
 }
 SKIPPED = {**FILLED, "status": "skipped", "filled_size": "0", "note": "not enough cash is there"}
+TAKEN = {
+    "product_id": "SOL-USD",
+    "leg": "sc",
+    "at": "2024-02-29T17:04:05+00:00",
+    "filled_size": "1.5",
+    "average_price": "99.5",
+}
 BARE = {"product": "SOL-USD", "status": "failed", "reason": "every placement was refused"}
 ERROR = {"severity": "error", "message": "GET /accounts:\n HTTPError: 503"}
 
@@ -60,6 +67,10 @@ ERROR = {"severity": "error", "message": "GET /accounts:\n HTTPError: 503"}
             {"state": "refused", "exit_code": 5, "problems": ["no API key"], "equity": None},
             "REFUSED no API key",
         ),
+        (
+            {"taken": [TAKEN, {**TAKEN, "filled_size": "2"}]},
+            "DONE equity 15,432.10, 0 orders, stopped out: SOL-USD, nothing held",
+        ),
         ({"state": "dry"}, "DRY equity 15,432.10, 0 orders, nothing held"),
         (
             {"errors": [{"severity": "warning", "message": "mail"}]},
@@ -72,6 +83,13 @@ def test_the_subject_is_the_day_at_one_glance(changes: dict[str, Any], wanted: s
     subject = compose(summary(**changes), prefix="Trend Following").subject
 
     assert subject == f"[Trend Following live] 2024-03-01 {wanted}"
+
+
+def test_what_stops_sold_has_its_own_lines() -> None:
+    """When, how much, at what price."""
+    text = compose(summary(taken=[TAKEN])).text
+
+    assert "Sold by stops since the last run\n  SOL-USD  2024-02-29 17:04  1.5 at 99.5" in text
 
 
 def test_a_long_error_is_cut_in_the_subject_and_whole_below() -> None:

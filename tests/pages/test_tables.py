@@ -164,6 +164,30 @@ def test_cooldowns_say_until_when(day: PageDay) -> None:
     assert [note.split()[0] for note in notes] == ["AAA-USD", *breached]
 
 
+def test_a_breach_today_outlasts_a_cooldown_that_has_ended(day: PageDay) -> None:
+    """What was remembered of the same ticker is long over."""
+    (breached, *_) = sorted(day.decision.cooldowns_started)
+    notes = tables.cooldown_notes(day.decision, {breached: dt.date(2020, 1, 1)})
+
+    assert f"{breached} cools down since {day.decision.as_of}" in " ".join(notes)
+
+
+def test_what_stops_sold_is_a_sentence() -> None:
+    """Both slots of a position make one sentence; buys and what is old make none."""
+    stop = {"product_id": "BTC-USD", "date": "2024-03-01", "leg": "sc", "taken": True}
+    fills = [
+        {**stop, "filled_size": "0.25", "average_price": "40000"},
+        {**stop, "filled_size": "0.75", "average_price": "39000", "leg": "sa"},
+        {**stop, "filled_size": "9", "average_price": "1", "taken": False},
+        {**stop, "product_id": "X-USD", "filled_size": "2", "average_price": "5", "leg": "em"},
+    ]
+
+    assert tables.stopped_out_notes(fills) == [
+        "BTC-USD was sold by its stop on 2024-03-01: 1.0000 BTC at 39,250.",
+        "X-USD was left at the market on 2024-03-01: 2.0000 X at 5.0000.",
+    ]
+
+
 def test_too_little_history_is_said() -> None:
     """DDD-USD has 40 days of 300."""
     late = market()

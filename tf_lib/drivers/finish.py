@@ -16,7 +16,7 @@ from typing import Any
 from tf_lib.core.cooldown import is_cooling
 from tf_lib.edge.files import read_json_lines
 from tf_lib.edge.ledger import Ledger
-from tf_lib.edge.ledger_state import LedgerState
+from tf_lib.edge.ledger_state import LedgerState, OrderRecord
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import EXIT_DONE, EXIT_REFUSED, EXIT_UNPROTECTED, StateError
 
@@ -74,6 +74,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
         "trades": _trades(decision),
         "orders": orders,
         "stops": stops,
+        "taken": [_taken(order) for order in ledger.taken_by_market(facts.day)],
         "rejects": [r for r in orders if r.get("status") == "refused"] + _refused_sends(folder),
         "cooldowns": _cooldowns(ledger, account, facts),
         "data_quality": _data_quality(folder, decision),
@@ -180,6 +181,19 @@ def _trades(decision: Mapping[str, Any]) -> dict[str, Any]:
         ticker: {"reason": row["reason"], "trade_notional": row["trade_notional"]}
         for ticker, row in decision.get("tickers", {}).items()
         if row["trade_notional"]
+    }
+
+
+def _taken(order: OrderRecord) -> dict[str, Any]:
+    """Return what a stop or an emergency exit sold since the last run."""
+    return {
+        "product_id": order.product_id,
+        "leg": str(order.key.leg),
+        "client_id": order.client_id,
+        "at": order.last_fill_at.isoformat() if order.last_fill_at else None,
+        "filled_size": format(order.filled_size, "f"),
+        "average_price": f"{order.filled_value / order.filled_size:.10g}",
+        "fees": format(order.fees, "f"),
     }
 
 

@@ -195,6 +195,8 @@ class Protecting:
 
     def fills(self) -> Rows:
         """Return the filled orders that the ledger knows of, oldest first."""
+        state = self.desk.ledger.state
+        taken = {order.client_id for order in state.taken_by_market(self.desk.day)}
         return [
             {
                 "product_id": order.product_id,
@@ -203,8 +205,9 @@ class Protecting:
                 "date": (order.last_fill_at or order.intended_at).date().isoformat(),
                 "filled_size": format(order.filled_size, "f"),
                 "average_price": f"{order.filled_value / order.filled_size:.10g}",
+                "taken": order.client_id in taken,
             }
-            for order in self.desk.ledger.state.orders.values()
+            for order in state.orders.values()
             if order.filled_size
         ]
 

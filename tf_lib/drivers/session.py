@@ -85,7 +85,11 @@ class Session(Protocol):
         ...
 
     def fills(self) -> Rows:
-        """Return the filled orders of the past, oldest first: what the price charts mark."""
+        """
+        Return the filled orders of the past, oldest first: what the price charts mark.
+
+        ``taken`` is true of what a stop or an emergency exit sold since the last run.
+        """
         ...
 
     def bare_seconds(self) -> dict[str, float]:

@@ -41,6 +41,7 @@ class OrderRecord:
     cancel_sent_at: dt.datetime | None = None
     resent_at: dt.datetime | None = None
     first_fill_at: dt.datetime | None = None
+    fill_seen_at: dt.datetime | None = None
     working_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
     refusal: str = ""
@@ -126,6 +127,23 @@ class LedgerState:
             and order.order_id
             and (flat_at is None or order.intended_at > flat_at)
         ]
+
+    def taken_by_market(self, day: dt.date) -> list[OrderRecord]:
+        """Return stops and emergency exits that filled, as far as no run before `day` knew."""
+        ended = [
+            _time(marks["effects_complete"]["at"])
+            for on, marks in self.marks.items()
+            if on < day and "effects_complete" in marks
+        ]
+        since = max(ended, default=None)
+        taken = [
+            (order.fill_seen_at, order.client_id, order)
+            for order in self.orders.values()
+            if order.key.leg.ends_in_cooldown
+            and order.fill_seen_at is not None
+            and (since is None or order.fill_seen_at > since)
+        ]
+        return [order for _, _, order in sorted(taken, key=lambda row: row[:2])]
 
     def has_mark(self, day: dt.date, mark: str) -> bool:
         """Whether a day carries a mark."""
@@ -263,6 +281,8 @@ def _record_facts(
     changes |= {name: Decimal(line[name]) for name in _AMOUNTS if name in line}
     changes |= {name: _time(line[name]) for name in _TIMES if line.get(name)}
     changes |= {name: line[name] for name in _TEXTS if name in line}
+    if changes.get("filled_size", order.filled_size) != order.filled_size and "at" in line:
+        changes["fill_seen_at"] = _time(line["at"])
     updated = _with(order, **changes)
     gained = updated.signed_fill - order.signed_fill
     if gained:

@@ -69,6 +69,9 @@ def _subject(summary: Summary, prefix: str) -> str:
     sent = [row for row in _rows(summary, "orders") if not _is_zero(row.get("filled_size"))]
     if _state(summary) != "refused":
         parts.append(f"{len(sent)} order{'' if len(sent) == 1 else 's'}")
+    taken = {str(row.get("product_id", "?")) for row in _rows(summary, "taken")}
+    if taken:
+        parts.append(f"stopped out: {', '.join(sorted(taken))}")
     parts.append(_protection(summary))
     trouble = _first_trouble(summary)
     if trouble:
@@ -122,6 +125,7 @@ def _sections(summary: Summary) -> list[tuple[str, Rows]]:
         ("Account", account),
         ("Errors", _errors(summary)),
         ("Orders", [_order(row) for row in _rows(summary, "orders")]),
+        ("Sold by stops since the last run", [_taken(row) for row in _rows(summary, "taken")]),
         ("Positions", _positions(summary)),
         ("Stops", [_stop(row) for row in _rows(summary, "stops")]),
         ("Cooldowns", [[name, str(since)] for name, since in _items(summary, "cooldowns")]),
@@ -143,6 +147,11 @@ def _order(row: Summary) -> list[str]:
     done = f"{filled} at {price}" if price and not _is_zero(filled) else ""
     name = str(row.get("product_id") or row.get("product") or "")
     return [name, *_texts(row, "side", "status"), done, *_texts(row, "note")]
+
+
+def _taken(row: Summary) -> list[str]:
+    done = f"{row.get('filled_size', '?')} at {row.get('average_price', '?')}"
+    return [*_texts(row, "product_id"), str(row.get("at") or "")[:16].replace("T", " "), done]
 
 
 def _positions(summary: Summary) -> Rows:

@@ -46,6 +46,7 @@ __all__ = [
     "not_protected",
     "orders_table",
     "portfolio_table",
+    "stopped_out_notes",
     "stops_table",
 ]
 
@@ -139,6 +140,31 @@ def not_ok(decision: Decision) -> list[str]:
     return [ticker for ticker, is_ok in zip(signals.tickers, ok, strict=True) if not is_ok]
 
 
+def stopped_out_notes(fills: Sequence[Mapping[str, Any]]) -> list[str]:
+    """
+    Return what stops and emergency exits sold since the last run, one sentence per product and day.
+
+    Parameters
+    ----------
+    fills : sequence of mapping
+        Filled orders; those with a true ``taken`` count.
+    """
+    sold: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for fill in fills:
+        if fill.get("taken"):
+            sold.setdefault((str(fill["date"]), str(fill["product_id"])), []).append(fill)
+    notes = []
+    for (date, product), rows in sorted(sold.items()):
+        size = sum(words.number(row["filled_size"]) for row in rows)
+        value = sum(
+            words.number(row["filled_size"]) * words.number(row["average_price"]) for row in rows
+        )
+        units = f"{words.price(size)} {product.split('-')[0]}"
+        by = "left at the market" if any(row["leg"] == "em" for row in rows) else "sold by its stop"
+        notes.append(f"{product} was {by} on {date}: {units} at {words.price(value / size)}.")
+    return notes
+
+
 def cooldown_notes(decision: Decision, cooldowns: Mapping[str, dt.date]) -> list[str]:
     """
     Return what is cooling down on the day decided, and until when, in words.
@@ -150,7 +176,7 @@ def cooldown_notes(decision: Decision, cooldowns: Mapping[str, dt.date]) -> list
         As the account remembered them; what the gate starts today is added.
     """
     days = decision.config.execution_and_costs.cooldown_counter_threshold
-    starts = {**decision.cooldowns_started, **cooldowns}
+    starts = {**cooldowns, **decision.cooldowns_started}
     notes = []
     for ticker, start in sorted(starts.items()):
         if is_cooling(start, decision.as_of, days=days):
