@@ -44,6 +44,7 @@ __all__ = [
     "errors_table",
     "not_ok",
     "not_protected",
+    "notes",
     "orders_table",
     "portfolio_table",
     "stopped_out_notes",
@@ -140,6 +141,13 @@ def not_ok(decision: Decision) -> list[str]:
     return [ticker for ticker, is_ok in zip(signals.tickers, ok, strict=True) if not is_ok]
 
 
+def notes(
+    decision: Decision, cooldowns: Mapping[str, dt.date], fills: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Return what a reader should know although the day is good, in words."""
+    return stopped_out_notes(fills) + cooldown_notes(decision, cooldowns)
+
+
 def stopped_out_notes(fills: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     Return what stops and emergency exits sold since the last run, one sentence per product and day.
@@ -153,7 +161,7 @@ def stopped_out_notes(fills: Sequence[Mapping[str, Any]]) -> list[str]:
     for fill in fills:
         if fill.get("taken"):
             sold.setdefault((str(fill["date"]), str(fill["product_id"])), []).append(fill)
-    notes = []
+    said = []
     for (date, product), rows in sorted(sold.items()):
         size = sum(words.number(row["filled_size"]) for row in rows)
         value = sum(
@@ -161,8 +169,8 @@ def stopped_out_notes(fills: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         units = f"{words.price(size)} {product.split('-')[0]}"
         by = "left at the market" if any(row["leg"] == "em" for row in rows) else "sold by its stop"
-        notes.append(f"{product} was {by} on {date}: {units} at {words.price(value / size)}.")
-    return notes
+        said.append(f"{product} was {by} on {date}: {units} at {words.price(value / size)}.")
+    return said
 
 
 def cooldown_notes(decision: Decision, cooldowns: Mapping[str, dt.date]) -> list[str]:
@@ -177,9 +185,9 @@ def cooldown_notes(decision: Decision, cooldowns: Mapping[str, dt.date]) -> list
     """
     days = decision.config.execution_and_costs.cooldown_counter_threshold
     starts = {**cooldowns, **decision.cooldowns_started}
-    notes = []
+    said = []
     for ticker, start in sorted(starts.items()):
         if is_cooling(start, decision.as_of, days=days):
             until = start + dt.timedelta(days=days)
-            notes.append(f"{ticker} cools down since {start}: not bought before {until}.")
-    return notes
+            said.append(f"{ticker} cools down since {start}: not bought before {until}.")
+    return said
