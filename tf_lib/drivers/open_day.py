@@ -26,6 +26,7 @@ from tf_lib.edge.candles import CandleCache
 from tf_lib.edge.clock import clock_offset
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.ledger_checkpoint import FILE_NAME as CHECKPOINT_FILE
 from tf_lib.edge.lock import sender_lock
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import HaltRun, StateError
@@ -209,7 +210,7 @@ def _own_clock(session: Mapping[str, Any]) -> bool:
 def _copied(ledger: Path, folder: Path) -> Path:
     """Give a dry run its own copy of the ledger, so that nothing it learns is written down."""
     folder.mkdir(parents=True, exist_ok=True)
-    copy = folder / FILE_NAME
-    if ledger.exists():
-        shutil.copyfile(ledger, copy)
-    return copy
+    for name in (FILE_NAME, CHECKPOINT_FILE):
+        if ledger.with_name(name).exists():
+            shutil.copyfile(ledger.with_name(name), folder / name)
+    return folder / FILE_NAME

@@ -28,6 +28,7 @@ from tf_lib.edge.arming import ArmedFor, issue
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import append_json_line, write_whole
 from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.ledger_checkpoint import KEPT_DAYS
 from tf_lib.edge.lock import portfolio_lock, state_lock, wait_for_guard
 from tf_lib.edge.reserve import set_aside
 from tf_lib.edge.run_store import ProfileFolder, RunFolder
@@ -242,6 +243,8 @@ class _Runner:
             )
 
     def _claim(self, ledger: Ledger, day: dt.date, portfolio_uuid: str) -> _Attempt:
+        cooldown = self.config.execution_and_costs.cooldown_counter_threshold
+        ledger.keep_checkpoint(day, days=KEPT_DAYS + cooldown)
         recalled = recall_cooldowns(self.folder, ledger, self.config, day)
         if recalled:
             self._heartbeat("ledger_lost", day=day.isoformat(), cooldowns_from=recalled)

@@ -19,11 +19,14 @@ from typing import Any
 from tf_lib.core.client_ids import LegKey, client_id, parse_client_id
 from tf_lib.core.order_life import OrderStage, check_move
 from tf_lib.edge.files import sync_folder
+from tf_lib.edge.ledger_checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from tf_lib.edge.ledger_state import DAY_MARKS, LedgerState, OrderRecord
 from tf_lib.edge.reserve import give_up
 from tf_lib.errors import PreflightRefused, StateError, TfError
 
 FILE_NAME = "ledger.jsonl"
+_LINES_BETWEEN = 400
+_DAYS_READ = 2
 
 
 class Ledger:
@@ -41,22 +44,23 @@ class Ledger:
     def __init__(self, path: Path, now: Callable[[], dt.datetime]) -> None:
         self.path = path
         self.now = now
-        self.state = LedgerState()
         self.lines: list[dict[str, Any]] = []
         self._torn_bytes = 0
-        self._read_bytes = 0
         self._file: int | None = None
+        self._start = read_checkpoint(path) or Checkpoint(LedgerState(), 0, 0)
+        self.state = self._start.state
+        self._read_bytes = self._start.size
         self._take_in()
 
-    def _take_in(self) -> None:
-        """Read what is on disk beyond what was read before."""
+    def _take_in(self, *, until: int = -1) -> None:
+        """Read what is on disk beyond what was read before, at most up to a byte."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
             file.seek(self._read_bytes)
-            pieces = file.read().split(b"\n")
+            pieces = file.read(until).split(b"\n")
         self._torn_bytes = len(pieces[-1])
-        for number, piece in enumerate(pieces[:-1], start=len(self.lines) + 1):
+        for number, piece in enumerate(pieces[:-1], start=self._count + 1):
             line = _parse(piece)
             if line is None:
                 raise StateError(
@@ -68,9 +72,13 @@ class Ledger:
             self.lines.append(line)
             self._read_bytes += len(piece) + 1
 
+    @property
+    def _count(self) -> int:
+        return self._start.lines + len(self.lines)
+
     def append(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Write one line and return it once it is on disk; raise and write nothing if illegal."""
-        line = {"seq": len(self.lines) + 1, "at": self.now().isoformat(), "kind": kind, **fields}
+        line = {"seq": self._count + 1, "at": self.now().isoformat(), "kind": kind, **fields}
         text = json.dumps(line, default=str)
         self.state.apply(json.loads(text))
         try:
@@ -84,9 +92,9 @@ class Ledger:
 
     def _forget_unwritten(self) -> None:
         """Go back to what the disk has; whatever is left of the line there is cut off."""
-        self.state = LedgerState()
-        for line in self.lines:
-            self.state.apply(json.loads(json.dumps(line, default=str)))
+        self._start, self.lines = Checkpoint(LedgerState(), 0, 0), []
+        self.state, whole, self._read_bytes = LedgerState(), self._read_bytes, 0
+        self._take_in(until=whole)
         self._torn_bytes = 1
 
     def _write(self, text: str) -> None:
@@ -128,6 +136,32 @@ class Ledger:
         self.close()
         self._take_in()
         return self
+
+    def keep_checkpoint(self, today: dt.date, *, days: int) -> None:
+        """
+        Write down what the older lines add up to, once there are many of them.
+
+        The last lines stay outside, for the journal of their days.
+
+        Parameters
+        ----------
+        days : int
+            For how long settled orders are asked for.
+        """
+        first_kept = (today - dt.timedelta(days=_DAYS_READ)).isoformat()
+        count = next((n for n, x in enumerate(self.lines) if x["at"] >= first_kept), 0)
+        if count < _LINES_BETWEEN:
+            return
+        start = read_checkpoint(self.path) or Checkpoint(LedgerState(), 0, 0)
+        with self.path.open("rb") as file:
+            file.seek(start.size)
+            pieces = [file.readline() for _ in range(self._start.lines + count - start.lines)]
+        for piece in pieces:
+            start.state.apply(json.loads(piece))
+        size = start.size + sum(map(len, pieces))
+        lines = start.lines + len(pieces)
+        oldest = today - dt.timedelta(days=days)
+        write_checkpoint(self.path, Checkpoint(start.state, lines, size), oldest=oldest)
 
     def pin(self, portfolio_uuid: str) -> None:
         """Bind the ledger to an account at the first run; refuse any other ever after."""

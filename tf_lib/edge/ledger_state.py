@@ -87,6 +87,7 @@ class LedgerState:
     fills_since_confirmed: dict[str, Decimal] = field(default_factory=dict)
     locked: dict[str, str] = field(default_factory=dict)
     proven_products: set[str] = field(default_factory=set)
+    bought_products: set[str] = field(default_factory=set)
     not_protectable: dict[str, dt.date] = field(default_factory=dict)
     bare_since: dict[str, dt.datetime] = field(default_factory=dict)
     bare_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
@@ -231,6 +232,8 @@ def _intent(state: LedgerState, line: Mapping[str, Any]) -> None:
             body=dict(line["body"]),
             intended_at=_time(line["at"]),
         )
+        if key.leg in (Leg.ENTRY, Leg.PILOT):
+            state.bought_products.add(key.product_id)
 
 
 def _move(state: LedgerState, line: Mapping[str, Any]) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from tf_lib.core.client_ids import Leg
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.records import ZERO, Holding, Product, Side
 from tf_lib.edge.execution.desk import Desk
@@ -218,9 +217,4 @@ def confirm(desk: Desk, belief: Belief, products: Iterable[Product]) -> None:
 
 def bought_outside(desk: Desk, universe: Iterable[str]) -> set[str]:
     """Return products outside the universe that our own orders once bought."""
-    known = set(universe)
-    return {
-        order.product_id
-        for order in desk.ledger.state.orders.values()
-        if order.key.leg in (Leg.ENTRY, Leg.PILOT) and order.product_id not in known
-    }
+    return desk.ledger.state.bought_products - set(universe)
