@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import shutil
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from tf_lib.core.records import Side
 from tf_lib.edge import ledger_checkpoint
 from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_checkpoint import FILE_NAME
+from tf_lib.edge.ledger_state import LedgerState, OrderRecord
 from tf_lib.errors import TfError
 
 DAYS = 700
@@ -170,6 +173,17 @@ def test_a_write_that_fails_goes_back_to_the_disk(
 
 def test_every_field_is_in_it() -> None:
     """A field that is added to the state or to an order is not forgotten here."""
-    state = ledger_checkpoint.LedgerState()
+    key = LegKey(DAY, "BTC-USD", Side.SELL, Leg.STOP_CORE)
+    at = dt.datetime(2024, 3, 1, 0, 1, 2, 345, tzinfo=dt.UTC)
+    samples = {"str": "text", "int": 3, "bool": True, "Decimal": Decimal("1.50"), "LegKey": key}
+    samples |= {"dt.datetime": at, "OrderStage": OrderStage.DONE, "Mapping[str, str]": STOP_BODY}
+    values = {
+        one.name: samples[str(one.type).removesuffix(" | None")]
+        for one in dataclasses.fields(OrderRecord)
+    }
+    order = OrderRecord(**values)
+    state = LedgerState(orders={"text": order})
+    plain_state = ledger_checkpoint._plain(state)
 
-    assert set(ledger_checkpoint._plain(state)) == set(vars(state))
+    assert set(plain_state) == set(vars(state))
+    assert ledger_checkpoint._state(json.loads(json.dumps(plain_state))) == state

@@ -8,6 +8,7 @@ before the next line is written.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import errno
 import json
@@ -161,7 +162,8 @@ class Ledger:
         size = start.size + sum(map(len, pieces))
         lines = start.lines + len(pieces)
         oldest = today - dt.timedelta(days=days)
-        write_checkpoint(self.path, Checkpoint(start.state, lines, size), oldest=oldest)
+        with contextlib.suppress(OSError):  # without it the next reading takes longer
+            write_checkpoint(self.path, Checkpoint(start.state, lines, size), oldest=oldest)
 
     def pin(self, portfolio_uuid: str) -> None:
         """Bind the ledger to an account at the first run; refuse any other ever after."""

@@ -31,16 +31,9 @@ KEPT_DAYS = 400
 """Charts show the fills of 400 days; who looks back further says so."""
 
 _SEAL_BYTES = 1 << 16
-_AMOUNTS = ("filled_size", "filled_value", "fees")
-_MOMENTS = (
-    "intended_at",
-    "last_fill_at",
-    "cancel_sent_at",
-    "resent_at",
-    "first_fill_at",
-    "working_at",
-    "ended_at",
-)
+_TYPES = {one.name: str(one.type) for one in dataclasses.fields(OrderRecord)}
+_AMOUNTS = tuple(name for name, kind in _TYPES.items() if kind == "Decimal")
+_MOMENTS = tuple(name for name, kind in _TYPES.items() if kind.startswith("dt.datetime"))
 
 
 @dataclass(frozen=True)
