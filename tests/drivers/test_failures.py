@@ -161,6 +161,17 @@ def test_one_ticker_without_candles(profile: Profile, faulty: Faulty) -> None:
     finished(profile)
 
 
+def test_candles_that_are_listed_late_are_waited_for(profile: Profile, faulty: Faulty) -> None:
+    """The bars of the day that just ended appear at 00:01:30, and the day is traded as ever."""
+    with faulty(world={"candle_visible_seconds": 90}):
+        code, said = profile.run(DAY)
+
+    assert code == 0, said
+    assert profile.summary(DAY)["data_quality"]["not_ok"] == []
+    assert entered(profile) == ENTRIES
+    finished(profile)
+
+
 # -- reads -----------------------------------------------------------------------------------------
 
 

@@ -344,3 +344,74 @@ def test_bars_come_back_from_the_file_bit_for_bit(tmp_path: Path) -> None:
 def test_no_file_is_no_candles(tmp_path: Path) -> None:
     """Which is not an error."""
     assert read_candles(tmp_path / "none.parquet", "X-USD") is None
+
+
+class Waiting:
+    """A clock that starts at a time of the running day and goes on when it is waited for."""
+
+    def __init__(self, second: float) -> None:
+        self.at = dt.datetime.combine(TODAY, dt.time(), dt.UTC) + dt.timedelta(seconds=second)
+        self.paused = 0
+        self.then: list[tuple[int, Any]] = []
+
+    def now(self) -> dt.datetime:
+        return self.at
+
+    def pause(self, seconds: float) -> None:
+        self.at += dt.timedelta(seconds=seconds)
+        self.paused += 1
+        for number, act in self.then:
+            if number == self.paused:
+                act()
+
+
+def run_just_after_midnight(
+    cache: CandleCache, client: Coinbase, clock: Waiting
+) -> tuple[CandleUpdate, int]:
+    """Update both tickers with patience; return how often it was waited, too."""
+    update = cache.update_when_closed(
+        client, ["SOL-USD", "BTC-USD"], TODAY, now=clock.now, pause=clock.pause
+    )
+    return update, clock.paused
+
+
+def test_a_bar_that_is_listed_late_is_waited_for(
+    cache: CandleCache, client: Coinbase, shelf: Shelf
+) -> None:
+    """Only its ticker is asked for again, and the bar counts as if it had been there."""
+    run(cache, client, YESTERDAY - DAY, YESTERDAY)
+    late = shelf.rows["SOL-USD"].pop(YESTERDAY)
+    asked = shelf.asked("BTC-USD"), shelf.asked("SOL-USD")
+    clock = Waiting(60)
+    clock.then = [(2, lambda: shelf.rows["SOL-USD"].update({YESTERDAY: late}))]
+    update, paused = run_just_after_midnight(cache, client, clock)
+
+    assert paused == 2
+    assert (shelf.asked("BTC-USD"), shelf.asked("SOL-USD")) == (asked[0] + 1, asked[1] + 3)
+    assert update.requests == 4
+    assert {f.index[-1].date() for f in update.frames.values()} == {YESTERDAY}
+    assert (update.problems, update.revisions) == ([], [])
+
+
+def test_a_bar_that_never_comes_is_given_up(
+    cache: CandleCache, client: Coinbase, shelf: Shelf
+) -> None:
+    """A day without trades has no bar: at 00:02:30 the run goes on without it."""
+    run(cache, client, YESTERDAY - DAY, YESTERDAY)
+    del shelf.rows["SOL-USD"][YESTERDAY]
+    update, paused = run_just_after_midnight(cache, client, Waiting(60))
+
+    assert paused == 9
+    assert update.frames["SOL-USD"].index[-1].date() == YESTERDAY - DAY
+    assert update.frames["BTC-USD"].index[-1].date() == YESTERDAY
+
+
+@pytest.mark.parametrize(("second", "missing_days"), [(151, 1), (60, 2)])
+def test_nothing_is_waited_for_later_or_for_who_has_long_been_silent(
+    cache: CandleCache, client: Coinbase, shelf: Shelf, second: float, missing_days: int
+) -> None:
+    run(cache, client, YESTERDAY - 2 * DAY, YESTERDAY - DAY)
+    for number in range(missing_days):
+        del shelf.rows["SOL-USD"][YESTERDAY - number * DAY]
+
+    assert run_just_after_midnight(cache, client, Waiting(second))[1] == 0

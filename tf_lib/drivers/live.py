@@ -22,7 +22,7 @@ from tf_lib.core.records import Holding, Product, Quote
 from tf_lib.drivers.preflight import check_account
 from tf_lib.drivers.protecting import Protecting
 from tf_lib.drivers.session import Rows, problem
-from tf_lib.edge.candles import CandleCache
+from tf_lib.edge.candles import CandleCache, CandleUpdate
 from tf_lib.edge.execution.belief import Belief, confirm
 from tf_lib.edge.execution.cover import Protection
 from tf_lib.edge.execution.rebalance import Rebalance, TradeResult
@@ -78,18 +78,19 @@ class LiveSession(Protecting):
 
     def candles(self) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         """Return candles through the day before, from the cache and what it lacks."""
-        tickers = self.desk.config.universe.sorted_tickers
-        update = self.cache.update(
-            self.desk.client,
-            tickers,
-            through=self.desk.day - dt.timedelta(days=1),
-            today=self.desk.day,
-        )
+        update = self._update_candles()
         return dict(update.frames), {
             "requests": update.requests,
             "problems": list(update.problems),
             "revisions": [_plain(asdict(revision)) for revision in update.revisions],
         }
+
+    def _update_candles(self) -> CandleUpdate:
+        desk = self.desk
+        tickers = desk.config.universe.sorted_tickers
+        return self.cache.update_when_closed(
+            desk.client, tickers, desk.day, now=desk.now, pause=desk.pause
+        )
 
     def account(self) -> Account:
         """Read everything the plan needs, believing nothing that contradicts the ledger."""

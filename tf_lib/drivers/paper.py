@@ -10,13 +10,15 @@ that has begun stands at the last price.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from tf_lib.core.records import Product
-from tf_lib.edge.candles import CandleCache
+from tf_lib.edge.candles import CandleCache, CandleUpdate
+from tf_lib.edge.clock import wall_now
 from tf_lib.edge.endpoint import is_loopback
 from tf_lib.edge.public_market import PublicMarket
 from tf_lib.errors import ExchangeError, ParameterError, PreflightRefused
@@ -38,9 +40,7 @@ def paper_market(
     tickers = config.universe.sorted_tickers
     try:
         listed = market.products(tickers)
-        update = CandleCache(state / "market").update(
-            market, tickers, through=day - dt.timedelta(days=1), today=day
-        )
+        update = _candles(config, market, state, day)
     except ExchangeError as error:
         raise _unreadable(config, error) from error
     finally:
@@ -54,6 +54,14 @@ def paper_market(
             update.frames[ticker], day, float(last) if last is not None else None
         )
     return candles, {ticker: one.product for ticker, one in listed.items()}
+
+
+def _candles(config: Config, market: PublicMarket, state: Path, day: dt.date) -> CandleUpdate:
+    cache, tickers = CandleCache(state / "market"), config.universe.sorted_tickers
+    if config.exchange.clock == "wall":
+        return cache.update_when_closed(market, tickers, day, now=wall_now, pause=time.sleep)
+    # Its time may stand still, and nothing here can make it go on.
+    return cache.update(market, tickers, through=day - dt.timedelta(days=1), today=day)
 
 
 def paper_now(config: Config) -> dt.datetime:

@@ -7,6 +7,7 @@ would cancel that stop first, and the record says so.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from tf_lib.core.records import MarketOrder, Side
 from tf_lib.core.stops import is_worthwhile_raise, plan_stop
 from tf_lib.drivers.live import LiveSession
 from tf_lib.drivers.session import Rows
+from tf_lib.edge.candles import CandleUpdate
 
 WOULD_CANCEL_FIRST = "would_cancel_first"
 
@@ -29,6 +31,12 @@ class PreviewSession(LiveSession):
         for order in self.desk.ledger.state.live_orders():
             if order.order_id:
                 self.desk.refresh(order.client_id)
+
+    def _update_candles(self) -> CandleUpdate:
+        """Take what is there: waiting would move the clock of an exchange that stands still."""
+        desk, yesterday = self.desk, self.desk.day - dt.timedelta(days=1)
+        tickers = desk.config.universe.sorted_tickers
+        return self.cache.update(desk.client, tickers, yesterday, today=desk.day)
 
     def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
         """Preview the sells."""

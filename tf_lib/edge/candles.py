@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -29,6 +29,9 @@ OVERLAP_DAYS = 7
 _EMPTY_PAGES_AT_THE_END = 4
 _FAILURES_BEFORE_GIVING_UP = 3
 _ONE_DAY = dt.timedelta(days=1)
+# A bar that has closed was seen to be listed up to a minute late (facts file, section 1.4).
+LISTED_WITHIN = dt.timedelta(seconds=150)
+_LOOK_AGAIN_SECONDS = 10.0
 
 
 class CandleSource(Protocol):
@@ -77,6 +80,22 @@ class CandleUpdate:
     revisions: list[Revision] = field(default_factory=list)
     requests: int = 0
     problems: list[str] = field(default_factory=list)
+
+    def closed_late(self, last: dt.date) -> list[str]:
+        """Return the tickers that have the bar of the day before `last`, but not that of `last`."""
+        before = last - _ONE_DAY
+        return [
+            ticker
+            for ticker, frame in self.frames.items()
+            if len(frame) and frame.index[-1].date() == before
+        ]
+
+    def take(self, later: CandleUpdate) -> None:
+        """Take over what a later update of some tickers brought."""
+        self.frames.update(later.frames)
+        self.revisions += later.revisions
+        self.requests += later.requests
+        self.problems += [text for text in later.problems if text not in self.problems]
 
 
 class CandleCache:
@@ -128,6 +147,40 @@ class CandleCache:
                     work.problem(f"candles could not be read: {error}")
             update.frames[ticker] = (candles or Candles.of({})).through(last).frame()
         self._log(update.revisions, now)
+        return update
+
+    def update_when_closed(
+        self,
+        client: CandleSource,
+        tickers: Iterable[str],
+        day: dt.date,
+        *,
+        now: Callable[[], dt.datetime],
+        pause: Callable[[float], None],
+    ) -> CandleUpdate:
+        """
+        Bring every ticker up to the day before `day`, giving bars that just closed time to appear.
+
+        Without them a run that starts a minute after midnight would trade nothing. Until
+        `LISTED_WITHIN` after midnight, tickers whose last bar is one day old are asked for again.
+
+        Parameters
+        ----------
+        day : date
+            The exchange's running day.
+        now : callable
+            The exchange's time.
+        pause : callable
+            Waits so many seconds of the exchange's time.
+        """
+        last = day - _ONE_DAY
+        update = self.update(client, tickers, last, today=day)
+        while now() < _midnight(day) + LISTED_WITHIN:
+            late = update.closed_late(last)
+            if not late:
+                break
+            pause(_LOOK_AGAIN_SECONDS)
+            update.take(self.update(client, late, last, today=day))
         return update
 
     def _log(self, revisions: Iterable[Revision], now: dt.datetime) -> None:
