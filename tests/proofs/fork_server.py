@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import io
 import json
 import os
@@ -85,6 +86,10 @@ def serve() -> None:
     warm = sys.stdin.readline()
     if json.loads(warm).get("arguments"):
         call(json.loads(warm)["arguments"])
+    # A collection in a child would copy every page of this process.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         order = json.loads(line)

@@ -27,9 +27,9 @@ BUILD = PROJECT / "build" / "proofs"
 class Amount:
     """How much of each proof is done."""
 
-    crash_cases: int = 2_000
+    crash_cases: int = 1_500
     second_kills: int = 200
-    wrong_answers: int = 1_200
+    wrong_answers: int = 600
     stories: tuple[str, ...] = tuple(STORIES)
     faults: tuple[str, ...] = tuple(TEETH)
     zones: tuple[str, ...] = ()

@@ -601,4 +601,5 @@ def tell(stage: Stage, eve: Path, name: str, planted: str = "") -> Story:
         STORIES[name](story)
     except (AssertionError, LookupError, ValueError, OSError) as error:
         story.findings.append(f"story: it broke: {error!r}")
+        story.end()
     return story
