@@ -1,0 +1,181 @@
+"""docs/proofs.md, written from the results that the proofs left on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.proofs import planted, scenarios
+from tests.proofs.result import Result
+from tests.proofs.stage import PROJECT
+
+DOCUMENT = PROJECT / "docs" / "proofs.md"
+ORDER = ("crash", "answers", "scenarios", "teeth", "cron", "soak")
+WHAT = {
+    "crash": (
+        "Killed and found again",
+        "The runner's steps run without a notebook in a forked process, over real TLS against the "
+        "simulated exchange, and the process is ended by SIGKILL. The points are read off an "
+        "undisturbed run: every request, every line of the ledger and every rename of two busy "
+        "days; a changing request may still arrive later, a line may be cut in half. In power-loss "
+        "mode every file is cut to its last flush and half a line, and renames that nobody flushed "
+        "are undone. Meanwhile the world stands still, lags, or lets a price jump between stop and "
+        "limit, below the limit, or fill a stop in part. A rerun, a guard 14 minutes later, or the "
+        "next day's run finds what is left. A seeded part of all cases is run; every kind of "
+        "point, moment and world has its share.",
+    ),
+    "answers": (
+        "Wrong answers",
+        "Every fault at every call of a busy day: connections cut before and after the exchange "
+        "acted, errors of all classes with JSON, HTML or nothing in them, fields missing or "
+        "nonsense, paging that loops, candles missing or doubled, a clock that is off. A seeded "
+        "part is run.",
+    ),
+    "scenarios": (
+        "Days that tell a story",
+        "Each is told from the same evening; the oracle judges it, and so do the story's own "
+        "expectations.",
+    ),
+    "teeth": (
+        "Planted faults",
+        "Each breaks one rule of execution in the process that trades. It counts as caught only by "
+        "a finding of the kind that it causes, and its stand finds nothing without it.",
+    ),
+    "cron": (
+        "Cron",
+        "The runner's own gate, every day of 2026 and 2027, with the lines that `tf cron` prints "
+        "for the zone, fired by a cron that skips a missing minute and by one that makes up for "
+        "it. Ledger, lock and clock are stood in for.",
+    ),
+    "soak": (
+        "Soak",
+        "Days in a row on markets of their own, fifty days each. Three days in ten are disturbed: "
+        "killed (some with the power, some twice), wrong answers by a coin, lags, jumps through "
+        "stops, a person who cancels, sells or deposits.",
+    ),
+}
+ORACLE = """\
+After each case lags have drained and a guard has looked once more. The oracle imports nothing of
+`tf_lib`; it reads the exchange's SQLite file, the ledger's bytes and the exchange's request log.
+It finds: anything above dust under no live, untriggered stop; more stops than units, or two of one
+slot; own live orders that protect nothing, and orders without an earlier intent; more traded than
+planned; a buy in a cooldown; a stop below an earlier one without a reason; ledger lines lost that
+were durable; ledger and exchange that disagree; done marks without effects; bare time beyond what
+was reported; money that does not add up; ids that are not what they hash; orders of a plan that is
+too old; buys sent twice; orders of others cancelled; a clamp remembered; and one more guard that
+sends anything.
+"""
+NOT_PROVEN = """\
+- The real exchange. It is stood in for by the simulated one; where that differs or guesses is in
+  [simulator.md](simulator.md).
+- The crash matrix runs the steps without a notebook. Kernels that are killed, hang or are
+  interrupted are tests of their own (`tests/drivers/test_papermill_failures.py`), some dozens of
+  cases and not thousands.
+- Power loss is played on files that the process wrote, by what it had flushed; it is no test of a
+  disk or of a file system.
+- The cron matrix has no real cron daemon in it.
+- Two machines with two clocks and one account: the lock is on one machine. What another machine
+  did is found and adopted; that both act in the same second is not excluded.
+- Cases are seeded parts of all cases where the table says so.
+"""
+
+
+def write_document(results: Path) -> Path:
+    """Write the document and return its path."""
+    found = {}
+    for name in ORDER:
+        path = results / f"{name}.json"
+        if path.exists():
+            found[name] = Result.read(path)
+    DOCUMENT.write_text("\n".join(_lines(found)) + "\n", encoding="utf-8")
+    return DOCUMENT
+
+
+def _lines(found: Mapping[str, Result]) -> Iterator[str]:
+    yield "# What is proven of execution, and what is not"
+    yield ""
+    yield "Written by `scripts/prove.sh` from its own results; not edited by hand."
+    yield "`scripts/prove.sh --sample` runs a seeded part of every proof within a minute."
+    yield ""
+    yield "| proof | cases | failures | worst bare | minutes |"
+    yield "|---|--:|--:|--:|--:|"
+    for name in ORDER:
+        result = found.get(name)
+        if result is None:
+            yield f"| {WHAT[name][0]} | not run | | | |"
+            continue
+        bare = f"{result.worst_bare_seconds:,.0f} s" if result.worst_bare_seconds else ""
+        yield (
+            f"| {WHAT[name][0]} | {result.cases:,} | {len(result.failures)} | {bare} "
+            f"| {result.seconds / 60:.1f} |"
+        )
+    yield ""
+    yield "Bare time is in the exchange's seconds, by its own record. It is long where a case lets"
+    yield "a position be bare: a guard that comes after 14 minutes, a laptop that sleeps, a stop"
+    yield "that was jumped over."
+    yield ""
+    yield "## The oracle"
+    yield ""
+    yield ORACLE.rstrip()
+    for name in ORDER:
+        if name in found:
+            yield from _section(name, found[name])
+    yield ""
+    yield "## Not proven"
+    yield ""
+    yield NOT_PROVEN.rstrip()
+
+
+def _section(name: str, result: Result) -> Iterator[str]:
+    title, what = WHAT[name]
+    yield ""
+    yield f"## {title}"
+    yield ""
+    yield from _wrapped(what)
+    yield ""
+    yield result.line()[0].upper() + result.line()[1:] + "."
+    if name == "scenarios":
+        yield ""
+        for story in result.figures["stories"]:
+            yield f"- `{story}`: {_first_line(scenarios.STORIES[story].__doc__, story)}"
+    elif name == "teeth":
+        yield ""
+        yield "| planted | what it breaks | caught by |"
+        yield "|---|---|---|"
+        for fault, finding in sorted(result.caught.items()):
+            kind = finding.split(":")[0]
+            broken = _first_line(planted.FAULTS[fault].__doc__, fault)
+            yield f"| `{fault}` | {broken} | `{kind}` |"
+    else:
+        yield ""
+        for key, value in result.figures.items():
+            yield f"- {key.replace('_', ' ')}: {_told(value)}"
+    for failure in result.failures:
+        yield f"- **found**: {failure}"
+
+
+def _first_line(text: str | None, name: str) -> str:
+    if not text:
+        return name.replace("_", " ")
+    return text.strip().split("\n")[0].rstrip(".").replace("|", "/")
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_told(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else json.dumps(value)
+
+
+def _wrapped(text: str, width: int = 100) -> Iterator[str]:
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    yield line
