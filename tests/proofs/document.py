@@ -12,7 +12,7 @@ from tests.proofs.result import Result
 from tests.proofs.stage import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "proofs.md"
-ORDER = ("crash", "answers", "scenarios", "teeth", "cron", "soak")
+ORDER = ("crash", "papermill", "answers", "scenarios", "teeth", "cron", "soak")
 WHAT = {
     "crash": (
         "Killed and found again",
@@ -25,6 +25,14 @@ WHAT = {
         "limit, below the limit, or fill a stop in part. A rerun, a guard 14 minutes later, or the "
         "next day's run finds what is left. A seeded part of all cases is run; every kind of "
         "point, moment and world has its share.",
+    ),
+    "papermill": (
+        "Through papermill",
+        "The whole run with its notebook, as cron starts it. When a changing request of the busy "
+        "day arrives, before or after it is answered: the kernel, the runner or both are killed, "
+        "the runner is terminated or interrupted, the machine sleeps for twenty minutes or past "
+        "midnight, or the kernel hangs until a guard ends the run past its deadline. Exit code, "
+        "record, no process left, no lock held, and the oracle.",
     ),
     "answers": (
         "Wrong answers",
@@ -70,9 +78,8 @@ sends anything.
 NOT_PROVEN = """\
 - The real exchange. It is stood in for by the simulated one; where that differs or guesses is in
   [simulator.md](simulator.md).
-- The crash matrix runs the steps without a notebook. Kernels that are killed, hang or are
-  interrupted are tests of their own (`tests/drivers/test_papermill_failures.py`), some dozens of
-  cases and not thousands.
+- The crash matrix runs the steps without a notebook; through papermill there are dozens of cases
+  and not thousands.
 - Power loss is played on files that the process wrote, by what it had flushed; it is no test of a
   disk or of a file system.
 - The cron matrix has no real cron daemon in it.

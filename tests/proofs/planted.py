@@ -166,6 +166,20 @@ def plan_age_ignored() -> None:
     Rebalance._too_late = lambda rebalance: ""  # type: ignore[method-assign]
 
 
+def plan_age_asked_once() -> None:
+    """Ask for the plan's age when an order's turn comes, and not again before it is sent."""
+    from tf_lib.edge.execution.rebalance import Rebalance
+
+    execute, too_late = Rebalance.execute, Rebalance._too_late
+
+    def executed(rebalance: Any, planned: Any) -> Any:
+        said = too_late(rebalance)
+        Rebalance._too_late = lambda rebalance: said  # type: ignore[method-assign]
+        return execute(rebalance, planned)
+
+    Rebalance.execute = executed  # type: ignore[method-assign]
+
+
 def foreign_stop_cancelled() -> None:
     """Cancel whatever sells a product before it is covered."""
     from tf_lib.edge.execution.cover import Cover
@@ -326,6 +340,7 @@ FAULTS: dict[str, Callable[[], None]] = {
         clamp_remembered,
         hold_not_awaited,
         plan_age_ignored,
+        plan_age_asked_once,
         foreign_stop_cancelled,
         undefined_signal_sold,
         cancel_before_look,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.proofs import answers, cron_matrix, soak
+from tests.proofs import answers, cron_matrix, papermill_cases, soak
 from tests.proofs.busy import SCENES, busy_stage, scene_of
 from tests.proofs.crash import Case, Outcome, Play, Scene, every_case, sampled, summary
 from tests.proofs.result import Result, told
@@ -33,6 +33,7 @@ class Amount:
     stories: tuple[str, ...] = tuple(STORIES)
     faults: tuple[str, ...] = tuple(TEETH)
     zones: tuple[str, ...] = ()
+    papermill_cases: int = 48
     soak_days: int = soak.DAYS
     is_sample: bool = False
 
@@ -41,8 +42,9 @@ SAMPLE = Amount(
     crash_cases=8,
     second_kills=1,
     wrong_answers=5,
-    stories=("a_day_with_lags", "jump_below_the_limit"),
+    stories=("a_day_with_lags", "jump_below_the_limit", "asleep_in_the_middle"),
     faults=("token_reusable", "no_lock", "clamp_remembered"),
+    papermill_cases=1,
     zones=("Australia/Lord_Howe",),
     soak_days=6,
     is_sample=True,
@@ -157,6 +159,22 @@ def prove_answers(bench: Bench, amount: Amount) -> Result:
     return result
 
 
+def prove_papermill(bench: Bench, amount: Amount) -> Result:
+    """Tier 2: the whole run through papermill; runner and kernel killed, stopped, hanging."""
+    result, scene = Result("papermill"), bench.scene("two-way")
+    changes = papermill_cases.count_changes(bench.stage, scene)
+    cases = papermill_cases.every_case(changes, amount.papermill_cases)
+    codes: Counter[str] = Counter()
+    for case in told("papermill", cases, len(cases), failures=lambda: len(result.failures)):
+        ended = papermill_cases.meet(bench.stage, scene, case)
+        codes[f"{case.fate} {ended.code}"] += 1
+        result.failures += [f"{case}: {finding}" for finding in ended.findings]
+        result.worst_bare_seconds = max(result.worst_bare_seconds, ended.worst_bare)
+    result.cases = len(cases)
+    result.figures = {"fates and the runner's exit codes": dict(sorted(codes.items()))}
+    return result
+
+
 def prove_cron(bench: Bench | None, amount: Amount) -> Result:
     """Cron matrix: every day of two years, all time zones with rules of their own."""
     result = Result("cron")
@@ -222,6 +240,7 @@ PROOFS: dict[str, Callable[[Bench, Amount], Result]] = {
     "scenarios": prove_scenarios,
     "teeth": prove_teeth,
     "answers": prove_answers,
+    "papermill": prove_papermill,
     "crash": prove_crash,
     "soak": prove_soak,
 }

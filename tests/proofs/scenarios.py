@@ -550,6 +550,23 @@ def an_old_plan(story: Story) -> None:
     story.end()
 
 
+def asleep_in_the_middle(story: Story) -> None:
+    """The machine sleeps for twenty minutes over a cancel: covered again, nothing more traded."""
+    engine, respond = story.stage.exchange.engine, story.stage.exchange.engine.respond
+
+    def responded(method: str, path: str, query: Any, body: Any) -> Any:
+        reply = respond(method, path, query, body)
+        if path.endswith("/batch_cancel"):
+            engine.respond = respond  # type: ignore[method-assign]
+            story.stage.wait(1200)
+        return reply
+
+    engine.respond = responded  # type: ignore[method-assign]
+    story.run()
+    story.expect(not {"tr", "en", "pi"} & legs_of(story.held, BUSY), "nothing is traded")
+    story.end()
+
+
 def first_point(story: Story, what: str, *, changing: bool) -> int:
     """Return the number of the first point of a kind in an undisturbed run."""
     from tests.proofs.crash import trace
@@ -589,6 +606,7 @@ STORIES: dict[str, Callable[[Story], None]] = {
         an_undefined_signal,
         a_lost_ledger,
         an_old_plan,
+        asleep_in_the_middle,
     )
 }
 

@@ -117,7 +117,7 @@ class Stage:
         self._forks = subprocess.Popen(
             [sys.executable, "-m", "tests.proofs.fork_server"],
             cwd=PROJECT,
-            env=os.environ | {"TF_LOCK_DIR": str(folder / "locks"), "HOME": str(folder)},
+            env=os.environ | self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -146,6 +146,11 @@ class Stage:
         path = self.folder / "proof.yaml"
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         return path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command of the profile finds beside the environment of this process."""
+        return {"TF_LOCK_DIR": str(self.folder / "locks"), "HOME": str(self.folder)}
 
     # -- commands ------------------------------------------------------------------------
 

@@ -142,6 +142,7 @@ TEETH: dict[str, Tooth] = {
     "clamp_remembered": Tooth(story("level_above_the_market"), ("clamp", "lowered")),
     "hold_not_awaited": Tooth(story("a_day_with_lags"), ("bare", "exit")),
     "plan_age_ignored": Tooth(story("an_old_plan"), ("stale_plan",)),
+    "plan_age_asked_once": Tooth(story("asleep_in_the_middle"), ("stale_plan",)),
     "foreign_stop_cancelled": Tooth(story("a_foreign_stop"), ("foreign",)),
     "undefined_signal_sold": Tooth(story("an_undefined_signal"), ("story",)),
     "cancel_before_look": Tooth(story("a_halted_product"), ("story", "bare")),

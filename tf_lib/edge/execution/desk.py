@@ -84,16 +84,33 @@ class Desk:
 
     # -- sending -------------------------------------------------------------------------
 
-    def send(self, leg: Leg, order: MarketOrder | StopOrder) -> OrderRecord:
+    def send(
+        self,
+        leg: Leg,
+        order: MarketOrder | StopOrder,
+        *,
+        too_late: Callable[[], str] = lambda: "",
+    ) -> OrderRecord:
         """
         Send a new order of a leg and return it as far as it is proven.
 
         The stage of the returned record says what to do next: REFUSED (its `detail` has the
         code), WORKING, DONE, MISMATCH, or one that is still open to question.
+
+        Parameters
+        ----------
+        too_late : callable
+            Asked once the intent is on disk: the machine may have slept since it was decided.
+            What it says keeps the order from being sent.
         """
         side = order.side if isinstance(order, MarketOrder) else Side.SELL
         key = LegKey(self.day, order.product_id, side, leg)
         record = self.ledger.intend(key, self._body(order), known_ids=frozenset(self.known_ids))
+        late = too_late()
+        if late:
+            return self.ledger.move(
+                record.client_id, OrderStage.REFUSED, detail=f"not sent: {late}"
+            )
         answer = self._post(record)
         return self._after(record, answer)
 

@@ -181,6 +181,10 @@ class Rebalance:
         last = self.desk.client.last_trade(planned.product_id)
         if below_minimum(size, position.product, last):
             return TradeResult(planned, "skipped", f"{format(size, 'f')} is below the minimums")
+        late = self._too_late()
+        if late:
+            # The machine slept while the stops were being cancelled: what was freed is covered.
+            return TradeResult(planned, "skipped", late)
         return _told(planned, self._sold(planned, size, cover))
 
     def _cancel_stops(self, product_id: str) -> list[OrderRecord]:
@@ -220,7 +224,8 @@ class Rebalance:
         return record
 
     def _send(self, leg: Leg, order: MarketOrder) -> OrderRecord:
-        record = self.desk.send(leg, order)
+        too_late = self._too_late if leg.is_rebalance else lambda: ""
+        record = self.desk.send(leg, order, too_late=too_late)
         if record.may_be_live:
             record = self.desk.wait_until_done(record.client_id)
         return record
@@ -250,6 +255,9 @@ class Rebalance:
         if below_minimum(size, cover.position.product, planned.reference_price):
             what = "done" if self.remaining(planned) < planned.base_size else "skipped"
             return self._collect(TradeResult(planned, what, "no cash is there for more"))
+        late = self._too_late()
+        if late:
+            return self._collect(TradeResult(planned, "skipped", late))
         result = _told(planned, self._bought(Leg.ENTRY, product_id, size))
         return self._collect(self._with_cover(result, cover))
 
@@ -313,6 +321,9 @@ class Rebalance:
         pilot = min(pilot, self._affordable(planned.product_id))
         if below_minimum(pilot, product, planned.reference_price):
             return TradeResult(planned, "skipped", "no cash is there")
+        late = self._too_late()
+        if late:
+            return TradeResult(planned, "skipped", late)
         record = self._bought(Leg.PILOT, planned.product_id, pilot)
         result = self._with_cover(_told(planned, record), cover)
         if not record.filled_size or record.may_be_live:
