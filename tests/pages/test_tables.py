@@ -219,3 +219,28 @@ def test_an_empty_portfolio_has_no_numbers_that_are_not_there() -> None:
     day = page_day(cash=0.0)
 
     assert "nan" not in tables.portfolio_table(day.decision).text.lower()
+
+
+def test_protection_table_tells_what_a_stop_is_worth() -> None:
+    """Distance and age of the stop, bare time, and the nights that opened beyond its limit."""
+    row = {
+        "product": "AAA-USD",
+        "notional": 2000.0,
+        "limit_distance": 0.118,
+        "resting_since": "2024-03-01T00:01:03+00:00",
+        "verified_open_at": "2024-03-09T00:02:11.123456+00:00",
+        "bare_seconds": 2.5,
+        "bare_usd_seconds": 5000.0,
+        "opens": 700,
+        "opens_beyond_limit": 2,
+        "gap_shortfall": 0.031,
+        "gap_usd": 62.0,
+    }
+    calm = row | {"product": "BBB-USD", "opens_beyond_limit": 0, "gap_usd": 0.0}
+    shown = str(tables.protection_table([row, calm]))
+
+    for text in ("AAA-USD", "11.8 %", "2024-03-01 00:01:03", "00:02:11", "5,000", "2 of 700"):
+        assert text in shown, text
+    assert "0 of 700" in shown
+    assert "never" in shown
+    assert "nothing to tell" in str(tables.protection_table([]))

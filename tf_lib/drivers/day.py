@@ -31,6 +31,7 @@ from tf_lib.drivers.plan import (
     plan_of,
     zero_targets,
 )
+from tf_lib.drivers.protection_ledger import PROTECTION_FILE
 from tf_lib.drivers.session import Rows, Session
 from tf_lib.edge.files import write_whole
 from tf_lib.edge.run_store import RunFolder
@@ -275,15 +276,18 @@ class Day:
         if self.writes:
             self.folder.write_snapshot("final", table)
             self.folder.write_json(FILLS_FILE, self.session.fills())
+            protection = self.session.protection(self.stops, self.candles)
+            self.folder.write_json(PROTECTION_FILE, protection)
         self.session.complete()
         self._heartbeat("effects_complete")
         return table
 
     def summary_facts(self) -> dict[str, Any]:
-        """Return what the page shows besides the steps: fills, bare seconds, and errors."""
+        """Return what the page shows besides the steps: fills, protection, and errors."""
         return {
             "fills": self.session.fills(),
             "bare_seconds": self.session.bare_seconds(),
+            "protection": self.session.protection(self.stops, self.candles),
             "errors": self.folder.logs.read("errors"),
         }
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.core.cooldown import is_cooling
+from tf_lib.drivers.protection_ledger import PROTECTION_FILE
 from tf_lib.edge.files import read_json_lines
 from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_state import LedgerState, OrderRecord
@@ -52,6 +53,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
     account = _optional(folder, "account_after.json") or _optional(folder, "inputs/account.json")
     decision = plan.get("decision", {})
     bare = ledger.bare_seconds_on(facts.day)
+    protection = _protection(folder, ledger, facts.day)
     stops = _last_stops(folder)
     orders = [
         _without_action(r)
@@ -68,6 +70,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
         "equity": _equity(account, decision),
         "cash": _cash(account),
         "positions": _positions(account, stops, bare),
+        "protection": protection,
         "tickers": decision.get("tickers", {}),
         "sleeves": decision.get("sleeves", {}),
         "portfolio": decision.get("portfolio", {}),
@@ -174,6 +177,23 @@ def _positions(
             "bare_seconds": bare.get(ticker, 0.0),
         }
     return positions
+
+
+def _protection(folder: RunFolder, ledger: LedgerState, day: dt.date) -> list[dict[str, Any]]:
+    """Return the run's protection ledger, with the bare time that the ledger has now."""
+    try:
+        rows = folder.read_json(PROTECTION_FILE)
+    except StateError:
+        return []
+    seconds, usd_seconds = ledger.bare_seconds_on(day), ledger.bare_usd_seconds_on(day)
+    return [
+        {
+            **row,
+            "bare_seconds": seconds.get(row["product"], 0.0),
+            "bare_usd_seconds": usd_seconds.get(row["product"], 0.0),
+        }
+        for row in rows
+    ]
 
 
 def _trades(decision: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tf_lib.core.orders import PlannedOrder, to_decimal
 from tf_lib.core.records import Holding, Product, Quote
 from tf_lib.drivers.preflight import check_account
 from tf_lib.drivers.protecting import Protecting
+from tf_lib.drivers.protection_ledger import protection_ledger
 from tf_lib.drivers.session import Rows, problem
 from tf_lib.edge.candles import CandleCache, CandleUpdate
 from tf_lib.edge.execution.belief import Belief, confirm
@@ -345,6 +346,10 @@ class LiveSession(Protecting):
             self.desk.logs.write("stop_updates", action="result", **row)
             rows.append(row)
         return rows
+
+    def protection(self, stops: Rows, candles: Mapping[str, pd.DataFrame]) -> Rows:
+        """Return what each position's stop is worth, by the ledger and the product's history."""
+        return protection_ledger(self.desk.ledger.state, self.desk.day, stops, candles)
 
     def bare_seconds(self) -> dict[str, float]:
         """Return how long each position was without its stop today, from the ledger."""

@@ -16,6 +16,7 @@ import pandas as pd
 from tf_lib.core.account import Account
 from tf_lib.core.orders import PlannedOrder
 from tf_lib.drivers.day import FILLS_FILE, account_from, candles_from
+from tf_lib.drivers.protection_ledger import PROTECTION_FILE
 from tf_lib.drivers.session import Rows
 from tf_lib.edge.execution.cover import Protection
 from tf_lib.edge.files import read_json_lines
@@ -106,6 +107,12 @@ class RecordedSession:
         if not (self.folder.path / FILLS_FILE).exists():
             return []
         return list(self.folder.read_json(FILLS_FILE))
+
+    def protection(self, stops: Rows, candles: Mapping[str, pd.DataFrame]) -> Rows:
+        """Return the protection ledger that the run wrote."""
+        if not (self.folder.path / PROTECTION_FILE).exists():
+            return []
+        return list(self.folder.read_json(PROTECTION_FILE))
 
     def bare_seconds(self) -> dict[str, float]:
         """Return how long each position was without its stop, from the run's journal."""

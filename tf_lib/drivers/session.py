@@ -92,6 +92,10 @@ class Session(Protocol):
         """
         ...
 
+    def protection(self, stops: Rows, candles: Mapping[str, pd.DataFrame]) -> Rows:
+        """Return the protection ledger: what each position's stop is worth."""
+        ...
+
     def bare_seconds(self) -> dict[str, float]:
         """Return how long each position was without its stop today."""
         ...

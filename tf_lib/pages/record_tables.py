@@ -120,6 +120,48 @@ def _stop_row(line: StopLine) -> Row:
     return Row(cells, NORMAL if line.is_protected else BAD)
 
 
+def protection_table(rows: Rows) -> Fragment:
+    """Return what each position's stop is worth: its distance and age, bare time, and gaps."""
+    columns = [
+        Column("position", LEFT),
+        Column("value"),
+        Column("limit below price"),
+        Column("resting since", LEFT),
+        Column("seen open", LEFT),
+        Column("bare today"),
+        Column("USD x s bare"),
+        Column("opens beyond the limit"),
+        Column("further, on average"),
+        Column("worth"),
+    ]
+    return table(
+        columns,
+        [Row(_protection_cells(row)) for row in rows],
+        empty="No stop rests, so there is nothing to tell.",
+        caption="What the protection is worth",
+    )
+
+
+def _protection_cells(row: Mapping[str, Any]) -> list[str]:
+    opens, beyond = int(row.get("opens") or 0), int(row.get("opens_beyond_limit") or 0)
+    return [
+        str(row["product"]),
+        words.money(row.get("notional")),
+        words.percent(row.get("limit_distance")),
+        _moment(row.get("resting_since")),
+        _moment(row.get("verified_open_at"))[-8:],
+        words.seconds(row.get("bare_seconds")),
+        f"{words.number(row.get('bare_usd_seconds')):,.0f}",
+        f"{beyond} of {opens}",
+        words.percent(row.get("gap_shortfall"), digits=2) if beyond else "never",
+        words.money(row.get("gap_usd")) if beyond else words.UNDEFINED,
+    ]
+
+
+def _moment(text: object) -> str:
+    return str(text)[:19].replace("T", " ") if text else words.UNDEFINED
+
+
 def not_protected(holdings: pd.DataFrame, rows: Rows) -> list[str]:
     """
     Return the tickers whose holding is not known to be under a stop.

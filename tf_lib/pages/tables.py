@@ -32,6 +32,7 @@ from tf_lib.pages.record_tables import (
     errors_table,
     not_protected,
     orders_table,
+    protection_table,
     stops_table,
 )
 
@@ -47,6 +48,7 @@ __all__ = [
     "notes",
     "orders_table",
     "portfolio_table",
+    "protection_table",
     "stopped_out_notes",
     "stops_table",
 ]
