@@ -13,8 +13,9 @@ from tf_lib.drivers.preflight import check_account
 from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge.clock import clock_offset, wall_now
 from tf_lib.edge.lock import lock_folder
+from tf_lib.edge.mail_file import NEEDED, mail_environment, mail_file, read_mail_file
 from tf_lib.edge.run_store import ProfileFolder
-from tf_lib.errors import EXIT_DONE, EXIT_FAILED, TfError
+from tf_lib.errors import EXIT_DONE, EXIT_FAILED, ParameterError, TfError
 from tf_lib.parameters import Config
 
 _LEAST_FREE_BYTES = 500_000_000
@@ -75,10 +76,15 @@ def _exchange(config: Config, folder: ProfileFolder) -> str:
 def _mail(config: Config) -> str:
     if not config.notifications.email:
         return "switched off (notifications.email)"
-    missing = [n for n in ("TF_SMTP_HOST", "TF_EMAIL_FROM", "TF_EMAIL_TO") if not os.environ.get(n)]
+    file = mail_file(os.environ)
+    _, wrong = read_mail_file(file) if file is not None else ({}, [])
+    if wrong:
+        raise ParameterError("; ".join(wrong))
+    known = mail_environment(os.environ)
+    missing = [name for name in NEEDED if not known.get(name)]
     if missing:
         return f"not set up: {', '.join(missing)} (put them into ~/tf_email.env)"
-    return f"{os.environ['TF_EMAIL_TO']} through {os.environ['TF_SMTP_HOST']}"
+    return f"{known['TF_EMAIL_TO']} through {known['TF_SMTP_HOST']}"
 
 
 def _cron() -> str:

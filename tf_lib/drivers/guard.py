@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import append_json_line, write_json
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.lock import state_lock, take_over
+from tf_lib.edge.mail_file import mail_environment
 from tf_lib.edge.run_store import ProfileFolder, RunLogs
 from tf_lib.errors import (
     EXIT_DONE,
@@ -77,6 +79,9 @@ def _look(name: str, config: Config, folder: ProfileFolder) -> int:
             bare = [f"not protected: {line}" for line in failures(rows)]
     except TfError as error:
         alarms.append(f"the guard could not look: {error}")
+    except Exception as error:  # whatever it was, somebody must hear of it
+        alarms.append(f"the guard could not look: {type(error).__name__}: {error}")
+        _log(folder, "failed", traceback=traceback.format_exc())
     ledger = Ledger(folder.state / FILE_NAME, wall_now)
     alarms += [f"own order unsettled: {order}" for order in unsettled(ledger)]
     alarms += [f"{p} is locked: {why}" for p, why in sorted(ledger.state.locked.items())]
@@ -118,7 +123,7 @@ def _log(folder: ProfileFolder, event: str, **fields: Any) -> None:
 
 
 def _tell(name: str, config: Config, folder: ProfileFolder, alarms: list[str]) -> None:
-    """Mail a set of alarms once, not every few minutes."""
+    """Mail a set of alarms once, not every few minutes; one that could not be sent, again."""
     memory = folder.state / "guard_alarms.json"
     try:
         before = json.loads(memory.read_text(encoding="utf-8"))
@@ -126,8 +131,8 @@ def _tell(name: str, config: Config, folder: ProfileFolder, alarms: list[str]) -
         before = []
     if alarms == before:
         return
-    write_json(memory, alarms)
     if not alarms or not config.notifications.email:
+        write_json(memory, alarms)
         return
     from tf_lib.edge.notify import send_summary
 
@@ -138,5 +143,9 @@ def _tell(name: str, config: Config, folder: ProfileFolder, alarms: list[str]) -
         "exit_code": EXIT_UNPROTECTED,
         "errors": [{"severity": "error", "message": line} for line in alarms],
     }
-    results = send_summary(summary, os.environ, prefix=config.notifications.subject_prefix)
+    results = send_summary(
+        summary, mail_environment(os.environ), prefix=config.notifications.subject_prefix
+    )
     _log(folder, "told", results=[str(result) for result in results])
+    if all(result["result"] != "failed" for result in results):
+        write_json(memory, alarms)

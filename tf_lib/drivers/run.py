@@ -30,6 +30,7 @@ from tf_lib.edge.files import append_json_line, write_whole
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.ledger_checkpoint import KEPT_DAYS
 from tf_lib.edge.lock import portfolio_lock, state_lock, wait_for_guard
+from tf_lib.edge.mail_file import mail_environment
 from tf_lib.edge.reserve import set_aside
 from tf_lib.edge.run_store import ProfileFolder, RunFolder
 from tf_lib.errors import (
@@ -402,7 +403,9 @@ class _Runner:
         try:
             from tf_lib.edge.notify import send_summary
 
-            results = send_summary(summary, os.environ, prefix=settings.subject_prefix)
+            results = send_summary(
+                summary, mail_environment(os.environ), prefix=settings.subject_prefix
+            )
         except Exception as error:  # never fatal: the day is recorded, the mail is a courtesy
             results = []
             folder.logs.write("errors", severity="warning", message=f"mail: {error!r}")

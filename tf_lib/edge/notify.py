@@ -19,13 +19,13 @@ from email.message import EmailMessage
 from email.utils import formatdate, getaddresses, make_msgid
 
 from tf_lib.edge.endpoint import is_loopback
+from tf_lib.edge.mail_file import NEEDED
 from tf_lib.edge.mail_text import MailText, Summary, compose
 from tf_lib.errors import ParameterError
 
 TIMEOUT_SECONDS = 20.0
 DEFAULT_PORT = 587
 _TLS_FROM_THE_START = 465
-_NEEDED = ("TF_SMTP_HOST", "TF_EMAIL_FROM", "TF_EMAIL_TO")
 # What smtplib says of itself without a domain name, minus the slow look-up of one.
 _OWN_NAME = "[127.0.0.1]"
 _MOST_TEXT = 200
@@ -100,7 +100,7 @@ def send_summary(
 
 
 def _send_mail(mail: MailText, environment: Mapping[str, str]) -> Result:
-    missing = [name for name in _NEEDED if not environment.get(name, "").strip()]
+    missing = [name for name in NEEDED if not environment.get(name, "").strip()]
     if missing:
         return _result("email", "not_configured", f"{', '.join(missing)} not set")
     try:
