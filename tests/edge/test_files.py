@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,3 +125,42 @@ def test_written_json_is_readable(tmp_path: Path) -> None:
 
     assert json.loads(text) == {"equity": "15432.10"}
     assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize("where", ["2024-03-11/logs/errors.jsonl", "state/guard/errors.jsonl"])
+@pytest.mark.parametrize("kind", ["line", "whole"])
+def test_a_full_disk_takes_what_was_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, kind: str
+) -> None:
+    """Of the profile that the file belongs to; with nothing left it is an error."""
+    path, reserve = tmp_path / "demo" / where, tmp_path / "demo" / "state" / ".reserve"
+    reserve.parent.mkdir(parents=True)
+    write, fdopen = os.write, os.fdopen
+
+    def full(give: Callable[..., Any]) -> Callable[..., Any]:
+        def given(*arguments: Any, **options: Any) -> Any:
+            if reserve.exists() or is_empty:
+                raise OSError(errno.ENOSPC, "no space left on device")
+            return give(*arguments, **options)
+
+        return given
+
+    def put() -> None:
+        if kind == "line":
+            files.append_json_line(path, {"severity": "error"})
+        else:
+            files.write_whole(path, '{"severity": "error"}\n')
+
+    is_empty = False
+    reserve.write_bytes(b"set aside")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full(write))
+        patch.setattr(os, "fdopen", full(fdopen))
+        put()
+        assert not reserve.exists()
+        assert path.read_text(encoding="utf-8") == '{"severity": "error"}\n'
+
+        is_empty = True
+        with pytest.raises(OSError, match="no space left"):
+            put()
+    assert [p.name for p in path.parent.iterdir()] == ["errors.jsonl"]

@@ -12,7 +12,7 @@ from tests.proofs.result import Result
 from tests.proofs.stage import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "proofs.md"
-ORDER = ("crash", "papermill", "answers", "scenarios", "teeth", "cron", "soak")
+ORDER = ("crash", "papermill", "hardships", "answers", "scenarios", "teeth", "cron", "soak")
 WHAT = {
     "crash": (
         "Killed and found again",
@@ -33,6 +33,13 @@ WHAT = {
         "the runner is terminated or interrupted, the machine sleeps for twenty minutes or past "
         "midnight, or the kernel hangs until a guard ends the run past its deadline. Exit code, "
         "record, no process left, no lock held, and the oracle.",
+    ),
+    "hardships": (
+        "Hardships",
+        "A disk with so much room left and one that cannot be written, spoilt cache, ledger and "
+        "epoch, a key the exchange does not know or that expires, 429 to everything, an exchange "
+        "or a line that is down from some call on. A guard looks in the middle of it and after it, "
+        "and the next day runs as ever. (Mail that cannot be sent: `tests/drivers/test_mail.py`.)",
     ),
     "answers": (
         "Wrong answers",

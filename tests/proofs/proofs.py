@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.proofs import answers, cron_matrix, papermill_cases, soak
+from tests.proofs import answers, cron_matrix, hardships, papermill_cases, soak
 from tests.proofs.busy import SCENES, busy_stage, scene_of
 from tests.proofs.crash import Case, Outcome, Play, Scene, every_case, sampled, summary
 from tests.proofs.result import Result, told
@@ -34,6 +34,7 @@ class Amount:
     faults: tuple[str, ...] = tuple(TEETH)
     zones: tuple[str, ...] = ()
     papermill_cases: int = 48
+    hardships: tuple[str, ...] | None = None
     soak_days: int = soak.DAYS
     is_sample: bool = False
 
@@ -45,6 +46,7 @@ SAMPLE = Amount(
     stories=("a_day_with_lags", "jump_below_the_limit", "asleep_in_the_middle"),
     faults=("token_reusable", "no_lock", "clamp_remembered"),
     papermill_cases=1,
+    hardships=("an edited ledger", "429 from call 28 on"),
     zones=("Australia/Lord_Howe",),
     soak_days=6,
     is_sample=True,
@@ -159,6 +161,23 @@ def prove_answers(bench: Bench, amount: Amount) -> Result:
     return result
 
 
+def prove_hardships(bench: Bench, amount: Amount) -> Result:
+    """Full and unwritable disks, spoilt files, wrong keys, storms of 429, a line that dies."""
+    result, scene = Result("hardships"), bench.scene("two-way")
+    mounts = hardships.can_mount(bench.stage.folder)
+    everything = hardships.every_hardship(mounts=mounts)
+    chosen = [one for one in everything if amount.hardships is None or one.name in amount.hardships]
+    ended: dict[str, int] = {}
+    for hardship in told("hardships", chosen, len(chosen), failures=lambda: len(result.failures)):
+        met = hardships.meet(bench.stage, scene, hardship)
+        ended[met.name] = met.code
+        result.failures += [f"{met.name}: {finding}" for finding in met.findings]
+        result.worst_bare_seconds = max(result.worst_bare_seconds, met.worst_bare)
+    result.cases = len(chosen)
+    result.figures = {"disks of a few megabytes were tried": mounts, "exit codes": ended}
+    return result
+
+
 def prove_papermill(bench: Bench, amount: Amount) -> Result:
     """Tier 2: the whole run through papermill; runner and kernel killed, stopped, hanging."""
     result, scene = Result("papermill"), bench.scene("two-way")
@@ -240,6 +259,7 @@ PROOFS: dict[str, Callable[[Bench, Amount], Result]] = {
     "scenarios": prove_scenarios,
     "teeth": prove_teeth,
     "answers": prove_answers,
+    "hardships": prove_hardships,
     "papermill": prove_papermill,
     "crash": prove_crash,
     "soak": prove_soak,

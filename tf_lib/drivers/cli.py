@@ -55,6 +55,10 @@ def run_command(command: Callable[..., object]) -> int:
         return error.exit_code
     except typer.Exit as ended:
         return int(ended.exit_code)
+    except OSError as error:
+        # A disk or a network file system that gave way; what happened stands in the ledger.
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_FAILED
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return EXIT_FAILED

@@ -74,7 +74,7 @@ def profile_of(
     options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
     name, parameters = options.load()
     folder = ProfileFolder(options.runs.resolve(), name)
-    folder.prepare()
+    folder.prepare(on_reserve=True)
     return name, parameters, folder
 
 

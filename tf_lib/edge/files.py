@@ -3,12 +3,14 @@ Files: written whole or not at all.
 
 A file is written beside its place and renamed into it, so a reader meets the old content or
 the new one and never a half. What must survive a power loss is flushed to the disk, the file
-first and then the folder that names it. Lines of a log are appended in one write each.
+first and then the folder that names it. Lines of a log are appended in one write each. A disk that
+has become full takes the space that the run set aside.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +18,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from tf_lib.edge.reserve import with_reserve
 
 _CHUNK_BYTES = 1 << 20
 
@@ -38,6 +42,10 @@ def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> No
     OSError
         Nothing was changed; the file beside is removed.
     """
+    with_reserve(path, lambda: _write_whole(path, content, durable=durable))
+
+
+def _write_whole(path: Path, content: bytes | str, *, durable: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
@@ -87,14 +95,20 @@ def append_json_line(path: Path, record: Mapping[str, Any], *, durable: bool = T
     The line goes out in one write, so that lines of two processes never mix.
     """
     line = json.dumps(dict(record), ensure_ascii=False, default=str) + "\n"
+    with_reserve(path, lambda: _append_line(path, line, durable=durable))
+
+
+def _append_line(path: Path, line: str, *, durable: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     is_new = not path.exists()
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         data = (b"\n" if _is_torn(handle) else b"") + line.encode("utf-8")
+        size = os.fstat(handle).st_size
         written = os.write(handle, data)
         if written != len(data):
-            raise OSError(f"{path}: {written} of {len(data)} bytes were written; is the disk full?")
+            os.ftruncate(handle, size)
+            raise OSError(errno.ENOSPC, f"{written} of {len(data)} bytes were written", str(path))
         if durable:
             os.fsync(handle)
     finally:

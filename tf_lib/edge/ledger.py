@@ -22,7 +22,7 @@ from tf_lib.core.order_life import OrderStage, check_move
 from tf_lib.edge.files import sync_folder
 from tf_lib.edge.ledger_checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from tf_lib.edge.ledger_state import DAY_MARKS, LedgerState, OrderRecord
-from tf_lib.edge.reserve import give_up
+from tf_lib.edge.reserve import FULL, give_up
 from tf_lib.errors import PreflightRefused, StateError, TfError
 
 FILE_NAME = "ledger.jsonl"
@@ -122,7 +122,7 @@ class Ledger:
             _flush_all(self._file, line)
         except OSError as error:
             os.ftruncate(self._file, before)
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not give_up(self.path.parent):
+            if error.errno not in FULL or not give_up(self.path.parent):
                 raise
             _flush_all(self._file, line)
 

@@ -8,13 +8,18 @@ afterwards, the reserve is given up so that what happened can still be written d
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from tf_lib.errors import StateError
 
 FILE_NAME = ".reserve"
 RESERVE_BYTES = 4 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT)
+T = TypeVar("T")
 
 
 def set_aside(state: Path) -> None:
@@ -60,3 +65,29 @@ def give_up(state: Path) -> bool:
         return False
     path.unlink()
     return True
+
+
+def with_reserve(path: Path, write: Callable[[], T]) -> T:
+    """
+    Write something that belongs to a profile; on a full disk, with the profile's reserve given up.
+
+    Parameters
+    ----------
+    path : Path
+        What is written: in the profile's folder or below.
+    write : callable
+        Leaves nothing behind when it fails.
+    """
+    try:
+        return write()
+    except OSError as error:
+        if error.errno not in FULL or not any(give_up(state) for state in _states_above(path)):
+            raise
+        return write()
+
+
+def _states_above(path: Path) -> Iterator[Path]:
+    """Yield the folders in which the reserve of a path's profile may be."""
+    for parent in path.parents:
+        yield parent
+        yield parent / "state"

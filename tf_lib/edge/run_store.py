@@ -24,6 +24,7 @@ from tf_lib.edge.files import (
     write_json,
     write_whole,
 )
+from tf_lib.edge.reserve import with_reserve
 from tf_lib.errors import StateError
 
 if TYPE_CHECKING:
@@ -56,25 +57,38 @@ class ProfileFolder:
         """What outlives a day: ledger, lock, candle cache, simulated exchange, logs."""
         return self.path / "state"
 
-    def prepare(self) -> None:
+    def prepare(self, *, on_reserve: bool = False) -> None:
         """
         Make the state folder and prove that it can be written.
+
+        Parameters
+        ----------
+        on_reserve : bool
+            A full disk may take the reserve: for what only protects.
 
         Raises
         ------
         StateError
             Naming the folder, before anything else happened.
         """
-        probe = self.state / ".writable"
         try:
             self.state.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"tf_lib\n" * 512)
-            probe.unlink()
+            if on_reserve:
+                with_reserve(self.state / ".writable", self._probe)
+            else:
+                self._probe()
         except OSError as error:
             raise StateError(
                 f"{self.state}: the run's state cannot be written there: {error}. Free space or "
                 "fix the permissions, or name another place with --runs."
             ) from error
+
+    def _probe(self) -> None:
+        probe = self.state / ".writable"
+        try:
+            probe.write_bytes(b"tf_lib\n" * 512)
+        finally:
+            probe.unlink(missing_ok=True)
 
     def day(self, day: dt.date) -> Path:
         """Return the folder of a day, which may not be there."""
