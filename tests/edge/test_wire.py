@@ -116,6 +116,23 @@ def test_nobody_there_is_an_error_of_ours(key_file: Path, canned: CannedExchange
     assert canned.seen == []
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("reset", "Connection reset by peer"), ("hang", "The read operation timed out")],
+)
+def test_what_happened_is_said_in_a_few_words(
+    canned: CannedExchange, client: Coinbase, fault: str, words: str
+) -> None:
+    """Not the three errors that libraries wrap around it, with pools and addresses."""
+    canned.answer("GET", "/time", Canned(TIME, fault=fault))
+    with pytest.raises(RetryableError) as caught:
+        client.server_time()
+
+    assert str(caught.value).startswith("GET /time: ")
+    assert str(caught.value).endswith(words)
+    assert "Pool" not in str(caught.value)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 500])
 def test_a_server_that_mirrors_everything_learns_us_nothing(
     canned: CannedExchange, client: Coinbase, key_file: Path, status: int

@@ -65,7 +65,7 @@ def guard_command(profile: str | None, config: Path | None, runs: Path | None) -
 
 def _look(name: str, config: Config, folder: ProfileFolder) -> int:
     logs = RunLogs(folder.state / "guard", wall_now)
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] | None = None
     alarms: list[str] = []
     bare: list[str] = []
     now = wall_now()
@@ -86,10 +86,11 @@ def _look(name: str, config: Config, folder: ProfileFolder) -> int:
     alarms += [f"own order unsettled: {order}" for order in unsettled(ledger)]
     alarms += [f"{p} is locked: {why}" for p, why in sorted(ledger.state.locked.items())]
     alarms += _missing_done(ledger, config, now)
-    _log(folder, "looked", held=len(rows), alarms=[*bare, *alarms])
+    _log(folder, "looked", held=None if rows is None else len(rows), alarms=[*bare, *alarms])
     for line in (*bare, *alarms):
         print(f"ALARM {line}")
-    print(f"{len(rows)} held, {len(bare)} bare, {len(alarms)} other alarms")
+    found = "not looked" if rows is None else f"{len(rows)} held, {len(bare)} bare"
+    print(f"{found}, {len(alarms)} other alarms")
     _tell(name, config, folder, [*bare, *alarms])
     if bare:
         return EXIT_UNPROTECTED

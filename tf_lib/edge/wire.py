@@ -22,6 +22,7 @@ from tf_lib.errors import RejectedError, RetryableError, TfError
 if TYPE_CHECKING:
     from coinbase.rest import RESTClient
 
+_MOST_WRAPPINGS = 8
 _MOST_TEXT = 300
 _HTTP_OK = 200
 _UNAUTHORIZED = 401
@@ -225,7 +226,7 @@ class Wire:
     def _reply_to(self, error: Exception) -> Reply:
         response = getattr(error, "response", None)
         status = getattr(response, "status_code", None)
-        problem = self._key.scrub(f"{type(error).__name__}: {error}")
+        problem = self._key.scrub(f"{type(error).__name__}: {_root_of(error)}")
         if not isinstance(status, int) or response is None:
             return Reply(None, None, _shortened(problem))
         try:
@@ -233,6 +234,20 @@ class Wire:
         except (ValueError, RecursionError):
             body = None
         return Reply(status, body if isinstance(body, dict) else None, _shortened(problem))
+
+
+def _root_of(error: Exception) -> BaseException | str:
+    """Return what lies below an error of the network, which libraries wrap three times over."""
+    if getattr(error, "response", None) is not None:
+        return error
+    root: BaseException = error
+    for _ in range(_MOST_WRAPPINGS):
+        below = [getattr(root, "reason", None), *root.args, root.__cause__, root.__context__]
+        inner = next((one for one in below if isinstance(one, BaseException)), None)
+        if inner is None:
+            break
+        root = inner
+    return getattr(root, "strerror", None) or root
 
 
 def read_error(what: str, reply: Reply, *, may_try_again: bool) -> TfError:
