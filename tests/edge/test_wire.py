@@ -118,7 +118,10 @@ def test_nobody_there_is_an_error_of_ours(key_file: Path, canned: CannedExchange
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("reset", "Remote end closed connection without response"), ("hang", "The read operation timed out")],
+    [
+        ("reset", "Remote end closed connection without response"),
+        ("hang", "The read operation timed out"),
+    ],
 )
 def test_what_happened_is_said_in_a_few_words(
     canned: CannedExchange, client: Coinbase, fault: str, words: str

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tf_lib.edge.mail_file import NAMES
 from tf_lib.errors import StateError
 
 MASTER = Path(__file__).resolve().parents[2] / "notebooks" / "daily_run.ipynb"
@@ -95,13 +96,19 @@ def incomplete(path: Path) -> str:
 
 @contextlib.contextmanager
 def _offered(environment: Mapping[str, str]) -> Iterator[None]:
-    """Put variables into the environment that the kernel inherits, and take them back."""
+    """
+    Put variables into the environment that the kernel inherits, and take them back.
+
+    The kernel sends no mail: what mail needs, a password among it, is kept from it.
+    """
+    kept = {name: os.environ.pop(name) for name in NAMES if name in os.environ}
     os.environ.update(environment)
     try:
         yield
     finally:
         for name in environment:
             os.environ.pop(name, None)
+        os.environ.update(kept)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,36 @@
+"""What the kernel of a run is given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tf_lib.drivers.notebook import execute
+
+CODE = "import json, os\nprint(json.dumps(sorted(n for n in os.environ if n.startswith('TF_'))))"
+
+
+def test_the_kernel_has_its_token_and_nothing_of_the_mail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a cell prints of its environment cannot be the password of the mail server."""
+    master = tmp_path / "master.ipynb"
+    parameters = nbformat.v4.new_code_cell('run_dir = ""', metadata={"tags": ["parameters"]})
+    cells = [parameters, nbformat.v4.new_code_cell(CODE)]
+    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(made, master)
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    monkeypatch.setenv("TF_SMTP_PASS", "secret")
+    monkeypatch.delenv("TF_EMAIL_FILE")
+
+    assert execute(master, run_dir, {"TF_ARMED": "x"}) == ""
+    cell = json.loads((run_dir / "daily_run.ipynb").read_text())["cells"][-1]
+    names = json.loads(cell["outputs"][0]["text"][0])
+    assert "TF_ARMED" in names
+    assert "TF_SMTP_PASS" not in names
+    assert "TF_EMAIL_FILE" not in names
