@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("decide", "daily_run", "simulator", "sweep")
+NAMES = ("backtest", "decide", "daily_run", "simulator", "sweep")
 
 
 def main() -> None:
@@ -17,11 +17,11 @@ def main() -> None:
     unknown = sorted(set(names) - set(NAMES))
     if unknown:
         raise SystemExit(f"unknown benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    found: dict[str, float] = {}
+    found: dict[str, float | None] = {}
     for name in names:
         found.update(importlib.import_module(f"benchmarks.{name}").measure())
     for key, value in found.items():
-        print(f"{key:32} {value:12.3f}")
+        print(f"{key:36} " + (f"{value:12.3f}" if value is not None else f"{'-':>12}"))
     if as_json:
         print(json.dumps(found))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -28,3 +28,13 @@ def medians_in_turn(
         statistics.median(first for first, _ in pairs),
         statistics.median(second for _, second in pairs),
     )
+
+
+def best_ms_in_turn(calls: Sequence[Callable[[], object]], *, times: int, warm: int) -> list[float]:
+    """
+    Return the shortest time of each call in milliseconds; calls take turns, after warm ones.
+
+    The shortest is what a thing costs when nothing else is in its way.
+    """
+    rounds = [[1000 * seconds(call) for call in calls] for _ in range(warm + times)]
+    return [min(column) for column in zip(*rounds[warm:], strict=True)]

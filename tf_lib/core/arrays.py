@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 from numpy.typing import NDArray
 
 from tf_lib.core.kernel_cache import KernelCache
@@ -22,6 +22,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 _njit: Any = njit  # its types do not know all of its options
+_types: Any = types
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -46,4 +47,12 @@ def leaf_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
 def _kept(function: Callable[_P, _R], compiler: Any) -> Callable[_P, _R]:
     compiled = compiler(function)
     compiled._cache = KernelCache(function)
+    resolve = compiled.get_call_template
+
+    def resolve_plain(args: Any, kws: Any) -> Any:
+        """Take a constant for a number like any other: numba compiles anew for each one."""
+        plain = {name: _types.unliteral(kind) for name, kind in kws.items()}
+        return resolve([_types.unliteral(kind) for kind in args], plain)
+
+    compiled.get_call_template = resolve_plain
     return cast("Callable[_P, _R]", compiled)

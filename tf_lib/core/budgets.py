@@ -17,10 +17,11 @@ from tf_lib.core.arrays import FloatArray, IntArray, kernel, leaf_kernel
 
 SHARE_ERROR_MOST = 1e-10
 _SHARE_ERROR_GOAL = 1e-15
+_APPROACHES = 2
 
 
 # Rows of a room to work in: what stands in them before a call does not matter.
-WANTED, X, BEST, PULL, STEP, THERE = range(6)
+WANTED, X, BEST, PULL, STEP, THERE, DEVIATION = range(7)
 MATRIX, HESSIAN = range(2)
 
 
@@ -37,7 +38,7 @@ def budget_room(n_sleeves: int) -> BudgetRoom:
     """Return room for so many sleeves."""
     return BudgetRoom(
         np.empty(n_sleeves, dtype=np.int64),
-        np.empty((6, n_sleeves)),
+        np.empty((7, n_sleeves)),
         np.empty((2, n_sleeves, n_sleeves)),
     )
 
@@ -60,10 +61,15 @@ def fill_sleeve_block(
     signal: FloatArray, covariance: FloatArray, sleeve_of: IntArray, block: FloatArray
 ) -> None:
     """Write the covariance of the sleeves as portfolios of their signals."""
-    block[:] = 0.0
+    for s in range(block.shape[0]):
+        for t in range(block.shape[0]):
+            block[s, t] = 0.0
     for i in range(signal.size):
-        for j in range(signal.size):
-            block[sleeve_of[i], sleeve_of[j]] += signal[i] * covariance[i, j] * signal[j]
+        for j in range(i):
+            both = signal[i] * covariance[i, j] * signal[j]
+            block[sleeve_of[i], sleeve_of[j]] += both
+            block[sleeve_of[j], sleeve_of[i]] += both
+        block[sleeve_of[i], sleeve_of[i]] += signal[i] * covariance[i, i] * signal[i]
 
 
 @leaf_kernel
@@ -90,24 +96,26 @@ def fill_multipliers(
         Budgets before they are re-normalised over active sleeves.
     """
     active, x, wanted = room.active, room.rows[BEST], room.rows[WANTED]
-    multiplier[:] = 0.0
-    budget[:] = 0.0
+    deviation = room.rows[DEVIATION]
     count, budget_sum = 0, 0.0
     for s in range(summed.size):
+        multiplier[s], budget[s] = 0.0, 0.0
         if summed[s] > min_signal and block[s, s] > 0.0 and weights[s] > 0.0:
             active[count] = s
             count += 1
             budget_sum += weights[s]
     for a in range(count):
         wanted[a] = weights[active[a]] / budget_sum
-        for b in range(count):
-            scale = math.sqrt(block[active[a], active[a]]) * math.sqrt(block[active[b], active[b]])
-            room.squares[MATRIX, a, b] = block[active[a], active[b]] / scale if a != b else 1.0
+        deviation[a] = math.sqrt(block[active[a], active[a]])
+        for b in range(a):
+            correlation = block[active[a], active[b]] / (deviation[a] * deviation[b])
+            room.squares[MATRIX, a, b], room.squares[MATRIX, b, a] = correlation, correlation
+        room.squares[MATRIX, a, a] = 1.0
     x[0] = 1.0
     error = _solve_parity(count, max_rounds, room) if count > 1 else 0.0
     largest = 0.0
     for a in range(count):
-        x[a] /= math.sqrt(block[active[a], active[a]])
+        x[a] /= deviation[a]
         largest = max(largest, x[a])
     for a in range(count):
         multiplier[active[a]] = x[a] / largest
@@ -139,8 +147,7 @@ def _solve_parity(n: int, max_rounds: int, room: BudgetRoom) -> float:
     budget, x, best = room.rows[WANTED, :n], room.rows[X, :n], room.rows[BEST]
     pull, step = room.rows[PULL, :n], room.rows[STEP, :n]
     best_error = np.inf
-    for i in range(n):
-        x[i] = math.sqrt(budget[i])
+    _approach(n, matrix, budget, x)
     for _ in range(max_rounds):
         for i in range(n):
             pull[i] = 0.0
@@ -165,6 +172,24 @@ def _solve_parity(n: int, max_rounds: int, room: BudgetRoom) -> float:
         for i in range(n):
             x[i] += length * step[i]
     return best_error
+
+
+@leaf_kernel
+def _approach(n: int, matrix: FloatArray, budget: FloatArray, x: FloatArray) -> None:
+    """
+    Write a start from which Newton's first step is a full one already.
+
+    Each number in turn is set to its best beside the others, which is a quadratic equation.
+    """
+    for i in range(n):
+        x[i] = math.sqrt(budget[i])
+    for _ in range(_APPROACHES):
+        for i in range(n):
+            others = 0.0
+            for j in range(n):
+                if j != i:
+                    others += matrix[i, j] * x[j]
+            x[i] = (math.sqrt(others * others + 4.0 * budget[i]) - others) / 2.0
 
 
 @leaf_kernel

@@ -31,88 +31,96 @@ class Components:
         self.config = config
         self._memo = memo
         self.spans = ribbon_spans(config.signals.moving_average)
-        self._log_close = self._remember(
-            ("log_close",), lambda j, span: np.log(bars.close.T[j, span])
-        )
+        ends = zip(bars.first_row.tolist(), bars.end_row.tolist(), strict=True)
+        self._listed = [(j, slice(*rows)) for j, rows in enumerate(ends) if rows[0] < rows[1]]
+        if not self._listed:
+            raise BarsError(f"no bars of any ticker among {', '.join(bars.tickers)}")
+        whole = slice(0, len(bars.days))
+        self._is_whole = [rows for _, rows in self._listed] == [whole] * len(bars.tickers)
+        self._close, self._high, self._low = bars.close.T, bars.high.T, bars.low.T
 
     def _remember(
-        self, key: tuple[object, ...], of_ticker: Callable[[int, slice], FloatArray]
+        self, key: tuple[object, ...], compute: Callable[..., FloatArray], *grids: FloatArray
     ) -> FloatArray:
-        """Return what `of_ticker` says of each ticker's history, on the whole grid."""
+        """Return what `compute` makes of each ticker's rows of some grids, on the whole grid."""
         if key not in self._memo:
-            self._memo[key] = self._over_tickers(of_ticker)
+            self._memo[key] = self._over_tickers(compute, *grids)
         return self._memo[key]
 
-    def _over_tickers(self, of_ticker: Callable[[int, slice], FloatArray]) -> FloatArray:
-        grid: FloatArray | None = None
-        n_rows, n_tickers = self.bars.close.shape
-        for j in range(n_tickers):
-            span = slice(int(self.bars.first_row[j]), int(self.bars.end_row[j]))
-            if span.start == span.stop:
-                continue
-            part = of_ticker(j, span)
-            if grid is None:
-                grid = np.full((*part.shape[:-1], n_tickers, n_rows), np.nan)
-            grid[..., j, span] = part
-        if grid is None:
-            raise BarsError(f"no bars of any ticker among {', '.join(self.bars.tickers)}")
+    def _over_tickers(self, compute: Callable[..., FloatArray], *grids: FloatArray) -> FloatArray:
+        histories = [self._histories(grid) for grid in grids]
+        grid: FloatArray = np.empty(0)
+        for (j, rows), its in zip(self._listed, zip(*histories, strict=True), strict=True):
+            part = compute(*its)
+            if not grid.size:
+                shape = (*part.shape[:-1], *self._close.shape)
+                grid = np.empty(shape) if self._is_whole else np.full(shape, np.nan)
+            grid[..., j, rows] = part
         return grid
+
+    def _histories(self, grid: FloatArray) -> list[FloatArray]:
+        """Return each listed ticker's rows of a grid [..., ticker, row], first bar to last."""
+        if self._is_whole and grid.ndim == 2:
+            return list(grid)
+        return [grid[..., j, rows] for j, rows in self._listed]
+
+    def log_close(self) -> FloatArray:
+        """Log of the close."""
+        return self._remember(("log_close",), np.log, self._close)
 
     def averages(self) -> FloatArray:
         """Ribbon of exponential averages, (n_spans, n_tickers, n_rows)."""
         spans = self.spans
         return self._remember(
-            ("averages", *spans), lambda j, span: kernels.ribbon(self._log_close[j, span], spans)
+            ("averages", *spans), lambda close: kernels.ribbon(close, spans), self.log_close()
         )
 
     def slope(self) -> FloatArray:
-        """Slope of the ribbon."""
-        spans, averages = self.spans, self.averages()
+        """Slope of the ribbon; the ribbon itself is not kept for it."""
+        spans = self.spans
         return self._remember(
-            ("slope", *spans), lambda j, span: kernels.ribbon_slope(averages[:, j, span], spans)
+            ("slope", *spans),
+            lambda close: kernels.ribbon_slope(kernels.ribbon(close, spans), spans),
+            self.log_close(),
         )
 
     def slope_rank(self) -> FloatArray:
         """Rank of the slope, smoothed."""
-        slope, window = self.slope(), self.config.signals.moving_average.mavg_z_score_window
+        window = self.config.signals.moving_average.mavg_z_score_window
         key = ("slope_rank", *self.spans, window)
-        rank = self._remember(key, lambda j, span: kernels.normal_rank(slope[j, span], window))
-        return self._smoothed(key, rank, self.config.signals.weighting.weighted_signal_ewm_window)
+        rank = self._remember(key, lambda slope: kernels.normal_rank(slope, window), self.slope())
+        return self._smoothed(key, rank)
 
-    def _smoothed(self, key: tuple[object, ...], raw: FloatArray, span_bars: float) -> FloatArray:
-        return self._remember(
-            (*key, "smoothed", span_bars), lambda j, span: ewm_mean(raw[j, span], span_bars)
-        )
+    def _smoothed(self, key: tuple[object, ...], raw: FloatArray) -> FloatArray:
+        span = self.config.signals.weighting.weighted_signal_ewm_window
+        return self._remember((*key, "smoothed", span), lambda rows: ewm_mean(rows, span), raw)
 
     def channel(self, window: int) -> FloatArray:
         """Upper and lower band, (2, n_tickers, n_rows), as the shift setting says."""
         shift = int(self.config.signals.donchian.donchian_shift)
-        high, low = self.bars.high.T, self.bars.low.T
         return self._remember(
             ("channel", window, shift),
-            lambda j, span: np.stack(kernels.channel(high[j, span], low[j, span], window, shift)),
+            lambda high, low: kernels.channel(high, low, window, shift),
+            self._high,
+            self._low,
         )
 
     def position(self) -> FloatArray:
         """Close within the entry channel."""
-        window = self.config.signals.donchian.entry_rolling_donchian_window
-        close, (upper, lower) = self.bars.close.T, self.channel(window)
-        return self._remember(
-            ("position", window, self.config.signals.donchian.donchian_shift),
-            lambda j, span: kernels.channel_position(
-                close[j, span], upper[j, span], lower[j, span]
-            ),
-        )
+        settings = self.config.signals.donchian
+        window = settings.entry_rolling_donchian_window
+        key = ("position", window, settings.donchian_shift)
+        return self._remember(key, kernels.channel_position, self._close, *self.channel(window))
 
     def position_rank(self) -> FloatArray:
         """Rank of the position within its own past, smoothed."""
-        settings, position = self.config.signals.donchian, self.position()
+        settings = self.config.signals.donchian
         entry, window = settings.entry_rolling_donchian_window, settings.rank_window
         key = ("position_rank", entry, settings.donchian_shift, window)
         rank = self._remember(
-            key, lambda j, span: rolling_rank(position[j, span], window, entry) - 0.5
+            key, lambda position: rolling_rank(position, window, entry) - 0.5, self.position()
         )
-        return self._smoothed(key, rank, self.config.signals.weighting.weighted_signal_ewm_window)
+        return self._smoothed(key, rank)
 
     def quality(self) -> FloatArray:
         """Trend quality, 1 everywhere when the filter is off."""
@@ -127,7 +135,8 @@ class Components:
         )
         return self._remember(
             ("quality", *numbers),
-            lambda j, span: kernels.trend_quality(self._log_close[j, span], *numbers),
+            lambda close: kernels.trend_quality(close, *numbers),
+            self.log_close(),
         )
 
     def penalty(self) -> FloatArray:
@@ -144,46 +153,48 @@ class Components:
         )
         return self._remember(
             ("penalty", *numbers),
-            lambda j, span: kernels.restlessness_penalty(self._log_close[j, span], *numbers),
+            lambda close: kernels.restlessness_penalty(close, *numbers),
+            self.log_close(),
         )
 
     def _ones(self) -> FloatArray:
-        return self._remember(("ones",), lambda j, span: np.ones(span.stop - span.start))
+        return self._remember(("ones",), np.ones_like, self._close)
 
     def confirmed(self) -> FloatArray:
         """1 where the quality has held for the days wanted, else 0."""
-        days, quality = self.config.signals.filters.rolling_r2.r2_confirm_days, self.quality()
-        return self._over_tickers(lambda j, span: kernels.confirmed(quality[j, span], days))
+        days = self.config.signals.filters.rolling_r2.r2_confirm_days
+        return self._over_tickers(lambda quality: kernels.confirmed(quality, days), self.quality())
 
     def returns(self) -> FloatArray:
         """Simple returns, day on day."""
-        close = self.bars.close.T
-        return self._remember(("returns",), lambda j, span: kernels.simple_returns(close[j, span]))
+        return self._remember(("returns",), kernels.simple_returns, self._close)
 
     def volatility(self) -> FloatArray:
         """Annualized standard deviation of simple returns."""
-        window, returns = self.config.risk_and_sizing.volatility_window, self.returns()
+        window = self.config.risk_and_sizing.volatility_window
         daily = self._remember(
-            ("volatility", window), lambda j, span: rolling_mean_std(returns[j, span], window)[1]
+            ("volatility", window),
+            lambda returns: rolling_mean_std(returns, window)[1],
+            self.returns(),
         )
         return daily * math.sqrt(self.config.run.annual_trading_days)
 
     def atr(self) -> FloatArray:
         """Average true range."""
         window = float(self.config.risk_and_sizing.rolling_atr_window)
-        high, low, close = self.bars.high.T, self.bars.low.T, self.bars.close.T
         return self._remember(
             ("atr", window),
-            lambda j, span: kernels.average_true_range(
-                high[j, span], low[j, span], close[j, span], window
-            ),
+            lambda high, low, close: kernels.average_true_range(high, low, close, window),
+            self._high,
+            self._low,
+            self._close,
         )
 
     def highest_high(self) -> FloatArray:
         """Highest high the chandelier hangs from."""
-        window, high = self.config.risk_and_sizing.highest_high_window, self.bars.high.T
+        window = self.config.risk_and_sizing.highest_high_window
         return self._remember(
-            ("highest_high", window), lambda j, span: rolling_max(high[j, span], window)
+            ("highest_high", window), lambda high: rolling_max(high, window), self._high
         )
 
 

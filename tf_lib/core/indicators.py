@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from tf_lib.core.arrays import BoolArray, FloatArray, kernel
+from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel
 from tf_lib.core.windows import (
     ewm_mean,
     ewm_std,
@@ -88,20 +88,19 @@ def normal_rank(values: FloatArray, window: int) -> FloatArray:
 
 
 @kernel
-def channel(
-    high: FloatArray, low: FloatArray, window: int, shift: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return highest high and lowest low over `window` rows, `shift` rows late."""
-    upper = np.full(high.size, np.nan)
-    lower = np.full(high.size, np.nan)
+def channel(high: FloatArray, low: FloatArray, window: int, shift: int) -> FloatArray:
+    """Return highest high and lowest low, (2, n_rows), over `window` rows, `shift` rows late."""
+    bands = np.empty((2, high.size))
     below = np.empty(low.size)
     for t in range(low.size):
         below[t] = -low[t]
     highest, lowest = rolling_max(high, window), rolling_max(below, window)
+    for t in range(min(shift, high.size)):
+        bands[0, t], bands[1, t] = np.nan, np.nan
     for t in range(shift, high.size):
-        upper[t] = highest[t - shift]
-        lower[t] = -lowest[t - shift]
-    return upper, lower
+        bands[0, t] = highest[t - shift]
+        bands[1, t] = -lowest[t - shift]
+    return bands
 
 
 @kernel
@@ -224,3 +223,14 @@ def trusted(
         too_wide = t > 0 and reach[t] > MOST_ATR_IN_A_RANGE * atr[t - 1]
         out[t] = present[t] and not recovering[t] and not too_wide
     return out
+
+
+@kernel
+def fill_history_days(present: BoolArray, first_row: IntArray, days: IntArray) -> None:
+    """Write the days from a ticker's first bar through the last one known, [ticker, row]."""
+    for j in range(present.shape[0]):
+        known = 0
+        for t in range(present.shape[1]):
+            if present[j, t]:
+                known = t - first_row[j] + 1
+            days[j, t] = known

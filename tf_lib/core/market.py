@@ -22,9 +22,11 @@ from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel
 from tf_lib.errors import BarsError
 
 FIELDS = ("open", "high", "low", "close", "volume")
+_COLUMNS = pd.Index(FIELDS)
 LONG_GAP_DAYS = 3
 BARS_AFTER_LONG_GAP = 30
 _IN_ORDER, _NOT_MIDNIGHT, _FALLING = range(3)
+_FOREVER = 1 << 40
 _Number = TypeVar("_Number", np.float64, np.bool_)
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
@@ -127,15 +129,21 @@ def _columns(grid: NDArray[_Number], keep: IntArray) -> NDArray[_Number]:
     return np.ascontiguousarray(grid.T[keep]).T
 
 
-class _Series(NamedTuple):
-    """One ticker's finished bars: days since 1970, prices by field, and what was unusable."""
+class _Scanned(NamedTuple):
+    """
+    One ticker's bars as they were given: prices [field, bar], and days since 1970.
 
-    days: IntArray
+    The first `n_bars` are finished; `usable` says which of them can be.
+    """
+
     values: FloatArray
-    bad_days: IntArray
+    days: IntArray
+    usable: BoolArray
+    n_bars: int
+    n_usable: int
 
 
-def lag_bars(candles: Mapping[str, pd.DataFrame], *, as_of: dt.date) -> Bars:
+def lag_bars(candles: Mapping[str, pd.DataFrame], *, as_of: dt.date | None = None) -> Bars:
     """
     Put candles on one grid of days, one day late, ending at `as_of`.
 
@@ -144,8 +152,9 @@ def lag_bars(candles: Mapping[str, pd.DataFrame], *, as_of: dt.date) -> Bars:
     candles : mapping of ticker to DataFrame
         Daily bars with columns open, high, low, close, volume, on a strictly rising index of
         UTC open days. Bars of `as_of` and later are ignored. A frame may be empty.
-    as_of : date
-        The day to decide; its row holds the bar of the day before.
+    as_of : date, optional
+        The day to decide; its row holds the bar of the day before. Default the day after the
+        last bar of all.
 
     Returns
     -------
@@ -158,39 +167,73 @@ def lag_bars(candles: Mapping[str, pd.DataFrame], *, as_of: dt.date) -> Bars:
         If a column is missing, an index is not made of rising days, or nothing is before `as_of`.
     """
     tickers = tuple(sorted(candles))
-    today = _day_number(as_of)
-    series = [_finished(ticker, candles[ticker], today) for ticker in tickers]
-    starts = [int(one.days[0]) for one in series if one.days.size]
-    if not starts:
-        raise BarsError(f"no usable bar before {as_of}: {_spans(candles)}")
-    origin = min(starts)
+    limit = _FOREVER if as_of is None else _day_number(as_of)
+    scanned = [_scanned(ticker, candles[ticker], limit) for ticker in tickers]
+    spans = [_first_and_last(one) for one in scanned if one.n_usable]
+    if not spans:
+        before = "" if as_of is None else f" before {as_of}"
+        raise BarsError(f"no usable bar{before}: {_spans(candles)}")
+    origin = min(first for first, _ in spans)
+    today = limit if as_of is not None else 1 + max(int(s.days[-1]) for s in scanned if s.n_bars)
     n_rows = today - origin
-    grids = np.full((len(FIELDS), len(tickers), n_rows), np.nan)
+    grids = np.empty((len(FIELDS), len(tickers), n_rows))
     present = np.zeros((len(tickers), n_rows), dtype=np.bool_)
-    for j, one in enumerate(series):
-        rows = _rows(one.days, origin)
-        present[j, rows] = True
-        grids[:, j, rows] = one.values
-    first, end = _extent(present)
-    for k in np.flatnonzero(end - first != present.sum(axis=1)):
-        _fill_flat(grids[:, k], present[k], int(first[k]), int(end[k]))
-    return _assemble(tickers, series, grids, present, (first, end), origin)
+    extent = np.zeros((2, len(tickers)), dtype=np.int64)
+    for j, one in enumerate(scanned):
+        extent[:, j] = _place(*one[:4], origin, grids[:, j], present[j])
+    return _assemble(tickers, scanned, grids, present, extent, origin)
 
 
-def _rows(days: IntArray, origin: int) -> slice | IntArray:
-    """Return the rows of rising days, as a slice where no day is missing."""
-    if days.size and days[-1] - days[0] + 1 == days.size:
-        first = int(days[0]) - origin
-        return slice(first, first + days.size)
-    return days - origin
+def _first_and_last(one: _Scanned) -> tuple[int, int]:
+    """Return the days of the first and the last bar that can be used."""
+    if one.n_usable == one.n_bars:
+        return int(one.days[0]), int(one.days[one.n_bars - 1])
+    rows = np.flatnonzero(one.usable[: one.n_bars])
+    return int(one.days[rows[0]]), int(one.days[rows[-1]])
+
+
+@kernel
+def _place(
+    values: FloatArray,
+    days: IntArray,
+    usable: BoolArray,
+    n_bars: int,
+    origin: int,
+    grid: FloatArray,
+    present: BoolArray,
+) -> tuple[int, int]:
+    """
+    Write one ticker's bars into its rows; return its first row and the one after its last.
+
+    Days without a bar inside the history are flat at the last close. An unknown volume is 0.
+    """
+    first, end, started = 0, 0, False
+    for k in range(n_bars):
+        if not usable[k]:
+            continue
+        row = days[k] - origin
+        if not started:
+            first, end, started = row, row, True
+            grid[:, :row] = np.nan
+        while end < row:
+            grid[:4, end] = grid[3, end - 1]
+            grid[4, end] = 0.0
+            end += 1
+        for field in range(4):
+            grid[field, row] = values[field, k]
+        grid[4, row] = values[4, k] if math.isfinite(values[4, k]) else 0.0
+        present[row] = True
+        end = row + 1
+    grid[:, end:] = np.nan
+    return first, end
 
 
 def _assemble(
     tickers: tuple[str, ...],
-    series: list[_Series],
+    scanned: Sequence[_Scanned],
     grids: FloatArray,
     present: BoolArray,
-    extent: tuple[IntArray, IntArray],
+    extent: IntArray,
     origin: int,
 ) -> Bars:
     n_rows = present.shape[1]
@@ -204,7 +247,12 @@ def _assemble(
             gaps.append(Gap(ticker, _date(origin + begin), _date(origin + stop - 1), filled))
             if filled and stop - begin > LONG_GAP_DAYS:
                 recovering[j, stop : stop + BARS_AFTER_LONG_GAP] = True
-    bad = [(t, _date(int(d))) for t, one in zip(tickers, series, strict=True) for d in one.bad_days]
+    bad = [
+        (ticker, _date(int(one.days[k])))
+        for ticker, one in zip(tickers, scanned, strict=True)
+        if one.n_usable < one.n_bars
+        for k in np.flatnonzero(~one.usable[: one.n_bars])
+    ]
     days = pd.date_range(_date(origin + 1), periods=n_rows, freq="D", tz="UTC", name="date")
     opens, highs, lows, closes, volumes = (grid.T for grid in grids)
     return Bars(
@@ -224,24 +272,21 @@ def _assemble(
     )
 
 
-def _finished(ticker: str, frame: pd.DataFrame, today: int) -> _Series:
-    """Return the bars before `today` that can be used, and the days of those that cannot."""
+def _scanned(ticker: str, frame: pd.DataFrame, limit: int) -> _Scanned:
+    """Return the bars of a frame; those before day `limit` are finished."""
     stamps, per_day = _stamps(ticker, frame)
-    table = frame if tuple(frame.columns) == FIELDS else _fields(ticker, frame)
+    table = frame if frame.columns.equals(_COLUMNS) else _fields(ticker, frame)
     values = np.array(table.to_numpy(dtype=np.float64).T, order="C")
     days = np.empty(stamps.size, dtype=np.int64)
     usable = np.empty(stamps.size, dtype=np.bool_)
-    n_bars, fault, at = _scan(stamps, per_day, values, today, days, usable)
+    n_bars, n_usable, fault, at = _scan(stamps, per_day, values, limit, days, usable)
     if fault == _NOT_MIDNIGHT:
         odd = frame.index[at]
         raise BarsError(f"{ticker}: a daily bar opens at 00:00 UTC, got one at {odd}")
     if fault == _FALLING:
         late, early = _date(int(days[at])), _date(int(days[at - 1]))
         raise BarsError(f"{ticker}: days must rise, but {late} comes after {early}")
-    days, usable, values = days[:n_bars], usable[:n_bars], values[:, :n_bars]
-    if usable.all():
-        return _Series(days, values, days[:0])
-    return _Series(days[usable], values[:, usable], days[~usable])
+    return _Scanned(values, days, usable, n_bars, n_usable)
 
 
 def _fields(ticker: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -267,49 +312,37 @@ def _scan(
     stamps: IntArray,
     per_day: int,
     values: FloatArray,
-    today: int,
+    limit: int,
     days: IntArray,
     usable: BoolArray,
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     """
-    Write each bar's day and whether its prices can be; an unknown volume becomes 0, in `values`.
+    Write each bar's day and whether its prices can be.
 
     Returns
     -------
-    (int, int, int)
-        How many bars lie before `today`; what is wrong with the order of times and where.
+    (int, int, int, int)
+        How many bars lie before day `limit`, and how many of them can be used; what is wrong with
+        the order of times and where.
     """
-    n_bars = 0
+    n_bars, n_usable = 0, 0
     for k in range(stamps.size):
-        days[k] = stamps[k] // per_day
-        if days[k] * per_day != stamps[k]:
-            return n_bars, _NOT_MIDNIGHT, k
-        if k > 0 and days[k] <= days[k - 1]:
-            return n_bars, _FALLING, k
-        n_bars += days[k] < today
+        # The day after the last bar's, which costs no division, is nearly always right.
+        if k > 0 and stamps[k] == stamps[k - 1] + per_day:
+            days[k] = days[k - 1] + 1
+        else:
+            days[k] = stamps[k] // per_day
+            if days[k] * per_day != stamps[k]:
+                return n_bars, n_usable, _NOT_MIDNIGHT, k
+            if k > 0 and days[k] <= days[k - 1]:
+                return n_bars, n_usable, _FALLING, k
+        is_past = days[k] < limit
+        n_bars += is_past
         o, h, low, c = values[0, k], values[1, k], values[2, k], values[3, k]
         # False as well when one of them is not a number; a highest that is finite bounds the rest.
         usable[k] = 0.0 < low <= o and low <= c and o <= h and c <= h and h < np.inf
-        if not math.isfinite(values[4, k]):
-            values[4, k] = 0.0
-    return n_bars, _IN_ORDER, 0
-
-
-def _extent(present: BoolArray) -> tuple[IntArray, IntArray]:
-    has_any = present.any(axis=1)
-    first = np.where(has_any, present.argmax(axis=1), 0)
-    end = np.where(has_any, present.shape[1] - present[:, ::-1].argmax(axis=1), 0)
-    return first.astype(np.int64), end.astype(np.int64)
-
-
-def _fill_flat(fields: FloatArray, present: BoolArray, first: int, end: int) -> None:
-    """Make missing days inside the history flat at the last close, in place."""
-    hole = first + np.flatnonzero(~present[first:end])
-    if not hole.size:
-        return
-    source = np.maximum.accumulate(np.where(present, np.arange(present.size), 0))
-    fields[:4, hole] = fields[3, source[hole]]
-    fields[4, hole] = 0.0
+        n_usable += is_past and usable[k]
+    return n_bars, n_usable, _IN_ORDER, 0
 
 
 def _holes(present: BoolArray, first: int) -> list[tuple[int, int]]:

@@ -101,7 +101,8 @@ def fill_covariance(
         left = _fill_falling(1.0 - 2.0 / (window + 1.0), weights)
         _fill_scatter(past, shape, 1.0 / left if left > 0.0 else 1.0, room, out)
         return
-    weights[:] = 1.0 / n_days
+    for k in range(n_days):
+        weights[k] = 1.0 / n_days
     if method == LEDOIT_WOLF:
         _fill_scatter(past, shape, 1.0, room, out)
         _shrink(past, shape, out)
@@ -110,16 +111,16 @@ def fill_covariance(
 
 
 @leaf_kernel
-def _dot(one: FloatArray, other: FloatArray) -> float:
-    """Add up products in four lanes, always in the same order."""
+def _dot(one: FloatArray, other: FloatArray, n: int) -> float:
+    """Add up the first `n` products in four lanes, always in the same order."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    whole = one.size // 4 * 4
+    whole = n // 4 * 4
     for k in range(0, whole, 4):
         a += one[k] * other[k]
         b += one[k + 1] * other[k + 1]
         c += one[k + 2] * other[k + 2]
         d += one[k + 3] * other[k + 3]
-    for k in range(whole, one.size):
+    for k in range(whole, n):
         a += one[k] * other[k]
     return (a + b) + (c + d)
 
@@ -130,15 +131,15 @@ def _fill_scatter(
 ) -> None:
     """Write scale times the scatter of [ticker, day] weighted by `room[0]`; centres in place."""
     n_tickers, n_days = shape
-    weights, weighted = room[0, :n_days], room[1, :n_days]
+    weights, weighted = room[0], room[1]
     for i in range(n_tickers):
-        its = past[i, :n_days]
-        mean = _dot(weights, its)
+        its = past[i]
+        mean = _dot(weights, its, n_days)
         for k in range(n_days):
             its[k] -= mean
             weighted[k] = weights[k] * its[k]
         for j in range(i + 1):
-            out[i, j] = scale * _dot(weighted, past[j, :n_days])
+            out[i, j] = scale * _dot(weighted, past[j], n_days)
             out[j, i] = out[i, j]
 
 

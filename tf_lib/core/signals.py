@@ -9,7 +9,8 @@ row. Undefined is NaN, never 0.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,7 +124,8 @@ def signals(bars: Bars, config: Config, *, memo: Memo | None = None) -> Signals:
         ``vol_adjusted_signal`` are NaN until a ticker has ``warmup_days`` days of history.
     """
     parts = Components(bars, config, {} if memo is None else memo)
-    grids = {**_blended(parts), **_stop_columns(parts), **_drawn(parts)}
+    grids: dict[str, FloatArray | Callable[[], FloatArray]] = {}
+    grids |= {**_blended(parts), **_stop_columns(parts), **_drawn(parts)}
     history, data_ok = _history(bars), _data_ok(parts)
     return Signals(
         tickers=bars.tickers,
@@ -145,7 +147,7 @@ class Columns(Mapping[str, FloatArray]):
 
     Parameters
     ----------
-    raw : mapping of column to float array of shape (n_tickers, n_rows)
+    raw : mapping of column to float array of shape (n_tickers, n_rows), or a call that makes it
     is_short : bool array
         Where a ticker has too little history for the columns of `NEED_HISTORY`.
     is_good : bool array
@@ -153,15 +155,21 @@ class Columns(Mapping[str, FloatArray]):
     """
 
     def __init__(
-        self, raw: Mapping[str, FloatArray], *, is_short: BoolArray, is_good: BoolArray
+        self,
+        raw: Mapping[str, FloatArray | Callable[[], FloatArray]],
+        *,
+        is_short: BoolArray,
+        is_good: BoolArray,
     ) -> None:
         self._raw, self._short, self._good = raw, is_short, is_good
         self._known: dict[str, FloatArray] = {}
 
     def __getitem__(self, name: str) -> FloatArray:
         if name not in self._known:
+            made = self._raw[name]
+            raw = made() if callable(made) else made
             short = self._short if name in NEED_HISTORY else np.zeros_like(self._short)
-            self._known[name] = last_known(self._raw[name], short, self._good).T
+            self._known[name] = last_known(raw, short, self._good).T
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -235,15 +243,22 @@ def _stop_columns(parts: Components) -> dict[str, FloatArray]:
     }
 
 
-def _drawn(parts: Components) -> dict[str, FloatArray]:
-    """Columns that only charts read."""
-    upper, lower = parts.channel(parts.config.signals.donchian.entry_rolling_donchian_window)
-    ribbon = zip(parts.spans, parts.averages(), strict=True)
+def _drawn(parts: Components) -> dict[str, Callable[[], FloatArray]]:
+    """Columns that only charts read, made when one does."""
+    window = parts.config.signals.donchian.entry_rolling_donchian_window
     return {
-        "donchian_upper": upper,
-        "donchian_lower": lower,
-        **{f"ema_{span:.0f}": average for span, average in ribbon},
+        "donchian_upper": lambda: parts.channel(window)[0],
+        "donchian_lower": lambda: parts.channel(window)[1],
+        **{
+            f"ema_{span:.0f}": functools.partial(_average, parts, k)
+            for k, span in enumerate(parts.spans)
+        },
     }
+
+
+def _average(parts: Components, k: int) -> FloatArray:
+    average: FloatArray = parts.averages()[k]
+    return average
 
 
 def _known_returns(parts: Components) -> FloatArray:
@@ -267,7 +282,6 @@ def _data_ok(parts: Components) -> BoolArray:
 
 def _history(bars: Bars) -> IntArray:
     """Days from the first bar through the last one known at each row, (n_tickers, n_rows)."""
-    rows = np.arange(len(bars.days))
-    last = np.maximum.accumulate(np.where(bars.present.T, rows, -1), axis=1)
-    days: IntArray = np.where(last >= 0, last - bars.first_row[:, None] + 1, 0).astype(np.int64)
+    days = np.empty(bars.present.T.shape, dtype=np.int64)
+    kernels.fill_history_days(bars.present.T, bars.first_row, days)
     return days

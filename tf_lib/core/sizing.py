@@ -300,8 +300,8 @@ def _fill_capped(
 @leaf_kernel
 def _fill_mix(
     signal: FloatArray, multiplier: FloatArray, sleeve_of: IntArray, mix: FloatArray
-) -> bool:
-    """Write multiplied signals as shares of their sum; return whether there is any."""
+) -> float:
+    """Write multiplied signals as shares of their sum, and return that sum."""
     total = 0.0
     for i in range(signal.size):
         mix[i] = multiplier[sleeve_of[i]] * signal[i]
@@ -309,7 +309,7 @@ def _fill_mix(
     if total > 0.0:
         for i in range(signal.size):
             mix[i] /= total
-    return total > 0.0
+    return total
 
 
 @leaf_kernel
@@ -332,7 +332,8 @@ def _fill_known(
     signal: FloatArray, sleeve_of: IntArray, known: FloatArray, summed: FloatArray
 ) -> None:
     """Write the signal with undefined as 0, and its sum per sleeve."""
-    summed[:] = 0.0
+    for s in range(summed.size):
+        summed[s] = 0.0
     for i in range(signal.size):
         known[i] = 0.0
         if math.isfinite(signal[i]):
@@ -365,8 +366,11 @@ def size_into(
         room.by_sleeve[BUDGET],
         room.budgets,
     )
-    any_held = _fill_mix(known, multiplier, owner, mix)
-    unit_volatility = math.sqrt(portfolio_variance(mix, covariance)) if any_held else np.nan
+    total = _fill_mix(known, multiplier, owner, mix)
+    any_held = total > 0.0
+    # The mix is one portfolio of the sleeves, whose covariance is there already.
+    whole = math.sqrt(portfolio_variance(multiplier, room.block))
+    unit_volatility = whole / total if any_held else np.nan
     gross = 1.0 if any_held else 0.0
     if rules.target_volatility < unit_volatility:
         gross = rules.target_volatility / unit_volatility
@@ -376,6 +380,10 @@ def size_into(
     is_tight = rules.cap_is_static or n_eff < rules.cap_threshold
     cap = rules.cap_low if is_tight else rules.cap_high
     binds, leftover = _fill_capped(weight, mix, cap, rules, final)
+    volatility = unit_volatility * gross if any_held else 0.0
+    is_moved = False
+    for i in range(n):
+        is_moved = is_moved or final[i] != weight[i]
     return SizingNumbers(
         unit_volatility,
         gross,
@@ -383,8 +391,8 @@ def size_into(
         _effective_names(final),
         cap if rules.cap_is_static or any_held else np.nan,
         binds,
-        math.sqrt(portfolio_variance(weight, covariance)),
-        math.sqrt(portfolio_variance(final, covariance)),
+        volatility,
+        math.sqrt(portfolio_variance(final, covariance)) if is_moved else volatility,
         leftover,
         error,
     )

@@ -10,6 +10,7 @@ same in `Decimal`; tests hold the two against each other, lot for lot and tick f
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -60,16 +61,11 @@ class StopRules(NamedTuple):
 
 def steps_of(product: Product) -> Steps:
     """Return a product's steps."""
-    lot = Fraction(product.base_increment)
-    tick = Fraction(product.price_increment)
-    return Steps(
-        lot.numerator,
-        lot.denominator,
-        tick.numerator,
-        tick.denominator,
-        max(math.ceil(Fraction(product.base_min_size) / lot), 1),
-        float(product.quote_min_size),
-    )
+    lot, per_lot = product.base_increment.as_integer_ratio()
+    tick, per_tick = product.price_increment.as_integer_ratio()
+    least, per_least = product.base_min_size.as_integer_ratio()
+    least_lots = -(-least * per_lot // (per_least * lot))
+    return Steps(lot, per_lot, tick, per_tick, max(least_lots, 1), float(product.quote_min_size))
 
 
 def stop_rules(stops: StopsSection) -> StopRules:
@@ -89,6 +85,7 @@ def stop_rules(stops: StopsSection) -> StopRules:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def _fraction(value: float) -> Fraction:
     return Fraction(repr(float(value))).limit_denominator(_LARGEST_DENOMINATOR)
 

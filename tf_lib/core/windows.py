@@ -14,7 +14,11 @@ import math
 
 import numpy as np
 
-from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel
+from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
+
+_ALL_BUT_SIGN = 0x7FFF_FFFF_FFFF_FFFF
+_HIGHEST_KEY, _LOWEST_KEY = _ALL_BUT_SIGN, -_ALL_BUT_SIGN - 1
+_KEYS_AT_ONCE = 16
 
 
 @kernel
@@ -88,56 +92,86 @@ def ewm_std(values: FloatArray, span: float, min_values: int) -> FloatArray:
 
 
 @kernel
-def window_means(values: FloatArray, window: int) -> FloatArray:
+def _joined(
+    before: FloatArray, after: FloatArray, n_before: int, n_after: int, n_moments: int
+) -> FloatArray:
     """
-    Return the mean of each whole window, the first one ending on row window - 1.
+    Return the moments [moment, first row] of windows that are each two windows end to end.
 
-    Four places of the window at a time, over all windows at once: each window is still added up
-    by itself and always in the same order, but many stand side by side in a register.
+    The first `n_moments` of mean, summed squares around it, and co-moment with time.
     """
-    means = np.zeros(max(values.size - window + 1, 0))
-    n, whole = means.size, window // 4 * 4
-    for k in range(0, whole, 4):
-        a, b, c, d = values[k:], values[k + 1 :], values[k + 2 :], values[k + 3 :]
-        for t in range(n):
-            means[t] += (a[t] + b[t]) + (c[t] + d[t])
-    for k in range(whole, window):
-        a = values[k:]
-        for t in range(n):
-            means[t] += a[t]
+    n, whole = max(after.shape[1] - n_before, 0), n_before + n_after
+    out = np.empty((n_moments, n))
+    one, other, mean = before[0], after[0][n_before:], out[0]
     for t in range(n):
-        means[t] /= window
-    return means
+        mean[t] = one[t] + (other[t] - one[t]) * (n_after / whole)
+    weight = n_before * n_after / whole
+    if n_moments > 1:
+        its, later, squares = before[1], after[1][n_before:], out[1]
+        for t in range(n):
+            gap = other[t] - one[t]
+            squares[t] = its[t] + later[t] + gap * gap * weight
+    if n_moments > 2:
+        its, later, trend = before[2], after[2][n_before:], out[2]
+        # Their middles are half of both lengths apart.
+        weight *= whole / 2.0
+        for t in range(n):
+            trend[t] = its[t] + later[t] + (other[t] - one[t]) * weight
+    return out
 
 
 @kernel
-def window_squares(values: FloatArray, centre: FloatArray, window: int) -> FloatArray:
-    """Return the summed squares of each whole window's distances from its centre."""
-    squares = np.zeros(centre.size)
-    n, whole = centre.size, window // 4 * 4
-    for k in range(0, whole, 4):
-        a, b, c, d = values[k:], values[k + 1 :], values[k + 2 :], values[k + 3 :]
-        for t in range(n):
-            e, f, g, h = a[t] - centre[t], b[t] - centre[t], c[t] - centre[t], d[t] - centre[t]
-            squares[t] += (e * e + f * f) + (g * g + h * h)
-    for k in range(whole, window):
-        a = values[k:]
-        for t in range(n):
-            squares[t] += (a[t] - centre[t]) * (a[t] - centre[t])
-    return squares
+def window_moments(values: FloatArray, window: int, n_moments: int) -> FloatArray:
+    """
+    Return moments of each whole window: mean, summed squares around it, co-moment with time.
+
+    Windows of 1, 2, 4, ... rows, joined to the length wanted [1]_. Each is made of its own values
+    alone and always in the same order, so that nothing drifts, and many stand side by side in a
+    register.
+
+    Parameters
+    ----------
+    values : float array of shape (n_rows,)
+    window : int
+        Rows, at least 1.
+    n_moments : int
+        How many of the three are wanted.
+
+    Returns
+    -------
+    float array of shape (n_moments, n_rows - window + 1)
+        Column t is the window that begins on row t; NaN where it holds one.
+
+    References
+    ----------
+    .. [1] T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating Formulae and a Pairwise Algorithm
+       for Computing Sample Variances", COMPSTAT 1982.
+    """
+    power = np.zeros((n_moments, values.size))
+    power[0] = values
+    joined, done, rows, rest = power, 0, 1, window
+    while True:
+        if rest % 2 == 1:
+            joined = _joined(joined, power, done, rows, n_moments) if done > 0 else power
+            done += rows
+        rest //= 2
+        if rest == 0:
+            return joined
+        power = _joined(power, power, rows, rows, n_moments)
+        rows *= 2
 
 
 @kernel
 def rolling_mean_std(values: FloatArray, window: int) -> tuple[FloatArray, FloatArray]:
     """Return mean and sample standard deviation over the last `window` values."""
-    mean = np.full(values.size, np.nan)
-    std = np.full(values.size, np.nan)
-    centre = window_means(values, window)
-    squares = window_squares(values, centre, window)
+    mean, std = np.empty(values.size), np.empty(values.size)
+    short = min(window - 1, values.size)
+    mean[:short], std[:short] = np.nan, np.nan
+    moments = window_moments(values, window, 2)
+    centre, squares = moments[0], moments[1]
     for t in range(centre.size):
         mean[t + window - 1] = centre[t]
-        if window > 1:
-            std[t + window - 1] = math.sqrt(squares[t] / (window - 1))
+        std[t + window - 1] = math.sqrt(squares[t] / (window - 1))
     return mean, std
 
 
@@ -162,48 +196,114 @@ def rolling_max(values: FloatArray, window: int) -> FloatArray:
 
 
 @kernel
-def _exchange(before: FloatArray, after: FloatArray, old: float, new: float) -> None:
+def _ordered(values: FloatArray) -> IntArray:
     """
-    Write ordered values with one of them exchanged; both arrays have a sentinel at each end.
+    Return whole numbers that stand in the same order as the values; undefined above all others.
 
-    Each place keeps its value, takes its neighbour's or the new one: no place is searched for, so
-    that many can be done at a time.
+    Whole numbers can be compared many at a time, which the rules for NaN forbid for floats.
     """
-    here, lower, upper, target = before[1:-1], before[:-2], before[2:], after[1:-1]
-    if new > old:
-        for k in range(target.size):
-            moved = new if new < upper[k] else upper[k]
-            moved = moved if moved > here[k] else here[k]
-            target[k] = here[k] if here[k] < old else moved
-    else:
-        for k in range(target.size):
-            moved = new if new > lower[k] else lower[k]
-            moved = moved if moved < here[k] else here[k]
-            target[k] = here[k] if here[k] > old else moved
+    keys = values.view(np.int64).copy()
+    for t in range(keys.size):
+        keys[t] ^= (keys[t] >> 63) & _ALL_BUT_SIGN
+    return keys
+
+
+@kernel
+def _values(keys: IntArray) -> FloatArray:
+    """Return the values that such whole numbers stand for."""
+    bits = keys.copy()
+    for t in range(bits.size):
+        bits[t] ^= (bits[t] >> 63) & _ALL_BUT_SIGN
+    return bits.view(np.float64)
+
+
+@leaf_kernel
+def _above(keys: IntArray, key: int) -> tuple[int, int]:
+    """Return how many of some keys are not above one, and the lowest that is."""
+    count, lowest = 0, _HIGHEST_KEY
+    for k in range(keys.size):
+        count += int(keys[k] <= key)
+        lowest = min(lowest, keys[k] if keys[k] > key else _HIGHEST_KEY)
+    return count, lowest
+
+
+@leaf_kernel
+def _below(keys: IntArray, key: int) -> tuple[int, int]:
+    """Return how many of some keys are below one, and the highest that is."""
+    count, highest = 0, _LOWEST_KEY
+    for k in range(keys.size):
+        count += int(keys[k] < key)
+        highest = max(highest, keys[k] if keys[k] < key else _LOWEST_KEY)
+    return count, highest
+
+
+@leaf_kernel
+def _upper(keys: IntArray, half: int, lower: int) -> int:
+    """Return the key of place half + 1 when that of place `half` is known."""
+    count, lowest = _above(keys, lower)
+    return lower if count > half else lowest
+
+
+@leaf_kernel
+def _lower(keys: IntArray, half: int, upper: int) -> int:
+    """Return the key of place `half` when that of place half + 1 is known."""
+    count, highest = _below(keys, upper)
+    return highest if count == half else upper
+
+
+@leaf_kernel
+def _middle(keys: IntArray, half: int) -> int:
+    """Return the key of place `half`, from the lowest upwards."""
+    count, key = 0, _LOWEST_KEY
+    while count < half:
+        key = _above(keys, key)[1]
+        count = _above(keys, key)[0]
+    return key
 
 
 @kernel
 def rolling_median(values: FloatArray, window: int) -> FloatArray:
-    """Return the median of the last `window` values (mean of the middle two when even)."""
-    out = np.full(values.size, np.nan)
-    # What is not defined stands behind all others.
-    ordered = np.full((2, window + 2), np.inf)
-    ordered[:, 0] = -np.inf
-    defined, upper = 0, window // 2 + 1
-    lower = upper - 1 + window % 2
+    """
+    Return the median of the last `window` values (mean of the middle two when even).
+
+    What leaves and what enters moves the middle by at most one place, most often by none.
+    """
+    keys, half = _ordered(values), (window + 1) // 2
+    middle = np.full((2, values.size), _HIGHEST_KEY)
+    # The window's keys in any order; filled up with what stands above all, to whole registers.
+    its = np.full(-(-window // _KEYS_AT_ONCE) * _KEYS_AT_ONCE, _HIGHEST_KEY)
+    defined, lower, upper, place = 0, 0, 0, 0
     for t in range(values.size):
-        new, old = values[t], values[t - window] if t >= window else np.nan
-        defined += int(new == new) - int(old == old)
-        now = ordered[t % 2]
-        _exchange(
-            ordered[(t + 1) % 2],
-            now,
-            old if old == old else np.inf,
-            new if new == new else np.inf,
-        )
-        if defined == window:
-            out[t] = (now[lower] + now[upper]) / 2.0
-    return out
+        old, new = its[place], keys[t]
+        its[place] = new
+        place = place + 1 if place + 1 < window else 0
+        was_whole = defined == window
+        defined += int(values[t] == values[t])
+        if t >= window:
+            defined -= int(values[t - window] == values[t - window])
+        if defined < window:
+            continue
+        if not was_whole:
+            lower = _middle(its, half)
+            upper = _upper(its, half, lower)
+        elif old <= lower:
+            if new > upper:
+                lower = upper
+                upper = _upper(its, half, lower)
+            elif old == lower:
+                lower = _lower(its, half, upper)
+            elif new > lower:
+                lower = new
+        elif new < lower:
+            upper = lower
+            lower = _lower(its, half, upper)
+        elif old == upper:
+            upper = _upper(its, half, lower)
+        elif new < upper:
+            upper = new
+        middle[0, t], middle[1, t] = lower, upper if window % 2 == 0 else lower
+    # The highest key is no number.
+    return (_values(middle[0]) + _values(middle[1])) / 2.0
 
 
 @kernel
@@ -258,16 +358,9 @@ def rolling_rank(values: FloatArray, window: int, min_values: int) -> FloatArray
 def rolling_r_squared(values: FloatArray, window: int) -> FloatArray:
     """Return the squared correlation with time; NaN where the window is constant."""
     out = np.full(values.size, np.nan)
-    middle = (window - 1) / 2.0
     time_squares = window * (window * window - 1.0) / 12.0
-    centre = window_means(values, window)
-    squares = window_squares(values, centre, window)
-    products = np.zeros(centre.size)
-    for k in range(window // 2):
-        # Two days as far from the middle, before and after it: the centre falls out.
-        early, late, distance = values[k:], values[window - 1 - k :], middle - k
-        for t in range(centre.size):
-            products[t] += distance * (late[t] - early[t])
+    moments = window_moments(values, window, 3)
+    squares, products = moments[1], moments[2]
     same = 0
     for t in range(values.size):
         same = same + 1 if t > 0 and values[t] == values[t - 1] else 1

@@ -121,11 +121,7 @@ def history_of(candles: Candles | Bars, config: Config, *, memo: Memo | None = N
 
 def _lagged(candles: Candles, config: Config) -> Bars:
     tickers = config.universe.sorted_tickers
-    frames = {ticker: candles.get(ticker, _NO_CANDLES) for ticker in tickers}
-    ends = [frame.index[-1] for frame in frames.values() if len(frame)]
-    if not ends:
-        raise BarsError(f"there is no bar of any of {', '.join(tickers)}")
-    return lag_bars(frames, as_of=max(ends).date() + dt.timedelta(days=1))
+    return lag_bars({ticker: candles.get(ticker, _NO_CANDLES) for ticker in tickers})
 
 
 def _own_bars(bars: Bars) -> FloatArray:

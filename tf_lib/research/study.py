@@ -179,11 +179,7 @@ def _lagged(candles: Candles, tickers: Sequence[str]) -> Bars:
     missing = [ticker for ticker in tickers if ticker not in candles]
     if missing:
         raise BarsError(f"no candles of {', '.join(missing)}; there are {', '.join(candles)}")
-    frames = {ticker: candles[ticker] for ticker in tickers}
-    ends = [frame.index[-1] for frame in frames.values() if len(frame)]
-    if not ends:
-        raise BarsError(f"there is no bar of any of {', '.join(tickers)}")
-    return lag_bars(frames, as_of=max(ends).date() + dt.timedelta(days=1))
+    return lag_bars({ticker: candles[ticker] for ticker in tickers})
 
 
 def _common_span(

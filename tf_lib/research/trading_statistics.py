@@ -17,11 +17,9 @@ import pandas as pd
 from tf_lib.core.arrays import FloatArray, kernel
 from tf_lib.parameters import Config
 from tf_lib.research.book_records import (
-    EMERGENCY,
     HELD,
     STOP,
     STOP_GAPPED,
-    STOP_LIMIT,
     Book,
     Records,
     Tape,
@@ -63,30 +61,39 @@ def trading(tape: Tape, book: Book, *, days_per_year: int) -> dict[str, float]:
         round_trips, trades (fills), turnover (notional traded a year over mean equity), traded,
         fees, exposure (mean share of equity invested at the close), stops_hit, stops_gapped.
     """
-    profits = round_trip_profits(tape.fills, book.steps)
+    fills = tape.fills
+    profits = round_trip_profits(fills, book.steps)
     gains, losses = profits[profits > 0.0], profits[profits <= 0.0]
     lost = -float(losses.sum())
-    equity = tape.days["equity"]
-    traded = float(tape.fills["notional"].sum())
+    equity, cash = tape.days["equity"], tape.days["cash"]
+    traded = float(fills["notional"].sum())
     years = equity.size / days_per_year
     return {
         "hit_rate": gains.size / profits.size if profits.size else math.nan,
         "profit_factor": float(gains.sum()) / lost if lost > 0.0 else math.nan,
         "round_trips": int(profits.size),
-        "trades": int(tape.fills.size),
+        "trades": int(fills.size),
         "turnover": traded / float(equity.mean()) / years,
         "traded": traded,
-        "fees": float(tape.fills["fee"].sum()),
-        "exposure": float((tape.cells[:, HELD].sum(axis=1) / equity).mean()),
-        "stops_hit": _stops(tape.fills, (STOP, STOP_GAPPED, STOP_LIMIT, EMERGENCY)),
-        "stops_gapped": _stops(tape.fills, (STOP_GAPPED, STOP_LIMIT, EMERGENCY)),
+        "fees": float(fills["fee"].sum()),
+        "exposure": float(((equity - cash) / equity).mean()),
+        # Reasons of stops are the last ones, from the mildest to the worst.
+        "stops_hit": stops_ended(fills, STOP, book.steps.size),
+        "stops_gapped": stops_ended(fills, STOP_GAPPED, book.steps.size),
     }
 
 
-def _stops(fills: Records, reasons: tuple[int, ...]) -> int:
+@kernel
+def stops_ended(fills: Records, first_reason: int, n_tickers: int) -> int:
     """Count the days and tickers on which a stop ended; two slots at once are one stop."""
-    its = fills[np.isin(fills["reason"], reasons)]
-    return len(set(zip(its["row"].tolist(), its["ticker"].tolist(), strict=True)))
+    last_row = np.full(n_tickers, -1, dtype=np.int64)
+    count = 0
+    for k in range(fills.size):
+        fill = fills[k]
+        if fill.reason >= first_reason and last_row[fill.ticker] != fill.row:
+            last_row[fill.ticker] = fill.row
+            count += 1
+    return count
 
 
 def by_ticker(tickers: tuple[str, ...], config: Config, *, tape: Tape, book: Book) -> pd.DataFrame:
