@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 
+@functools.cache
 def prepare() -> None:
     """Import what every command needs, and let no read wait in real time."""
     import tf_lib.drivers.cli

@@ -25,6 +25,7 @@ from typing import Any
 import yaml
 
 from tests.oracle.exchange_state import ExchangeState, read_exchange
+from tests.proofs import fork_server
 from tests.proofs.markets import PRODUCTS
 from tf_lib.edge.candle_folder import read_candle_folder
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
@@ -58,9 +59,9 @@ class Ended:
 
 @dataclass(frozen=True)
 class Usage:
-    """Seconds of CPU since the stage was made: of the commands, and of the exchange."""
+    """Seconds of CPU since the stage was made: of the commands, and of all else in here."""
 
-    child: float
+    commands: float
     exchange: float
 
 
@@ -114,6 +115,7 @@ class Stage:
         self.config = self._write_config(universe, sections)
         self._codes: list[int] = []
         self._child_cpu = 0.0
+        self._here_cpu = 0.0
         self._forks = subprocess.Popen(
             [sys.executable, "-m", "tests.proofs.fork_server"],
             cwd=PROJECT,
@@ -179,6 +181,27 @@ class Stage:
         code, self._codes = answer["code"], answer["codes"]
         self._child_cpu += answer["cpu"]
         said = self.said.read_text(encoding="utf-8") if self.said.exists() else ""
+        return Ended(code, said)
+
+    def run_here(self) -> Ended:
+        """Do the day in this process, which has imported everything: nobody is killed in it."""
+        fork_server.prepare()
+        options = ["--config", str(self.config), "--runs", str(self.runs)]
+        arguments = ["run", *options, "--no-notebook", "--gate-minutes", "59"]
+        before = {name: os.environ.get(name) for name in self.environment}
+        os.environ.update(self.environment)
+        began = time.thread_time()
+        try:
+            code, said = fork_server.call(
+                ["run", *options, "--no-notebook", "--gate-minutes", "59"]
+            )
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+        self._here_cpu += time.thread_time() - began
         return Ended(code, said)
 
     def run_twice(self, **order: Any) -> list[int]:
@@ -271,7 +294,8 @@ class Stage:
 
     def usage(self) -> Usage:
         """Return the CPU that was used so far."""
-        return Usage(self._child_cpu, time.process_time())
+        here = self._here_cpu
+        return Usage(self._child_cpu + here, time.process_time() - here)
 
     def _close_exchange(self) -> None:
         self.exchange.engine.close()
