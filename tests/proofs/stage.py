@@ -192,9 +192,7 @@ class Stage:
         os.environ.update(self.environment)
         began = time.thread_time()
         try:
-            code, said = fork_server.call(
-                ["run", *options, "--no-notebook", "--gate-minutes", "59"]
-            )
+            code, said = fork_server.call(arguments)
         finally:
             for name, value in before.items():
                 if value is None:
