@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import json
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 
 from tests.drivers.profile import Profile
@@ -37,6 +38,33 @@ def test_lost_ledger_on_the_same_day(held: Profile) -> None:
     assert held.changed(after=sent) == []
     assert own_ids(held) == before
     assert held.wrong(DAY) == []
+
+
+def test_lost_ledger_and_a_run_that_died_after_it_looked(held: Profile) -> None:
+    """What one run found of today, the next one does not take for its own ledger's doing."""
+    forget_ledger(held)
+    before = own_ids(held)
+    assert held.run(DAY)[0] == 1
+    ledger = held.state / "ledger.jsonl"
+    lines = ledger.read_text(encoding="utf-8").splitlines(keepends=True)
+    kinds = [json.loads(line)["kind"] for line in lines]
+    ledger.write_text("".join(lines[: kinds.index("plan")]), encoding="utf-8")
+    rich_again(held)
+
+    code, said = held.run(DAY)
+
+    assert code == 1, said
+    assert "its state was lost" in said
+    assert own_ids(held) == before
+    assert held.run(DAY, "--force-run")[0] == 0
+    assert own_ids(held) != before, "a second set on purpose may trade"
+    assert held.wrong(DAY) == []
+
+
+def rich_again(profile: Profile) -> None:
+    """Give the account so much cash that a plan of today would buy more of everything."""
+    with opened(profile) as exchange:
+        exchange.deposit("USD", Decimal(20_000))
 
 
 def test_lost_ledger_a_day_later(held: Profile) -> None:

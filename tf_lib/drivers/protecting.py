@@ -115,10 +115,12 @@ class Protecting:
         self._open, self._open_read_at = learned.open_orders, self.desk.changes
         for product_id, identity in learned.risen.items():
             self._lock(product_id, f"order {identity} appeared after all")
-        if learned.rebalances:
+        # Of this look or of an earlier one: a run that died after it did not trade them either.
+        found = self.desk.ledger.state.traded_elsewhere(self.desk.day) or learned.rebalances
+        if found:
             self.protect_only = (
                 "the exchange holds orders of today that this ledger lacks "
-                f"({', '.join(learned.rebalances)}); its state was lost or another machine "
+                f"({', '.join(found)}); its state was lost or another machine "
                 "traded: positions are protected only"
             )
             self.problems.append(

@@ -45,6 +45,7 @@ class OrderRecord:
     working_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
     refusal: str = ""
+    adopted: bool = False
 
     @property
     def last_sent_at(self) -> dt.datetime:
@@ -163,6 +164,10 @@ class LedgerState:
         found = [order for order in self.orders.values() if order.key == key]
         return sorted(found, key=lambda order: order.ordinal)
 
+    def traded_elsewhere(self, day: dt.date) -> list[str]:
+        """Return rebalance orders of a day that this ledger did not intend, only found."""
+        return [o.client_id for o in self.of_day(day) if o.adopted and o.key.leg.is_rebalance]
+
     def of_day(self, day: dt.date) -> list[OrderRecord]:
         """Return all orders intended on a day, in the order they were written."""
         return [order for order in self.orders.values() if order.key.day == day]
@@ -210,6 +215,8 @@ def _mark(state: LedgerState, line: Mapping[str, Any]) -> None:
             for mark in ("effects_complete", "done"):
                 state.marks[day].pop(mark, None)
             state.plans.pop(day, None)
+            for found in state.traded_elsewhere(day):
+                state.orders[found] = _with(state.orders[found], adopted=False)
 
 
 def _plan(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -231,6 +238,7 @@ def _intent(state: LedgerState, line: Mapping[str, Any]) -> None:
             ordinal=int(line["ordinal"]),
             body=dict(line["body"]),
             intended_at=_time(line["at"]),
+            adopted=line.get("adopted") is True,
         )
         if key.leg in (Leg.ENTRY, Leg.PILOT):
             state.bought_products.add(key.product_id)
