@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.profile import FEW_UNIVERSE, Profile, write_parameters
+from tests.execution.desks import Bench
+from tests.execution.desks import bench as open_bench
 
 DAY = "2024-03-11"
 HELD = ("ADA-USD", "ETH-USD", "XTZ-USD")
@@ -36,3 +38,11 @@ def first_day(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 def held(first_day: Profile, tmp_path: Path) -> Profile:
     """Return a copy of it."""
     return first_day.copied(tmp_path / "runs")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Return a desk of its own on an exchange of its own."""
+    config = write_parameters(tmp_path / "few.yaml", universe=FEW_UNIVERSE)
+    with open_bench(config, tmp_path) as made:
+        yield made

@@ -258,6 +258,8 @@ def _move(state: LedgerState, line: Mapping[str, Any]) -> None:
         changes |= {"cancel_sent": False, "working_at": at}
     elif to is OrderStage.DONE:
         changes["ended_at"] = at
+    elif to is OrderStage.UNKNOWN and line.get("sent"):
+        changes["resent_at"] = at
     _record_facts(state, order, line, changes)
 
 
@@ -367,6 +369,7 @@ _HANDLERS = {
     "intent": _intent,
     "move": _move,
     "resent": _resent,
+    "unanswered": _resent,
     "cancel_repeated": _cancel_repeated,
     "facts": _facts,
     "level": _level,

@@ -18,7 +18,15 @@ from tf_lib.core.client_ids import Leg, LegKey, is_own
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.records import MarketOrder, Product, Side, StopOrder
 from tf_lib.edge.answers import CancelOutcome
-from tf_lib.edge.coinbase import Accepted, Answer, Coinbase, Fill, OrderState, Refused
+from tf_lib.edge.coinbase import (
+    Accepted,
+    Answer,
+    Coinbase,
+    Fill,
+    OrderState,
+    Refused,
+    Unknown,
+)
 from tf_lib.edge.execution.bare_time import BareTime
 from tf_lib.edge.execution.evidence import CLOCK_TOLERANCE, add_up, difference, fill_facts
 from tf_lib.edge.ledger import Ledger
@@ -163,7 +171,8 @@ class Desk:
                 record.client_id, OrderStage.REFUSED, detail=detail, refusal=str(answer.kind)
             )
         why = answer.message if isinstance(answer, Refused) else answer.why
-        self.ledger.move(record.client_id, OrderStage.UNKNOWN, detail=why)
+        # Sent by now at the latest: between intent and request the machine may have slept.
+        self.ledger.move(record.client_id, OrderStage.UNKNOWN, detail=why, sent=True)
         # Stops never add up to more than is owned, so a bare position need not wait for proof.
         return self.resolve(record.client_id, patient=not record.key.leg.is_stop)
 
@@ -351,6 +360,9 @@ class Desk:
                 if isinstance(answer, Accepted):
                     self.ledger.move(identity, OrderStage.ACKED, order_id=answer.order_id)
                     return self.read_back(identity)
+                if isinstance(answer, Unknown):
+                    self.ledger.append("unanswered", client_id=identity)
+                    record = self.ledger.state.orders[identity]
                 continue
             if not patient:
                 return record
@@ -363,7 +375,10 @@ class Desk:
             return False
         if not record.key.leg.is_rebalance:
             return True
-        return self.may_rebalance and now - record.intended_at <= PLAN_AGE_LIMIT
+        plan = self.ledger.state.plans.get(self.day, {})
+        planned_at = dt.datetime.fromisoformat(plan.get("planned_at", str(record.intended_at)))
+        in_time = now - planned_at <= PLAN_AGE_LIMIT and now.date() == self.day
+        return self.may_rebalance and in_time
 
     def _look_up(self, record: OrderRecord) -> OrderState | None:
         since = record.intended_at - dt.timedelta(minutes=5)

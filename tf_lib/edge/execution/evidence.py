@@ -47,8 +47,11 @@ def fill_facts(seen: OrderState, fills: Sequence[Fill] = ()) -> dict[str, str]:
         "filled_value": format(seen.filled_value, "f"),
         "fees": format(seen.total_fees, "f"),
     }
-    if seen.last_fill_time is not None:
-        facts["last_fill_at"] = seen.last_fill_time.isoformat()
+    # The exchange may leave it out of the order; the fills always tell.
+    traded = [fill.trade_time for fill in fills]
+    last = seen.last_fill_time or max(traded, default=None)
+    if last is not None:
+        facts["last_fill_at"] = last.isoformat()
     if fills:
-        facts["first_fill_at"] = min(fill.trade_time for fill in fills).isoformat()
+        facts["first_fill_at"] = min(traded).isoformat()
     return facts

@@ -1,0 +1,96 @@
+"""A desk of its own on an exchange of its own: for what a whole day would only reach by luck."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tf_lib.core.client_ids import Leg
+from tf_lib.core.records import MarketOrder, Side
+from tf_lib.drivers.protecting import Protecting
+from tf_lib.edge.coinbase import Coinbase, RetryRule
+from tf_lib.edge.execution.cover import Cover, Foreign, Position, Protection
+from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.ledger import Ledger
+from tf_lib.edge.ledger_state import OrderRecord
+from tf_lib.edge.run_store import RunLogs
+from tf_lib.parameters import load_config
+from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+
+DAY = dt.date(2024, 3, 11)
+COIN = "ETH-USD"
+
+
+@dataclass
+class Bench:
+    """A desk and its exchange."""
+
+    exchange: SimulatedExchange
+    desk: Desk
+
+    def go(self, seconds: float) -> None:
+        """Let time pass."""
+        self.exchange.advance_to(self.exchange.now() + dt.timedelta(seconds=seconds))
+
+    def buy(self, size: str = "1") -> OrderRecord:
+        return self.desk.send(Leg.ENTRY, MarketOrder(COIN, Side.BUY, Decimal(size)))
+
+    def last(self) -> Decimal:
+        return self.desk.client.last_trade(COIN)
+
+    def cover(self, level: Decimal, **options: Any) -> Cover:
+        """Return the cover of what is held, at a level."""
+        position = Position(self.desk, COIN, foreign=Foreign())
+        return Cover(position, Protection(level, None, **options))
+
+    def jump(self, price: Decimal, *, after: float = 1.0) -> None:
+        """Let the price jump and stay for an hour."""
+        at = self.exchange.now() + dt.timedelta(seconds=after)
+        self.exchange.plant_jump(COIN, at, price, hold_until=at + dt.timedelta(hours=1))
+
+    def protecting(self) -> Protecting:
+        return Protecting(desk=self.desk)
+
+    def stops(self) -> list[OrderRecord]:
+        """Return the stops that the ledger takes for resting."""
+        return [o for o in self.desk.ledger.state.live_orders(COIN) if o.key.leg.is_stop]
+
+
+@contextmanager
+def bench(config_file: Path, folder: Path, **faults: Any) -> Iterator[Bench]:
+    """Yield a desk at 00:01 UTC of the day, armed for everything."""
+    config = load_config(config_file)
+    settings = SimulatorSettings(
+        as_of=DAY, tickers=config.universe.sorted_tickers, faults=faults or None
+    )
+    with SimulatedExchange(settings) as exchange:
+        endpoint = exchange.start()
+        client = Coinbase.connect(
+            endpoint.base_url,
+            endpoint.ca_file,
+            endpoint.key_file,
+            retry=RetryRule(sleep=lambda seconds: None),
+        )
+        ledger = Ledger(folder / "ledger.jsonl", exchange.now)
+        ledger.pin(endpoint.portfolio_uuid)
+        desk = Desk(
+            client=client,
+            ledger=ledger,
+            logs=RunLogs(folder / "logs", exchange.now),
+            config=config,
+            day=DAY,
+            now=exchange.now,
+            pause=client.advance_simulated,
+        )
+        listed = client.products(config.universe.sorted_tickers)
+        desk.products.update({name: one.product for name, one in listed.items()})
+        try:
+            yield Bench(exchange, desk)
+        finally:
+            ledger.close()
+            client.close()

@@ -1,0 +1,67 @@
+"""One order and its answers, on a machine that sleeps and an exchange that leaves things out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from tests.execution.desks import COIN, DAY, Bench
+from tf_lib.core.client_ids import Leg
+from tf_lib.core.order_life import OrderStage
+from tf_lib.core.records import MarketOrder, Side
+
+DROPPED = {"kind": "drop_before", "endpoint": "POST /orders"}
+
+
+def market(side: Side, size: str = "1") -> MarketOrder:
+    return MarketOrder(COIN, side, Decimal(size))
+
+
+def test_a_request_after_a_sleep_is_absent_only_long_after_it(bench: Bench) -> None:
+    """The machine slept between intent and request: the request's own 150 seconds count."""
+    bench.exchange.add_fault(**DROPPED)
+    bench.desk.client.before_send = lambda action, subject: bench.go(300)
+    began = bench.exchange.now()
+
+    record = bench.buy()
+
+    assert record.stage is OrderStage.ABSENT
+    moves = [x for x in bench.desk.ledger.lines if x["kind"] == "move"]
+    answered, absent = (dt.datetime.fromisoformat(moves[n]["at"]) for n in (0, -1))
+    assert answered - began >= dt.timedelta(seconds=300)
+    assert absent - answered > dt.timedelta(seconds=150)
+
+
+@pytest.mark.parametrize(("minutes", "again"), [(8, 2), (11, 1)])
+def test_a_sale_of_an_old_plan_is_not_sent_again(bench: Bench, minutes: int, again: int) -> None:
+    """Its answer was lost: within the plan's ten minutes it may go out once more, later not."""
+    bench.buy()
+    planned = bench.exchange.now() - dt.timedelta(minutes=minutes)
+    bench.desk.ledger.append(
+        "plan", day=str(DAY), planned_at=planned.isoformat(), orders=[], levels={}
+    )
+    bench.exchange.add_fault(**DROPPED)
+    sent = len(bench.exchange.request_log)
+
+    bench.desk.send(Leg.EXIT, market(Side.SELL))
+
+    posts = [x for x in bench.exchange.request_log[sent:] if x["path"].endswith("/orders")]
+    assert len(posts) == again
+
+
+def test_a_cooldown_is_dated_by_the_fills_where_the_order_does_not_tell(bench: Bench) -> None:
+    """A stop that sold on Monday and is read on Thursday, without its last_fill_time."""
+    bench.buy()
+    bench.cover(bench.last() * Decimal("0.9")).ensure()
+    bench.jump(bench.last() * Decimal("0.895"))
+    bench.go(60)
+    bench.go(3 * 86400)
+    bench.exchange.add_fault(
+        kind="put_field", endpoint="GET /orders/*", field="order.last_fill_time", value=None
+    )
+
+    bench.desk.refresh(bench.stops()[0].client_id)
+
+    assert bench.desk.ledger.state.cooldowns[COIN] == DAY
