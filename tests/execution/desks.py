@@ -56,6 +56,20 @@ class Bench:
     def protecting(self) -> Protecting:
         return Protecting(desk=self.desk)
 
+    def cancel_by_hand(self, order_id: str) -> None:
+        """Cancel an order as the customer does."""
+        path, body = "/api/v3/brokerage/orders/batch_cancel", {"order_ids": [order_id]}
+        _, reply = self.exchange.engine.handle("POST", path, None, body)
+        assert reply["results"][0]["success"] is True
+
+    def forget(self) -> None:
+        """Go on with an empty ledger, as if the state had been lost."""
+        old = self.desk.ledger
+        old.close()
+        self.desk.ledger = Ledger(old.path.with_name("new.jsonl"), old.now)
+        self.desk.ledger.pin(old.state.portfolio_uuid)
+        self.desk.bare_time.ledger = self.desk.ledger
+
     def stops(self) -> list[OrderRecord]:
         """Return the stops that the ledger takes for resting."""
         return [o for o in self.desk.ledger.state.live_orders(COIN) if o.key.leg.is_stop]

@@ -11,7 +11,12 @@ from pathlib import Path
 
 from tests.drivers.profile import Profile
 from tests.drivers.venue import at, jump, level, opened, times
+from tests.execution.desks import COIN, Bench
+from tf_lib.core.client_ids import Leg
+from tf_lib.core.orders import floor_to
+from tf_lib.core.records import MarketOrder, Side
 from tf_lib.drivers import place
+from tf_lib.edge.execution.settling import recall_level
 from tf_lib.parameters import load_config
 from tf_lib.simulator import SimulatedExchange
 
@@ -162,3 +167,74 @@ def test_a_second_plan_after_prices_moved(held: Profile) -> None:
     assert len(own_ids(held)) == len(set(own_ids(held)))
     assert held.wrong(DAY) == []
     assert held.summary(DAY)["attempt"] == 2
+
+
+def test_bought_by_hand_after_a_stop_out(held: Profile) -> None:
+    """The level of what the market took says nothing of what a person buys afterwards."""
+    old = level(held, "ETH-USD")
+    jump(held, "ETH-USD", NEXT, times(old, "0.995"))
+    price = times(old, "0.7")
+    with opened(held) as exchange:
+        exchange.plant_jump("ETH-USD", at(NEXT, "00:10"), price, hold_until=at(NEXT, "23:00"))
+        exchange.advance_to(at(NEXT, "00:20"))
+        exchange.deposit("ETH", Decimal("0.5"))
+
+    code, said = held.call("guard")
+
+    assert code == 1, said
+    assert "ETH-USD is locked" in said
+    assert level(held, "ETH-USD") == times(price, "0.9")
+    assert held.exchange().held("ETH-USD") == Decimal("0.5")
+
+
+def test_a_level_is_not_recalled_from_before_a_stop_out(bench: Bench) -> None:
+    """Once the ledger knows that all was gone, older stops are of another holding."""
+    bench.buy()
+    bench.cover(bench.last() * Decimal("0.97")).ensure()
+    bench.jump(bench.last() * Decimal("0.965"))
+    bench.go(60)
+    bench.protecting().protect_only_now()
+    assert COIN not in bench.desk.ledger.state.levels
+    bench.exchange.deposit("ETH", Decimal(1))
+
+    recall_level(bench.desk, bench.desk.products[COIN], Decimal(1))
+
+    assert COIN not in bench.desk.ledger.state.levels
+
+
+def test_lost_ledger_and_a_higher_stop_of_an_earlier_holding(bench: Bench) -> None:
+    """Sold and bought anew within days: only the stops of what is held now are remembered."""
+    bench.buy()
+    bench.cover(bench.last() * Decimal("0.97")).ensure()
+    bench.desk.cancel(bench.stops()[0].client_id)
+    bench.desk.send(Leg.EXIT, MarketOrder(COIN, Side.SELL, Decimal(1)))
+    bench.protecting().protect_only_now()
+    bench.jump(bench.last() * Decimal("0.8"))
+    bench.go(60)
+    bench.buy()
+    tick = bench.desk.products[COIN].price_increment
+    kept = floor_to(bench.last() * Decimal("0.9"), tick)
+    bench.cover(kept).ensure()
+    bench.cancel_by_hand(bench.stops()[0].order_id)
+    bench.forget()
+
+    rows = bench.protecting().protect_only_now()
+
+    assert [row["status"] for row in rows] == ["placed"]
+    assert [Decimal(stop.body["stop_price"]) for stop in bench.stops()] == [kept]
+
+
+def test_lost_ledger_and_a_stop_that_rested_for_weeks(held: Profile) -> None:
+    """Placed long ago, filled yesterday: its cooldown is found among all orders."""
+    with opened(held) as exchange:
+        exchange.advance_to(at("2024-04-02", "00:01"))
+    stops = held.exchange().stops("ETH-USD")
+    jump(held, "ETH-USD", "2024-04-03", times(level(held, "ETH-USD"), "0.995"))
+    forget_ledger(held)
+
+    code, said = held.run("2024-04-03")
+
+    assert code == 0, said
+    assert held.exchange().held("ETH-USD") == 0
+    causes = [x["cause"] for x in held.ledger() if x["kind"] == "cooldown"]
+    assert any(cause in {o.client_id for o in stops} for cause in causes)

@@ -27,7 +27,6 @@ from tf_lib.edge.candles import CandleCache, CandleUpdate
 from tf_lib.edge.execution.belief import Belief, confirm
 from tf_lib.edge.execution.cover import Protection
 from tf_lib.edge.execution.rebalance import Rebalance, TradeResult
-from tf_lib.edge.execution.settling import recall_level
 from tf_lib.errors import HaltRun
 
 _MAX_OFFSET_SECONDS = 5.0
@@ -99,7 +98,7 @@ class LiveSession(Protecting):
         tickers = config.universe.sorted_tickers
         self._last = self._read_products()
         belief = self._read_holdings()
-        self._remember_holdings(belief)
+        self._confirm_first(belief)
         quotes, unpriced = self._quotes(self._last)
         held = [t for t in tickers if t in desk.products and self._held(t)]
         self._last_read_at = desk.changes
@@ -121,18 +120,9 @@ class LiveSession(Protecting):
         )
         return self._account
 
-    def _remember_holdings(self, belief: Belief) -> None:
-        """Forget the level of what is gone, recall that of what is held, confirm first totals."""
+    def _confirm_first(self, belief: Belief) -> None:
+        """Write down the first totals of an account."""
         desk = self.desk
-        for product in desk.products.values():
-            name = product.product_id
-            if name in belief.unknown:
-                continue
-            held, has_level = self._held(name), name in desk.ledger.state.levels
-            if has_level and self._is_dust(product, held):
-                desk.ledger.append("flat", product=name)
-            elif held >= product.base_min_size and not has_level:
-                recall_level(desk, product, held)
         if any(p.base_currency not in desk.ledger.state.confirmed for p in desk.products.values()):
             confirm(desk, belief, desk.products.values())
 

@@ -25,6 +25,7 @@ from tf_lib.edge.execution.settling import (
     foreign_orders,
     is_unsettled,
     learn,
+    recall_level,
     settle,
 )
 from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
@@ -77,7 +78,7 @@ class Protecting:
         self._lost = settle(self.desk, patient=patient)
 
     def _cover_held(self) -> Rows:
-        self._read_products()
+        self._last = self._read_products()
         self._read_holdings()
         return self.protect()
 
@@ -102,7 +103,29 @@ class Protecting:
         for product_id, why in belief.changed.items():
             self._lock(product_id, why)
         self._belief = belief
+        self._know_levels(belief)
         return belief
+
+    def _know_levels(self, belief: Belief) -> None:
+        """Forget the level of what is gone, recall that of what is held and has none."""
+        levels = self.desk.ledger.state.levels
+        for product in self.desk.products.values():
+            name = product.product_id
+            if name in belief.unknown:
+                continue
+            held = self._held(name)
+            if name not in levels:
+                if held >= max(product.base_min_size, product.base_increment):
+                    recall_level(self.desk, product, held)
+            elif self._is_dust(product, held) or self._was_gone(product, belief):
+                self.desk.ledger.append("flat", product=name)
+
+    def _was_gone(self, product: Product, belief: Belief) -> bool:
+        """Whether by our own fills nothing is left: what is there came from somebody else since."""
+        base = product.base_currency
+        is_known = base in self.desk.ledger.state.confirmed and base in belief.expected
+        is_theirs = is_known and product.product_id in belief.changed
+        return is_theirs and self._is_dust(product, belief.expected[base])
 
     def _learn(self) -> None:
         """

@@ -54,7 +54,7 @@ def learn(desk: Desk) -> Learned:
     days = desk.config.execution_and_costs.cooldown_counter_threshold + 2
     start = dt.datetime.combine(desk.day, dt.time(), dt.UTC) - dt.timedelta(days=days)
     learned = Learned(desk.client.open_orders())
-    recent = desk.client.orders(start=start)
+    recent = _recent(desk, start)
     listed = {o.order_id: o for o in (*recent, *learned.open_orders)}
     desk.remember(listed.values())
     for order in sorted(listed.values(), key=lambda one: one.created_time):
@@ -69,6 +69,26 @@ def learn(desk: Desk) -> Learned:
         elif known.stage in (OrderStage.ABSENT, OrderStage.REFUSED):
             learned.risen[known.product_id] = known.client_id
     return learned
+
+
+def _recent(desk: Desk, start: dt.datetime) -> list[OrderState]:
+    """
+    Return the orders of the last days.
+
+    A ledger that has seen no day to its end asks for all orders: it may have been lost, and a
+    stop that was placed long ago may have filled only yesterday.
+    """
+    if any("effects_complete" in marks for marks in desk.ledger.state.marks.values()):
+        return desk.client.orders(start=start)
+    return [order for order in desk.client.orders() if _counts_since(order, start)]
+
+
+def _counts_since(order: OrderState, start: dt.datetime) -> bool:
+    parsed = parse_client_id(order.client_order_id)
+    if order.created_time >= start or parsed is None:
+        return order.created_time >= start
+    filled_at = order.last_fill_time or start
+    return parsed.leg.ends_in_cooldown and bool(order.filled_size) and filled_at >= start
 
 
 def settle(desk: Desk, *, patient: bool) -> dict[str, str]:
@@ -154,7 +174,12 @@ def recall_level(desk: Desk, product: Product, held: Decimal) -> None:
     name = product.product_id
     if name in desk.ledger.state.levels:
         return
-    own = [o for o in desk.client.orders([name]) if is_own(o.client_order_id)]
+    gone_at = desk.ledger.state.flat_at.get(name)
+    own = [
+        order
+        for order in desk.client.orders([name])
+        if is_own(order.client_order_id) and (gone_at is None or order.created_time > gone_at)
+    ]
     stops = stops_of_this_holding(own, held, dust=product.base_min_size)
     prices = [order.stop_price for order in stops if order.stop_price is not None]
     if prices:
@@ -171,9 +196,18 @@ def fallback_protection(desk: Desk, product: Product) -> Protection:
     """
     state, name = desk.ledger.state, product.product_id
     plan = state.plans.get(max(state.plans), {}) if state.plans else {}
+    gone_at = state.flat_at.get(name)
+    if plan and gone_at is not None and gone_at > dt.datetime.fromisoformat(plan["planned_at"]):
+        # It speaks of another holding, by the level of that one.
+        plan = {}
     planned: Mapping[str, str | float] | None = plan.get("levels", {}).get(name)
     atr = float(planned["atr"]) if planned is not None and planned["atr"] is not None else None
-    stops = [Decimal(order.body["stop_price"]) for order in state.stops_of_holding(name)]
+    # One that was found may be of an earlier holding; `recall_level` has told those apart.
+    stops = [
+        Decimal(order.body["stop_price"])
+        for order in state.stops_of_holding(name)
+        if not order.adopted or order.may_be_live
+    ]
     if name in state.levels and state.levels[name] >= max(stops, default=ZERO):
         return Protection(state.levels[name], atr, may_move=False, source="ledger")
     if stops:
