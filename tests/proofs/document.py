@@ -12,7 +12,17 @@ from tests.proofs.result import Result
 from tests.proofs.stage import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "proofs.md"
-ORDER = ("crash", "papermill", "hardships", "answers", "scenarios", "teeth", "cron", "soak")
+ORDER = (
+    "crash",
+    "papermill",
+    "hardships",
+    "by-hand",
+    "answers",
+    "scenarios",
+    "teeth",
+    "cron",
+    "soak",
+)
 WHAT = {
     "crash": (
         "Killed and found again",
@@ -40,6 +50,12 @@ WHAT = {
         "epoch, a key the exchange does not know or that expires, 429 to everything, an exchange "
         "or a line that is down from some call on. A guard looks in the middle of it and after it, "
         "and the next day runs as ever. (Mail that cannot be sent: `tests/drivers/test_mail.py`.)",
+    ),
+    "by-hand": (
+        "Notebooks by hand",
+        "The day was killed before its first order, so a frozen plan waits and the exchange is "
+        "there. Then notebooks are executed in every way there is, with tokens that were made for "
+        "somebody else. The exchange's log holds no changing request, the ledger no new line.",
     ),
     "answers": (
         "Wrong answers",

@@ -147,8 +147,9 @@ class Run:
         with self.log.open("wb") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tf_lib", "run", *options, "--gate-minutes", "59"],
-                cwd=PROJECT,
-                env=os.environ | self.stage.environment,
+                # A kernel that is killed leaves its sockets where it was started.
+                cwd=self.stage.folder,
+                env=os.environ | self.stage.environment | {"PYTHONPATH": str(PROJECT)},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,

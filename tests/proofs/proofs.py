@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.proofs import answers, cron_matrix, hardships, papermill_cases, soak
+from tests.proofs import answers, by_hand, cron_matrix, hardships, papermill_cases, soak
 from tests.proofs.busy import SCENES, busy_stage, scene_of
 from tests.proofs.crash import Case, Outcome, Play, Scene, every_case, sampled, summary
 from tests.proofs.result import Result, told
@@ -35,20 +35,22 @@ class Amount:
     zones: tuple[str, ...] = ()
     papermill_cases: int = 48
     hardships: tuple[str, ...] | None = None
+    hands: tuple[str, ...] = ()
     soak_days: int = soak.DAYS
     is_sample: bool = False
 
 
 SAMPLE = Amount(
-    crash_cases=8,
+    crash_cases=6,
     second_kills=1,
-    wrong_answers=5,
-    stories=("a_day_with_lags", "jump_below_the_limit", "asleep_in_the_middle"),
+    wrong_answers=4,
+    stories=("jump_below_the_limit", "asleep_in_the_middle"),
     faults=("token_reusable", "no_lock", "clamp_remembered"),
     papermill_cases=1,
+    hands=("a_copied_token",),
     hardships=("an edited ledger", "429 from call 28 on"),
     zones=("Australia/Lord_Howe",),
-    soak_days=6,
+    soak_days=5,
     is_sample=True,
 )
 
@@ -178,6 +180,18 @@ def prove_hardships(bench: Bench, amount: Amount) -> Result:
     return result
 
 
+def prove_by_hand(bench: Bench, amount: Amount) -> Result:
+    """Notebooks executed by hand while a frozen plan waits: nothing is sent."""
+    result, scene = Result("by-hand"), bench.scene("two-way")
+    done = list(by_hand.every_hand(amount.hands))
+    for hand in told("by-hand", done, len(done), failures=lambda: len(result.failures)):
+        found = by_hand.do(bench.stage, scene, hand)
+        result.failures += [f"{hand.name}: {finding}" for finding in found]
+    result.cases = len(done)
+    result.figures = {"ways": [hand.name.replace("_", " ") for hand in done]}
+    return result
+
+
 def prove_papermill(bench: Bench, amount: Amount) -> Result:
     """Tier 2: the whole run through papermill; runner and kernel killed, stopped, hanging."""
     result, scene = Result("papermill"), bench.scene("two-way")
@@ -260,6 +274,7 @@ PROOFS: dict[str, Callable[[Bench, Amount], Result]] = {
     "teeth": prove_teeth,
     "answers": prove_answers,
     "hardships": prove_hardships,
+    "by-hand": prove_by_hand,
     "papermill": prove_papermill,
     "crash": prove_crash,
     "soak": prove_soak,
