@@ -113,6 +113,19 @@ def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
     assert files.read_json_lines(path) == ([{"n": 1}, {"n": 3}], 1)
 
 
+def test_the_last_line_of_a_long_log(tmp_path: Path) -> None:
+    """Found without reading the years before it; half a line is none."""
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(
+        b'{"n": 0, "text": "' + b"x" * 300_000 + b'"}\n{"n": 1}\n{"n": 2}\n{"n": 3, "t'
+    )
+
+    assert files.last_json_line(path) == {"n": 2}
+    assert files.last_json_line(tmp_path / "none") is None
+    path.write_bytes(b"x" * 300_000)
+    assert files.last_json_line(path) is None
+
+
 def test_a_missing_log_is_empty(tmp_path: Path) -> None:
     """Nothing was logged yet."""
     assert files.read_json_lines(tmp_path / "none") == ([], 0)

@@ -15,7 +15,7 @@ from typing import Any
 
 from tf_lib.core.cooldown import is_cooling
 from tf_lib.drivers.protection_ledger import PROTECTION_FILE
-from tf_lib.edge.files import read_json_lines
+from tf_lib.edge.files import last_json_line
 from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_state import LedgerState, OrderRecord
 from tf_lib.edge.run_store import RunFolder
@@ -240,10 +240,10 @@ def _data_quality(folder: RunFolder, decision: Mapping[str, Any]) -> dict[str, A
 
 def guard_silence(state: Path, now: dt.datetime) -> str:
     """Return a warning when a guard that once ran has stopped reporting, or nothing."""
-    lines, _ = read_json_lines(state / GUARD_LOG)
-    if not lines:
+    line = last_json_line(state / GUARD_LOG)
+    if line is None:
         return ""
-    last = dt.datetime.fromisoformat(lines[-1]["at"])
+    last = dt.datetime.fromisoformat(line["at"])
     if now - last <= SILENT_AFTER:
         return ""
     return f"the guard has not reported since {last:%Y-%m-%d %H:%M} UTC; check its cron line"

@@ -22,6 +22,7 @@ from typing import Any
 from tf_lib.edge.reserve import with_reserve
 
 _CHUNK_BYTES = 1 << 20
+_TAIL_BYTES = 1 << 16
 
 
 def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> None:
@@ -139,6 +140,23 @@ def read_json_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
         else:
             unreadable += 1
     return records, unreadable
+
+
+def last_json_line(path: Path) -> dict[str, Any] | None:
+    """Return the last record of a log that grows for years; only its end is read."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - _TAIL_BYTES, 0))
+        pieces = file.read().split(b"\n")
+    for piece in reversed(pieces):
+        try:
+            record = json.loads(piece)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            return record
+    return None
 
 
 def _is_torn(handle: int) -> bool:
