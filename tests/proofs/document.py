@@ -129,17 +129,17 @@ def _lines(found: Mapping[str, Result]) -> Iterator[str]:
     yield "Written by `scripts/prove.sh` from its own results; not edited by hand."
     yield "`scripts/prove.sh --sample` runs a seeded part of every proof within a minute."
     yield ""
-    yield "| proof | cases | failures | worst bare | minutes |"
-    yield "|---|--:|--:|--:|--:|"
+    yield "| proof | cases | failures | worst bare | minutes | commit |"
+    yield "|---|--:|--:|--:|--:|---|"
     for name in ORDER:
         result = found.get(name)
         if result is None:
-            yield f"| {WHAT[name][0]} | not run | | | |"
+            yield f"| {WHAT[name][0]} | not run | | | | |"
             continue
         bare = f"{result.worst_bare_seconds:,.0f} s" if result.worst_bare_seconds else ""
         yield (
             f"| {WHAT[name][0]} | {result.cases:,} | {len(result.failures)} | {bare} "
-            f"| {result.seconds / 60:.1f} |"
+            f"| {result.seconds / 60:.1f} | {result.commit} |"
         )
     yield ""
     yield "Bare time is in the exchange's seconds, by its own record. It is long where a case lets"

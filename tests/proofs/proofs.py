@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.proofs import answers, by_hand, cron_matrix, hardships, papermill_cases, soak
 from tests.proofs.busy import SCENES, busy_stage, scene_of
 from tests.proofs.crash import Case, Outcome, Play, Scene, every_case, sampled, summary
-from tests.proofs.result import Result, told
+from tests.proofs.result import Result, commit_of, told
 from tests.proofs.scenarios import STORIES, tell
 from tests.proofs.stage import PROJECT, Stage
 from tests.proofs.teeth import TEETH, bite
@@ -283,13 +283,14 @@ PROOFS: dict[str, Callable[[Bench, Amount], Result]] = {
 
 def prove(names: list[str], amount: Amount, *, into: Path | None = None) -> list[Result]:
     """Do proofs by name, one after the other; each result is written as soon as it is there."""
-    results = []
+    results, commit = [], commit_of(PROJECT)
     with busy_stage() as made:
         bench = Bench(made)
         for name in names:
             began = time.monotonic()
             result = PROOFS[name](bench, amount)
             result.seconds, result.sample = time.monotonic() - began, amount.is_sample
+            result.commit = commit
             print(result.line(), flush=True)
             for failure in result.failures[:20]:
                 print(f"  {failure}", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,8 @@ class Result:
         Wall time.
     sample : bool
         Only a seeded part was tried.
+    commit : str
+        What was tried, where it was a clone.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Result:
     figures: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     sample: bool = False
+    commit: str = ""
 
     @property
     def holds(self) -> bool:
@@ -72,6 +76,18 @@ class Result:
     @classmethod
     def read(cls, path: Path) -> Result:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def commit_of(project: Path) -> str:
+    """Return the commit of a clone, with a plus sign where files differ from it."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--exclude=*", "--dirty=+"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip()
 
 
 def told(
