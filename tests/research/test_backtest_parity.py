@@ -21,7 +21,7 @@ import pytest
 from tests.drivers.profile import REAL_UNIVERSE, Profile, real_parameters, write_parameters
 from tests.oracle.exchange_state import ExchangeState
 from tests.research.build import wild_candles
-from tf_lib.core.steps import price_of
+from tf_lib.core.steps import Steps, price_of
 from tf_lib.drivers.backtest import products_on
 from tf_lib.edge.candle_folder import read_candle_folder
 from tf_lib.parameters import load_config
@@ -224,7 +224,8 @@ def test_both_stand_where_the_next_morning_begins(lived: Lived) -> None:
     for i, ticker in enumerate(result.tickers):
         if i in met:
             continue
-        steps, slots = result.book.steps[i], result.book.slots[i]
+        steps = Steps(*(value.item() for value in result.book.steps[i]))
+        slots = result.book.slots[i]
         ours = sorted(
             (int(s["lots"]), price_of(int(s["level"]), steps), price_of(int(s["limit"]), steps))
             for s in slots

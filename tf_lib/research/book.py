@@ -38,6 +38,7 @@ from tf_lib.research.book_records import (
     REASON,
     SIGNAL,
     STOP_LEVEL,
+    WANTED,
     Book,
     Handling,
     Holding,
@@ -95,7 +96,7 @@ def run_days(
         if not share_error <= SHARE_ERROR_MOST:
             return row
         decided = trade_into(day, book.cash[0], lots, rules.trades, rows, reason)
-        _note_decision(row, line, decided, reason, book, tape)
+        _note_decision(row, line, decided, rows[TRADE], reason, book, tape)
         tape.days[line].is_halted = halted
         if not halted:
             _trade(row, is_priced, market, rows[TRADE], reason, handling, book, tape)
@@ -221,6 +222,7 @@ def _note_decision(
     row: int,
     line: int,
     decided: tuple[float, float, float],
+    trades: FloatArray,
     reasons: IntArray,
     book: Book,
     tape: Tape,
@@ -230,6 +232,7 @@ def _note_decision(
     tape.days[line].shrink = decided[2]
     for i in range(reasons.size):
         tape.cells[line, REASON, i] = reasons[i]
+        tape.cells[line, WANTED, i] = trades[i]
         if reasons[i] == BREACHED:
             book.holdings[i].cooldown = row
 

@@ -122,7 +122,7 @@ class Slot(Protocol):
 # Fields of a day's own bars, of what is known when it begins, and of what is written of it.
 OPEN, HIGH, LOW, CLOSE = range(4)
 SIGNAL, CHANDELIER, ATR, LAST_CLOSE, IS_OK = range(5)
-WEIGHT, HELD, STOP_LEVEL, REASON = range(4)
+WEIGHT, HELD, STOP_LEVEL, REASON, WANTED = range(5)
 
 
 class Market(NamedTuple):
@@ -193,7 +193,7 @@ class Tape(NamedTuple):
     days : record array [line]
     cells : float array [line, field, ticker]
         `WEIGHT`, target; `HELD`, value at the close; `STOP_LEVEL`, the highest that rests after
-        the run, NaN for none; `REASON`, its code.
+        the run, NaN for none; `REASON`, its code; `WANTED`, the signed notional to trade.
     """
 
     fills: Records
@@ -213,7 +213,7 @@ def new_book(tickers: Sequence[str], products: Mapping[str, Product], *, cash: f
 
 def new_tape(n_days: int, n_tickers: int) -> Tape:
     """Return room for so many days; pages of memory are touched only where something is written."""
-    cells = np.zeros((n_days, 4, n_tickers))
+    cells = np.zeros((n_days, 5, n_tickers))
     cells[:, STOP_LEVEL] = np.nan
     return Tape(
         fills=np.empty(n_days * n_tickers * MOST_FILLS_A_DAY, dtype=FILL),

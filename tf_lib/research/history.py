@@ -8,13 +8,13 @@ D - 1; the prices of a row are those of day D itself, which the day's orders and
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from tf_lib.core.arrays import FloatArray
+from tf_lib.core.arrays import BoolArray, FloatArray
 from tf_lib.core.components import Memo
 from tf_lib.core.market import Bars, lag_bars
 from tf_lib.core.signals import Signals, signals
@@ -126,11 +126,18 @@ def _lagged(candles: Candles, config: Config) -> Bars:
 
 def _own_bars(bars: Bars) -> FloatArray:
     """Return each day's own bar; after a ticker's last one its price stands still."""
-    fields = (bars.open, bars.high, bars.low, bars.close)
-    grid = np.stack([field[1:] for field in fields], axis=1)
+    grid = _side_by_side([field[1:] for field in (bars.open, bars.high, bars.low, bars.close)])
     for j in np.flatnonzero((bars.end_row < len(bars.days)) & (bars.end_row > bars.first_row)):
         last = bars.end_row[j] - 1
         grid[last:, :, j] = bars.close[last, j]
+    return grid
+
+
+def _side_by_side(fields: Sequence[FloatArray | BoolArray]) -> FloatArray:
+    """Return fields [row, ticker] as [row, field, ticker], a day's numbers next to each other."""
+    grid = np.empty((len(fields[0]), len(fields), fields[0].shape[1]))
+    for k, field in enumerate(fields):
+        grid[:, k] = field
     return grid
 
 
@@ -138,6 +145,6 @@ def _market(bars: Bars, known: Signals) -> Market:
     names = ("vol_adjusted_signal", "chandelier_stop", "atr", "close")
     return Market(
         bars=_own_bars(bars),
-        known=np.stack([*(known[name][:-1] for name in names), known.data_ok[:-1]], axis=1),
+        known=_side_by_side([*(known[name][:-1] for name in names), known.data_ok[:-1]]),
         returns=np.ascontiguousarray(known.simple_return[:-1].T),
     )

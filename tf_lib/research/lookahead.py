@@ -47,6 +47,7 @@ class Seen(Protocol):
 
 # From candles to what is known on each day through the last one to decide.
 Compute = Callable[[Candles, dt.date], Seen]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,12 @@ class LookaheadProof:
 
 
 def prove_no_lookahead(
-    candles: Candles, compute: Compute, *, every_days: int = 1, seed: int = 0
+    candles: Candles,
+    compute: Compute,
+    *,
+    every_days: int = 1,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> LookaheadProof:
     """
     Compare each day's values with and without its future.
@@ -136,34 +142,41 @@ def prove_no_lookahead(
         Check one day in so many, always with the last; 1 checks all.
     seed : int
         Of the noise that replaces the future.
+    progress : callable (days checked, days to check), optional
     """
     days = _days(candles)
     end = days[-1]
-    noise = _noise(candles, seed)
+    noise = noise_of(candles, seed)
     whole = compute(candles, end)
     checked = days[::-1][::every_days][::-1]
     found: list[pd.DataFrame] = []
     columns: tuple[str, ...] = ()
     n_values = 0
-    for day in checked:
+    for number, day in enumerate(checked):
         expected = whole.row(day)
         columns = tuple(expected)
         for test, seen in _without_future(candles, noise, day, compute):
             n_values += sum(value.size for value in expected.values())
-            found.extend(_differences(expected, seen.row(day), (day, whole.tickers, test)))
-    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=_COLUMNS)
-    return LookaheadProof(table, columns, len(days), len(checked), n_values)
+            found.extend(differences(expected, seen.row(day), (day, whole.tickers, test)))
+        if progress is not None:
+            progress(number + 1, len(checked))
+    return LookaheadProof(table_of(found), columns, len(days), len(checked), n_values)
 
 
 _COLUMNS = ["day", "ticker", "column", "test", "with_future", "without_future"]
+
+
+def table_of(found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return all differences as one table."""
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=_COLUMNS)
 
 
 def _without_future(
     candles: Candles, noise: Candles, day: dt.date, compute: Compute
 ) -> list[tuple[str, Seen]]:
     """Compute with the future of `day` cut off, made of noise, and with a bar of `day` itself."""
-    past = {ticker: _before(frame, day) for ticker, frame in candles.items()}
-    later = {ticker: _from(noise[ticker], day).iloc[:NOISE_DAYS] for ticker in candles}
+    past = {ticker: before(frame, day) for ticker, frame in candles.items()}
+    later = {ticker: since(noise[ticker], day).iloc[:NOISE_DAYS] for ticker in candles}
     noisy = {ticker: pd.concat([past[ticker], later[ticker]]) for ticker in candles}
     half_done = {ticker: noisy[ticker].iloc[: len(past[ticker]) + 1] for ticker in candles}
     return [
@@ -173,11 +186,12 @@ def _without_future(
     ]
 
 
-def _differences(
+def differences(
     expected: Mapping[str, FloatArray],
     got: Mapping[str, FloatArray],
     where: tuple[dt.date, tuple[str, ...], str],
 ) -> list[pd.DataFrame]:
+    """Return a row for each value that is not the same bits; `where` is day, tickers, test."""
     day, tickers, test = where
     found = []
     for column, value in expected.items():
@@ -205,15 +219,17 @@ def _days(candles: Candles) -> list[dt.date]:
     return [first + dt.timedelta(days=k) for k in range(1, (last - first).days + 2)]
 
 
-def _before(frame: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+def before(frame: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+    """Return the bars before a day."""
     return frame.iloc[: frame.index.searchsorted(pd.Timestamp(day, tz="UTC"))]
 
 
-def _from(frame: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+def since(frame: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+    """Return the bars of a day and later."""
     return frame.iloc[frame.index.searchsorted(pd.Timestamp(day, tz="UTC")) :]
 
 
-def _noise(candles: Candles, seed: int) -> dict[str, pd.DataFrame]:
+def noise_of(candles: Candles, seed: int) -> dict[str, pd.DataFrame]:
     """Return wild but consistent candles on the same days."""
     random = np.random.default_rng(seed)
     made = {}
@@ -264,7 +280,7 @@ def warm_up_table(
             for name in names:
                 gap = np.abs(np.nan_to_num(one[name]) - np.nan_to_num(other[name])).max()
                 changes[name] = max(changes[name], float(gap))
-        fewest = min(len(_before(frame, days[0])) for frame in kept.values())
+        fewest = min(len(before(frame, days[0])) for frame in kept.values())
         rows.append({"days_later": skipped, "fewest_bars": fewest, **changes})
     return pd.DataFrame(rows)
 
@@ -272,10 +288,22 @@ def warm_up_table(
 def lookahead_report(proof: LookaheadProof, warm_up: pd.DataFrame) -> str:
     """Return the proof and the warm-up table as text."""
     lines = [
-        f"look-ahead: {'none found' if proof.passed else 'FOUND'}",
+        *proof_lines("look-ahead", proof, (CUT, NOISE, UNFINISHED)),
+        "",
+        f"start of history: largest change over the last {COMPARED_DAYS} days when every history",
+        "begins some days later (recursive averages fade, they never quite forget)",
+        warm_up.to_string(index=False) if len(warm_up) else "  not enough history to say",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def proof_lines(title: str, proof: LookaheadProof, tests: Sequence[str]) -> list[str]:
+    """Return what was proven, and what was found against it."""
+    lines = [
+        f"{title}: {'none found' if proof.passed else 'FOUND'}",
         f"  {proof.n_days_checked} of {proof.n_days} days checked, {len(proof.columns)} columns, "
         f"{proof.n_values} comparisons bit for bit",
-        f"  tests: {CUT}; {NOISE}; {UNFINISHED}",
+        f"  tests: {'; '.join(tests)}",
         f"  columns: {', '.join(proof.columns)}",
     ]
     if not proof.passed:
@@ -285,10 +313,4 @@ def lookahead_report(proof: LookaheadProof, warm_up: pd.DataFrame) -> str:
             f"  {len(proof.differences)} values differ, in {', '.join(proof.leaking_columns)}:",
             proof.differences.head(_SHOWN).to_string(index=False),
         ]
-    lines += [
-        "",
-        f"start of history: largest change over the last {COMPARED_DAYS} days when every history",
-        "begins some days later (recursive averages fade, they never quite forget)",
-        warm_up.to_string(index=False) if len(warm_up) else "  not enough history to say",
-    ]
-    return "\n".join(lines) + "\n"
+    return lines

@@ -1,0 +1,115 @@
+"""The look-ahead proof of the compiled path: it passes, and every planted leak is caught."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.core.build import REAL_CANDLES, config_with, market
+from tests.drivers.profile import REAL_UNIVERSE
+from tf_lib.edge.candle_folder import read_candle_folder
+from tf_lib.research import backtest as backtest_module
+from tf_lib.research.book_records import CLOSE, OPEN, SIGNAL, Market
+from tf_lib.research.history import History, history_of
+from tf_lib.research.lookahead import CUT, NOISE
+from tf_lib.research.lookahead_backtest import (
+    LIVE,
+    backtest_report,
+    prove_backtest,
+    warm_up_decisions,
+)
+
+N_DAYS = 430
+BUSY = {
+    "execution_and_costs.notional_threshold_pct": 0.01,
+    "execution_and_costs.cooldown_counter_threshold": 3,
+    "risk_and_sizing.atr_multiplier": 1.0,
+    # No cap: it would give the same weight to signals that differ.
+    "risk_and_sizing.cap_low": 1.0,
+    "risk_and_sizing.cap_high": 1.0,
+}
+
+
+@pytest.fixture(scope="module")
+def candles() -> dict[str, pd.DataFrame]:
+    """Four tickers; one misses a week, one ends early."""
+    made = {ticker: frame.iloc[:N_DAYS] for ticker, frame in market(600).items()}
+    made["BBB-USD"] = made["BBB-USD"].drop(made["BBB-USD"].index[380:387])
+    made["CCC-USD"] = made["CCC-USD"].iloc[:-15]
+    return made
+
+
+@pytest.mark.parametrize("method", ["sample", "ledoit_wolf"])
+def test_a_backtest_decides_what_the_live_path_decides_without_a_future(candles, method):
+    """Weights, reasons and trades, bit for bit; also with noise for the rest of the day."""
+    config = config_with({**BUSY, "risk_and_sizing.covariance": method})
+    proof = prove_backtest(candles, config, every_days=19)
+
+    assert proof.passed, proof.differences.head()
+    assert {"target_weight", "reason", "trade_notional", "resting_stop"} <= set(proof.columns)
+    assert (proof.n_days, proof.n_days_checked) == (280, 15)
+    assert "look-ahead in the backtest: none found" in backtest_report(proof, pd.DataFrame())
+
+
+def leaking(history: History, leak: Any) -> History:
+    """The same history with something in its market that it could not know."""
+    bars, known = history.market.bars.copy(), history.market.known.copy()
+    leak(bars, known)
+    return dataclasses.replace(history, market=Market(bars, known, history.market.returns))
+
+
+def signal_of_tomorrow(bars: np.ndarray, known: np.ndarray) -> None:
+    known[:-1, SIGNAL] = known[1:, SIGNAL]
+
+
+def trades_at_the_close(bars: np.ndarray, known: np.ndarray) -> None:
+    bars[:, OPEN] = bars[:, CLOSE]
+
+
+@pytest.mark.parametrize(
+    ("leak", "tests", "column"),
+    [
+        (signal_of_tomorrow, {CUT, NOISE, LIVE}, "target_weight"),
+        (trades_at_the_close, {CUT, NOISE}, "equity_before"),
+    ],
+)
+def test_a_leak_in_the_loop_is_caught(candles, monkeypatch, leak, tests, column):
+    """By the day that knows less, and by the live path."""
+    monkeypatch.setattr(
+        backtest_module,
+        "history_of",
+        lambda *its, **named: leaking(history_of(*its, **named), leak),
+    )
+    proof = prove_backtest(candles, config_with(BUSY), every_days=11)
+
+    assert not proof.passed
+    assert column in proof.leaking_columns
+    assert tests <= set(proof.differences["test"])
+    assert "FOUND" in backtest_report(proof, pd.DataFrame())
+
+
+def test_a_later_start_of_history_changes_decisions_and_says_how_many():
+    """None when nothing is cut; never the number of decisions."""
+    made = {ticker: frame.iloc[:560] for ticker, frame in market(600).items()}
+    table = warm_up_decisions(made, config_with(BUSY), days_later=[0, 40])
+
+    assert table["decisions"].tolist() == [720, 720]
+    assert table.loc[0, ["other_reason", "other_trade"]].tolist() == [0, 0]
+    assert 0 < table.loc[1, "other_reason"] < 720
+    assert table.loc[0, "total_return"] == table.loc[0, "whole_return"]
+
+
+@pytest.mark.slow
+def test_real_candles_prove_it_too():
+    """Every thirteenth day of seven tickers."""
+    if not any(REAL_CANDLES.glob("*.csv")):
+        pytest.skip("no real candles stand beside the project (../shared/candles)")
+    config = config_with(sleeves=REAL_UNIVERSE["sleeves"])
+    real = read_candle_folder(REAL_CANDLES, config.universe.sorted_tickers)
+    proof = prove_backtest(real, config, every_days=13)
+
+    assert proof.passed, proof.differences.head()
