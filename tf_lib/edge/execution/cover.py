@@ -30,7 +30,11 @@ _TRIGGER_PATIENCE_SECONDS = 20.0
 
 @dataclass
 class CoverResult:
-    """What was done for one product: the row of ``stop_updates`` and of the page."""
+    """
+    What was done for one product: the row of ``stop_updates`` and of the page.
+
+    `is_refused` says that the exchange provably refused every stop that was tried last.
+    """
 
     product_id: str
     status: str
@@ -44,6 +48,7 @@ class CoverResult:
     source: str = ""
     verified_at: str | None = None
     notes: list[str] = field(default_factory=list)
+    is_refused: bool = False
 
     @property
     def is_protected(self) -> bool:
@@ -191,14 +196,25 @@ class Cover:
         """Give bare units a stop: the core slot if it is free, else the add slot, resized."""
         core = next((s for s in stops if s.key.leg is Leg.STOP_CORE), None)
         add = next((s for s in stops if s.key.leg is Leg.STOP_ADD), None)
+        old = None
         if core is not None and add is not None:
-            self._open_group(add, reason="add slot resized")
-            self.desk.cancel(add.client_id)
-            stops = self.position.live_stops()
+            if not self._free_slot(add):
+                return
+            old, stops = _as_order(add), self.position.live_stops()
         leg = Leg.STOP_ADD if core is not None else Leg.STOP_CORE
         size = self.position.coverable(self.position.held()) - remaining(stops)
-        free = self.position.await_release(size)
-        self._place(leg, min(size, free))
+        free = min(size, self.position.await_release(size))
+        if old is None or not self._leave_if_through(old.stop_price, free):
+            self._place(leg, free, fallback=old)
+
+    def _free_slot(self, stop: OrderRecord) -> bool:
+        """Cancel a stop that is to be placed larger, unless that could not be placed."""
+        can_rest = self.placing.plan(self.position.last()) is not None
+        if not (can_rest and self.position.accepts_sells()):
+            self.result.notes.append("not resized: the product takes no new sells now")
+            return False
+        self._open_group(stop, reason="add slot resized")
+        return self.desk.cancel(stop.client_id).stage is OrderStage.DONE
 
     def _place(self, leg: Leg, size: Decimal, *, fallback: StopOrder | None = None) -> bool:
         placed = self.placing.place(leg, size, fallback=fallback)
@@ -207,6 +223,7 @@ class Cover:
             self.result.status, self.result.reason = "placed", placed.how
             return True
         self.result.status, self.result.reason = "failed", "; ".join(placed.refusals)
+        self.result.is_refused = placed.is_proven
         if placed.is_proven and self.desk.config.stops.exit_if_unprotectable:
             self._leave(size, "every placement was refused")
         return False
@@ -231,12 +248,7 @@ class Cover:
 
     def replace(self, stop: OrderRecord) -> None:
         """Cancel one stop and place it again at today's level, with the old one as way back."""
-        old = StopOrder(
-            stop.product_id,
-            stop.base_size - stop.filled_size,
-            Decimal(stop.body["stop_price"]),
-            Decimal(stop.body["limit_price"]),
-        )
+        old = _as_order(stop)
         if self.placing.is_dust(old.base_size):
             return
         self._open_group(stop, reason="raise")
@@ -285,14 +297,14 @@ class Cover:
 
     def _exit_if_triggered(self) -> None:
         """
-        A stop that triggered and does not fill protects nothing: look twice, then sell.
+        A stop that triggered and does not fill protects nothing: look twice, then cancel it.
 
-        Below its limit it cannot fill; above it, it would have by the second look, and what the
-        market left of it is still to be sold.
+        It is sold at the market where price was below its limit both times, or is at or below the
+        level it rested at now; else what is left of it is bare and gets a stop again.
         """
         for stop in self.position.triggered_stops():
+            was_below = self._is_below_limit(stop)
             self.desk.pause(_TRIGGER_PATIENCE_SECONDS)
-            self.position.forget()
             again = self.desk.refresh(stop.client_id)
             if again.stage is not OrderStage.TRIGGERED or again.filled_size != stop.filled_size:
                 continue
@@ -302,7 +314,22 @@ class Cover:
             ended = self.desk.cancel(stop.client_id)
             left = stop.base_size - ended.filled_size
             if ended.stage is OrderStage.DONE and left > 0:
-                free = self.position.await_release(left)
-                below = self.position.last() < Decimal(stop.body["limit_price"])
-                why = "price is below its limit" if below else "it did not fill"
-                self._leave(min(left, free), f"stop triggered and {why}")
+                free = min(left, self.position.await_release(left))
+                if was_below and self._is_below_limit(stop):
+                    self._leave(free, "stop triggered and price is below its limit")
+                elif self.position.is_through(Decimal(stop.body["stop_price"])):
+                    self._leave(free, "stop triggered and it did not fill")
+
+    def _is_below_limit(self, stop: OrderRecord) -> bool:
+        self.position.forget()
+        return self.position.last() < Decimal(stop.body["limit_price"])
+
+
+def _as_order(stop: OrderRecord) -> StopOrder:
+    """Return what is left of a stop as it was sent: the way back to it."""
+    return StopOrder(
+        stop.product_id,
+        stop.base_size - stop.filled_size,
+        Decimal(stop.body["stop_price"]),
+        Decimal(stop.body["limit_price"]),
+    )

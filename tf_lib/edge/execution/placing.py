@@ -23,6 +23,7 @@ from tf_lib.edge.ledger_state import OrderRecord
 _TRIES = 4
 _ROUNDS = 3
 _WAITS = (2.0, 5.0, 10.0)
+_OLD_LEVEL = "old level again"
 _LADDER = ("5 ticks", "1 %", "2 %")
 _AGAIN = frozenset({RefusalKind.FUNDS, RefusalKind.RATE, RefusalKind.ACCESS})
 _SHOWN = (OrderStage.ACKED, OrderStage.WORKING)
@@ -131,7 +132,10 @@ class Placing:
 
     def _go_down(self, leg: Leg, size: Decimal, fallback: StopOrder | None, placed: Placed) -> bool:
         """Try rung after rung; whether the price has moved and all of it is worth another try."""
+        may_go_down = True
         for name, order in self._candidates(size, fallback):
+            if not may_go_down and name != _OLD_LEVEL:
+                continue
             record = self._try(leg, order)
             if record.stage is OrderStage.WORKING or _traded(record):
                 placed.rests, placed.how = True, name
@@ -140,10 +144,10 @@ class Placing:
             if record.refusal == RefusalKind.GEOMETRY:
                 return True
             if record.stage is OrderStage.REFUSED and record.refusal not in _AGAIN:
-                if record.refusal not in _DOWN:
-                    return False
-            elif record.stage is not OrderStage.DONE:
-                placed.is_proven = False
+                may_go_down = may_go_down and record.refusal in _DOWN
+                continue
+            placed.is_proven = False
+            if record.stage is not OrderStage.DONE or _failed(record):
                 return False
         if not placed.refusals:
             placed.refusals.append("no level is possible")
@@ -161,7 +165,7 @@ class Placing:
             found.append((name, plan.order(size)))
         if fallback is not None and fallback.stop_price < last:
             again = StopOrder(product.product_id, size, fallback.stop_price, fallback.limit_price)
-            found.append(("old level again", again))
+            found.append((_OLD_LEVEL, again))
         tick = product.price_increment
         below = (last - 5 * tick, last * Decimal("0.99"), last * Decimal("0.98"))
         for name, price in zip(_LADDER, below, strict=True):
@@ -180,7 +184,7 @@ class Placing:
         for _ in range(_TRIES - 1):
             if not _may_try_again(record):
                 break
-            if record.refusal == RefusalKind.FUNDS:
+            if record.refusal == RefusalKind.FUNDS or _failed(record):
                 free = self.position.await_release(order.base_size)
                 if self.is_dust(free):
                     break
@@ -209,7 +213,17 @@ def _may_try_again(record: OrderRecord) -> bool:
     """
     if record.stage is OrderStage.REFUSED:
         return record.refusal in _AGAIN
-    return record.stage in (OrderStage.MISMATCH, OrderStage.UNKNOWN, OrderStage.ABSENT)
+    return _failed(record) or record.stage in (
+        OrderStage.MISMATCH,
+        OrderStage.UNKNOWN,
+        OrderStage.ABSENT,
+    )
+
+
+def _failed(record: OrderRecord) -> bool:
+    """Whether the exchange took an order and failed it afterwards, as it does for want of funds."""
+    is_over = record.stage is OrderStage.DONE and not record.filled_size
+    return is_over and record.detail == "FAILED"
 
 
 def _traded(record: OrderRecord) -> bool:

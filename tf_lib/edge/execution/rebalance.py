@@ -330,6 +330,9 @@ class Rebalance:
             return result
         if result.cover is not None and result.cover.is_protected:
             return None if pilot < size else result
+        if result.cover is not None and not result.cover.is_refused:
+            # Nothing proves that no stop is taken: what was bought stays, and is covered later.
+            return result
         return self._give_up(result, record.filled_size, cover)
 
     def _give_up(self, result: TradeResult, size: Decimal, cover: Cover) -> TradeResult:

@@ -1,0 +1,131 @@
+"""The stops of one product, where the exchange refuses, fails or halts in the middle."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tests.execution.desks import COIN, Bench
+from tf_lib.core.client_ids import Leg
+from tf_lib.core.orders import PlannedOrder
+from tf_lib.core.records import Reason, Side
+from tf_lib.edge.execution.cover import Cover
+from tf_lib.edge.execution.rebalance import Rebalance
+
+STOPS = {"endpoint": "POST /orders", "contains": "stop_limit_stop_limit_gtc"}
+
+
+def refused(code: str) -> dict[str, object]:
+    """Return a fault that answers a stop with a refusal."""
+    error = {"error": code, "message": "", "error_details": ""}
+    return {"kind": "put_field", "field": "error_response", "value": error, **STOPS}
+
+
+def units(bench: Bench) -> Decimal:
+    return bench.desk.client.holdings()["ETH"].total
+
+
+def legs(bench: Bench) -> list[str]:
+    return [str(o.key.leg) for o in bench.desk.ledger.state.orders.values()]
+
+
+def two_slots(bench: Bench) -> Decimal:
+    """Hold two units under two stops; return their level."""
+    level = (bench.last() * Decimal("0.9")).quantize(Decimal("0.01"))
+    for _ in range(2):
+        bench.buy()
+        assert bench.cover(level).ensure().is_protected
+    assert {o.key.leg for o in bench.stops()} == {Leg.STOP_CORE, Leg.STOP_ADD}
+    return level
+
+
+def test_the_add_slot_is_not_freed_where_nothing_could_be_placed(bench: Bench) -> None:
+    """Cancelled, it could not come back: the new units alone are bare, and that is said."""
+    level, before = two_slots(bench), {o.client_id for o in bench.stops()}
+    bench.buy()
+    bench.exchange.set_flag(COIN, "cancel_only", True)
+
+    result = bench.cover(level).ensure()
+
+    assert {o.client_id for o in bench.stops()} == before
+    assert (result.status, result.covered) == ("failed", 2)
+    assert "not resized: the product takes no new sells now" in result.notes
+
+
+def test_the_add_slot_goes_back_where_its_new_level_is_refused(bench: Bench) -> None:
+    """A refusal of any kind leads back to the old level before anything else."""
+    level = two_slots(bench)
+    bench.buy()
+    higher = (level * Decimal("1.05")).quantize(Decimal("0.01"))
+    bench.exchange.add_fault(
+        kind="status", status=400, endpoint="POST /orders", contains=f'"{higher}"'
+    )
+
+    result = bench.cover(higher, may_move=False).ensure()
+
+    assert result.status == "placed"
+    assert {Decimal(o.body["stop_price"]) for o in bench.stops()} == {level}
+    assert result.covered == 3
+
+
+def test_a_stop_that_the_exchange_takes_and_fails_is_tried_again(bench: Bench) -> None:
+    """PENDING, then FAILED for a hold: read again and sent again at the same level, no ladder."""
+    bench.buy()
+    level = (bench.last() - Decimal("0.05")).quantize(Decimal("0.01"))
+    bench.exchange.engine.venue.matching.world.failures[COIN] = "HOLD_FAILURE"
+
+    result = bench.cover(level).ensure()
+
+    assert result.is_protected
+    assert {Decimal(o.body["stop_price"]) for o in bench.stops()} == {level}
+
+
+def test_a_triggered_stop_below_its_limit_is_sold(bench: Bench) -> None:
+    """Twice seen below the limit: cancelled and sold at the market."""
+    bench.buy()
+    level = (bench.last() * Decimal("0.9")).quantize(Decimal("0.01"))
+    bench.cover(level).ensure()
+    bench.jump(level * Decimal("0.9"))
+    bench.go(5)
+
+    result = bench.cover(level).ensure()
+
+    assert (legs(bench), units(bench)) == (["en", "sc", "em"], 0)
+    assert result.reason == "market exit: stop triggered and price is below its limit"
+
+
+def test_a_triggered_stop_above_its_level_gets_a_stop_again(bench: Bench) -> None:
+    """A single print triggered it and nobody bought: no market exit while price is above."""
+    bench.buy()
+    level = (bench.last() * Decimal("0.9")).quantize(Decimal("0.01"))
+    bench.cover(level).ensure()
+    bench.exchange.add_fault(
+        kind="put_field",
+        endpoint="GET /orders/historical/*",
+        contains=bench.stops()[0].order_id,
+        field="order.trigger_status",
+        value="STOP_TRIGGERED",
+    )
+
+    result = bench.cover(level).ensure()
+
+    assert (legs(bench), units(bench)) == (["en", "sc", "sc"], 1)
+    assert (result.status, result.covered, result.resting_level) == ("placed", 1, level)
+
+
+def test_a_pilot_is_kept_where_nothing_proves_that_no_stop_is_taken(bench: Bench) -> None:
+    """Lost answers are no refusal: it is not sold, nothing more is bought, a person is called."""
+    bench.exchange.add_fault(kind="drop_before", **STOPS)
+    last = bench.last()
+    planned = PlannedOrder(COIN, Side.BUY, Leg.ENTRY, Decimal(1), last, Reason.ENTER)
+
+    def cover_of(product: str, may_move: bool) -> Cover:
+        return bench.cover(last * Decimal("0.9"))
+
+    trades = Rebalance(bench.desk, cover_of, bench.exchange.now(), Decimal("0.012"))
+
+    result = trades.execute(planned)
+
+    assert set(legs(bench)) == {"pi", "sc"}
+    assert result.cover is not None
+    assert not result.cover.is_protected
+    assert "could not be protected" in trades.halted
