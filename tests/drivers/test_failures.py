@@ -386,3 +386,19 @@ def test_failed_day_is_followed_by_a_good_one(profile: Profile, faulty: Faulty) 
     assert code == 0, said
     assert not [o for o in profile.exchange().orders if o.is_own and str(o.day) == DAY]
     finished(profile, MORROW)
+
+
+def test_a_held_product_whose_rules_are_hidden(profile: Profile, faulty: Faulty) -> None:
+    """No price of it can be believed, so nobody trades; it keeps its stop, and a person is told."""
+    ticker = profile.exchange().held_products[0]
+    number = sorted(BUSY_UNIVERSE["tickers"]).index(ticker)
+    before = {o.client_id for o in profile.exchange().orders}
+    hidden = {"kind": "remove_field", "endpoint": "GET /products"}
+
+    with faulty(hidden | {"field": f"products.{number}.base_increment"}):
+        code, said = profile.run(DAY)
+
+    assert code == 3, said
+    assert ticker in profile.json(DAY, "inputs/account.json")["halt"]
+    new = [o for o in profile.exchange().orders if o.client_id not in before]
+    assert {o.leg for o in new} <= {"sc", "sa"}

@@ -96,12 +96,13 @@ class LiveSession(Protecting):
         """Read everything the plan needs, believing nothing that contradicts the ledger."""
         desk, config = self.desk, self.desk.config
         tickers = config.universe.sorted_tickers
+        began = desk.now()
         self._last = self._read_products()
         belief = self._read_holdings()
         self._confirm_first(belief)
         quotes, unpriced = self._quotes(self._last)
-        held = [t for t in tickers if t in desk.products and self._held(t)]
-        self._last_read_at = desk.changes
+        unpriced_held = [t for t in unpriced if self._is_owned(t)]
+        self._last_read_at, self._last_seen_at = desk.changes, began
         self._account = Account(
             day=desk.day,
             read_at=desk.now(),
@@ -115,10 +116,17 @@ class LiveSession(Protecting):
             cooldowns=dict(desk.ledger.state.cooldowns),
             blocked=self._blocked(),
             not_protectable=tuple(sorted({*unpriced, *self._not_protectable()})),
-            no_buys=self._no_buys(held),
-            halt=self._halt([t for t in held if t in unpriced]),
+            no_buys=self._no_buys(),
+            halt=self._halt(unpriced_held),
         )
         return self._account
+
+    def _is_owned(self, ticker: str) -> bool:
+        """Whether something is held of a ticker, also of one whose rules the exchange hides."""
+        if ticker in self.desk.products:
+            return bool(self._held(ticker))
+        wallet = self._belief.accounts.get(ticker.split("-")[0]) if self._belief else None
+        return wallet is not None and bool(wallet.total)
 
     def _confirm_first(self, belief: Belief) -> None:
         """Write down the first totals of an account."""
@@ -170,11 +178,11 @@ class LiveSession(Protecting):
             if (self.desk.day - day).days < days
         }
 
-    def _no_buys(self, held: Sequence[str]) -> str:
+    def _no_buys(self) -> str:
         unknown = self._belief.unknown if self._belief is not None else {}
-        for product_id in held:
-            if product_id in unknown:
-                return f"the holding of {product_id} is unknown: {unknown[product_id]}"
+        for product_id, why in unknown.items():
+            if self._held(product_id):
+                return f"the holding of {product_id} is unknown: {why}"
         return self._no_entries
 
     def _halt(self, unpriced_held: Sequence[str]) -> str:
@@ -275,7 +283,7 @@ class LiveSession(Protecting):
         rebalance = self._rebalance()
         rows: Rows = []
         owned: Mapping[str, Holding]
-        if self._belief is not None and self._last_read_at == self.desk.changes:
+        if self._belief is not None and self._reads_hold():
             owned = self._belief.accounts
         else:
             owned = self.desk.client.holdings()
@@ -303,10 +311,10 @@ class LiveSession(Protecting):
         """
         Read the account again; what fell to dust forgets its level, what fits is confirmed.
 
-        On a day without a single changing request the first reading still holds.
+        On a day without a single changing request the first reading still holds for a moment.
         """
-        is_fresh = self._account is not None and self._last_read_at == self.desk.changes
-        account = self._account if is_fresh and self._account is not None else self.account()
+        known = self._account if self._reads_hold() else None
+        account = known if known is not None else self.account()
         if self._belief is not None:
             confirm(self.desk, self._belief, self.desk.products.values())
         return account

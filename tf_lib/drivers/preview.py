@@ -53,7 +53,11 @@ class PreviewSession(LiveSession):
     def _preview(self, order: PlannedOrder) -> dict[str, Any]:
         market = MarketOrder(order.product_id, order.side, order.base_size)
         codes = self.desk.client.preview_market(market)
-        lacks_base = order.side is Side.SELL and any("INSUFFICIENT" in code for code in codes)
+        lacks_base = (
+            bool(codes)
+            and order.side is Side.SELL
+            and all("INSUFFICIENT" in code for code in codes)
+        )
         if lacks_base and order.product_id in self._open_stops():
             status = WOULD_CANCEL_FIRST
         else:

@@ -7,6 +7,7 @@ from the day's plan where there is one, else from what is remembered.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -53,8 +54,10 @@ class Protecting:
     _lost: Mapping[str, str] = field(default_factory=dict)
     _open: list[OrderState] = field(default_factory=list)
     _open_read_at: int = 0
+    _open_seen_at: dt.datetime | None = None
     _last: dict[str, Decimal] = field(default_factory=dict)
     _last_read_at: int = -1
+    _last_seen_at: dt.datetime | None = None
 
     def protect_only_now(self) -> Rows:
         """Settle, and cover everything held at the levels that are known; nothing else."""
@@ -96,8 +99,8 @@ class Protecting:
         """Read what is owned and what others' orders hold of it."""
         desk = self.desk
         belief = believed_holdings(desk, desk.products.values(), lost=self._lost)
-        if self._open_read_at != desk.changes:
-            self._open = desk.client.open_orders()
+        if self._open_read_at != desk.changes or not desk.still_holds(self._open_seen_at):
+            self._open, self._open_seen_at = desk.client.open_orders(), desk.now()
             self._open_read_at = desk.changes
         self._foreign = foreign_orders(desk, belief, self._open)
         for product_id, why in belief.changed.items():
@@ -135,7 +138,8 @@ class Protecting:
         another machine trades. An order that was thought refused or absent locks its product.
         """
         learned = learn(self.desk)
-        self._open, self._open_read_at = learned.open_orders, self.desk.changes
+        self._open, self._open_seen_at = learned.open_orders, self.desk.now()
+        self._open_read_at = self.desk.changes
         for product_id, identity in learned.risen.items():
             self._lock(product_id, f"order {identity} appeared after all")
         # Of this look or of an earlier one: a run that died after it did not trade them either.
@@ -209,9 +213,15 @@ class Protecting:
 
     def _reading(self, product_id: str) -> Reading | None:
         """Return what the last account reading says of a product, for as long as it holds."""
-        if product_id not in self._last:
+        last, at = self._last.get(product_id), self._last_seen_at
+        if last is None or at is None:
             return None
-        return Reading(self._held(product_id), self._last[product_id], self._last_read_at)
+        return Reading(self._held(product_id), last, self._last_read_at, at)
+
+    def _reads_hold(self) -> bool:
+        """Whether the last reading of the account is young, and nothing was sent since."""
+        is_unchanged = self._belief is not None and self._last_read_at == self.desk.changes
+        return is_unchanged and self.desk.still_holds(self._last_seen_at)
 
     def _protection(self, product: Product) -> Protection:
         """Return today's level, or the best one that is known when the plan has none."""

@@ -39,7 +39,7 @@ def adopt(desk: Desk, seen: OrderState) -> OrderRecord | None:
         body=body,
         adopted=True,
     )
-    desk.seen[seen.client_order_id] = seen
+    desk.note_seen(seen.client_order_id, seen)
     acked = desk.ledger.move(seen.client_order_id, OrderStage.ACKED, order_id=seen.order_id)
     if seen.is_terminal:
         return desk.finish(acked, seen)

@@ -117,13 +117,18 @@ def believed_holdings(
             if kind is Doubt.CHANGED and first.get(base) != accounts.get(base):
                 kind = Doubt.UNKNOWN
             found[kind][name] = why
-    expected = {product.base_currency: _expected(desk, product) for product in wanted}
+    expected: dict[str, Decimal] = {}
+    for product in wanted:
+        units, held_by_us = _expected(desk, product), open_sells(desk, product.product_id)
+        if units is not None or held_by_us:
+            # An open sell holds its base, whatever else is known.
+            expected[product.base_currency] = max(units or ZERO, held_by_us)
     return Belief(
         accounts,
         found[Doubt.UNKNOWN],
         found[Doubt.CHANGED],
         found[Doubt.PENDING],
-        {base: units for base, units in expected.items() if units is not None},
+        expected,
     )
 
 
@@ -158,7 +163,7 @@ def _expected(desk: Desk, product: Product) -> Decimal | None:
 def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[Doubt, str] | None:
     base, expected = product.base_currency, _expected(desk, product)
     if holding is None:
-        if expected is None:
+        if expected is None and not _was_traded(desk, product):
             return None
         return Doubt.UNKNOWN, f"{base} was traded here and its account row is missing"
     held_by_us = open_sells(desk, product.product_id)
@@ -175,6 +180,14 @@ def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[Doubt
         why = f"{base}: expected {expected} from our own fills, the account has {holding.total}"
         return (Doubt.PENDING if _has_open_question(desk, product) else Doubt.CHANGED), why
     return None
+
+
+def _was_traded(desk: Desk, product: Product) -> bool:
+    """Whether an order of ours filled or holds the base, so that the account must have a row."""
+    return bool(open_sells(desk, product.product_id)) or any(
+        order.product_id == product.product_id and order.filled_size
+        for order in desk.ledger.state.orders.values()
+    )
 
 
 def _has_open_question(desk: Desk, product: Product) -> bool:

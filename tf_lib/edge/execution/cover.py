@@ -176,7 +176,8 @@ class Cover:
         state, product_id = self.desk.ledger.state, self.position.product_id
         known = state.levels.get(product_id)
         level = floor_to(self.protection.target_level, self.position.product.price_increment)
-        if not self.protection.is_guess and (known is None or level > known):
+        is_new = known is None or level > known or not self.desk.config.stops.ratchet
+        if not self.protection.is_guess and is_new and level != known:
             self.desk.ledger.append("level", product=product_id, target_level=format(level, "f"))
         if product_id not in state.proven_products:
             self.desk.ledger.append("proven", product=product_id)
@@ -209,7 +210,7 @@ class Cover:
 
     def _free_slot(self, stop: OrderRecord) -> bool:
         """Cancel a stop that is to be placed larger, unless that could not be placed."""
-        can_rest = self.placing.plan(self.position.last()) is not None
+        can_rest = self.placing.plan(self.position.last_now()) is not None
         if not (can_rest and self.position.accepts_sells()):
             self.result.notes.append("not resized: the product takes no new sells now")
             return False
@@ -233,7 +234,7 @@ class Cover:
     def _raise(self, stop: OrderRecord) -> None:
         """Replace one stop at today's level if that is worth a moment without it."""
         rests = Decimal(stop.body["stop_price"])
-        plan = self.placing.plan(self.position.last())
+        plan = self.placing.plan(self.position.last_now())
         stops = self.desk.config.stops
         if plan is None:
             return

@@ -41,6 +41,9 @@ ABSENT_AFTER = dt.timedelta(seconds=150)
 PLAN_AGE_LIMIT = dt.timedelta(minutes=10)
 """After this no order of the day's plan goes out any more."""
 
+READS_HOLD = dt.timedelta(seconds=30)
+"""For so long nothing is asked again while nothing is sent: the world goes on without us."""
+
 _READ_BACK_TRIES = 6
 _POLL_SECONDS = 2.0
 _PATIENCE_SECONDS = 30.0
@@ -62,8 +65,8 @@ class Desk:
         Rules of the universe's products, re-read where a rule asks for it.
     known_ids : set of str
         Own client ids seen at the exchange, so that lost state cannot reuse one.
-    seen : dict of OrderState
-        The last read of each own order, by client id.
+    seen, seen_at : dict of OrderState and of datetime
+        The last read of each own order, and when it was, by client id.
     changes : int
         Changing requests sent so far: what was read before the last one may be old.
     may_rebalance : bool
@@ -82,6 +85,7 @@ class Desk:
     products: dict[str, Product] = field(default_factory=dict)
     known_ids: set[str] = field(default_factory=set)
     seen: dict[str, OrderState] = field(default_factory=dict)
+    seen_at: dict[str, dt.datetime] = field(default_factory=dict)
     changes: int = 0
     may_rebalance: bool = True
     may_cancel_intact: bool = True
@@ -209,8 +213,16 @@ class Desk:
     def _read(self, record: OrderRecord) -> OrderState | None:
         seen = self.client.order(record.order_id)
         if seen is not None:
-            self.seen[record.client_id] = seen
+            self.note_seen(record.client_id, seen)
         return seen
+
+    def note_seen(self, identity: str, seen: OrderState) -> None:
+        """Keep what an order was read as, and when."""
+        self.seen[identity], self.seen_at[identity] = seen, self.now()
+
+    def still_holds(self, read_at: dt.datetime | None) -> bool:
+        """Whether a read of that moment is young enough to be believed."""
+        return read_at is not None and self.now() - read_at <= READS_HOLD
 
     def _verify(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
         problem = difference(record, seen)

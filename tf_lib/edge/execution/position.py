@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ _HOLD_SECONDS = 2.0
 _BELIEF_TRIES = 6
 _VISIBLE_SECONDS = 60.0
 _POLL_SECONDS = 5.0
+_PRICE_HOLDS = dt.timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Reading:
     held: Decimal
     last: Decimal
     changes: int
+    at: dt.datetime
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,11 @@ class Position:
         self._known = None
 
     def _reading(self) -> Reading | None:
-        """Return what is known already, unless something was sent since it was read."""
-        is_fresh = self._known is not None and self._known.changes == self.desk.changes
-        return self._known if is_fresh else None
+        """Return what is known already, unless it is old or something was sent since."""
+        known = self._known
+        if known is None or known.changes != self.desk.changes:
+            return None
+        return known if self.desk.still_holds(known.at) else None
 
     # -- units ---------------------------------------------------------------------------
 
@@ -128,12 +133,29 @@ class Position:
         confirmed = state.confirmed.get(product.base_currency)
         live = state.live_orders(self.product_id)
         is_open = any(not (o.key.leg.is_stop and o.stage is OrderStage.WORKING) for o in live)
-        if confirmed is None or self._is_changed or is_open:
+        if self._is_changed or is_open:
             return ""
+        if confirmed is None:
+            return self._doubt_of_first(holding)
         expected = confirmed + state.fills_since_confirmed.get(product.base_currency, ZERO)
         if abs(holding.total - expected) < max(product.base_increment, product.base_min_size):
             return ""
         return f"our fills add up to {expected}, the account has {holding.total}"
+
+    def _doubt_of_first(self, holding: Holding) -> str:
+        """Return why a coin that was never held before cannot be gone right after it was bought."""
+        desk = self.desk
+        bought = sum(
+            (
+                order.signed_fill
+                for order in desk.ledger.state.of_day(desk.day)
+                if order.product_id == self.product_id and not order.adopted
+            ),
+            ZERO,
+        )
+        if holding.total > bought - max(self.product.base_increment, self.product.base_min_size):
+            return ""
+        return f"our fills of today add up to {bought}, the account has {holding.total}"
 
     def coverable(self, held: Decimal) -> Decimal:
         """Return the units that are ours to protect, floored to the product's step."""
@@ -157,6 +179,12 @@ class Position:
         """Return the price of the last trade."""
         known = self._reading()
         return known.last if known is not None else self.desk.client.last_trade(self.product_id)
+
+    def last_now(self) -> Decimal:
+        """Return the price of the last trade as it was seconds ago: before a stop is cancelled."""
+        if self._known is not None and self.desk.now() - self._known.at > _PRICE_HOLDS:
+            self.forget()
+        return self.last()
 
     def is_through(self, level: Decimal) -> bool:
         """Whether both the last trade and the best bid are at or below a level."""
@@ -205,8 +233,9 @@ class Position:
         return [order for order in live if order.key.leg.is_stop]
 
     def read(self, order: OrderRecord) -> OrderRecord:
-        """Read an order, unless it was just read and nothing was sent since."""
-        if self._reading() is not None and order.client_id in self.desk.seen:
+        """Read an order, unless that was just done and nothing was sent since."""
+        seen_at = self.desk.seen_at.get(order.client_id)
+        if self._reading() is not None and self.desk.still_holds(seen_at):
             return order
         return self.desk.refresh(order.client_id, patient=False)
 
