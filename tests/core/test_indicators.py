@@ -119,6 +119,23 @@ def test_a_sudden_burst_is_penalized_down_to_the_floor():
     assert ((penalty >= 0.1) & (penalty <= 1.0)).all()
 
 
+def test_a_price_that_stands_still_is_not_restless_by_rounding():
+    """Its variation is constant but for the last digit, whose spread must not become a z-score."""
+    rng = np.random.default_rng(5)
+    returns = np.r_[rng.normal(0, 0.03, 300), np.zeros(400)]
+    penalty = indicators.restlessness_penalty(np.cumsum(returns), 14, 20, 126, 0.1, 365.0)
+
+    assert (penalty[-100:] == 1.0).all()
+
+
+def test_growth_without_any_spread_has_none():
+    """A thousandth a day for ever: rounding leaves 1e-17, by which nothing can be divided."""
+    returns = np.full(60, 0.001) + np.tile([0.0, 1e-16, -1e-16], 20)
+
+    assert (indicators.spread(returns, 30)[29:] == 0.0).all()
+    assert (indicators.spread(returns * 1e6, 30)[:29] != 0.0).all()  # NaN until the window is full
+
+
 def test_before_its_windows_are_full_a_penalty_is_one():
     assert indicators.restlessness_penalty(np.zeros(5), 14, 20, 126, 0.1, 365.0).tolist() == [1] * 5
 

@@ -236,7 +236,8 @@ def restlessness_penalty(params: dict[str, Any], close: pd.Series) -> pd.Series:
     middle = row_by_row(spread, window, median)
     deviation = row_by_row((spread - middle).abs(), window, median)
     z = divided(spread - middle, 1.4826 * deviation)
-    z = z.where(np.isfinite(z), 0.0).clip(-3, 3)
+    # Where a price has stood for long, only rounding is left of either: no spread, as of a std.
+    z = z.where(np.isfinite(z) & (deviation >= SMALLEST_STD), 0.0).clip(-3, 3)
     return (1 - (z - 0.5).clip(0, 1)).clip(settings["vol_of_vol_p_min"], 1)
 
 
@@ -310,9 +311,9 @@ def computed_columns(params: dict[str, Any], candles: pd.DataFrame) -> pd.DataFr
     regime_filter = regime(params, r_squared, penalty)
     final = (weighted * regime_filter * confirmed(params, r_squared)).clip(lower=0)
     returns = close / close.shift(1) - 1
-    volatility = row_by_row(
-        returns, params["risk_and_sizing"]["volatility_window"], sample_std
-    ) * np.sqrt(params["run"]["annual_trading_days"])
+    daily = row_by_row(returns, params["risk_and_sizing"]["volatility_window"], sample_std)
+    daily = daily.mask(daily < SMALLEST_STD, 0.0)
+    volatility = daily * np.sqrt(params["run"]["annual_trading_days"])
     table = pd.DataFrame(
         {
             "close": close,

@@ -15,7 +15,7 @@ import numpy as np
 from tf_lib.core import indicators as kernels
 from tf_lib.core.arrays import FloatArray
 from tf_lib.core.market import Bars
-from tf_lib.core.windows import ewm_mean, rolling_max, rolling_mean_std, rolling_rank
+from tf_lib.core.windows import ewm_mean, rolling_max, rolling_rank
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config, MovingAverage
 
@@ -170,11 +170,11 @@ class Components:
         return self._remember(("returns",), kernels.simple_returns, self._close)
 
     def volatility(self) -> FloatArray:
-        """Annualized standard deviation of simple returns."""
+        """Annualized standard deviation of simple returns; what rounding leaves of none is 0."""
         window = self.config.risk_and_sizing.volatility_window
         daily = self._remember(
             ("volatility", window),
-            lambda returns: rolling_mean_std(returns, window)[1],
+            lambda returns: kernels.spread(returns, window),
             self.returns(),
         )
         return daily * math.sqrt(self.config.run.annual_trading_days)

@@ -146,7 +146,7 @@ def restlessness_penalty(
     Return 1 where volatility is as steady as usual, down to `least` where it is restless.
 
     The coefficient of variation of volatility against its own rolling median, in robust sigmas;
-    a z-score that is not finite counts as 0.
+    a z-score that is not finite, or of no spread at all, counts as 0.
     """
     n = log_close.size
     log_returns = np.full(n, np.nan)
@@ -165,7 +165,8 @@ def restlessness_penalty(
     mad = rolling_median(distance, median_window)
     for t in range(n):
         z = _ratio(variation[t] - middle[t], MAD_TO_SIGMA * mad[t])
-        if not math.isfinite(z):
+        # Where a price has stood for long, both are what rounding left: no spread, as of a std.
+        if not math.isfinite(z) or mad[t] < NO_SPREAD:
             z = 0.0
         z = min(max(z, -MOST_ROBUST_SIGMAS), MOST_ROBUST_SIGMAS)
         over = min(max((z - PENALTY_FROM) / PENALTY_OVER, 0.0), 1.0)
@@ -180,6 +181,16 @@ def simple_returns(close: FloatArray) -> FloatArray:
     for t in range(1, close.size):
         out[t] = close[t] / close[t - 1] - 1.0
     return out
+
+
+@kernel
+def spread(values: FloatArray, window: int) -> FloatArray:
+    """Return the rolling sample std; 0 where it is below `NO_SPREAD`."""
+    std = rolling_mean_std(values, window)[1]
+    for t in range(std.size):
+        if std[t] < NO_SPREAD:
+            std[t] = 0.0
+    return std
 
 
 @kernel
