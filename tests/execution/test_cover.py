@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from tests.execution.desks import COIN, Bench
 from tf_lib.core.client_ids import Leg
 from tf_lib.core.orders import PlannedOrder
@@ -48,7 +50,7 @@ def test_the_add_slot_is_not_freed_where_nothing_could_be_placed(bench: Bench) -
 
     assert {o.client_id for o in bench.stops()} == before
     assert (result.status, result.covered) == ("failed", 2)
-    assert "not resized: the product takes no new sells now" in result.notes
+    assert "not replaced: the product takes no new sells now" in result.notes
 
 
 def test_the_add_slot_goes_back_where_its_new_level_is_refused(bench: Bench) -> None:
@@ -129,3 +131,25 @@ def test_a_pilot_is_kept_where_nothing_proves_that_no_stop_is_taken(bench: Bench
     assert result.cover is not None
     assert not result.cover.is_protected
     assert "could not be protected" in trades.halted
+
+
+@pytest.mark.parametrize("may_cancel", [True, False], ids=["run", "guard"])
+def test_a_stop_that_somebody_edited(bench: Bench, may_cancel: bool) -> None:
+    """Half its size is half a cover: a run puts it right, the guard raises the alarm."""
+    bench.buy()
+    level = (bench.last() * Decimal("0.9")).quantize(Decimal("0.01"))
+    bench.cover(level).ensure()
+    bench.exchange.add_fault(
+        kind="put_field",
+        endpoint="GET /orders/historical/*",
+        contains=bench.stops()[0].order_id,
+        field="order.order_configuration.stop_limit_stop_limit_gtc.base_size",
+        value="0.5",
+    )
+    bench.desk.may_cancel_intact = may_cancel
+
+    result = bench.cover(level).ensure()
+
+    assert (result.is_protected, result.covered) == (may_cancel, 1 if may_cancel else 0)
+    assert any("was altered: base_size: sent 1" in note for note in result.notes)
+    assert legs(bench).count("sc") == (2 if may_cancel else 1)

@@ -109,6 +109,7 @@ class Cover:
         """Make sure that everything held above dust rests under stops, and raise them if due."""
         position, result = self.position, self.result
         self._exit_if_triggered()
+        self._end_altered()
         stops = position.live_stops()
         result.held, result.last = position.held(), position.last()
         if self.placing.is_dust(result.held):
@@ -187,6 +188,13 @@ class Cover:
         is_beside = bool(stops) or self.position.foreign.cover > 0
         return gap <= 0 or (is_beside and self.placing.is_dust(gap))
 
+    def _end_altered(self) -> None:
+        """Cancel a stop of ours that somebody edited: it covers nothing, and ours comes back."""
+        for stop, problem in self.position.altered_stops():
+            self.result.notes.append(f"stop {stop.client_id} was altered: {problem}")
+            if self.desk.may_cancel_intact:
+                self._free_slot(stop, "altered by somebody")
+
     # -- placing -------------------------------------------------------------------------
 
     def place_remainder(self, size: Decimal) -> bool:
@@ -199,7 +207,7 @@ class Cover:
         add = next((s for s in stops if s.key.leg is Leg.STOP_ADD), None)
         old = None
         if core is not None and add is not None:
-            if not self._free_slot(add):
+            if not self._free_slot(add, "add slot resized"):
                 return
             old, stops = _as_order(add), self.position.live_stops()
         leg = Leg.STOP_ADD if core is not None else Leg.STOP_CORE
@@ -208,13 +216,13 @@ class Cover:
         if old is None or not self._leave_if_through(old.stop_price, free):
             self._place(leg, free, fallback=old)
 
-    def _free_slot(self, stop: OrderRecord) -> bool:
-        """Cancel a stop that is to be placed larger, unless that could not be placed."""
+    def _free_slot(self, stop: OrderRecord, why: str) -> bool:
+        """Cancel a stop that is to be placed anew, unless that could not be placed."""
         can_rest = self.placing.plan(self.position.last_now()) is not None
         if not (can_rest and self.position.accepts_sells()):
-            self.result.notes.append("not resized: the product takes no new sells now")
+            self.result.notes.append("not replaced: the product takes no new sells now")
             return False
-        self._open_group(stop, reason="add slot resized")
+        self._open_group(stop, reason=why)
         return self.desk.cancel(stop.client_id).stage is OrderStage.DONE
 
     def _place(self, leg: Leg, size: Decimal, *, fallback: StopOrder | None = None) -> bool:

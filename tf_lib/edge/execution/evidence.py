@@ -14,7 +14,16 @@ CLOCK_TOLERANCE = dt.timedelta(seconds=5)
 
 
 def difference(record: OrderRecord, seen: OrderState) -> str:
-    """Return how an order at the exchange differs from what was sent, or nothing."""
+    """Return how an order at the exchange is not the one that was sent, or nothing."""
+    problem = alteration(record, seen)
+    if seen.created_time < record.intended_at - CLOCK_TOLERANCE:
+        old = f"created {seen.created_time.isoformat()}, before it was intended"
+        return f"{problem}; {old}" if problem else old
+    return problem
+
+
+def alteration(record: OrderRecord, seen: OrderState) -> str:
+    """Return what of an order stands otherwise at the exchange than it was sent, or nothing."""
     wanted: dict[str, object] = {
         "product": record.product_id,
         "side": record.key.side,
@@ -30,8 +39,6 @@ def difference(record: OrderRecord, seen: OrderState) -> str:
             wanted[name] = Decimal(record.body[name])
             came[name] = getattr(seen, name)
     different = [f"{n}: sent {wanted[n]}, found {came[n]}" for n in wanted if wanted[n] != came[n]]
-    if seen.created_time < record.intended_at - CLOCK_TOLERANCE:
-        different.append(f"created {seen.created_time.isoformat()}, before it was intended")
     return "; ".join(different)
 
 

@@ -10,6 +10,7 @@ from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import floor_to
 from tf_lib.core.records import ZERO, Holding, Product
 from tf_lib.edge.execution.desk import ABSENT_AFTER, Desk
+from tf_lib.edge.execution.evidence import alteration
 from tf_lib.edge.ledger_state import OrderRecord
 from tf_lib.errors import UnknownState
 
@@ -223,10 +224,26 @@ class Position:
                     f"{self.product_id}: the exchange took stop {record.client_id} as "
                     f"{record.order_id} and does not show it"
                 )
-            seen = self.desk.seen.get(order.client_id)
-            if record.stage is OrderStage.WORKING and seen is not None and seen.is_live_stop:
+            if self._alteration(record) == "":
                 live.append(record)
         return live
+
+    def altered_stops(self) -> list[tuple[OrderRecord, str]]:
+        """Return our stops that rest otherwise than they were sent: somebody edited them."""
+        found = []
+        for order in self._stops():
+            record = self.read(order)
+            problem = self._alteration(record)
+            if problem:
+                found.append((record, problem))
+        return found
+
+    def _alteration(self, record: OrderRecord) -> str | None:
+        """Return how a resting stop differs from what was sent; None for one that rests not."""
+        seen = self.desk.seen.get(record.client_id)
+        if record.stage is not OrderStage.WORKING or seen is None or not seen.is_live_stop:
+            return None
+        return alteration(record, seen)
 
     def _stops(self) -> list[OrderRecord]:
         live = self.desk.ledger.state.live_orders(self.product_id)
