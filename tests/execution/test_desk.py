@@ -65,3 +65,34 @@ def test_a_cooldown_is_dated_by_the_fills_where_the_order_does_not_tell(bench: B
     bench.desk.refresh(bench.stops()[0].client_id)
 
     assert bench.desk.ledger.state.cooldowns[COIN] == DAY
+
+
+def test_an_order_that_rose_is_released_for_good(bench: Bench) -> None:
+    """Thought absent, found days later: its product is locked, and stays free once released."""
+    ledger, protecting = bench.desk.ledger, bench.protecting()
+    bench.exchange.add_fault(kind="drop_after", endpoint="POST /orders")
+    hidden = {"endpoint": "GET /orders/historical/batch", "field": "orders", "value": []}
+    bench.exchange.add_fault(kind="put_field", **hidden)
+    record = bench.buy("0.5")
+    assert record.stage is OrderStage.ABSENT
+    bench.exchange.clear_faults()
+
+    protecting.protect_only_now()
+    assert record.client_id in ledger.state.locked[COIN]
+    ledger.append("confirmed", totals={"ETH": "0.5"})
+    ledger.append("released", product=COIN)
+    protecting.protect_only_now()
+
+    assert COIN not in ledger.state.locked
+
+
+def test_a_refused_order_that_is_listed_as_failed_did_nothing(bench: Bench) -> None:
+    """The exchange keeps a record of what it refused: no reason to lock the product."""
+    bench.exchange.engine.venue.matching.world.failures[COIN] = "HOLD_FAILURE"
+    bench.exchange.add_fault(kind="status_after", status=400, endpoint="POST /orders")
+    assert bench.buy().stage is OrderStage.REFUSED
+    bench.exchange.clear_faults()
+
+    bench.protecting().protect_only_now()
+
+    assert bench.desk.ledger.state.locked == {}

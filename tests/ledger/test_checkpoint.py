@@ -47,7 +47,7 @@ def one_day(ledger: Ledger, day: dt.date) -> None:
         ledger.append("flat", product=product)
     ledger.append("confirmed", totals={product.split("-")[0]: "1"})
     ledger.append("cooldown", product=product, start=day.isoformat(), cause="test")
-    ledger.append("locked", product="X-USD", why="somebody else")
+    ledger.append("locked", product="X-USD", why="somebody else", order=f"o-{day}")
     ledger.mark(day, "effects_complete")
     ledger.mark(day, "done")
 

@@ -141,7 +141,7 @@ class Protecting:
         self._open, self._open_seen_at = learned.open_orders, self.desk.now()
         self._open_read_at = self.desk.changes
         for product_id, identity in learned.risen.items():
-            self._lock(product_id, f"order {identity} appeared after all")
+            self._lock(product_id, f"order {identity} appeared after all", order=identity)
         # Of this look or of an earlier one: a run that died after it did not trade them either.
         found = self.desk.ledger.state.traded_elsewhere(self.desk.day) or learned.rebalances
         if found:
@@ -154,9 +154,9 @@ class Protecting:
                 problem(self.protect_only, severity="error", exit_code=EXIT_FAILED)
             )
 
-    def _lock(self, product_id: str, why: str) -> None:
+    def _lock(self, product_id: str, why: str, **facts: str) -> None:
         if product_id not in self.desk.ledger.state.locked:
-            self.desk.ledger.append("locked", product=product_id, why=why)
+            self.desk.ledger.append("locked", product=product_id, why=why, **facts)
             message = f"{product_id}: {why}; not rebalanced until: tf release {product_id}"
             self.problems.append(problem(message))
 

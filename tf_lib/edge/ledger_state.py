@@ -87,6 +87,7 @@ class LedgerState:
     confirmed: dict[str, Decimal] = field(default_factory=dict)
     fills_since_confirmed: dict[str, Decimal] = field(default_factory=dict)
     locked: dict[str, str] = field(default_factory=dict)
+    risen: set[str] = field(default_factory=set)
     proven_products: set[str] = field(default_factory=set)
     bought_products: set[str] = field(default_factory=set)
     not_protectable: dict[str, dt.date] = field(default_factory=dict)
@@ -329,6 +330,9 @@ def _confirmed(state: LedgerState, line: Mapping[str, Any]) -> None:
 
 def _locked(state: LedgerState, line: Mapping[str, Any]) -> None:
     state.locked[line["product"]] = line["why"]
+    if line.get("order"):
+        # What is told once is released once, however long the exchange lists the order.
+        state.risen.add(line["order"])
 
 
 def _released(state: LedgerState, line: Mapping[str, Any]) -> None:

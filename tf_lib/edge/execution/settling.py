@@ -22,6 +22,7 @@ from tf_lib.edge.execution.belief import Belief
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.execution.placing import Protection
 from tf_lib.edge.execution.position import Foreign
+from tf_lib.edge.ledger_state import OrderRecord
 from tf_lib.errors import ExchangeError
 
 _UNLISTED_SPAN = dt.timedelta(hours=48)
@@ -66,7 +67,7 @@ def learn(desk: Desk) -> Learned:
             adopt(desk, order)
             if parsed.day == desk.day and parsed.leg.is_rebalance:
                 learned.rebalances.append(order.client_order_id)
-        elif known.stage in (OrderStage.ABSENT, OrderStage.REFUSED):
+        elif _has_risen(known, order) and known.client_id not in desk.ledger.state.risen:
             learned.risen[known.product_id] = known.client_id
     return learned
 
@@ -89,6 +90,15 @@ def _counts_since(order: OrderState, start: dt.datetime) -> bool:
         return order.created_time >= start
     filled_at = order.last_fill_time or start
     return parsed.leg.ends_in_cooldown and bool(order.filled_size) and filled_at >= start
+
+
+def _has_risen(known: OrderRecord, seen: OrderState) -> bool:
+    """Whether an order did something that was proven never to have been taken."""
+    if known.stage is OrderStage.ABSENT:
+        return True
+    # A refused order may be listed as failed: it did nothing.
+    is_refused = known.stage is OrderStage.REFUSED
+    return is_refused and not (seen.is_terminal and not seen.filled_size)
 
 
 def settle(desk: Desk, *, patient: bool) -> dict[str, str]:
