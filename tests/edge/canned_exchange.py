@@ -140,7 +140,10 @@ def _handler(exchange: CannedExchange) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             raw = answer.raw(query)
-            self.send_response(answer.status)
+            if any(name == "Date" for name, _ in answer.headers):
+                self.send_response_only(answer.status)
+            else:
+                self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
             for name, value in answer.headers:
                 self.send_header(name, value)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
 from tf_lib.core.records import Product
-from tf_lib.edge.clock import ExchangeClock, now_source, wall_now
+from tf_lib.edge.clock import ExchangeClock, corrected_now, now_source, wall_now
 from tf_lib.edge.coinbase import Coinbase, is_loopback
 from tf_lib.errors import ParameterError, PreflightRefused
 from tf_lib.parameters import Config
@@ -246,7 +246,7 @@ def connect(place: Place) -> Connection:
         key_file=Path(place.key_file) if place.key_file else None,
     )
     if place.clock != "exchange":
-        return Connection(client, wall_now, time.sleep)
+        return Connection(client, lambda: corrected_now(client), time.sleep)
     now = now_source("exchange", client)
 
     def pause(seconds: float) -> None:

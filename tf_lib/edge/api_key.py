@@ -82,6 +82,19 @@ class ApiKey:
             return self.scrub(str(error).split("\n")[0])
         return None
 
+    def token(self, uri: str, *, begins: int) -> str:
+        """Return what the SDK signs for a request, valid from a second since 1970 that is given."""
+        import jwt
+        from coinbase import jwt_generator
+
+        plain = self._secret.encode("utf-8").decode("unicode_escape")
+        made = jwt_generator.build_rest_jwt(uri, self._name, plain)
+        claims = jwt.decode(made, options={"verify_signature": False})
+        head = jwt.get_unverified_header(made)
+        key = jwt_generator._load_private_key(plain)
+        claims |= {"nbf": begins, "exp": begins + claims["exp"] - claims["nbf"]}
+        return jwt.encode(claims, key, algorithm=head["alg"], headers=head)
+
     def scrub(self, text: str) -> str:
         """Return `text` without the key's name, its secret or any token."""
         pieces = {self._name, self._name.rsplit("/", 1)[-1], self._secret}

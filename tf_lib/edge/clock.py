@@ -39,6 +39,20 @@ def wall_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+class KnowsShift(Protocol):
+    """Who has heard how far the exchange's clock is from the machine's."""
+
+    @property
+    def clock_shift(self) -> float:
+        """Seconds to add to the machine's time."""
+        ...
+
+
+def corrected_now(client: KnowsShift, *, wall: Now = wall_now) -> dt.datetime:
+    """Return the machine's time, put right by what the exchange's answers say of theirs."""
+    return wall() + dt.timedelta(seconds=client.clock_shift)
+
+
 def clock_offset(client: TellsTime, *, wall: Now = wall_now) -> float:
     """
     Return how far the exchange's clock is ahead of the machine's, in seconds.

@@ -35,6 +35,11 @@ class ExchangeReads(MarketReads, AccountReads):
         """How many requests went out so far, tries included."""
         return self._wire.requests_sent
 
+    @property
+    def clock_shift(self) -> float:
+        """Seconds from the machine's clock to the exchange's; 0 for one that is right."""
+        return self._wire.clock_shift
+
     def listen(self, hear: Callable[[Mapping[str, str]], None]) -> None:
         """Let `hear` have the headers of every answer from now on."""
         self._wire.listen(hear)
