@@ -20,6 +20,8 @@ def main() -> int:
     parser.add_argument("--sample", action="store_true", help="a seeded part, within 50 seconds")
     parser.add_argument("--only", choices=sorted(PROOFS), action="append", help="one proof")
     parser.add_argument("--crash-cases", type=int, help="how many cases of the crash matrix")
+    parser.add_argument("--second-kills", type=int, help="how many more whose recovery is killed")
+    parser.add_argument("--seed", type=int, help="another part of the matrices")
     parser.add_argument("--wrong-answers", type=int, help="how many cases of the fault matrix")
     parser.add_argument("--soak-days", type=int, help="how many days the soak lasts")
     parser.add_argument(
@@ -32,6 +34,8 @@ def main() -> int:
     amount = SAMPLE if asked.sample else Amount()
     wanted = {
         "crash_cases": asked.crash_cases,
+        "second_kills": asked.second_kills,
+        "seed": asked.seed,
         "wrong_answers": asked.wrong_answers,
         "soak_days": asked.soak_days,
     }

@@ -19,7 +19,6 @@ from tests.proofs.scenarios import STORIES, tell
 from tests.proofs.stage import PROJECT, Stage
 from tests.proofs.teeth import TEETH, bite
 
-SEED = 20261122
 BUILD = PROJECT / "build" / "proofs"
 
 
@@ -37,6 +36,7 @@ class Amount:
     hardships: tuple[str, ...] | None = None
     hands: tuple[str, ...] = ()
     soak_days: int = soak.DAYS
+    seed: int = 20261122
     is_sample: bool = False
 
 
@@ -75,13 +75,13 @@ def prove_crash(bench: Bench, amount: Amount) -> Result:
     share = {"two-way": 2, "exit": 1}
     names = list(SCENES) if not amount.is_sample else ["two-way"]
     total = sum(share[name] for name in names)
-    figures: dict[str, object] = {}
+    figures: dict[str, object] = {"seed": str(amount.seed)}
     for name in names:
         scene = bench.scene(name)
         everything = list(every_case(scene))
         count = amount.crash_cases * share[name] // total
-        cases = sampled(everything, count, SEED)
-        cases += _killed_twice(scene, amount.second_kills * share[name] // total)
+        cases = sampled(everything, count, amount.seed)
+        cases += _killed_twice(scene, amount, share[name] / total)
         figures[f"points of the {name} day"] = {k: len(v) for k, v in scene.points.items()}
         figures[f"cases there are, {name} day"] = len(everything)
         for case in told(f"crash {name}", cases, len(cases), failures=lambda: len(result.failures)):
@@ -103,10 +103,10 @@ def prove_crash(bench: Bench, amount: Amount) -> Result:
     return result
 
 
-def _killed_twice(scene: Scene, count: int) -> list[Case]:
+def _killed_twice(scene: Scene, amount: Amount, share: float) -> list[Case]:
     """Return cases whose recovery is killed as well."""
     once = [case for case in every_case(scene) if case.recovery == "rerun" and not case.power]
-    chosen = sampled(once, count, SEED + 1)
+    chosen = sampled(once, int(amount.second_kills * share), amount.seed + 1)
     return [
         Case(c.scene, c.point, c.moment, c.world, c.recovery, second=1 + (7 * n) % 120)
         for n, c in enumerate(chosen)
@@ -149,7 +149,7 @@ def prove_answers(bench: Bench, amount: Amount) -> Result:
     result, scene = Result("answers"), bench.scene("two-way")
     calls = answers.calls_of(bench.stage, scene)
     everything = answers.every_wrong(calls)
-    chosen = answers.sampled(everything, amount.wrong_answers, SEED)
+    chosen = answers.sampled(everything, amount.wrong_answers, amount.seed)
     done = []
     for wrong in told("answers", chosen, len(chosen), failures=lambda: len(result.failures)):
         answered = answers.answer(bench.stage, scene, wrong)
