@@ -63,6 +63,8 @@ def test_codes_that_leave_the_order_open_prove_nothing(code: str) -> None:
         ["UNKNOWN_PREVIEW_FAILURE_REASON", "UNKNOWN_FAILURE_REASON", "", None],
         ["PREVIEW_SOMETHING_NEVER_SEEN"],
         ["something went wrong"],
+        ["UNKNOWN_FAILURE_REASON", "Insufficient balance in source account"],
+        ["A_CODE_OF_TOMORROW", "account is not available"],
         [],
     ],
 )

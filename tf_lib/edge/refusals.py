@@ -160,6 +160,9 @@ def proven_refusal(texts: Iterable[object]) -> tuple[str, RefusalKind] | None:
             return code, kind
     if listed:
         return listed[0]
+    # Words prove something only where there is no code: one that is not listed proves nothing.
+    if codes or any(filler in text for text in fields for filler in _FILLERS):
+        return None
     words = " ".join(fields).lower()
     for phrase, kind in _PHRASES.items():
         if phrase in words:
