@@ -153,3 +153,23 @@ def test_a_stop_that_somebody_edited(bench: Bench, may_cancel: bool) -> None:
     assert (result.is_protected, result.covered) == (may_cancel, 1 if may_cancel else 0)
     assert any("was altered: base_size: sent 1" in note for note in result.notes)
     assert legs(bench).count("sc") == (2 if may_cancel else 1)
+
+
+def test_a_product_that_halts_while_its_stops_are_cancelled(bench: Bench) -> None:
+    """Seen to take sells seconds ago is no leave to cancel the next stop as well."""
+    level = two_slots(bench)
+    core, add = sorted(bench.stops(), key=lambda o: o.key.leg, reverse=True)
+    assert (core.key.leg, add.key.leg) == (Leg.STOP_CORE, Leg.STOP_ADD)
+    bench.exchange.set_delays(cancel_ack_seconds=8)
+    planned = PlannedOrder(COIN, Side.SELL, Leg.EXIT, Decimal(2), bench.last(), Reason.FULL_EXIT)
+    trades = Rebalance(
+        bench.desk, lambda *_: bench.cover(level), bench.exchange.now(), Decimal("0.012")
+    )
+    bench.desk.client.before_send = lambda *_: bench.exchange.set_flag(COIN, "cancel_only", True)
+
+    result = trades.execute(planned)
+
+    assert (result.status, result.filled_size) == ("skipped", 0)
+    assert [o.client_id for o in bench.stops()] == [add.client_id]
+    assert result.cover is not None
+    assert not result.cover.is_protected

@@ -34,6 +34,7 @@ from tf_lib.edge.ledger_state import OrderRecord
 
 _TRIES = 3
 _WAIT_SECONDS = 5.0
+_TRADABLE_HOLDS = dt.timedelta(seconds=5)
 
 
 @dataclass
@@ -95,6 +96,7 @@ class Rebalance:
     taker_fee: Decimal
     blocked: Mapping[str, str] = field(default_factory=dict)
     halted: str = ""
+    _tradable_at: dt.datetime | None = None
 
     def execute(self, planned: PlannedOrder) -> TradeResult:
         """Carry out one planned order, as far as the day and earlier attempts allow."""
@@ -167,6 +169,8 @@ class Rebalance:
         rested = self._cancel_stops(planned.product_id)
         if any(stop.may_be_live for stop in rested):
             return TradeResult(planned, "skipped", "its stops could not be cancelled")
+        if any(s.key.leg.is_stop for s in self.desk.ledger.state.live_orders(planned.product_id)):
+            return TradeResult(planned, "skipped", "the product takes no sells any more")
         free = position.await_release(owned)
         is_exit = planned.leg in (Leg.EXIT, Leg.DUST)
         if not is_exit:
@@ -192,6 +196,8 @@ class Rebalance:
         ended = []
         for order in self.desk.ledger.state.live_orders(product_id):
             if order.key.leg.is_stop:
+                if not self._is_tradable_now(product_id):
+                    break
                 self.desk.ledger.append(
                     "group",
                     product=product_id,
@@ -235,7 +241,15 @@ class Rebalance:
         if fresh is None:
             return False
         self.desk.products[product_id] = fresh.product
+        self._tradable_at = self.desk.now() if fresh.product.is_tradable else None
         return fresh.product.is_tradable
+
+    def _is_tradable_now(self, product_id: str) -> bool:
+        """Whether the product was seen to take orders within the last seconds."""
+        seen_at = self._tradable_at
+        if seen_at is not None and self.desk.now() - seen_at <= _TRADABLE_HOLDS:
+            return True
+        return self._is_tradable(product_id)
 
     # -- buys ----------------------------------------------------------------------------
 
