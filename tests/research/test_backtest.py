@@ -161,11 +161,22 @@ def test_a_gap_below_the_limit_is_sold_at_the_market_by_the_run() -> None:
     assert result.metrics["stops_gapped"] == 1
 
 
-def test_a_signal_that_ends_goes_before_an_unfilled_stop() -> None:
-    """The plan's sale frees what the stop holds; no cooldown, so it may be bought again."""
+def test_an_unfilled_stop_is_left_before_anything_is_planned() -> None:
+    """What is bare goes first, also where the signal ends; the day decides on what is left."""
     result = lived(flat(), flat(90.0, signal=0.0, stop=80.0), flat(90.0, stop=80.0))
 
-    assert [reason for _, reason, _, _ in fills(result)] == ["enter", "full_exit", "enter"]
+    assert [reason for _, reason, _, _ in fills(result)] == ["enter", "emergency_exit"]
+    assert result.reasons["AAA-USD"].tolist() == ["enter", "no_position", "cooldown_active"]
+
+
+def test_what_an_unfilled_stop_leaves_too_small_to_sell_stays_as_dust() -> None:
+    """44.62 at 90 are 4,015.80, less than a least order of 4,100; at the limit of 93.10, more."""
+    least = replace(PRODUCT, quote_min_size=Decimal("4100"))
+    result = lived(flat(), flat(90.0, stop=80.0), flat(90.0, stop=80.0), product=least)
+
+    assert [reason for _, reason, _, _ in fills(result)] == ["enter"]
+    assert result.holdings["AAA-USD"].iloc[-1] == pytest.approx(44.62 * 90.0)
+    assert result.stops["AAA-USD"].isna().tolist() == [False, True, True]
 
 
 def test_the_stop_is_raised_but_never_lowered() -> None:
@@ -257,8 +268,8 @@ def test_purchases_shrink_to_the_cash_that_is_there() -> None:
 def test_a_wide_spread_stops_all_trading_while_it_is_held() -> None:
     """A tick of 2 at a price of 100 is a spread of 4 %: halted, but still protected."""
     coarse = default_product("AAA-USD", tick="1", base_step="0.01")
-    result = lived(flat(), flat(60.0, signal=0.0, stop=50.0), product=coarse)
+    result = lived(flat(stop=50.0), flat(60.0, signal=0.0, stop=50.0), product=coarse)
 
     assert list(result.tape.days["is_halted"]) == [False, True]
-    assert len(result.trades) == 2
-    assert fills(result)[1][1] == "emergency_exit"
+    assert [reason for _, reason, _, _ in fills(result)] == ["enter"]
+    assert result.stops["AAA-USD"].tolist() == [50.0, 50.0]

@@ -2,10 +2,10 @@
 Book: the compiled loop over days, from signals and prices to cash, holdings and fills.
 
 The heart of the backtest. Each day goes as the live one does: yesterday's stops meet the jump to
-the open; at 00:01 the day is sized and decided with the core's kernels at the open's price; sales,
-purchases, clean-up and protection follow; then the stops meet the rest of the day. No rule is
-written here twice: sizing, gates, steps and fills are the kernels the live day and the simulated
-exchange use.
+the open; at 00:01 what a triggered stop could not sell is left at the market before anything else;
+the day is sized and decided with the core's kernels at the open's price; sales, purchases,
+clean-up and protection follow; then the stops meet the rest of the day. No rule is written here
+twice: sizing, gates, steps and fills are the kernels the live day and the simulated exchange use.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ def run_days(
     for row in range(first, end):
         line = row - offset
         meet_jump(row, market.bars, handling.costs, book, tape)
+        exit_triggered(row, market.bars, handling.costs, book, tape)
         halted = _look(row, market, handling, book, day, is_priced)
         for i in range(is_priced.size):
             lots.tradable[i] = rules.lots.tradable[i] and is_priced[i]
@@ -145,15 +146,17 @@ def _look(
         if holding.lots > 0 and not is_priced[i]:
             halted = True
         if holding.level > 0:
-            _forget_if_gone(holding, known[row, ATR, i], steps, rules)
+            _forget_if_gone(holding, price, known[row, ATR, i], steps, rules)
     return halted
 
 
 @leaf_kernel
-def _forget_if_gone(holding: Holding, atr: float, steps: Steps, rules: Handling) -> None:
+def _forget_if_gone(
+    holding: Holding, last: float, atr: float, steps: Steps, rules: Handling
+) -> None:
     """Drop the remembered level of what a stop has sold down to dust."""
     remembered = Protection(price_of(holding.level, steps), atr, False)
-    if is_dust(holding.lots, remembered, steps, rules.stops):
+    if is_dust(holding.lots, last, remembered, steps, rules.stops):
         holding.level = 0
 
 
@@ -199,7 +202,7 @@ def _trade(
 
 @leaf_kernel
 def _protect(row: int, market: Market, rules: Handling, book: Book, tape: Tape) -> None:
-    """Clean up after what is gone, leave what a stop could not sell, cover all that is held."""
+    """Clean up after what is gone, and cover all that is held."""
     for i in range(book.holdings.size):
         holding, slots, steps = book.holdings[i], book.slots[i], book.steps[i]
         if holding.lots == 0:
@@ -208,12 +211,11 @@ def _protect(row: int, market: Market, rules: Handling, book: Book, tape: Tape) 
         wanted = _wanted(row, i, market.known, rules, book)
         if not wanted.target > 0.0:
             continue
-        if is_dust(holding.lots, wanted, steps, rules.stops):
+        last = market.bars[row, OPEN, i]
+        if is_dust(holding.lots, last, wanted, steps, rules.stops):
             holding.level = 0
             slots[0].lots, slots[1].lots = 0, 0
             continue
-        last = market.bars[row, OPEN, i]
-        exit_triggered(row, i, last, rules.costs, book, tape)
         cover(holding, slots, last, wanted, steps, rules.stops)
 
 

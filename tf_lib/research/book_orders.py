@@ -12,9 +12,7 @@ from tf_lib.core.arrays import leaf_kernel
 from tf_lib.core.fill_kernels import market_price
 from tf_lib.core.step_kernels import (
     is_below_least,
-    is_dust_at,
     least_protectable,
-    limit_under,
     lots_for,
     resting_ticks,
     stop_limit_ticks,
@@ -24,7 +22,7 @@ from tf_lib.core.step_kernels import (
 from tf_lib.core.steps import NOWHERE, Steps, StopRules
 from tf_lib.core.trades import TRIM
 from tf_lib.research.book_records import ADD, CORE, Book, Costs, Handling, Tape
-from tf_lib.research.book_stops import Protection, cover, place, sell, write_fill
+from tf_lib.research.book_stops import Protection, cover, is_dust, place, sell, write_fill
 
 
 @leaf_kernel
@@ -52,8 +50,7 @@ def _leaves_dust(
 ) -> bool:
     if not wanted.target > 0.0:
         return is_below_least(rest, price, steps)
-    limit = limit_under(min(wanted.target, price), wanted.atr, steps, rules)
-    return is_dust_at(rest, limit, steps)
+    return is_dust(rest, price, wanted, steps, rules)
 
 
 @leaf_kernel

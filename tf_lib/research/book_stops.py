@@ -16,6 +16,7 @@ from tf_lib.core.arrays import FloatArray, kernel, leaf_kernel
 from tf_lib.core.fill_kernels import market_price, stop_limit_day
 from tf_lib.core.fills import FILLED_TAKER, NOTHING, TRIGGERED
 from tf_lib.core.step_kernels import (
+    is_below_least,
     is_clamped,
     is_dust_at,
     is_worth_raising,
@@ -82,9 +83,10 @@ def protection_of(
 
 
 @leaf_kernel
-def is_dust(lots: int, wanted: Protection, steps: Steps, rules: StopRules) -> bool:
-    """Whether so many lots are too few to protect at today's level."""
-    return is_dust_at(lots, limit_under(wanted.target, wanted.atr, steps, rules), steps)
+def is_dust(lots: int, last: float, wanted: Protection, steps: Steps, rules: StopRules) -> bool:
+    """Whether so many lots are too few for a stop at the limit it would have now."""
+    level = min(wanted.target, last)
+    return is_dust_at(lots, limit_under(level, wanted.atr, steps, rules), steps)
 
 
 @leaf_kernel
@@ -92,7 +94,7 @@ def place(
     slot: Slot, lots: int, last: float, wanted: Protection, steps: Steps, rules: StopRules
 ) -> None:
     """Rest a stop in a slot if the lots carry one; else the slot stays as it is."""
-    if lots <= 0 or is_dust(lots, wanted, steps, rules):
+    if lots <= 0 or is_dust(lots, last, wanted, steps, rules):
         return
     resting = resting_ticks(wanted.target, last, steps)
     if resting == NOWHERE:
@@ -113,12 +115,12 @@ def cover(
     rules: StopRules,
 ) -> None:
     """Put everything above dust under stops, and raise those that may and should be raised."""
-    if not wanted.target > 0.0 or is_dust(holding.lots, wanted, steps, rules):
+    if not wanted.target > 0.0 or is_dust(holding.lots, last, wanted, steps, rules):
         return
     core, add = slots[CORE], slots[ADD]
     gap = holding.lots - core.lots - add.lots
     has_stop = core.lots > 0 or add.lots > 0
-    if gap > 0 and not (has_stop and is_dust(gap, wanted, steps, rules)):
+    if gap > 0 and not (has_stop and is_dust(gap, last, wanted, steps, rules)):
         _close_gap(core, add, gap, last, wanted, steps, rules)
     elif wanted.may_move:
         _raise(core, last, wanted, steps, rules)
@@ -278,14 +280,21 @@ def _meet(
 
 
 @leaf_kernel
-def exit_triggered(row: int, i: int, last: float, costs: Costs, book: Book, tape: Tape) -> None:
-    """Sell at the market what a triggered stop could not sell at its limit."""
-    for k in range(2):
-        slot = book.slots[i, k]
-        if slot.lots == 0 or not slot.is_triggered:
-            continue
-        price = market_price(last, costs.slippage, False)
-        sell(row, i, slot.lots, price, costs.taker, EMERGENCY, book, tape)
-        slot.lots = 0
-        slot.is_triggered = False
-        book.holdings[i].cooldown = row
+def exit_triggered(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) -> None:
+    """
+    Sell at the market what triggered stops could not sell at their limit, before the day's plan.
+
+    What is too small to be sold stays, without its stop, and counts as dust.
+    """
+    for i in range(book.holdings.size):
+        for k in range(2):
+            slot, steps = book.slots[i, k], book.steps[i]
+            if slot.lots == 0 or not slot.is_triggered:
+                continue
+            last = bars[row, OPEN, i]
+            if not is_below_least(slot.lots, last, steps):
+                price = market_price(last, costs.slippage, False)
+                sell(row, i, slot.lots, price, costs.taker, EMERGENCY, book, tape)
+                book.holdings[i].cooldown = row
+            slot.lots = 0
+            slot.is_triggered = False
