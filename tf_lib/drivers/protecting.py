@@ -118,7 +118,10 @@ class Protecting:
                 continue
             held = self._held(name)
             if name not in levels:
-                if held >= max(product.base_min_size, product.base_increment):
+                # The whole history of a product is not asked for because of a few cents.
+                last = self._last.get(name)
+                is_little = last is not None and held * last < product.quote_min_size
+                if held >= product.base_min_size and held and not is_little:
                     recall_level(self.desk, product, held)
             elif self._is_dust(product, held) or self._was_gone(product, belief):
                 self.desk.ledger.append("flat", product=name)

@@ -229,10 +229,9 @@ class Position:
         return live
 
     def altered_stops(self) -> list[tuple[OrderRecord, str]]:
-        """Return our stops that rest otherwise than they were sent: somebody edited them."""
+        """Return our stops that were read resting otherwise than they were sent: edited by hand."""
         found = []
-        for order in self._stops():
-            record = self.read(order)
+        for record in self._stops():
             problem = self._alteration(record)
             if problem:
                 found.append((record, problem))
