@@ -26,6 +26,7 @@ from tf_lib.parameters import load_config
 
 FIRST, LAST = dt.date(2026, 1, 1), dt.date(2027, 12, 31)
 WAYS = ("once", "two_triggers", "overlap", "late", "too_late", "missed", "set_back", "forced")
+CASES_PER_ZONE = len(WAYS) * 2 * ((LAST - FIRST).days + 1)
 _LINE = re.compile(r"^(\d+) (\d+) \* \* \* .*run_papermill")
 _MINUTE = dt.timedelta(minutes=1)
 
@@ -208,9 +209,3 @@ def do_day(gate: Gate, way: str, day: dt.date, moments: list[dt.datetime]) -> It
         yield f"{gate.book.effects[day]} sets of effects, wanted {int(wanted)}"
     if way == "set_back" and gate.book.effects.get(day - dt.timedelta(days=1), 1) > 1:
         yield "a second set for the day before"
-
-
-def summary(names: list[str], found: list[str]) -> dict[str, Any]:
-    """Return the figures of the matrix."""
-    per_zone = len(WAYS) * 2 * ((LAST - FIRST).days + 1)
-    return {"zones": len(names), "cases": len(names) * per_zone, "failed": len(found)}

@@ -7,9 +7,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from tests.proofs import answers, by_hand, cron_matrix, hardships, papermill_cases, soak
 from tests.proofs.busy import SCENES, busy_stage, scene_of
@@ -19,6 +20,7 @@ from tests.proofs.scenarios import STORIES, tell
 from tests.proofs.stage import PROJECT, Stage
 from tests.proofs.teeth import TEETH, bite
 
+T = TypeVar("T")
 BUILD = PROJECT / "build" / "proofs"
 
 
@@ -37,6 +39,7 @@ class Amount:
     hands: tuple[str, ...] = ()
     soak_days: int = soak.DAYS
     seed: int = 20261122
+    minutes: float | None = None
     is_sample: bool = False
 
 
@@ -68,6 +71,14 @@ class Bench:
         return self.scenes[name]
 
 
+def each(cases: Sequence[T], result: Result, amount: Amount, part: str = "") -> Iterator[T]:
+    """Yield cases one after the other, for as long as there is time, and count what was done."""
+    name, count = f"{result.name} {part}".strip(), len(cases)
+    for case in told(name, cases, count, lambda: len(result.failures), minutes=amount.minutes):
+        yield case
+        result.cases += 1
+
+
 def prove_crash(bench: Bench, amount: Amount) -> Result:
     """Tier 1: killed at every kind of point of two busy days, and found again."""
     result = Result("crash")
@@ -84,7 +95,7 @@ def prove_crash(bench: Bench, amount: Amount) -> Result:
         cases += _killed_twice(scene, amount, share[name] / total)
         figures[f"points of the {name} day"] = {k: len(v) for k, v in scene.points.items()}
         figures[f"cases there are, {name} day"] = len(everything)
-        for case in told(f"crash {name}", cases, len(cases), failures=lambda: len(result.failures)):
+        for case in each(cases, result, amount, name):
             outcome = Play(bench.stage, scene, case).go()
             outcomes.append(outcome)
             result.failures += [f"{case}: {finding}" for finding in outcome.findings]
@@ -116,9 +127,8 @@ def _killed_twice(scene: Scene, amount: Amount, share: float) -> list[Case]:
 def prove_scenarios(bench: Bench, amount: Amount) -> Result:
     """Scenario days, each judged by the oracle and by what it must come to."""
     result, scene = Result("scenarios"), bench.scene("two-way")
-    for name in amount.stories:
+    for name in each(amount.stories, result, amount):
         story = tell(bench.stage, scene.eve, name)
-        result.cases += 1
         result.failures += [f"{name}: {finding}" for finding in story.findings]
         result.worst_bare_seconds = max(result.worst_bare_seconds, story.worst_bare)
     result.figures["stories"] = list(amount.stories)
@@ -128,12 +138,9 @@ def prove_scenarios(bench: Bench, amount: Amount) -> Result:
 def prove_teeth(bench: Bench, amount: Amount) -> Result:
     """Planted faults: each is caught, and its stand is silent without it."""
     result, scene = Result("teeth"), bench.scene("two-way")
-    for fault in told(
-        "teeth", amount.faults, len(amount.faults), failures=lambda: len(result.failures)
-    ):
+    for fault in each(amount.faults, result, amount):
         caught = bite(bench.stage, scene, fault)
         silent = bite(bench.stage, scene, fault, is_planted=False)
-        result.cases += 1
         result.planted += 1
         if caught.by:
             result.caught[fault] = caught.by
@@ -151,12 +158,11 @@ def prove_answers(bench: Bench, amount: Amount) -> Result:
     everything = answers.every_wrong(calls)
     chosen = answers.sampled(everything, amount.wrong_answers, amount.seed)
     done = []
-    for wrong in told("answers", chosen, len(chosen), failures=lambda: len(result.failures)):
+    for wrong in each(chosen, result, amount):
         answered = answers.answer(bench.stage, scene, wrong)
         done.append(answered)
         result.failures += [f"{wrong}: {finding}" for finding in answered.findings]
     found = answers.summary(done)
-    result.cases = found["cases"]
     result.worst_bare_seconds = found["worst_bare_seconds"]
     result.figures = {"calls": len(calls), "cases there are": len(everything)}
     result.figures |= {k: found[k] for k in ("by_kind", "by_exit_code")}
@@ -170,12 +176,11 @@ def prove_hardships(bench: Bench, amount: Amount) -> Result:
     everything = hardships.every_hardship(mounts=mounts)
     chosen = [one for one in everything if amount.hardships is None or one.name in amount.hardships]
     ended: dict[str, int] = {}
-    for hardship in told("hardships", chosen, len(chosen), failures=lambda: len(result.failures)):
+    for hardship in each(chosen, result, amount):
         met = hardships.meet(bench.stage, scene, hardship)
         ended[met.name] = met.code
         result.failures += [f"{met.name}: {finding}" for finding in met.findings]
         result.worst_bare_seconds = max(result.worst_bare_seconds, met.worst_bare)
-    result.cases = len(chosen)
     result.figures = {"disks of a few megabytes were tried": mounts, "exit codes": ended}
     return result
 
@@ -184,10 +189,9 @@ def prove_by_hand(bench: Bench, amount: Amount) -> Result:
     """Notebooks executed by hand while a frozen plan waits: nothing is sent."""
     result, scene = Result("by-hand"), bench.scene("two-way")
     done = list(by_hand.every_hand(amount.hands))
-    for hand in told("by-hand", done, len(done), failures=lambda: len(result.failures)):
+    for hand in each(done, result, amount):
         found = by_hand.do(bench.stage, scene, hand)
         result.failures += [f"{hand.name}: {finding}" for finding in found]
-    result.cases = len(done)
     result.figures = {"ways": [hand.name.replace("_", " ") for hand in done]}
     return result
 
@@ -198,12 +202,11 @@ def prove_papermill(bench: Bench, amount: Amount) -> Result:
     changes = papermill_cases.count_changes(bench.stage, scene)
     cases = papermill_cases.every_case(changes, amount.papermill_cases)
     codes: Counter[str] = Counter()
-    for case in told("papermill", cases, len(cases), failures=lambda: len(result.failures)):
+    for case in each(cases, result, amount):
         ended = papermill_cases.meet(bench.stage, scene, case)
         codes[f"{case.fate} {ended.code}"] += 1
         result.failures += [f"{case}: {finding}" for finding in ended.findings]
         result.worst_bare_seconds = max(result.worst_bare_seconds, ended.worst_bare)
-    result.cases = len(cases)
     result.figures = {"fates and the runner's exit codes": dict(sorted(codes.items()))}
     return result
 
@@ -213,13 +216,13 @@ def prove_cron(bench: Bench | None, amount: Amount) -> Result:
     result = Result("cron")
     groups = cron_matrix.zones() if not amount.zones else {name: (name,) for name in amount.zones}
     names = sorted(groups)
-    for name in told("cron", names, len(names), failures=lambda: len(result.failures)):
+    for name in each(names, result, amount):
         result.failures += cron_matrix.run_zone(name)
-    found = cron_matrix.summary(names, result.failures)
-    result.cases = found["cases"]
+    zones = result.cases
+    result.cases = zones * cron_matrix.CASES_PER_ZONE
     result.figures = {
-        "zones with rules of their own": len(names),
-        "zones in all": sum(len(groups[name]) for name in names),
+        "zones with rules of their own": zones,
+        "zones in all": sum(len(groups[name]) for name in names[:zones]),
         "ways": list(cron_matrix.WAYS),
     }
     return result

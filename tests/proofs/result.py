@@ -94,14 +94,24 @@ def told(
     name: str,
     cases: Iterable[T],
     count: int,
-    *,
     failures: Callable[[], int],
-    every_seconds: float = _TOLD_EVERY_SECONDS,
+    *,
+    minutes: float | None = None,
 ) -> Iterator[T]:
-    """Yield cases, and say now and then on stderr how far it is."""
+    """
+    Yield cases, and say now and then on stderr how far it is.
+
+    Parameters
+    ----------
+    minutes : float, optional
+        After so long no further case is begun; what was not tried is not counted.
+    """
     began = last = time.monotonic()
     for number, case in enumerate(cases):
-        if time.monotonic() - last > every_seconds:
+        if minutes is not None and time.monotonic() - began > 60 * minutes:
+            print(f"{name}: out of time after {number} of {count}", file=sys.stderr, flush=True)
+            return
+        if time.monotonic() - last > _TOLD_EVERY_SECONDS:
             last = time.monotonic()
             pace = (last - began) / max(number, 1)
             print(
