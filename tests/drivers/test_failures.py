@@ -402,3 +402,23 @@ def test_a_held_product_whose_rules_are_hidden(profile: Profile, faulty: Faulty)
     assert ticker in profile.json(DAY, "inputs/account.json")["halt"]
     new = [o for o in profile.exchange().orders if o.client_id not in before]
     assert {o.leg for o in new} <= {"sc", "sa"}
+
+
+def test_an_exchange_that_is_away_in_the_middle_of_a_raise(
+    profile: Profile, faulty: Faulty, tmp_path: Path
+) -> None:
+    """The stop is cancelled and nothing can be read for seconds: the run itself looks again."""
+    twin = profile.copied(tmp_path / "twin")
+    sent = twin.count_requests()
+    assert twin.run(DAY)[0] == 0
+    asked = requests(twin.request_log, after=sent)
+    (last,) = [n for n, x in enumerate(asked) if "batch_cancel" in x["path"]][-1:]
+    reads = sum(x["path"].endswith("/accounts") for x in asked[: last + 1])
+    away = [reads + 1, reads + 2, reads + 3]
+
+    with faulty(fails("GET /accounts", calls=away)):
+        code, said = profile.run(DAY)
+
+    assert code == 0, said
+    assert profile.wrong(DAY) == []
+    assert profile.marks(DAY)[-1] == "done"

@@ -31,6 +31,8 @@ from tf_lib.edge.execution.settling import (
 )
 from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
 
+_LOOK_AGAIN_SECONDS = 20.0
+
 
 @dataclass(kw_only=True)
 class Protecting:
@@ -83,7 +85,7 @@ class Protecting:
     def _cover_held(self) -> Rows:
         self._last = self._read_products()
         self._read_holdings()
-        return self.protect()
+        return self._cover_all()
 
     def _products_wanted(self) -> list[str]:
         universe = self.desk.config.universe.sorted_tickers
@@ -172,6 +174,20 @@ class Protecting:
     # -- covering ------------------------------------------------------------------------
 
     def protect(self) -> Rows:
+        """
+        Cover everything held, and look again where that failed.
+
+        An exchange that was away for some seconds must not leave a position bare until the guard
+        comes by.
+        """
+        rows = self._cover_all()
+        if any(row["status"] == "failed" for row in rows) and is_unsettled(self.desk):
+            self.desk.pause(_LOOK_AGAIN_SECONDS)
+            self._settle(patient=True)
+            rows = self._cover_held()
+        return rows
+
+    def _cover_all(self) -> Rows:
         """Cover everything held; one product's trouble does not keep the others bare."""
         rows: Rows = []
         for product_id in sorted(self.desk.products):
