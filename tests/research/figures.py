@@ -128,8 +128,8 @@ def _cheat_row(name: str, honest: BacktestResult, cheat: BacktestResult) -> str:
     one, other = honest.metrics, cheat.metrics
     added = 100 * (other["total_return"] - one["total_return"])
     return (
-        f"| {name} | {one['total_return']:.1%} | {other['total_return']:.1%} | {added:+.1f} points | "
-        f"{one['sharpe']:.2f} | {other['sharpe']:.2f} |"
+        f"| {name} | {one['total_return']:.1%} | {other['total_return']:.1%} | "
+        f"{added:+.1f} points | {one['sharpe']:.2f} | {other['sharpe']:.2f} |"
     )
 
 

@@ -54,6 +54,13 @@ def said_by(notebook: Any) -> str:
     return re.sub(r"/\S*/", "", "\n\n".join(said)) + "\n"
 
 
+def backtest_notebook(folder: Path) -> Any:
+    """The backtest of the small market of the tests."""
+    config, _, candles = write_inputs(folder, GRID)
+    paths = {"config": str(config), "candles": str(candles), "out": str(folder / "out")}
+    return execute("research_backtest.ipynb", folder, **paths)
+
+
 def sweep_notebook(folder: Path) -> Any:
     """The sweep on the small market of the tests."""
     config, grid, candles = write_inputs(folder, GRID)
@@ -71,7 +78,11 @@ def shadow_notebook(folder: Path) -> Any:
     return execute("live_vs_backtest.ipynb", folder, profile_dir=str(profile.folder))
 
 
-MADE = {"research_sweep": sweep_notebook, "live_vs_backtest": shadow_notebook}
+MADE = {
+    "research_backtest": backtest_notebook,
+    "research_sweep": sweep_notebook,
+    "live_vs_backtest": shadow_notebook,
+}
 
 
 def main() -> None:
