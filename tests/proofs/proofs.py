@@ -248,7 +248,7 @@ def prove_soak(bench: Bench | None, amount: Amount) -> Result:
         "worlds": len(lived),
         "days by kind": dict(kinds),
         "commands by exit code": dict(sorted(codes.items())),
-        "CPU ms of a quiet day, trader": round(1000 * sum(w.quiet_cpu for w in lived) / quiet, 1),
+        soak.CPU_OF_A_QUIET_DAY: round(1000 * sum(w.quiet_cpu for w in lived) / quiet, 1),
         "CPU ms of a quiet day, exchange": round(
             1000 * sum(w.quiet_exchange_cpu for w in lived) / quiet, 1
         ),

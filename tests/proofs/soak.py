@@ -31,6 +31,7 @@ from tests.proofs.stage import KILLED, Ended, Stage, scratch_folder, stage
 
 DAYS = 10_000
 WORLD_DAYS = 50
+CPU_OF_A_QUIET_DAY = "CPU ms of a quiet day, trader"
 GUARD_AFTER_SECONDS = 840.0
 HANDS_OFF = (2, 4, 98, 99)
 """Exit codes that no disturbance of the soak may lead to."""
