@@ -153,24 +153,8 @@ def _doubled(evidence: Evidence) -> Iterator[str]:
         if covered > exchange.held(product):
             yield f"doubled: {product}: stops over {covered} for {exchange.held(product)}"
         legs = sorted(stop.leg for stop in stops)
-        if len(legs) != len(set(legs)) and not _was_cancel_refused(evidence, product):
+        if len(legs) != len(set(legs)):
             yield f"doubled: {product}: live stops {legs}"
-
-
-def _was_cancel_refused(evidence: Evidence, product: str) -> bool:
-    """
-    Whether the exchange turned down a cancel of one of the product's stops.
-
-    What is bare beside a stop that cannot be cancelled gets one of its own at once, in the slot
-    that is taken: two small stops are no second exposure, and waiting would leave units bare.
-    """
-    stops = {order.order_id for order in evidence.exchange.orders if order.product == product}
-    for line in evidence.requests:
-        body = line.get("body")
-        asked = body.get("order_ids") or () if isinstance(body, Mapping) else ()
-        if stops & set(asked) and line.get("status") != 200:
-            return True
-    return False
 
 
 def _stray(evidence: Evidence) -> Iterator[str]:
