@@ -26,6 +26,7 @@ from tests.drivers.profile import (
     Profile,
     write_parameters,
 )
+from tests.drivers.venue import cancel_by_hand
 from tests.oracle.exchange_state import requests
 from tf_lib.drivers import place
 
@@ -422,3 +423,24 @@ def test_an_exchange_that_is_away_in_the_middle_of_a_raise(
     assert code == 0, said
     assert profile.wrong(DAY) == []
     assert profile.marks(DAY)[-1] == "done"
+
+
+def test_vanished_stops_on_a_day_without_candles(profile: Profile, faulty: Faulty) -> None:
+    """Placed again at their level, the limit as far below as the last good range asks for."""
+    levels = {}
+    for product in profile.exchange().held_products:
+        for stop in profile.exchange().stops(product):
+            levels[product] = stop.stop
+            cancel_by_hand(profile, stop.client_id)
+    with faulty(fails("GET /products/*/candles")):
+        code, said = profile.run(DAY)
+
+    assert code == 0, said
+    tickers = profile.summary(DAY)["tickers"]
+    for product, level in levels.items():
+        (new,) = profile.exchange().stops(product)
+        assert new.stop is not None
+        assert new.limit is not None
+        assert new.stop == level
+        distance = max(float(new.stop) * 0.02, tickers[product]["atr"] * 0.5)
+        assert float(new.stop - new.limit) == pytest.approx(distance, rel=0.02), product

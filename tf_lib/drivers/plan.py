@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -196,7 +197,9 @@ def protections_of(account: Account, decision: Decision) -> dict[str, Protection
             level = ratcheted_level(chandelier, remembered, ratchet=ratchet)
             found[ticker] = Protection(level, atr)
         elif remembered is not None:
-            found[ticker] = Protection(remembered, None, may_move=False, source="ledger")
+            # A row without good data holds the range of the last good one.
+            known = atr if math.isfinite(atr) else None
+            found[ticker] = Protection(remembered, known, may_move=False, source="ledger")
         elif chandelier > 0:
             found[ticker] = Protection(
                 to_decimal(chandelier), atr, may_move=False, source="last good chandelier"
