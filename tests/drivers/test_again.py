@@ -112,6 +112,26 @@ def test_the_account_is_locked_from_whichever_folder(profile: Profile) -> None:
     assert twin.changed(after=sent) == []
 
 
+def test_a_guard_of_another_folder_is_waited_for(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the same portfolio for a moment; a run would only have had to try later."""
+    profile.run("2024-03-05")
+    guard = portfolio_lock(profile.ledger()[0]["portfolio_uuid"], kind="guard").acquire()
+    waited = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        guard.release()
+
+    monkeypatch.setattr("tf_lib.edge.lock.time.sleep", sleep)
+    code, said = profile.run(DAY)
+
+    assert code == 0, said
+    assert len(waited) == 1
+    assert profile.marks(DAY)[-1] == "done"
+
+
 def test_the_simulated_clock_does_not_go_back(profile: Profile) -> None:
     """An earlier --date is a usage error that says where the clock stands and what to do."""
     profile.run(DAY)

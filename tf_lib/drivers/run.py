@@ -63,6 +63,11 @@ class RunOptions:
     gate_minutes: int = 5
     notebook: bool = True
 
+    @property
+    def patience(self) -> float:
+        """Seconds that a run waits for a guard: as long as its gate is open."""
+        return 60.0 * max(self.gate_minutes, 1)
+
     def load(self) -> tuple[str, Config]:
         """
         Return the profile's name and its checked parameters.
@@ -106,7 +111,7 @@ def run_daily(options: RunOptions) -> int:
     if options.dry_run:
         return runner.start()
     lock = state_lock(folder.state, kind="run")
-    wait_for_guard(lock, seconds=60.0 * max(options.gate_minutes, 1))
+    wait_for_guard(lock, seconds=options.patience)
     try:
         return runner.start()
     finally:
@@ -213,11 +218,15 @@ class _Runner:
                 ledger.pin(check)
             dry = _Attempt(day, scratch, ledger, check, self._epoch(), is_dry=True)
             return self._run(connection, place, dry)
-        with portfolio_lock(check, kind="run"):
+        # A guard of another folder may be at work for the same portfolio.
+        lock = wait_for_guard(portfolio_lock(check, kind="run"), seconds=self.options.patience)
+        try:
             ledger.pin(check)
             set_aside(self.folder.state)
             attempt = self._claim(ledger, day, check)
             return self._run(connection, place, attempt)
+        finally:
+            lock.release()
 
     def _reached(self, place: Place) -> Connection:
         """Return the connection to a place; the gate may have made it already."""

@@ -3,6 +3,7 @@ The edge: everything that can fail.
 
     files, values, api_key            written whole; believed when sound; shown to nobody
     endpoint -> wire -> paging        one SDK client, bounded reads, lists to their end
+    token_time                        tokens dated by the exchange's clock
     refusals -> answers               what a changing request came to, by proof
     order_state -> market_reads, account_reads -> exchange_reads -> coinbase
                                       the exchange: reads, and the few requests that change it
