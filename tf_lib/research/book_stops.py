@@ -76,7 +76,7 @@ def protection_of(
             target = max(target, price_of(holding.level, steps))
         return Protection(target, atr, True)
     if holding.level > 0:
-        return Protection(price_of(holding.level, steps), np.nan, False)
+        return Protection(price_of(holding.level, steps), atr, False)
     if chandelier > 0.0:
         return Protection(chandelier, atr, False)
     return Protection(np.nan, np.nan, False)
