@@ -7,10 +7,11 @@ A story given the name of a planted fault runs its commands with it.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -446,6 +447,29 @@ def refuse_stops(story: Story, product: str) -> None:
 
 def stale_accounts_after_a_buy(story: Story) -> None:
     """The account list lags behind fills by seconds: nothing is taken for zero."""
+    with lagging_accounts(story):
+        story.run(code=None)
+    story.end()
+
+
+def stale_accounts_for_the_guard(story: Story) -> None:
+    """Killed right after a buy; the guard's first look at the accounts is older than the buy."""
+    from tests.proofs.crash import trace
+
+    points = trace(story.stage)
+    story.begin()
+    bought = max(p.number for p in points if p.what == "ledger intent en")
+    sent = next(p.number for p in points if p.number > bought and p.what == "POST /orders")
+    with lagging_accounts(story):
+        story.stage.run(planted=story.planted, kill={"number": sent, "moment": "after"})
+        story.stage.wait(2)
+        story.guard()
+    story.end()
+
+
+@contextlib.contextmanager
+def lagging_accounts(story: Story) -> Iterator[None]:
+    """Let the account list show for eight seconds what it was before an order."""
     engine, respond = story.stage.exchange.engine, story.stage.exchange.engine.respond
     stale: list[tuple[dt.datetime, Any]] = []
 
@@ -460,9 +484,10 @@ def stale_accounts_after_a_buy(story: Story) -> None:
         return respond(method, path, query, body)
 
     engine.respond = responded  # type: ignore[method-assign]
-    story.run(code=None)
-    engine.respond = respond  # type: ignore[method-assign]
-    story.end()
+    try:
+        yield
+    finally:
+        engine.respond = respond  # type: ignore[method-assign]
 
 
 def an_answer_without_proof(story: Story) -> None:
@@ -600,6 +625,7 @@ STORIES: dict[str, Callable[[Story], None]] = {
         halted_after_the_cancel,
         stops_refused,
         stale_accounts_after_a_buy,
+        stale_accounts_for_the_guard,
         an_answer_without_proof,
         dust,
         bad_data,

@@ -133,7 +133,7 @@ TEETH: dict[str, Tooth] = {
     "restore_only_in_finally": Tooth(cases(what="ledger move DONE", recovery="guard"), ("bare",)),
     "ordinal_always_1": Tooth(story("a_stop_that_vanished"), ("bare", "exit", "wrong_id")),
     "open_list_trusted": Tooth(story("an_answer_without_proof"), ("disagrees", "resent_buy")),
-    "stale_zero_trusted": Tooth(story("stale_accounts_after_a_buy"), ("bare", "bare_time")),
+    "stale_zero_trusted": Tooth(story("stale_accounts_for_the_guard"), ("bare",)),
     "guard_raises": Tooth(cases(what="ledger mark done", recovery="guard"), ("bare", "not_quiet")),
     "size_in_the_id": Tooth(story("a_day_with_lags"), ("wrong_id",)),
     "unknown_buy_resent": Tooth(cases(what="ledger intent en", recovery="rerun"), ("resent_buy",)),
