@@ -502,6 +502,20 @@ def an_answer_without_proof(story: Story) -> None:
     story.end()
 
 
+def a_cancel_that_is_turned_down(story: Story) -> None:
+    """Stops that cannot be cancelled stay; what is bought beside them is covered in the end."""
+    story.stage.exchange.add_fault(
+        kind="status", endpoint="POST /orders/batch_cancel", status=429, probability=0.6
+    )
+    story.run(code=None)
+    story.stage.exchange.clear_faults()
+    story.stage.wait(300)
+    story.guard(code=None)
+    story.end()
+    story.next_day()
+    story.end()
+
+
 def dust(story: Story) -> None:
     """A person leaves less than can be protected: no stop, no alarm, closed only when cheap."""
     story.run()
@@ -627,6 +641,7 @@ STORIES: dict[str, Callable[[Story], None]] = {
         stale_accounts_after_a_buy,
         stale_accounts_for_the_guard,
         an_answer_without_proof,
+        a_cancel_that_is_turned_down,
         dust,
         bad_data,
         an_undefined_signal,
