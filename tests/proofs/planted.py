@@ -58,15 +58,12 @@ def open_list_trusted() -> None:
 
 
 def stale_zero_trusted() -> None:
-    """Believe the account list whatever our own fills say, and look only once."""
-    from tf_lib.drivers.protecting import Protecting
+    """Believe the account list whatever our own fills say."""
     from tf_lib.edge.execution import belief
     from tf_lib.edge.execution.position import Position
 
     belief._doubt = lambda desk, product, holding: None  # type: ignore[assignment]
     Position._doubt = lambda position, holding: ""  # type: ignore[method-assign]
-    # The second look, seconds later, would find what the first one missed.
-    Protecting.protect = Protecting._cover_all  # type: ignore[method-assign]
 
 
 def guard_raises() -> None:
