@@ -146,7 +146,7 @@ def _lines(found: Mapping[str, Result]) -> Iterator[str]:
     yield ""
     yield "Bare time is in the exchange's seconds, by its own record. It is long where a case lets"
     yield "a position be bare: a guard that comes after 14 minutes, a laptop that sleeps, a stop"
-    yield "that was jumped over."
+    yield "that was jumped over. What was changed after a proof's commit is not covered by it."
     yield ""
     yield "## The oracle"
     yield ""
