@@ -44,16 +44,16 @@ class Amount:
 
 
 SAMPLE = Amount(
-    crash_cases=6,
+    crash_cases=4,
     second_kills=1,
-    wrong_answers=4,
-    stories=("jump_below_the_limit", "asleep_in_the_middle"),
-    faults=("token_reusable", "no_lock", "clamp_remembered"),
+    wrong_answers=3,
+    stories=("asleep_in_the_middle",),
+    faults=("token_reusable", "clamp_remembered"),
     papermill_cases=1,
     hands=("a_copied_token",),
-    hardships=("an edited ledger", "429 from call 28 on"),
+    hardships=("429 from call 28 on",),
     zones=("Australia/Lord_Howe",),
-    soak_days=5,
+    soak_days=3,
     is_sample=True,
 )
 
