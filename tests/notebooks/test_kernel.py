@@ -13,16 +13,21 @@ from tf_lib.drivers.notebook import execute
 CODE = "import json, os\nprint(json.dumps(sorted(n for n in os.environ if n.startswith('TF_'))))"
 
 
+def master_of(folder: Path, code: str) -> Path:
+    """Write a notebook of parameters and one cell."""
+    parameters = nbformat.v4.new_code_cell('run_dir = ""', metadata={"tags": ["parameters"]})
+    cells = [parameters, nbformat.v4.new_code_cell(code)]
+    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(made, folder / "master.ipynb")
+    return folder / "master.ipynb"
+
+
 def test_the_kernel_has_its_token_and_nothing_of_the_mail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a cell prints of its environment cannot be the password of the mail server."""
-    master = tmp_path / "master.ipynb"
-    parameters = nbformat.v4.new_code_cell('run_dir = ""', metadata={"tags": ["parameters"]})
-    cells = [parameters, nbformat.v4.new_code_cell(CODE)]
-    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(made, master)
+    master = master_of(tmp_path, CODE)
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     monkeypatch.setenv("TF_SMTP_PASS", "secret")
@@ -34,3 +39,23 @@ def test_the_kernel_has_its_token_and_nothing_of_the_mail(
     assert "TF_ARMED" in names
     assert "TF_SMTP_PASS" not in names
     assert "TF_EMAIL_FILE" not in names
+
+
+def test_two_kernels_of_one_working_folder_do_not_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cron starts two profiles at the same instant: each kernel has sockets of its own."""
+    master = master_of(
+        tmp_path, "from IPython import get_ipython\nprint(get_ipython().kernel.parent.ip)"
+    )
+    monkeypatch.chdir(tmp_path)
+    sockets = []
+    for name in ("paper", "live"):
+        (tmp_path / name).mkdir()
+        assert execute(master, tmp_path / name, {}) == ""
+        cell = json.loads((tmp_path / name / "daily_run.ipynb").read_text())["cells"][-1]
+        sockets.append(Path(cell["outputs"][0]["text"][0].strip()))
+
+    assert sockets[0] != sockets[1]
+    assert all(path.is_absolute() and not path.parent.exists() for path in sockets)
+    assert not list(tmp_path.glob("kernel*"))

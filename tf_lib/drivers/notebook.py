@@ -39,8 +39,8 @@ def execute(master: Path, run_dir: Path, environment: Mapping[str, str]) -> str:
     # Papermill warns about a name that does not end like a notebook.
     part = run_dir / f".part.{OUTPUT_NAME}"
     problem = ""
-    with _jupyter_settings(), _offered(environment):
-        problem = _papermill(master, part, run_dir)
+    with _jupyter_settings() as settings, _offered(environment):
+        problem = _papermill(master, part, run_dir, settings)
     _end_children()
     if part.exists():
         target = run_dir / OUTPUT_NAME
@@ -49,7 +49,7 @@ def execute(master: Path, run_dir: Path, environment: Mapping[str, str]) -> str:
     return problem or ("" if (run_dir / OUTPUT_NAME).exists() else "no notebook was written")
 
 
-def _papermill(master: Path, part: Path, run_dir: Path) -> str:
+def _papermill(master: Path, part: Path, run_dir: Path, settings: Any) -> str:
     import papermill
     from papermill.exceptions import PapermillException
 
@@ -62,6 +62,7 @@ def _papermill(master: Path, part: Path, run_dir: Path) -> str:
             progress_bar=False,
             log_output=False,
             execution_timeout=_CELL_SECONDS,
+            config=settings,
         )
     except KeyboardInterrupt:
         return "the run was interrupted"
@@ -112,28 +113,24 @@ def _offered(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _jupyter_settings() -> Iterator[None]:
+def _jupyter_settings() -> Iterator[Any]:
     """Speak to the kernel through files of ours, and bound how long its end may take."""
-    from jupyter_client.connect import ConnectionFileMixin
-    from jupyter_client.manager import KernelManager
+    from traitlets.config import Config
 
-    traits: list[tuple[Any, Any]] = [
-        (KernelManager.shutdown_wait_time, _SHUTDOWN_SECONDS),
-        (ConnectionFileMixin.transport, "ipc"),
-    ]
-    before = [trait.default_value for trait, _ in traits]
     with tempfile.TemporaryDirectory(prefix="tf-", dir=_short_temporary()) as folder:
+        settings = Config()
+        settings.KernelManager.shutdown_wait_time = _SHUTDOWN_SECONDS
+        settings.KernelManager.transport = "ipc"
+        # Without a folder the sockets lie in the working folder, where two runs that start at the
+        # same instant take the same ones.
+        settings.KernelManager.ip = f"{folder}/kernel"
         # A person's own start-up files have no business in a run that trades.
         ours = {"JUPYTER_RUNTIME_DIR": folder, "IPYTHONDIR": folder}
         theirs = {name: os.environ.get(name) for name in ours}
         os.environ.update(ours)
         try:
-            for trait, value in traits:
-                trait.default_value = value
-            yield
+            yield settings
         finally:
-            for (trait, _), value in zip(traits, before, strict=True):
-                trait.default_value = value
             for name, value in theirs.items():
                 if value is None:
                     os.environ.pop(name, None)
