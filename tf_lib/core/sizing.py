@@ -48,15 +48,9 @@ class SleeveMap(NamedTuple):
     weights: FloatArray
 
 
-class RawSizing(NamedTuple):
-    """What the kernel answers; `Sizing` says what each number is."""
+class SizingNumbers(NamedTuple):
+    """What the sizing of a day says besides the arrays; `Sizing` says what each number is."""
 
-    unit_mix: FloatArray
-    pre_cap_weight: FloatArray
-    weight: FloatArray
-    multiplier: FloatArray
-    budget: FloatArray
-    risk_share: FloatArray
     unit_volatility: float
     gross_target: float
     n_eff: float
@@ -67,6 +61,18 @@ class RawSizing(NamedTuple):
     volatility_post: float
     leftover: float
     share_error: float
+
+
+class RawSizing(NamedTuple):
+    """What the kernel answers; `Sizing` says what each array and number is."""
+
+    unit_mix: FloatArray
+    pre_cap_weight: FloatArray
+    weight: FloatArray
+    multiplier: FloatArray
+    budget: FloatArray
+    risk_share: FloatArray
+    numbers: SizingNumbers
 
 
 @dataclass(frozen=True)
@@ -186,11 +192,12 @@ def size_positions(signal: FloatArray, covariance: FloatArray, config: Config) -
         raise HaltRun("the covariance must be finite: a return among the last days is not")
     rules = sizing_rules(config)
     raw = size_kernel(signal, covariance, sleeve_map(config), rules)
-    if not raw.share_error <= SHARE_ERROR_MOST or not np.isfinite(raw.weight).all():
+    numbers = raw.numbers
+    if not numbers.share_error <= SHARE_ERROR_MOST or not np.isfinite(raw.weight).all():
         raise HaltRun(
             f"sleeve shares of risk must come within {SHARE_ERROR_MOST} of their budgets, the "
-            f"solver stopped {raw.share_error:.3g} away after at most {rules.max_rounds} rounds "
-            f"(budgets {raw.budget.tolist()}, shares {raw.risk_share.tolist()})"
+            f"solver stopped {numbers.share_error:.3g} away after at most {rules.max_rounds} "
+            f"rounds (budgets {raw.budget.tolist()}, shares {raw.risk_share.tolist()})"
         )
     tolerance = config.risk_and_sizing.risk_sleeve_budget_tolerance
     return Sizing(
@@ -202,18 +209,18 @@ def size_positions(signal: FloatArray, covariance: FloatArray, config: Config) -
         sleeve_multiplier=raw.multiplier,
         sleeve_budget=raw.budget,
         risk_share=raw.risk_share,
-        unit_portfolio_volatility=raw.unit_volatility,
-        gross_target=raw.gross_target,
-        n_eff=raw.n_eff,
-        n_eff_post=raw.n_eff_post,
-        cap_value=raw.cap,
-        cap_binding=bool(raw.cap_binds),
-        daily_volatility_pre_cap=raw.volatility_pre,
-        daily_volatility_post_cap=raw.volatility_post,
+        unit_portfolio_volatility=numbers.unit_volatility,
+        gross_target=numbers.gross_target,
+        n_eff=numbers.n_eff,
+        n_eff_post=numbers.n_eff_post,
+        cap_value=numbers.cap,
+        cap_binding=bool(numbers.cap_binds),
+        daily_volatility_pre_cap=numbers.volatility_pre,
+        daily_volatility_post_cap=numbers.volatility_post,
         target_daily_volatility=rules.target_volatility,
-        cap_leftover_gross=raw.leftover,
-        share_error=raw.share_error,
-        shares_within_tolerance=bool(raw.share_error <= tolerance),
+        cap_leftover_gross=numbers.leftover,
+        share_error=numbers.share_error,
+        shares_within_tolerance=bool(numbers.share_error <= tolerance),
     )
 
 
@@ -234,21 +241,6 @@ class SizingRoom(NamedTuple):
     by_sleeve: FloatArray
     block: FloatArray
     budgets: BudgetRoom
-
-
-class SizingNumbers(NamedTuple):
-    """What the sizing of a day says besides the arrays; `Sizing` says what each number is."""
-
-    unit_volatility: float
-    gross_target: float
-    n_eff: float
-    n_eff_post: float
-    cap: float
-    cap_binds: bool
-    volatility_pre: float
-    volatility_post: float
-    leftover: float
-    share_error: float
 
 
 @kernel
@@ -414,14 +406,5 @@ def size_kernel(
         of_sleeve[MULTIPLIER],
         of_sleeve[BUDGET],
         of_sleeve[SHARE],
-        numbers.unit_volatility,
-        numbers.gross_target,
-        numbers.n_eff,
-        numbers.n_eff_post,
-        numbers.cap,
-        numbers.cap_binds,
-        numbers.volatility_pre,
-        numbers.volatility_post,
-        numbers.leftover,
-        numbers.share_error,
+        numbers,
     )
