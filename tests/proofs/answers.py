@@ -7,7 +7,6 @@ looks, as it would every few minutes; then the oracle judges and one more guard 
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -115,19 +114,9 @@ def every_wrong(calls: Sequence[Call]) -> list[Wrong]:
     return found
 
 
-def sampled(wrongs: Sequence[Wrong], count: int, seed: int) -> list[Wrong]:
-    """Return a seeded part in which every kind has its share."""
-    chance = random.Random(seed)
-    groups: dict[str, list[Wrong]] = {}
-    for wrong in wrongs:
-        groups.setdefault(f"{wrong.rule['kind']} {wrong.call.method}", []).append(wrong)
-    shuffled = [chance.sample(group, len(group)) for _, group in sorted(groups.items())]
-    found: list[Wrong] = []
-    while len(found) < count and any(shuffled):
-        for group in shuffled:
-            if group and len(found) < count:
-                found.append(group.pop())
-    return found
+def kind_of(wrong: Wrong) -> str:
+    """Return what has its share in a sample: the fault, and the method it hits."""
+    return f"{wrong.rule['kind']} {wrong.call.method}"
 
 
 def answer(stage: Stage, scene: Scene, wrong: Wrong) -> Answered:

@@ -140,20 +140,9 @@ def every_case(scene: Scene) -> Iterator[Case]:
                     yield Case(scene.name, point, moment, "still", recovery, power=True)
 
 
-def sampled(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
-    """Return a seeded part in which every kind of point and world has its share."""
-    chance = random.Random(seed)
-    groups: dict[tuple[str, ...], list[Case]] = {}
-    for case in cases:
-        kind = case.point.what.split()[0]
-        groups.setdefault((kind, case.moment, case.world, str(case.power)), []).append(case)
-    order = [chance.sample(group, len(group)) for _, group in sorted(groups.items())]
-    found: list[Case] = []
-    while len(found) < count and any(order):
-        for group in order:
-            if group and len(found) < count:
-                found.append(group.pop())
-    return found
+def kind_of(case: Case) -> tuple[str, ...]:
+    """Return what has its share in a sample: the kind of point, its moment, world and power."""
+    return (case.point.what.split()[0], case.moment, case.world, str(case.power))
 
 
 # -- one case --------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from tests.proofs import answers, by_hand, cron_matrix, hardships, papermill_cases, soak
+from tests.proofs import answers, by_hand, crash, cron_matrix, hardships, papermill_cases, soak
 from tests.proofs.busy import SCENES, busy_stage, scene_of
-from tests.proofs.crash import Case, Outcome, Play, Scene, every_case, sampled, summary
+from tests.proofs.crash import Case, Outcome, Play, Scene, every_case, summary
 from tests.proofs.result import Result, commit_of, told
+from tests.proofs.sample import sampled
 from tests.proofs.scenarios import STORIES, tell
 from tests.proofs.stage import PROJECT, Stage
 from tests.proofs.teeth import TEETH, bite
@@ -91,7 +92,7 @@ def prove_crash(bench: Bench, amount: Amount) -> Result:
         scene = bench.scene(name)
         everything = list(every_case(scene))
         count = amount.crash_cases * share[name] // total
-        cases = sampled(everything, count, amount.seed)
+        cases = sampled(everything, crash.kind_of, count=count, seed=amount.seed)
         cases += _killed_twice(scene, amount, share[name] / total)
         figures[f"points of the {name} day"] = {k: len(v) for k, v in scene.points.items()}
         figures[f"cases there are, {name} day"] = len(everything)
@@ -117,7 +118,8 @@ def prove_crash(bench: Bench, amount: Amount) -> Result:
 def _killed_twice(scene: Scene, amount: Amount, share: float) -> list[Case]:
     """Return cases whose recovery is killed as well."""
     once = [case for case in every_case(scene) if case.recovery == "rerun" and not case.power]
-    chosen = sampled(once, int(amount.second_kills * share), amount.seed + 1)
+    count = int(amount.second_kills * share)
+    chosen = sampled(once, crash.kind_of, count=count, seed=amount.seed + 1)
     return [
         Case(c.scene, c.point, c.moment, c.world, c.recovery, second=1 + (7 * n) % 120)
         for n, c in enumerate(chosen)
@@ -156,7 +158,7 @@ def prove_answers(bench: Bench, amount: Amount) -> Result:
     result, scene = Result("answers"), bench.scene("two-way")
     calls = answers.calls_of(bench.stage, scene)
     everything = answers.every_wrong(calls)
-    chosen = answers.sampled(everything, amount.wrong_answers, amount.seed)
+    chosen = sampled(everything, answers.kind_of, count=amount.wrong_answers, seed=amount.seed)
     done = []
     for wrong in each(chosen, result, amount):
         answered = answers.answer(bench.stage, scene, wrong)
