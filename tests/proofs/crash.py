@@ -21,6 +21,7 @@ from typing import Any
 from tests.oracle.exchange_state import Rules, rules_of
 from tests.proofs.oracle import Evidence, judge, worst_bare_seconds
 from tests.proofs.stage import KILLED, Ended, Stage
+from tests.proofs.wire import Wire
 
 RECOVERIES = ("rerun", "guard", "next_day")
 WORLDS = ("still", "lag", "between", "below", "partial")
@@ -198,7 +199,7 @@ class Play:
         """Let the request that was cut off arrive while somebody is looking for it."""
         stage, chance = self.stage, random.Random(str(self.case))
         request = json.loads(stage.late.read_text())
-        engine, respond = stage.exchange.engine, stage.exchange.engine.respond
+        wire = Wire(stage)
         deadline = stage.exchange.now() + dt.timedelta(seconds=110)
         left = [chance.choice((0, 1, 3, 8, 20, 60))]
 
@@ -206,12 +207,12 @@ class Play:
             is_due = left[0] <= 0 or stage.exchange.now() >= deadline
             left[0] -= 1
             if is_due:
-                engine.respond = respond  # type: ignore[method-assign]
+                wire.restore()
                 if stage.exchange.now() <= deadline + dt.timedelta(seconds=10):
-                    respond(request["method"], request["path"], None, request["body"])
-            return respond(*arguments)
+                    wire.respond(request["method"], request["path"], None, request["body"])
+            return wire.respond(*arguments)
 
-        engine.respond = responded  # type: ignore[method-assign]
+        wire.put(responded)
 
     def _move_price(self) -> None:
         """Move the price of one held product to where its stop is, or was."""
@@ -231,8 +232,7 @@ class Play:
         price = (
             (stop.stop + stop.limit) / 2 if case.world != "below" else stop.limit * Decimal("0.95")
         )
-        tick = Decimal(self._rules_of(product)["price_increment"])
-        price = (price / tick).to_integral_value() * tick
+        price = stage.on_grid(product, price)
         if case.world == "partial":
             stage.exchange.thin_out({product: "0.4"})
         at = stage.exchange.now() + dt.timedelta(seconds=10)
@@ -243,12 +243,6 @@ class Play:
     _jump: dt.datetime | None = None
     _moved: str = ""
     _guard_sent: int = 0
-
-    def _rules_of(self, product: str) -> dict[str, Any]:
-        _, found = self.stage.exchange.engine.handle(
-            "GET", f"/api/v3/brokerage/market/products/{product}"
-        )
-        return dict(found)
 
     def _recover(self) -> list[str]:
         stage, case = self.stage, self.case

@@ -28,6 +28,7 @@ import psutil
 from tests.proofs.crash import Scene, evidence_of
 from tests.proofs.oracle import judge, worst_bare_seconds
 from tests.proofs.stage import PROJECT, Stage
+from tests.proofs.wire import Wire
 
 FATES = (
     "kernel killed",
@@ -198,8 +199,7 @@ class Run:
 @contextlib.contextmanager
 def struck(stage: Stage, case: Case, run: Run) -> Iterator[None]:
     """Let the case's fate strike when its request arrives."""
-    engine, respond = stage.exchange.engine, stage.exchange.engine.respond
-    seen, lock = [0], threading.Lock()
+    wire, seen, lock = Wire(stage), [0], threading.Lock()
     workers: list[threading.Thread] = []
 
     def responded(method: str, path: str, query: Any, body: Any) -> Any:
@@ -208,19 +208,19 @@ def struck(stage: Stage, case: Case, run: Run) -> Iterator[None]:
             seen[0] += is_changing
             is_due = is_changing and seen[0] == case.number
         if not is_due:
-            return respond(method, path, query, body)
-        reply = respond(method, path, query, body) if case.moment == "after" else None
+            return wire.respond(method, path, query, body)
+        reply = wire.respond(method, path, query, body) if case.moment == "after" else None
         run.look()
         worker = strike(stage, case, run)
         if worker is not None:
             workers.append(worker)
-        return reply if reply is not None else respond(method, path, query, body)
+        return reply if reply is not None else wire.respond(method, path, query, body)
 
-    engine.respond = responded  # type: ignore[method-assign]
+    wire.put(responded)
     try:
         yield
     finally:
-        engine.respond = respond  # type: ignore[method-assign]
+        wire.restore()
         for worker in workers:
             worker.join(timeout=_PATIENCE_SECONDS)
 

@@ -11,7 +11,7 @@ import contextlib
 import datetime as dt
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -21,10 +21,11 @@ from tests.oracle.exchange_state import ExchangeState, Order
 from tests.proofs.crash import LAGS, NO_LAGS, evidence_of
 from tests.proofs.oracle import judge, worst_bare_seconds
 from tests.proofs.stage import Ended, Stage
+from tests.proofs.wire import Wire, once_after
 
 FIRST, BUSY = dt.date(2023, 6, 5), dt.date(2023, 6, 8)
 EXIT_DAY = dt.date(2023, 6, 16)
-ZERO = Decimal(0)
+CENT = Decimal("0.01")
 
 
 @dataclass
@@ -66,8 +67,7 @@ class Story:
 
     def jump(self, product: str, price: Decimal, *, minutes: float = 40, after: float = 10) -> None:
         """Let a price jump and stay; stops that it triggers and does not fill are noted."""
-        tick = self.rules(product)["price_increment"]
-        price = (price / Decimal(tick)).to_integral_value() * Decimal(tick)
+        price = self.stage.on_grid(product, price)
         at = self.stage.exchange.now() + dt.timedelta(seconds=after)
         until = at + dt.timedelta(minutes=minutes)
         self.stage.exchange.plant_jump(product, at, price, hold_until=until)
@@ -80,6 +80,13 @@ class Story:
         self.moved.append((currency, amount, self.stage.exchange.now()))
         self.stage.exchange.deposit(currency, amount)
 
+    def halt(self, *products: str, is_halted: bool = True) -> None:
+        for product in products:
+            self.stage.exchange.set_flag(product, "cancel_only", is_halted)
+
+    def cancel_by_hand(self, *stops: Order) -> None:
+        self.stage.cancel_by_hand(*(stop.order_id for stop in stops))
+
     def by_hand(self, product: str, side: str, **configuration: Any) -> None:
         self.stage.exchange.place_by_hand(product, side, configuration)
 
@@ -89,12 +96,8 @@ class Story:
     def held(self) -> ExchangeState:
         return self.stage.held()
 
-    def rules(self, product: str) -> Mapping[str, Any]:
-        path = f"/api/v3/brokerage/market/products/{product}"
-        return dict(self.stage.exchange.engine.handle("GET", path)[1])
-
     def last(self, product: str) -> Decimal:
-        return Decimal(self.rules(product)["price"])
+        return Decimal(self.stage.product(product)["price"])
 
     def summary(self) -> dict[str, Any]:
         path = max(self.stage.profile.glob("*-*-*/daily_summary_*.json"))
@@ -239,7 +242,7 @@ def level_above_the_market(story: Story) -> None:
         story.stage.exchange.plant_jump(
             product,
             story.stage.exchange.now() + dt.timedelta(seconds=90),
-            round_to(stop.stop + gap / 20, story.rules(product)["price_increment"]),
+            story.stage.on_grid(product, stop.stop + gap / 20),
             hold_until=story.stage.exchange.now() + dt.timedelta(hours=2),
         )
     story.stage.wait(120)
@@ -247,10 +250,6 @@ def level_above_the_market(story: Story) -> None:
     story.end()
     story.next_day()
     story.end()
-
-
-def round_to(price: Decimal, tick: str) -> Decimal:
-    return (price / Decimal(tick)).to_integral_value() * Decimal(tick)
 
 
 def breach_between_plan_and_buy(story: Story) -> None:
@@ -262,7 +261,7 @@ def breach_between_plan_and_buy(story: Story) -> None:
     story.stage.exchange.plant_jump(
         product,
         at,
-        round_to(price, story.rules(product)["price_increment"]),
+        story.stage.on_grid(product, price),
         hold_until=at + dt.timedelta(hours=3),
     )
     story.run(code=None)
@@ -279,11 +278,8 @@ def a_manual_sale(story: Story) -> None:
     story.run()
     held = story.held.held("BTC-USD")
     stop = story.stop_of("BTC-USD")
-    engine = story.stage.exchange.engine
-    engine.handle(
-        "POST", "/api/v3/brokerage/orders/batch_cancel", None, {"order_ids": [stop.order_id]}
-    )
-    part = round_to(held / 3, story.rules("BTC-USD")["base_increment"])
+    story.cancel_by_hand(stop)
+    part = story.stage.on_grid("BTC-USD", held / 3, step="base_increment")
     story.by_hand("BTC-USD", "SELL", market_market_ioc={"base_size": format(part, "f")})
     story.guard(code=None)
     story.next_day(code=None)
@@ -315,8 +311,8 @@ def a_foreign_stop(story: Story) -> None:
         "SELL",
         stop_limit_stop_limit_gtc={
             "base_size": "0.5",
-            "stop_price": format(round_to(last * Decimal("0.8"), "0.01"), "f"),
-            "limit_price": format(round_to(last * Decimal("0.78"), "0.01"), "f"),
+            "stop_price": format((last * Decimal("0.8")).quantize(CENT), "f"),
+            "limit_price": format((last * Decimal("0.78")).quantize(CENT), "f"),
             "stop_direction": "STOP_DIRECTION_STOP_DOWN",
         },
     )
@@ -332,7 +328,7 @@ def a_foreign_sale(story: Story) -> None:
     story.run()
     story.deposit("ETH", Decimal("0.5"))
     last = story.last("ETH-USD")
-    price = format(round_to(last * 2, "0.01"), "f")
+    price = format((last * 2).quantize(CENT), "f")
     story.by_hand("ETH-USD", "SELL", limit_limit_gtc={"base_size": "0.5", "limit_price": price})
     story.guard(code=3)
     story.end()
@@ -344,8 +340,7 @@ def a_stop_that_vanished(story: Story) -> None:
     """Cancelled by hand while price is above it: placed again at its level, reported."""
     story.run()
     stop = story.stop_of("XTZ-USD")
-    body = {"order_ids": [o.order_id for o in story.held.stops("XTZ-USD")]}
-    story.stage.exchange.engine.handle("POST", "/api/v3/brokerage/orders/batch_cancel", None, body)
+    story.cancel_by_hand(*story.held.stops("XTZ-USD"))
     story.stage.wait(300)
     story.guard(code=None)
     story.expect(story.stop_of("XTZ-USD").stop == stop.stop, "it rests at the same level again")
@@ -357,8 +352,7 @@ def a_vanished_stop_below_the_market(story: Story) -> None:
     story.run()
     stop = story.stop_of("XTZ-USD")
     assert stop.stop is not None
-    body = {"order_ids": [o.order_id for o in story.held.stops("XTZ-USD")]}
-    story.stage.exchange.engine.handle("POST", "/api/v3/brokerage/orders/batch_cancel", None, body)
+    story.cancel_by_hand(*story.held.stops("XTZ-USD"))
     story.jump("XTZ-USD", stop.stop * Decimal("0.97"), minutes=60)
     story.guard(code=None)
     story.expect(story.held.held("XTZ-USD") < 1, "it was left at the market")
@@ -369,14 +363,12 @@ def a_halted_product(story: Story) -> None:
     """Products that take no orders keep their stops; nothing of them is cancelled."""
     halted = ("BTC-USD", "ETH-USD", "XTZ-USD")
     before = {o.client_id for product in halted for o in story.held.stops(product)}
-    for product in halted:
-        story.stage.exchange.set_flag(product, "cancel_only", True)
+    story.halt(*halted)
     story.run(code=None)
     after = {o.client_id for product in halted for o in story.held.stops(product)}
     story.expect(before == after, "their stops are untouched")
     story.end()
-    for product in halted:
-        story.stage.exchange.set_flag(product, "cancel_only", False)
+    story.halt(*halted, is_halted=False)
     story.next_day()
     story.end()
 
@@ -391,20 +383,10 @@ def a_limit_only_product(story: Story) -> None:
 
 def halted_after_the_cancel(story: Story) -> None:
     """The product halts while a stop is being replaced: exit 3 until it opens again."""
-    engine, respond = story.stage.exchange.engine, story.stage.exchange.engine.respond
-
-    def responded(method: str, path: str, query: Any, body: Any) -> Any:
-        reply = respond(method, path, query, body)
-        if path.endswith("/batch_cancel"):
-            engine.respond = respond  # type: ignore[method-assign]
-            for product in ("ADA-USD", "BTC-USD", "ETH-USD", "XTZ-USD"):
-                story.stage.exchange.set_flag(product, "cancel_only", True)
-        return reply
-
-    engine.respond = responded  # type: ignore[method-assign]
+    products = ("ADA-USD", "BTC-USD", "ETH-USD", "XTZ-USD")
+    once_after(story.stage, "/batch_cancel", lambda: story.halt(*products))
     story.run(code=3)
-    for product in ("ADA-USD", "BTC-USD", "ETH-USD", "XTZ-USD"):
-        story.stage.exchange.set_flag(product, "cancel_only", False)
+    story.halt(*products, is_halted=False)
     story.stage.wait(840)
     story.guard(code=None)
     story.end()
@@ -422,7 +404,7 @@ def stops_refused(story: Story) -> None:
 
 def refuse_stops(story: Story, product: str) -> None:
     """Let the exchange refuse every stop of a product, with proof."""
-    engine, respond = story.stage.exchange.engine, story.stage.exchange.engine.respond
+    wire = Wire(story.stage)
 
     def responded(method: str, path: str, query: Any, body: Any) -> Any:
         is_stop = (
@@ -439,10 +421,10 @@ def refuse_stops(story: Story, product: str) -> None:
                     "base_size": "0.00000000001",
                 }
             }
-            return respond(method, path, query, body | {"order_configuration": off_grid})
-        return respond(method, path, query, body)
+            return wire.respond(method, path, query, body | {"order_configuration": off_grid})
+        return wire.respond(method, path, query, body)
 
-    engine.respond = responded  # type: ignore[method-assign]
+    wire.put(responded)
 
 
 def stale_accounts_after_a_buy(story: Story) -> None:
@@ -470,24 +452,24 @@ def stale_accounts_for_the_guard(story: Story) -> None:
 @contextlib.contextmanager
 def lagging_accounts(story: Story) -> Iterator[None]:
     """Let the account list show for eight seconds what it was before an order."""
-    engine, respond = story.stage.exchange.engine, story.stage.exchange.engine.respond
+    wire = Wire(story.stage)
     stale: list[tuple[dt.datetime, Any]] = []
 
     def responded(method: str, path: str, query: Any, body: Any) -> Any:
         now = story.stage.exchange.now()
         is_fresh = not stale or now >= stale[0][0]
         if path.endswith("/orders") and method == "POST" and is_fresh:
-            before = respond("GET", "/api/v3/brokerage/accounts", {"limit": "250"}, None)
+            before = wire.respond("GET", "/api/v3/brokerage/accounts", {"limit": "250"}, None)
             stale[:] = [(now + dt.timedelta(seconds=8), before)]
         if path.endswith("/accounts") and stale and now < stale[0][0]:
             return stale[0][1]
-        return respond(method, path, query, body)
+        return wire.respond(method, path, query, body)
 
-    engine.respond = responded  # type: ignore[method-assign]
+    wire.put(responded)
     try:
         yield
     finally:
-        engine.respond = respond  # type: ignore[method-assign]
+        wire.restore()
 
 
 def an_answer_without_proof(story: Story) -> None:
@@ -520,8 +502,7 @@ def dust(story: Story) -> None:
     """A person leaves less than can be protected: no stop, no alarm, closed only when cheap."""
     story.run()
     total = story.held.held("BTC-USD")
-    body = {"order_ids": [o.order_id for o in story.held.stops("BTC-USD")]}
-    story.stage.exchange.engine.handle("POST", "/api/v3/brokerage/orders/batch_cancel", None, body)
+    story.cancel_by_hand(*story.held.stops("BTC-USD"))
     size = total - Decimal("0.00001")
     story.by_hand("BTC-USD", "SELL", market_market_ioc={"base_size": format(size, "f")})
     story.guard(code=None)
@@ -591,16 +572,7 @@ def an_old_plan(story: Story) -> None:
 
 def asleep_in_the_middle(story: Story) -> None:
     """The machine sleeps for twenty minutes over a cancel: covered again, nothing more traded."""
-    engine, respond = story.stage.exchange.engine, story.stage.exchange.engine.respond
-
-    def responded(method: str, path: str, query: Any, body: Any) -> Any:
-        reply = respond(method, path, query, body)
-        if path.endswith("/batch_cancel"):
-            engine.respond = respond  # type: ignore[method-assign]
-            story.stage.wait(1200)
-        return reply
-
-    engine.respond = responded  # type: ignore[method-assign]
+    once_after(story.stage, "/batch_cancel", lambda: story.stage.wait(1200))
     story.run()
     story.expect(not {"tr", "en", "pi"} & legs_of(story.held, BUSY), "nothing is traded")
     story.end()

@@ -150,9 +150,8 @@ class World:
         price = self.chance.choice((stop.stop * Decimal("0.995"), stop.limit * Decimal("0.93")))
         at = self.stage.exchange.now() + dt.timedelta(seconds=self.chance.randint(60, 20_000))
         held_for = dt.timedelta(minutes=self.chance.choice((1, 20, 120)))
-        self.stage.exchange.plant_jump(
-            stop.product, at, self._on_grid(stop.product, price), hold_until=at + held_for
-        )
+        price = self.stage.on_grid(stop.product, price)
+        self.stage.exchange.plant_jump(stop.product, at, price, hold_until=at + held_for)
         self.stage.exchange.advance_to(at + dt.timedelta(seconds=1))
         for order in self.stage.held().orders:
             if order.product == stop.product and order.is_triggered and order.is_live:
@@ -173,12 +172,7 @@ class World:
             self.moved.append((currency, amount, self.stage.exchange.now()))
             self.stage.exchange.deposit(currency, amount)
         else:
-            self.stage.exchange.engine.handle(
-                "POST",
-                "/api/v3/brokerage/orders/batch_cancel",
-                None,
-                {"order_ids": [stop.order_id]},
-            )
+            self.stage.cancel_by_hand(stop.order_id)
         if deed == "sell":
             configuration = {"market_market_ioc": {"base_size": format(stop.size, "f")}}
             self.stage.exchange.place_by_hand(stop.product, "SELL", configuration)
@@ -225,11 +219,6 @@ class World:
 
     def _fail(self, what: str) -> None:
         self.result.failures.append(f"world {self.result.number}, {self.day}: {what}")
-
-    def _on_grid(self, product: str, price: Decimal) -> Decimal:
-        path = f"/api/v3/brokerage/market/products/{product}"
-        tick = Decimal(self.stage.exchange.engine.handle("GET", path)[1]["price_increment"])
-        return (price / tick).to_integral_value() * tick
 
 
 KINDS = {

@@ -249,9 +249,24 @@ class Stage:
         self.exchange.engine.save()
         return read_exchange(self._world / "exchange.sqlite")
 
+    def product(self, product: str) -> dict[str, Any]:
+        """Return what the exchange says of a product."""
+        path = f"/api/v3/brokerage/market/products/{product}"
+        return dict(self.exchange.engine.handle("GET", path)[1])
+
+    def on_grid(self, product: str, value: Decimal, *, step: str = "price_increment") -> Decimal:
+        """Round a price, or with another step a size, to what the exchange takes."""
+        tick = Decimal(self.product(product)[step])
+        return (value / tick).to_integral_value() * tick
+
     def count_changes(self) -> int:
         """Return how many changing requests the exchange has heard since it was put here."""
         return sum(1 for line in self.exchange.request_log if line["changing"])
+
+    def cancel_by_hand(self, *order_ids: str) -> None:
+        """Cancel orders as the customer does."""
+        path, body = "/api/v3/brokerage/orders/batch_cancel", {"order_ids": list(order_ids)}
+        self.exchange.engine.handle("POST", path, None, body)
 
     # -- keeping and putting back --------------------------------------------------------
 
