@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 from tests.proofs.crash import Scene, prepare
 from tests.proofs.markets import QUICK_SECTIONS, wandering, write_market
-from tests.proofs.scenarios import BUSY, EXIT_DAY, FIRST
 from tests.proofs.stage import Stage, scratch_folder, stage
+from tests.proofs.story import BUSY, EXIT_DAY, FIRST
 
 SEED, DAYS = 1, 160
 SCENES = {"two-way": BUSY, "exit": EXIT_DAY}

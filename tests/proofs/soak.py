@@ -26,8 +26,8 @@ from tests.proofs.answers import GENERAL
 from tests.proofs.crash import LAGS, NO_LAGS, evidence_of
 from tests.proofs.markets import QUICK_SECTIONS, wandering, write_market
 from tests.proofs.oracle import judge, worst_bare_seconds
-from tests.proofs.scenarios import FIRST
 from tests.proofs.stage import KILLED, Ended, Stage, scratch_folder, stage
+from tests.proofs.story import FIRST
 
 DAYS = 10_000
 WORLD_DAYS = 50
