@@ -37,18 +37,22 @@ def protection_ledger(
         Finished bars; a product without them has no figures of gaps.
     """
     seconds, usd_seconds = state.bare_seconds_on(day), state.bare_usd_seconds_on(day)
-    return [
-        {
-            **_distances(row),
-            "resting_since": _resting_since(state, row["product"]),
-            "verified_open_at": row.get("verified_at"),
-            "bare_seconds": seconds.get(row["product"], 0.0),
-            "bare_usd_seconds": usd_seconds.get(row["product"], 0.0),
-            **_gaps(row, candles.get(row["product"])),
-        }
-        for row in sorted(stops, key=lambda one: str(one["product"]))
-        if row.get("resting_level") is not None and row.get("last") is not None
-    ]
+    rows = []
+    for stop in sorted(stops, key=lambda one: str(one["product"])):
+        if stop.get("resting_level") is None or stop.get("last") is None:
+            continue
+        product, distances = stop["product"], _distances(stop)
+        rows.append(
+            {
+                **distances,
+                "resting_since": _resting_since(state, product),
+                "verified_open_at": stop.get("verified_at"),
+                "bare_seconds": seconds.get(product, 0.0),
+                "bare_usd_seconds": usd_seconds.get(product, 0.0),
+                **_gaps(distances, candles.get(product)),
+            }
+        )
+    return rows
 
 
 def _distances(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,13 +77,12 @@ def _resting_since(state: LedgerState, product: str) -> str | None:
     return min(seen).isoformat(timespec="seconds") if seen else None
 
 
-def _gaps(row: Mapping[str, Any], bars: pd.DataFrame | None) -> dict[str, Any]:
+def _gaps(distances: Mapping[str, Any], bars: pd.DataFrame | None) -> dict[str, Any]:
     """Return what the product's own history says of prices that jump over the limit."""
     if bars is None or bars.empty:
         return {"opens": 0, "opens_beyond_limit": 0, "gap_shortfall": None, "gap_usd": None}
-    found = _distances(row)
-    risk = gap_risk(bars["open"].to_numpy(), bars["close"].to_numpy(), found["limit_distance"])
-    usd = found["notional"] * risk.shortfall
+    risk = gap_risk(bars["open"].to_numpy(), bars["close"].to_numpy(), distances["limit_distance"])
+    usd = distances["notional"] * risk.shortfall
     return {
         "opens": risk.opens,
         "opens_beyond_limit": risk.beyond,
