@@ -22,7 +22,7 @@ from tf_lib.core.decision import Decision, decide
 from tf_lib.core.market import Bars, lag_bars
 from tf_lib.core.orders import OrderBuild, PlannedOrder, build_order, to_decimal
 from tf_lib.core.records import Quote, Reason, Side
-from tf_lib.core.signals import Signals, signals
+from tf_lib.core.signals import Signals
 from tf_lib.core.stops import limit_below, ratcheted_level
 from tf_lib.edge.execution.cover import Protection
 from tf_lib.errors import HaltRun
@@ -117,13 +117,6 @@ def plan_of(inputs: Inputs, decision: Decision) -> Plan:
     """Build the orders of a decision and the stop levels of the day."""
     protections = protections_of(inputs.account, decision)
     return Plan(decision, tuple(_builds(inputs, decision, protections)), protections)
-
-
-def plan_from(inputs: Inputs) -> Plan:
-    """Return the plan of a day in one call, from inputs alone."""
-    bars = lagged(inputs.candles, inputs.day, inputs.config)
-    computed = signals(bars, inputs.config)
-    return plan_of(inputs, decision_of(inputs, bars, computed))
 
 
 def _builds(
