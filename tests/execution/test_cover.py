@@ -16,18 +16,31 @@ from tf_lib.edge.execution.rebalance import Rebalance
 STOPS = {"endpoint": "POST /orders", "contains": "stop_limit_stop_limit_gtc"}
 
 
-def refused(code: str) -> dict[str, object]:
-    """Return a fault that answers a stop with a refusal."""
-    error = {"error": code, "message": "", "error_details": ""}
-    return {"kind": "put_field", "field": "error_response", "value": error, **STOPS}
-
-
 def units(bench: Bench) -> Decimal:
     return bench.desk.client.holdings()["ETH"].total
 
 
 def legs(bench: Bench) -> list[str]:
     return [str(o.key.leg) for o in bench.desk.ledger.state.orders.values()]
+
+
+def one_stop(bench: Bench) -> Decimal:
+    """Hold one unit under one stop; return its level."""
+    bench.buy()
+    level = (bench.last() * Decimal("0.9")).quantize(Decimal("0.01"))
+    bench.cover(level).ensure()
+    return level
+
+
+def tell_otherwise(bench: Bench, field: str, *, value: str) -> None:
+    """Let the exchange tell of the stop that rests what it is not."""
+    bench.exchange.add_fault(
+        kind="put_field",
+        endpoint="GET /orders/historical/*",
+        contains=bench.stops()[0].order_id,
+        field=field,
+        value=value,
+    )
 
 
 def two_slots(bench: Bench) -> Decimal:
@@ -83,9 +96,7 @@ def test_a_stop_that_the_exchange_takes_and_fails_is_tried_again(bench: Bench) -
 
 def test_a_triggered_stop_below_its_limit_is_sold(bench: Bench) -> None:
     """Twice seen below the limit: cancelled and sold at the market."""
-    bench.buy()
-    level = (bench.last() * Decimal("0.9")).quantize(Decimal("0.01"))
-    bench.cover(level).ensure()
+    level = one_stop(bench)
     bench.jump(level * Decimal("0.9"))
     bench.go(5)
 
@@ -97,16 +108,8 @@ def test_a_triggered_stop_below_its_limit_is_sold(bench: Bench) -> None:
 
 def test_a_triggered_stop_above_its_level_gets_a_stop_again(bench: Bench) -> None:
     """A single print triggered it and nobody bought: no market exit while price is above."""
-    bench.buy()
-    level = (bench.last() * Decimal("0.9")).quantize(Decimal("0.01"))
-    bench.cover(level).ensure()
-    bench.exchange.add_fault(
-        kind="put_field",
-        endpoint="GET /orders/historical/*",
-        contains=bench.stops()[0].order_id,
-        field="order.trigger_status",
-        value="STOP_TRIGGERED",
-    )
+    level = one_stop(bench)
+    tell_otherwise(bench, "order.trigger_status", value="STOP_TRIGGERED")
 
     result = bench.cover(level).ensure()
 
@@ -136,16 +139,9 @@ def test_a_pilot_is_kept_where_nothing_proves_that_no_stop_is_taken(bench: Bench
 @pytest.mark.parametrize("may_cancel", [True, False], ids=["run", "guard"])
 def test_a_stop_that_somebody_edited(bench: Bench, may_cancel: bool) -> None:
     """Half its size is half a cover: a run puts it right, the guard raises the alarm."""
-    bench.buy()
-    level = (bench.last() * Decimal("0.9")).quantize(Decimal("0.01"))
-    bench.cover(level).ensure()
-    bench.exchange.add_fault(
-        kind="put_field",
-        endpoint="GET /orders/historical/*",
-        contains=bench.stops()[0].order_id,
-        field="order.order_configuration.stop_limit_stop_limit_gtc.base_size",
-        value="0.5",
-    )
+    level = one_stop(bench)
+    size = "order.order_configuration.stop_limit_stop_limit_gtc.base_size"
+    tell_otherwise(bench, size, value="0.5")
     bench.desk.may_cancel_intact = may_cancel
 
     result = bench.cover(level).ensure()
