@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.proofs.crash import Scene, evidence_of
+from tests.proofs.crash import Scene
+from tests.proofs.evidence import evidence_of, not_quiet
 from tests.proofs.oracle import judge, worst_bare_seconds
+from tests.proofs.result import Met
 from tests.proofs.stage import Stage
 
 GENERAL: tuple[Mapping[str, Any], ...] = (
@@ -70,16 +72,6 @@ class Wrong:
         return f"call {self.call.number} {self.call.method} {self.call.path}: {dict(self.rule)}"
 
 
-@dataclass(frozen=True)
-class Answered:
-    """What came of it."""
-
-    wrong: Wrong
-    code: int
-    findings: tuple[str, ...]
-    worst_bare: float
-
-
 def calls_of(stage: Stage, scene: Scene) -> list[Call]:
     """Return the calls of the busy day."""
     stage.put_back(scene.eve)
@@ -119,7 +111,7 @@ def kind_of(wrong: Wrong) -> str:
     return f"{wrong.rule['kind']} {wrong.call.method}"
 
 
-def answer(stage: Stage, scene: Scene, wrong: Wrong) -> Answered:
+def answer(stage: Stage, scene: Scene, wrong: Wrong) -> Met[Wrong]:
     """Do the busy day with one answer gone wrong."""
     stage.put_back(scene.eve)
     stage.exchange.add_fault(endpoint="* /*", calls=[wrong.call.number], **wrong.rule)
@@ -138,19 +130,13 @@ def answer(stage: Stage, scene: Scene, wrong: Wrong) -> Answered:
     evidence = evidence_of(stage)
     findings += judge(evidence)
     if not is_quiet:
-        sent = stage.count_changes()
-        stage.guard()
-        if stage.count_changes() > sent:
-            findings.append("not_quiet: one more guard sent requests")
-    return Answered(wrong, ended.code, tuple(findings), worst_bare_seconds(evidence))
+        findings += not_quiet(stage)
+    return Met(wrong, ended.code, tuple(findings), worst_bare_seconds(evidence))
 
 
-def summary(answered: Sequence[Answered]) -> dict[str, Any]:
+def figures(answered: Sequence[Met[Wrong]]) -> dict[str, Any]:
     """Return the figures of the matrix."""
     return {
-        "cases": len(answered),
-        "failed": sum(bool(one.findings) for one in answered),
-        "worst_bare_seconds": max((one.worst_bare for one in answered), default=0.0),
-        "by_kind": dict(Counter(str(one.wrong.rule["kind"]) for one in answered)),
+        "by_kind": dict(Counter(str(one.case.rule["kind"]) for one in answered)),
         "by_exit_code": dict(sorted(Counter(one.code for one in answered).items())),
     }

@@ -18,8 +18,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.oracle.exchange_state import Rules, rules_of
-from tests.proofs.oracle import Evidence, judge, worst_bare_seconds
+from tests.proofs.evidence import evidence_of
+from tests.proofs.oracle import judge, worst_bare_seconds
 from tests.proofs.stage import KILLED, Ended, Stage
 from tests.proofs.wire import Wire
 
@@ -296,37 +296,6 @@ class Play:
         if more:
             return [f"not_quiet: one more guard sent {more} requests: {ended.said[-300:]}"]
         return []
-
-
-def evidence_of(stage: Stage, **more: Any) -> Evidence:
-    """Collect what the oracle judges."""
-    exchange = stage.held()
-    _, listed = stage.exchange.engine.handle("GET", "/api/v3/brokerage/products", {})
-    rules: dict[str, Rules] = {p["product_id"]: rules_of(p) for p in listed["products"]}
-    last = {p["product_id"]: Decimal(p["price"] or "0") for p in listed["products"]}
-    return Evidence(
-        exchange=exchange,
-        ledger=stage.ledger.read_bytes() if stage.ledger.exists() else b"",
-        rules=rules,
-        last=last,
-        cash=stage.cash,
-        profile=stage.profile,
-        rows=list(stop_rows(stage.profile)),
-        requests=stage.exchange.request_log,
-        **more,
-    )
-
-
-def stop_rows(profile: Path) -> Iterator[dict[str, Any]]:
-    """Yield every result of stop_updates that any process of the profile wrote."""
-    for path in profile.rglob("stop_updates.jsonl"):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if row.get("action") == "result":
-                yield row
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.proofs.crash import Scene, evidence_of
+from tests.proofs.crash import Scene
+from tests.proofs.evidence import evidence_of, not_quiet
 from tests.proofs.oracle import judge, worst_bare_seconds
+from tests.proofs.result import Met
 from tests.proofs.stage import Ended, Stage
 
 DISK_BYTES = 16 << 20
@@ -36,17 +38,7 @@ class Hardship:
     sends: bool = True
 
 
-@dataclass(frozen=True)
-class Met:
-    """What came of it."""
-
-    name: str
-    code: int
-    findings: tuple[str, ...]
-    worst_bare: float
-
-
-def meet(stage: Stage, scene: Scene, hardship: Hardship) -> Met:
+def meet(stage: Stage, scene: Scene, hardship: Hardship) -> Met[Hardship]:
     """Run the busy day under a hardship; a guard looks when it is over."""
     stage.put_back(scene.eve)
     findings: list[str] = []
@@ -63,10 +55,7 @@ def meet(stage: Stage, scene: Scene, hardship: Hardship) -> Met:
     looked = stage.guard()
     if looked.code not in (0, 1):
         findings.append(f"after: a guard ended with {looked.code}: {looked.said[-300:]}")
-    sent = stage.count_changes()
-    stage.guard()
-    if stage.count_changes() > sent:
-        findings.append("not_quiet: one more guard sent requests")
+    findings += not_quiet(stage)
     evidence = evidence_of(stage)
     findings += judge(evidence)
     worst = worst_bare_seconds(evidence)
@@ -75,7 +64,7 @@ def meet(stage: Stage, scene: Scene, hardship: Hardship) -> Met:
     if tomorrow.code:
         findings.append(f"after: the next day ended with {tomorrow.code}: {tomorrow.said[-300:]}")
     findings += [f"next day: {one}" for one in judge(evidence_of(stage))]
-    return Met(hardship.name, ended.code, tuple(findings), worst)
+    return Met(hardship, ended.code, tuple(findings), worst)
 
 
 def _ended_well(stage: Stage, scene: Scene, hardship: Hardship, ended: Ended) -> Iterator[str]:

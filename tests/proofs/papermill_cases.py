@@ -25,8 +25,10 @@ from typing import Any
 
 import psutil
 
-from tests.proofs.crash import Scene, evidence_of
+from tests.proofs.crash import Scene
+from tests.proofs.evidence import evidence_of, not_quiet
 from tests.proofs.oracle import judge, worst_bare_seconds
+from tests.proofs.result import Met
 from tests.proofs.stage import PROJECT, Stage
 from tests.proofs.wire import Wire
 
@@ -56,16 +58,6 @@ class Case:
         return f"{self.fate}, {self.moment} changing request {self.number}"
 
 
-@dataclass(frozen=True)
-class Ended:
-    """What came of it."""
-
-    case: Case
-    code: int
-    findings: tuple[str, ...]
-    worst_bare: float
-
-
 def count_changes(stage: Stage, scene: Scene) -> int:
     """Return how many changing requests the busy day sends."""
     stage.put_back(scene.eve)
@@ -85,7 +77,7 @@ def every_case(changes: int, count: int) -> list[Case]:
     return found
 
 
-def meet(stage: Stage, scene: Scene, case: Case) -> Ended:
+def meet(stage: Stage, scene: Scene, case: Case) -> Met[Case]:
     """Run the busy day through papermill, and let something happen to it."""
     stage.put_back(scene.eve)
     findings: list[str] = []
@@ -106,16 +98,13 @@ def meet(stage: Stage, scene: Scene, case: Case) -> Ended:
     again = stage.guard()
     if again.code not in (0, 1):
         findings.append(f"lock: a guard ended with {again.code}: {again.said[-300:]}")
-    sent = stage.count_changes()
-    stage.guard()
-    if stage.count_changes() > sent:
-        findings.append("not_quiet: one more guard sent requests")
+    findings += not_quiet(stage)
     if not any(stage.profile.glob(f"{scene.day}/logs/heartbeat.jsonl")):
         findings.append("record: the day's folder has no log")
     findings += [f for f in _exit_code(case, code, run) if f]
     evidence = evidence_of(stage)
     findings += judge(evidence)
-    return Ended(case, code, tuple(findings), worst_bare_seconds(evidence))
+    return Met(case, code, tuple(findings), worst_bare_seconds(evidence))
 
 
 def _exit_code(case: Case, code: int, run: Run) -> Iterator[str]:

@@ -99,7 +99,7 @@ def prove_crash(bench: Bench, amount: Amount) -> Result:
         for case in each(cases, result, amount, name):
             outcome = Play(bench.stage, scene, case).go()
             outcomes.append(outcome)
-            result.failures += [f"{case}: {finding}" for finding in outcome.findings]
+            result.note(case, outcome.findings)
     found = summary(outcomes)
     result.cases = found["cases"]
     result.worst_bare_seconds = max(
@@ -131,8 +131,7 @@ def prove_scenarios(bench: Bench, amount: Amount) -> Result:
     result, scene = Result("scenarios"), bench.scene("two-way")
     for name in each(amount.stories, result, amount):
         story = tell(bench.stage, scene.eve, name)
-        result.failures += [f"{name}: {finding}" for finding in story.findings]
-        result.worst_bare_seconds = max(result.worst_bare_seconds, story.worst_bare)
+        result.note(name, story.findings, worst_bare=story.worst_bare)
     result.figures["stories"] = list(amount.stories)
     return result
 
@@ -161,13 +160,11 @@ def prove_answers(bench: Bench, amount: Amount) -> Result:
     chosen = sampled(everything, answers.kind_of, count=amount.wrong_answers, seed=amount.seed)
     done = []
     for wrong in each(chosen, result, amount):
-        answered = answers.answer(bench.stage, scene, wrong)
-        done.append(answered)
-        result.failures += [f"{wrong}: {finding}" for finding in answered.findings]
-    found = answers.summary(done)
-    result.worst_bare_seconds = found["worst_bare_seconds"]
+        met = answers.answer(bench.stage, scene, wrong)
+        done.append(met)
+        result.note(wrong, met.findings, worst_bare=met.worst_bare)
     result.figures = {"calls": len(calls), "cases there are": len(everything)}
-    result.figures |= {k: found[k] for k in ("by_kind", "by_exit_code")}
+    result.figures |= answers.figures(done)
     return result
 
 
@@ -180,9 +177,8 @@ def prove_hardships(bench: Bench, amount: Amount) -> Result:
     ended: dict[str, int] = {}
     for hardship in each(chosen, result, amount):
         met = hardships.meet(bench.stage, scene, hardship)
-        ended[met.name] = met.code
-        result.failures += [f"{met.name}: {finding}" for finding in met.findings]
-        result.worst_bare_seconds = max(result.worst_bare_seconds, met.worst_bare)
+        ended[hardship.name] = met.code
+        result.note(hardship.name, met.findings, worst_bare=met.worst_bare)
     result.figures = {"disks of a few megabytes were tried": mounts, "exit codes": ended}
     return result
 
@@ -192,8 +188,7 @@ def prove_by_hand(bench: Bench, amount: Amount) -> Result:
     result, scene = Result("by-hand"), bench.scene("two-way")
     done = list(by_hand.every_hand(amount.hands))
     for hand in each(done, result, amount):
-        found = by_hand.do(bench.stage, scene, hand)
-        result.failures += [f"{hand.name}: {finding}" for finding in found]
+        result.note(hand.name, by_hand.do(bench.stage, scene, hand))
     result.figures = {"ways": [hand.name.replace("_", " ") for hand in done]}
     return result
 
@@ -205,10 +200,9 @@ def prove_papermill(bench: Bench, amount: Amount) -> Result:
     cases = papermill_cases.every_case(changes, amount.papermill_cases)
     codes: Counter[str] = Counter()
     for case in each(cases, result, amount):
-        ended = papermill_cases.meet(bench.stage, scene, case)
-        codes[f"{case.fate} {ended.code}"] += 1
-        result.failures += [f"{case}: {finding}" for finding in ended.findings]
-        result.worst_bare_seconds = max(result.worst_bare_seconds, ended.worst_bare)
+        met = papermill_cases.meet(bench.stage, scene, case)
+        codes[f"{case.fate} {met.code}"] += 1
+        result.note(case, met.findings, worst_bare=met.worst_bare)
     result.figures = {"fates and the runner's exit codes": dict(sorted(codes.items()))}
     return result
 

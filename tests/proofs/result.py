@@ -1,4 +1,4 @@
-"""What a proof comes to: how much was tried, what was found, and how long anything was bare."""
+"""What a case and a proof come to: what was tried and found, and how long anything was bare."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 _TOLD_EVERY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Met(Generic[T]):
+    """What came of one case: the exit code of its run, what was found, the longest bare time."""
+
+    case: T
+    code: int
+    findings: tuple[str, ...]
+    worst_bare: float
 
 
 @dataclass
@@ -58,6 +68,11 @@ class Result:
     @property
     def holds(self) -> bool:
         return self.cases > 0 and not self.failures
+
+    def note(self, case: object, findings: Iterable[str], *, worst_bare: float = 0.0) -> None:
+        """Take up what was found of one case."""
+        self.failures += [f"{case}: {finding}" for finding in findings]
+        self.worst_bare_seconds = max(self.worst_bare_seconds, worst_bare)
 
     def line(self) -> str:
         """Say it in one line."""

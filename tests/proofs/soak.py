@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.proofs.answers import GENERAL
-from tests.proofs.crash import LAGS, NO_LAGS, evidence_of
+from tests.proofs.crash import LAGS, NO_LAGS
+from tests.proofs.evidence import evidence_of
 from tests.proofs.markets import QUICK_SECTIONS, wandering, write_market
 from tests.proofs.oracle import judge, worst_bare_seconds
 from tests.proofs.stage import KILLED, Ended, Stage, scratch_folder, stage

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.oracle.exchange_state import ExchangeState, Order
-from tests.proofs.crash import evidence_of
+from tests.proofs.evidence import evidence_of
 from tests.proofs.oracle import judge, worst_bare_seconds
 from tests.proofs.stage import Ended, Stage
 
