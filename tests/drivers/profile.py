@@ -132,9 +132,7 @@ class Profile:
 
     def shell(self, name: str, *arguments: str, **environment: str) -> Said:
         """Call a command in a process of its own and wait for it."""
-        with self.start(name, *arguments, **environment) as process:
-            said, _ = process.communicate(timeout=120)
-        return process.returncode, said
+        return end_of(self.start(name, *arguments, **environment))
 
     def copied(self, folder: Path) -> Profile:
         """Return the same profile elsewhere, as it stands; the account stays what it was."""
@@ -203,6 +201,22 @@ class Profile:
         account = self.json(day, "inputs/account.json")
         last = {name: Decimal(quote["last"]) for name, quote in account["quotes"].items()}
         return self.exchange().wrong_with(self.rules(day), last)
+
+
+def end_of(process: subprocess.Popen[str]) -> Said:
+    """Wait for a command that was started; return its exit code and all that it said."""
+    with process:
+        said, _ = process.communicate(timeout=120)
+    return process.returncode, said
+
+
+def after_days(config: Path, *days: dt.date | str) -> Profile:
+    """Return a profile beside its parameters that has done these days, each of them well."""
+    profile = Profile(config, config.parent / "runs")
+    for day in days:
+        code, said = profile.run(day)
+        assert code == 0, said
+    return profile
 
 
 def tree(folder: Path) -> dict[str, bytes]:

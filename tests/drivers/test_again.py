@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.drivers.profile import Profile, tree
+from tests.drivers.profile import Profile, end_of, tree
 from tests.oracle.exchange_state import dump
 from tf_lib.edge.lock import portfolio_lock, state_lock
 
@@ -66,11 +66,7 @@ def test_two_runs_at_the_same_instant(profile: Profile) -> None:
     profile.run("2024-03-05")
     sent = profile.count_requests()
     both = [profile.start("run", "--date", DAY, "--no-notebook") for _ in range(2)]
-    ends = []
-    for process in both:
-        with process:
-            said, _ = process.communicate(timeout=120)
-        ends.append((process.returncode, said))
+    ends = [end_of(process) for process in both]
     codes = sorted(code for code, _ in ends)
 
     assert codes in ([0, 4], [0, 0]), ends

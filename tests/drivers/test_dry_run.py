@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.profile import FEW_UNIVERSE, Profile, tree, write_parameters
+from tests.drivers.profile import FEW_UNIVERSE, Profile, after_days, tree, write_parameters
 from tests.oracle.exchange_state import dump
 from tf_lib.edge.lock import state_lock
 
@@ -20,10 +20,7 @@ EVE, DAY = "2024-03-11", "2024-03-18"
 def first_day(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile that holds positions under stops."""
     folder = tmp_path_factory.mktemp("first")
-    config = write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE)
-    profile = Profile(config, folder / "runs")
-    code, said = profile.run(EVE)
-    assert code == 0, said
+    profile = after_days(write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE), EVE)
     assert profile.exchange().held_products
     return profile
 

@@ -24,6 +24,7 @@ from tests.drivers.profile import (
     BUSY_MORROW,
     BUSY_UNIVERSE,
     Profile,
+    after_days,
     write_parameters,
 )
 from tests.drivers.venue import cancel_by_hand
@@ -39,11 +40,7 @@ Faulty = Callable[..., Any]
 def eve(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile on the evening before the busy day."""
     folder = tmp_path_factory.mktemp("eve")
-    config = write_parameters(folder / "busy.yaml", universe=BUSY_UNIVERSE)
-    profile = Profile(config, folder / "runs")
-    code, said = profile.run(EVE)
-    assert code == 0, said
-    return profile
+    return after_days(write_parameters(folder / "busy.yaml", universe=BUSY_UNIVERSE), EVE)
 
 
 @pytest.fixture

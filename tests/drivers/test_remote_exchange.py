@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.profile import Profile, simulator
+from tests.drivers.profile import Profile, end_of, simulator
 from tests.drivers.remote import to_remote
 from tests.oracle.exchange_state import changing, read_exchange, requests
 from tf_lib.edge.lock import portfolio_lock
@@ -88,11 +88,7 @@ def test_two_folders_for_one_account(
     """At the same instant one runs and the other ends with 4 or protects; never twice."""
     other = to_remote(tmp_path / "other", endpoint)
     both = [each.start("run", "--no-notebook") for each in (remote, other)]
-    ends = []
-    for process in both:
-        with process:
-            said, _ = process.communicate(timeout=120)
-        ends.append((process.returncode, said))
+    ends = [end_of(process) for process in both]
     codes = sorted(code for code, _ in ends)
     entries = [o.product for o in read_exchange(endpoint["state"]).orders if o.leg == "en"]
 

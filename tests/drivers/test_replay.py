@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.drivers.profile import Profile, command, tree, write_parameters
+from tests.drivers.profile import Profile, after_days, command, tree, write_parameters
 
 DAY = "2024-03-11"
 THREE = ("2024-03-08", DAY, "2024-03-18")
@@ -21,11 +21,7 @@ THREE = ("2024-03-08", DAY, "2024-03-18")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile with three days: entries, adds and a raise, a trim."""
     folder = tmp_path_factory.mktemp("ran")
-    profile = Profile(write_parameters(folder / "demo.yaml"), folder / "runs")
-    for day in THREE:
-        code, said = profile.run(day)
-        assert code == 0, said
-    return profile
+    return after_days(write_parameters(folder / "demo.yaml"), *THREE)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.profile import FEW_UNIVERSE, Profile, write_parameters
+from tests.drivers.profile import FEW_UNIVERSE, Profile, after_days, write_parameters
 from tests.execution.desks import Bench
 from tests.execution.desks import bench as open_bench
 
@@ -26,10 +26,7 @@ def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def first_day(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile after its first day, 2024-03-11."""
     folder = tmp_path_factory.mktemp("first")
-    config = write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE)
-    profile = Profile(config, folder / "runs")
-    code, said = profile.run(DAY)
-    assert code == 0, said
+    profile = after_days(write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE), DAY)
     assert profile.exchange().held_products == HELD
     return profile
 
