@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.drivers.profile import FEW_UNIVERSE, Profile, write_parameters
+from tests.drivers.profile import FEW_UNIVERSE, Profile, after_days, write_parameters
 from tf_lib.drivers.day import candles_from
 from tf_lib.drivers.shadow import ShadowReport, shadow_profile
 from tf_lib.edge.run_store import RunFolder
@@ -28,11 +28,7 @@ CENT = 0.01
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     folder = tmp_path_factory.mktemp("shadow")
-    profile = Profile(write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE), folder / "runs")
-    for day in DAYS:
-        code, said = profile.run(day)
-        assert code == 0, said
-    return profile
+    return after_days(write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE), *DAYS)
 
 
 @pytest.fixture
@@ -82,10 +78,7 @@ def fill_otherwise(
     part, paid, rate = Decimal(size), Decimal(price), Decimal(fee_rate)
     cash, units = Decimal(0), Decimal(0)
     lines = profile.ledger()
-    for line in lines:
-        is_its = "-en1-" in line.get("client_id", "") and line.get("detail") == "FILLED"
-        if not (is_its and line["client_id"] in _btc_ids(lines)):
-            continue
+    for line in _btc_fills(lines):
         before = {name: Decimal(line[name]) for name in ("filled_size", "filled_value", "fees")}
         after = {
             "filled_size": before["filled_size"] * part,
@@ -101,12 +94,25 @@ def fill_otherwise(
     move_wallet(profile, "BTC", units)
 
 
-def _btc_ids(lines: list[dict[str, Any]]) -> set[str]:
-    return {
+def _btc_fills(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines of a ledger that say how BTC's purchase filled."""
+    ids = {
         line["client_id"]
         for line in lines
         if line["kind"] == "intent" and line["product"] == "BTC-USD" and line["day"] == str(BOUGHT)
     }
+    return [
+        line
+        for line in lines
+        if line.get("client_id") in ids
+        and "-en1-" in line["client_id"]
+        and line.get("detail") == "FILLED"
+    ]
+
+
+def filled(profile: Profile, name: str) -> float:
+    """Return what BTC's purchase came to, by the ledger: its size or its fees."""
+    return sum(float(line.get(name, 0)) for line in _btc_fills(profile.ledger()))
 
 
 def btc_order(profile: Profile) -> dict[str, Any]:
@@ -139,21 +145,10 @@ def test_nothing_is_written(lived: Profile) -> None:
 
 def test_another_fee(record: Profile) -> None:
     """Half the fee on BTC's purchase."""
-    fee = _btc_fee(record)
+    fee = filled(record, "fees")
     fill_otherwise(record, fee_rate="0.5")
 
     only(shadow(record), "fees", fee / 2)
-
-
-def _btc_fee(profile: Profile) -> float:
-    lines = profile.ledger()
-    return sum(
-        float(line.get("fees", 0))
-        for line in lines
-        if line.get("client_id") in _btc_ids(lines)
-        and "-en1-" in line["client_id"]
-        and line.get("detail") == "FILLED"
-    )
 
 
 def test_a_worse_price(record: Profile) -> None:
@@ -197,7 +192,7 @@ def test_a_late_order(record: Profile) -> None:
 def test_a_size_rounded_down(record: Profile) -> None:
     """Ordered and filled a tenth less than the decision wanted."""
     size = float(btc_order(record)["base_size"])
-    pilot = size - _filled_by_entry(record)
+    pilot = size - filled(record, "filled_size")
     kept = (size * 0.9 - pilot) / (size - pilot)
 
     def ordered(plan: Any) -> None:
@@ -209,17 +204,6 @@ def test_a_size_rounded_down(record: Profile) -> None:
     fill_otherwise(record, size=str(kept))
 
     only(shadow(record), "rounding")
-
-
-def _filled_by_entry(profile: Profile) -> float:
-    lines = profile.ledger()
-    return sum(
-        float(line.get("filled_size", 0))
-        for line in lines
-        if line.get("client_id") in _btc_ids(lines)
-        and "-en1-" in line["client_id"]
-        and line.get("detail") == "FILLED"
-    )
 
 
 def test_something_sold_by_hand(record: Profile) -> None:
