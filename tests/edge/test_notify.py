@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import email
 import json
 import socket
@@ -90,9 +91,17 @@ def server(inbox: Inbox) -> Iterator[Controller]:
     controller = Controller(
         inbox, hostname="127.0.0.1", port=_free_port(), **_with_passwords(require_tls=False)
     )
+    with _serving(controller):
+        yield controller
+
+
+@contextlib.contextmanager
+def _serving(controller: Controller) -> Iterator[None]:
     controller.start()
-    yield controller
-    controller.stop()
+    try:
+        yield
+    finally:
+        controller.stop()
 
 
 def _free_port() -> int:
@@ -241,11 +250,8 @@ def test_tls_is_used_when_it_is_offered(inbox: Inbox, certificate: ssl.SSLContex
         require_starttls=True,
         **_with_passwords(require_tls=True),
     )
-    controller.start()
-    try:
+    with _serving(controller):
         (result,) = send_summary(SUMMARY, where(controller.port))
-    finally:
-        controller.stop()
 
     assert result["result"] == "sent"
     assert inbox.over_tls == [True]
@@ -263,11 +269,8 @@ def test_the_port_of_smtps_speaks_tls_from_the_start(
         **_with_passwords(require_tls=False),
     )
     monkeypatch.setattr(notify, "_TLS_FROM_THE_START", controller.port)
-    controller.start()
-    try:
+    with _serving(controller):
         (result,) = send_summary(SUMMARY, where(controller.port))
-    finally:
-        controller.stop()
 
     # The server speaks nothing but TLS.
     assert result["result"] == "sent"

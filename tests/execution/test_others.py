@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,16 @@ NEXT, AFTER = "2024-03-12", "2024-03-13"
 def foreign(profile: Profile) -> list[tuple[str, str, Decimal]]:
     """Return what is live of orders that are not ours."""
     return [(o.product, o.status, o.size) for o in profile.exchange().live if not o.is_own]
+
+
+def deposited_for_sale(profile: Profile, order: dict[str, Any]) -> list[tuple[str, str, Decimal]]:
+    """Let a person deposit 500 XTZ under a sell order; return the foreign orders there are."""
+    with opened(profile) as exchange:
+        exchange.deposit("XTZ", Decimal(500))
+        exchange.place_by_hand("XTZ-USD", "SELL", order)
+    theirs = foreign(profile)
+    assert theirs == [("XTZ-USD", "OPEN", Decimal(500))]
+    return theirs
 
 
 def test_coins_outside_the_universe_are_left_alone(held: Profile) -> None:
@@ -75,12 +86,7 @@ def test_cash_that_comes_or_goes_is_no_trouble(held: Profile) -> None:
 def test_foreign_protective_stop_counts_as_cover(held: Profile) -> None:
     """Deposited units under a person's own stop: not covered twice, and never cancelled."""
     stop = level(held, "XTZ-USD")
-    with opened(held) as exchange:
-        exchange.deposit("XTZ", Decimal(500))
-        order = stop_by_hand("500", stop, times(stop, "0.98"))
-        exchange.place_by_hand("XTZ-USD", "SELL", order)
-    theirs = foreign(held)
-    assert theirs == [("XTZ-USD", "OPEN", Decimal(500))]
+    theirs = deposited_for_sale(held, stop_by_hand("500", stop, times(stop, "0.98")))
 
     code, said = held.run(NEXT)
 
@@ -92,12 +98,8 @@ def test_foreign_protective_stop_counts_as_cover(held: Profile) -> None:
 
 def test_foreign_sale_leaves_its_units_bare(held: Profile) -> None:
     """Units that a person's limit sale holds cannot be covered: exit 3; the rest is protected."""
-    with opened(held) as exchange:
-        exchange.deposit("XTZ", Decimal(500))
-        order = {"limit_limit_gtc": {"base_size": "500", "limit_price": "99"}}
-        exchange.place_by_hand("XTZ-USD", "SELL", order)
-    theirs = foreign(held)
-    assert theirs == [("XTZ-USD", "OPEN", Decimal(500))]
+    order = {"limit_limit_gtc": {"base_size": "500", "limit_price": "99"}}
+    theirs = deposited_for_sale(held, order)
 
     code, said = held.run(NEXT)
 
