@@ -9,11 +9,5 @@
 # The last line sums up; the exit code is 0 only if everything holds. bash 3.2.
 
 set -u
-root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
-cd "$root" || exit 1
-bash scripts/setup.sh || exit 1
-
-# Proofs speak for themselves alone: no bytecode setting, path or profile of the caller.
-unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONWARNINGS
-export PYTHONPATH="$root"
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh" || exit 1
 exec "$root/.venv/bin/python" -m tests.proofs "$@"

@@ -8,13 +8,7 @@
 # when all passed, else that of the first that failed. bash 3.2.
 
 set -u
-root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
-cd "$root" || exit 1
-bash scripts/setup.sh || exit 1
-
-# Tests speak for themselves alone: no bytecode setting, path or profile of the caller.
-unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONWARNINGS
-export PYTHONPATH="$root"
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh" || exit 1
 bin=$root/.venv/bin
 
 if [ $# -gt 0 ]; then
