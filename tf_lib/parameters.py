@@ -432,14 +432,19 @@ _StrictLoader.add_constructor(
 _StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: node.value)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that must hold one mapping."""
+def read_written(path: Path, what: str) -> str:
+    """Read a text that a person wrote, or say with its file what is wrong (`ParameterError`)."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ParameterError(f"{path}: there is no such parameter file") from None
+        raise ParameterError(f"{path}: there is no such {what}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"{path}: cannot be read: {error}") from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that must hold one mapping."""
+    text = read_written(path, "parameter file")
     try:
         # A subclass of SafeLoader: it makes plain values only.
         content = yaml.load(text, Loader=_StrictLoader)

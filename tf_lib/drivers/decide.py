@@ -15,7 +15,7 @@ from tf_lib.core.records import PortfolioState, Product
 from tf_lib.core.signals import signals
 from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
 from tf_lib.errors import ParameterError
-from tf_lib.parameters import Config, load_config
+from tf_lib.parameters import Config, load_config, read_written
 
 _KEYS = ("cash", "positions", "mid_prices", "cooldowns", "open_stops")
 _Value = TypeVar("_Value")
@@ -87,12 +87,7 @@ def read_portfolio(path: Path, config: Config) -> PortfolioState:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ParameterError(f"{path}: there is no such portfolio file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path}: cannot be read: {error}") from error
+    text = read_written(path, "portfolio file")
     try:
         content = json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, path))
     except (json.JSONDecodeError, RecursionError) as error:
