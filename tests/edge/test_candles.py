@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.edge.canned_exchange import Canned, CannedExchange
@@ -228,13 +229,24 @@ def test_a_bar_that_never_was_a_number_is_nan(
     assert {one.old for one in second.revisions} == {None}
 
 
+def another_price(raw: bytes) -> bytes:
+    """Change one close of a candle file, with everything else as it was."""
+    table = pq.read_table(pa.BufferReader(raw))
+    closes = table["close"].to_pylist()
+    closes[-1] += 0.1
+    column = table.schema.get_field_index("close")
+    out = pa.BufferOutputStream()
+    pq.write_table(table.set_column(column, "close", pa.array(closes)), out)
+    return bytes(out.getvalue())
+
+
 @pytest.mark.parametrize(
     "harm",
     [
         lambda raw: raw[: len(raw) // 2],
         lambda raw: b"",
         lambda raw: b"not parquet",
-        lambda raw: raw.replace(struct.pack("<d", 10.5), struct.pack("<d", 10.6)),
+        another_price,
     ],
 )
 def test_a_damaged_file_is_set_aside_and_read_again(

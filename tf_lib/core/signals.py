@@ -99,9 +99,13 @@ class Signals:
 
     def to_frame(self) -> pd.DataFrame:
         """Return all tickers below each other with columns date, ticker, ..., as artifacts hold."""
-        frames = [self.frame(t).reset_index().assign(ticker=t) for t in self.tickers]
-        table = pd.concat(frames, ignore_index=True)
-        return table[["date", "ticker", *(c for c in table if c not in ("date", "ticker"))]]
+        columns = {
+            "date": self.days.take(np.tile(np.arange(len(self.days)), len(self.tickers))),
+            "ticker": np.repeat(np.array(self.tickers, dtype=object), len(self.days)),
+            **{name: grid.ravel(order="F") for name, grid in self.values.items()},
+            "data_ok": self.data_ok.ravel(order="F"),
+        }
+        return pd.DataFrame(columns)
 
 
 def signals(bars: Bars, config: Config, *, memo: Memo | None = None) -> Signals:

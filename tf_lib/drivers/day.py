@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from tf_lib.core.account import Account
@@ -34,6 +35,7 @@ from tf_lib.drivers.plan import (
 from tf_lib.drivers.protection_ledger import PROTECTION_FILE
 from tf_lib.drivers.session import Rows, Session
 from tf_lib.edge.files import write_whole
+from tf_lib.edge.market_reads import BAR_COLUMNS
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
 from tf_lib.parameters import Config
@@ -339,9 +341,8 @@ class Day:
             ticker: _snapshot_row(ticker, decision[ticker], account, stops.get(ticker), self)
             for ticker in decision
         }
-        frame = pd.DataFrame.from_dict(rows, orient="index")
-        frame.index.name = "ticker"
-        return frame
+        columns = {name: [row[name] for row in rows.values()] for name in next(iter(rows.values()))}
+        return pd.DataFrame(columns, index=pd.Index(list(rows), name="ticker"))
 
 
 STEPS: tuple[str, ...] = (
@@ -423,17 +424,29 @@ def _made(value: T | None, step: str) -> T:
 
 
 def _long(candles: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    frames = [frame.reset_index().assign(ticker=t) for t, frame in sorted(candles.items())]
-    table = pd.concat(frames, ignore_index=True)
-    return table[["ticker", "date", "open", "high", "low", "close", "volume"]]
+    tickers = sorted(candles)
+    frames = [candles[ticker] for ticker in tickers]
+    counts = [len(frame) for frame in frames]
+    columns = {
+        "ticker": np.repeat(np.array(tickers, dtype=object), counts),
+        "date": frames[0].index.append([frame.index for frame in frames[1:]]),
+    }
+    for name in BAR_COLUMNS:
+        columns[name] = np.concatenate([frame[name].to_numpy() for frame in frames])
+    return pd.DataFrame(columns)
 
 
 def candles_from(folder: RunFolder) -> dict[str, pd.DataFrame]:
     """Read a run's candles as they went into its decision."""
     table = folder.read_frame("inputs/candles.parquet")
+    codes, tickers = pd.factorize(table["ticker"], sort=True)
+    order = np.argsort(codes, kind="stable")
+    days = pd.DatetimeIndex(table["date"].take(order), name="date")
+    values = table[list(BAR_COLUMNS)].to_numpy()[order]
+    ends = np.searchsorted(codes[order], range(len(tickers) + 1))
     return {
-        str(ticker): rows.drop(columns="ticker").set_index("date")
-        for ticker, rows in table.groupby("ticker", sort=True)
+        str(ticker): pd.DataFrame(values[begin:end], days[begin:end], list(BAR_COLUMNS))
+        for ticker, begin, end in zip(tickers, ends, ends[1:], strict=False)
     }
 
 

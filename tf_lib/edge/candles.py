@@ -279,10 +279,7 @@ class _TickerUpdate:
 
     def _kept(self, candles: Candles, before: Candles | None) -> Candles:
         """Write the cache when it changed; a disk that refuses costs only the next update."""
-        same = before is not None and before.days.tobytes() == candles.days.tobytes()
-        if not (
-            same and before is not None and before.values.tobytes() == candles.values.tobytes()
-        ):
+        if before is None or not before.same_as(candles):
             try:
                 write_candles(self.path, self.ticker, candles)
             except OSError as error:

@@ -330,8 +330,7 @@ class Cover:
                     self._leave(free, "stop triggered and it did not fill")
 
     def _is_below_limit(self, stop: OrderRecord) -> bool:
-        self.position.forget()
-        return self.position.last() < Decimal(stop.body["limit_price"])
+        return self.position.last_now() < Decimal(stop.body["limit_price"])
 
 
 def _as_order(stop: OrderRecord) -> StopOrder:

@@ -65,8 +65,10 @@ class Desk:
         Rules of the universe's products, re-read where a rule asks for it.
     known_ids : set of str
         Own client ids seen at the exchange, so that lost state cannot reuse one.
-    seen, seen_at : dict of OrderState and of datetime
-        The last read of each own order, and when it was, by client id.
+    seen : dict of OrderState
+        The last read of each own order, by client id.
+    reads : int
+        Own orders read so far: what came before a moment and what after.
     changes : int
         Changing requests sent so far: what was read before the last one may be old.
     may_rebalance : bool
@@ -85,10 +87,11 @@ class Desk:
     products: dict[str, Product] = field(default_factory=dict)
     known_ids: set[str] = field(default_factory=set)
     seen: dict[str, OrderState] = field(default_factory=dict)
-    seen_at: dict[str, dt.datetime] = field(default_factory=dict)
+    reads: int = 0
     changes: int = 0
     may_rebalance: bool = True
     may_cancel_intact: bool = True
+    _seen_at: dict[str, tuple[dt.datetime, int, int]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Set the clocks up."""
@@ -218,7 +221,14 @@ class Desk:
 
     def note_seen(self, identity: str, seen: OrderState) -> None:
         """Keep what an order was read as, and when."""
-        self.seen[identity], self.seen_at[identity] = seen, self.now()
+        self.reads += 1
+        self.seen[identity] = seen
+        self._seen_at[identity] = self.now(), self.changes, self.reads
+
+    def was_just_seen(self, identity: str, *, after: int) -> bool:
+        """Whether an order was read moments ago, after so many reads, and nothing sent since."""
+        at, changes, number = self._seen_at.get(identity, (None, -1, 0))
+        return number > after and changes == self.changes and self.still_holds(at)
 
     def still_holds(self, read_at: dt.datetime | None) -> bool:
         """Whether a read of that moment is young enough to be believed."""

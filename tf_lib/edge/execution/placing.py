@@ -155,8 +155,7 @@ class Placing:
 
     def _candidates(self, size: Decimal, fallback: StopOrder | None) -> list[tuple[str, StopOrder]]:
         """Return the rungs from the top: each level is below the one before."""
-        self.position.forget()
-        last, product = self.position.last(), self.position.product
+        last, product = self.position.last_now(), self.position.product
         found: list[tuple[str, StopOrder]] = []
         plan = self.plan(last)
         if plan is not None:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Generic, TypeVar
 
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import floor_to
 from tf_lib.core.records import ZERO, Holding, Product
-from tf_lib.edge.execution.desk import ABSENT_AFTER, Desk
+from tf_lib.edge.execution.desk import ABSENT_AFTER, READS_HOLD, Desk
 from tf_lib.edge.execution.evidence import alteration
 from tf_lib.edge.ledger_state import OrderRecord
 from tf_lib.errors import UnknownState
+
+T = TypeVar("T")
 
 _HOLD_TRIES = 15
 _HOLD_SECONDS = 2.0
 _BELIEF_TRIES = 6
 _VISIBLE_SECONDS = 60.0
 _POLL_SECONDS = 5.0
-_PRICE_HOLDS = dt.timedelta(seconds=5)
+_JUST_NOW = dt.timedelta(seconds=5)
+"""So long a read is as good as a new one where seconds count, if nothing was sent since."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,15 @@ class Reading:
 
     held: Decimal
     last: Decimal
+    changes: int
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class _Seen(Generic[T]):
+    """What was read when `changes` requests had been sent."""
+
+    value: T
     changes: int
     at: dt.datetime
 
@@ -77,7 +90,14 @@ class Position:
         self.product_id = product_id
         self.foreign = foreign
         self.most_held = ZERO
-        self._known = known
+        self._held: _Seen[Decimal] | None = None
+        self._last: _Seen[Decimal] | None = None
+        self._wallet_seen: _Seen[Holding] | None = None
+        if known is not None:
+            self._held = _Seen(known.held, known.changes, known.at)
+            self._last = _Seen(known.last, known.changes, known.at)
+        # Without a reading of this run, nothing that was read before now is believed.
+        self._reads_before = desk.reads if known is None else 0
         self._is_changed = is_changed
 
     @property
@@ -85,16 +105,14 @@ class Position:
         """The product's rules as they were read last."""
         return self.desk.products[self.product_id]
 
-    def forget(self) -> None:
-        """Believe nothing that was read before now."""
-        self._known = None
+    def _seen(self, value: T) -> _Seen[T]:
+        return _Seen(value, self.desk.changes, self.desk.now())
 
-    def _reading(self) -> Reading | None:
-        """Return what is known already, unless it is old or something was sent since."""
-        known = self._known
-        if known is None or known.changes != self.desk.changes:
-            return None
-        return known if self.desk.still_holds(known.at) else None
+    def _holds(self, seen: _Seen[T] | None, within: dt.timedelta) -> bool:
+        """Whether a read is young, and nothing was sent since."""
+        if seen is None or seen.changes != self.desk.changes:
+            return False
+        return self.desk.now() - seen.at <= within
 
     # -- units ---------------------------------------------------------------------------
 
@@ -107,10 +125,12 @@ class Position:
         UnknownState
             If the account keeps contradicting our own fills: unknown is never zero.
         """
-        known = self._reading()
-        if known is not None:
-            self.most_held = max(self.most_held, known.held)
-            return known.held
+        if self._held is None or not self._holds(self._held, READS_HOLD):
+            self._held = self._seen(self._read_held())
+        self.most_held = max(self.most_held, self._held.value)
+        return self._held.value
+
+    def _read_held(self) -> Decimal:
         doubt = ""
         for attempt in range(_BELIEF_TRIES):
             if attempt:
@@ -120,13 +140,16 @@ class Position:
             holding = self._wallet()
             doubt = self._doubt(holding)
             if not doubt:
-                self.most_held = max(self.most_held, holding.total)
                 return holding.total
         raise UnknownState(f"{self.product_id}: {doubt}")
 
     def _wallet(self) -> Holding:
         found = self.desk.client.holdings().get(self.product.base_currency)
-        return found if found is not None else Holding(ZERO, ZERO)
+        self._wallet_seen = self._seen(found if found is not None else Holding(ZERO, ZERO))
+        return self._wallet_seen.value
+
+    def _freed(self, wallet: Holding) -> Decimal:
+        return floor_to(wallet.available, self.product.base_increment)
 
     def _doubt(self, holding: Holding) -> str:
         """Return why a wallet cannot be believed, or nothing."""
@@ -165,11 +188,15 @@ class Position:
 
     def await_release(self, wanted: Decimal) -> Decimal:
         """Wait, bounded, until a cancelled order's hold is free; return the free units, floored."""
-        free = ZERO
+        seen, free = self._wallet_seen, ZERO
+        if seen is not None and self._holds(seen, _JUST_NOW):
+            free = self._freed(seen.value)
+            if free >= wanted:
+                return free
         for attempt in range(_HOLD_TRIES):
             if attempt:
                 self.desk.pause(_HOLD_SECONDS)
-            free = floor_to(self._wallet().available, self.product.base_increment)
+            free = self._freed(self._wallet())
             if free >= wanted:
                 break
         return free
@@ -177,20 +204,21 @@ class Position:
     # -- prices --------------------------------------------------------------------------
 
     def last(self) -> Decimal:
-        """Return the price of the last trade."""
-        known = self._reading()
-        return known.last if known is not None else self.desk.client.last_trade(self.product_id)
+        """Return the price of the last trade: what size is dust, what a holding is worth."""
+        return self._last_within(READS_HOLD)
 
     def last_now(self) -> Decimal:
-        """Return the price of the last trade as it was seconds ago: before a stop is cancelled."""
-        if self._known is not None and self.desk.now() - self._known.at > _PRICE_HOLDS:
-            self.forget()
-        return self.last()
+        """Return the price of the last trade as it was seconds ago: for where a stop can rest."""
+        return self._last_within(_JUST_NOW)
+
+    def _last_within(self, age: dt.timedelta) -> Decimal:
+        if self._last is None or not self._holds(self._last, age):
+            self._last = self._seen(self.desk.client.last_trade(self.product_id))
+        return self._last.value
 
     def is_through(self, level: Decimal) -> bool:
         """Whether both the last trade and the best bid are at or below a level."""
-        self.forget()
-        if self.last() > level:
+        if self.last_now() > level:
             return False
         book = self.desk.client.quotes([self.product_id]).get(self.product_id)
         return book is not None and book[0] <= level
@@ -250,8 +278,7 @@ class Position:
 
     def read(self, order: OrderRecord) -> OrderRecord:
         """Read an order, unless that was just done and nothing was sent since."""
-        seen_at = self.desk.seen_at.get(order.client_id)
-        if self._reading() is not None and self.desk.still_holds(seen_at):
+        if self.desk.was_just_seen(order.client_id, after=self._reads_before):
             return order
         return self.desk.refresh(order.client_id, patient=False)
 

@@ -50,11 +50,6 @@ class TradeResult:
     cover: CoverResult | None = None
     client_ids: list[str] = field(default_factory=list)
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing of it is still open to question."""
-        return self.status != "unsettled"
-
     def to_mapping(self) -> dict[str, Any]:
         """Return plain values for the record."""
         value = self.filled_value / self.filled_size if self.filled_size else None
@@ -182,8 +177,7 @@ class Rebalance:
                 return TradeResult(planned, "skipped", "the rest could not be protected first")
         # Never more than was planned, whatever has been put into the account since.
         size = min(size, free)
-        last = self.desk.client.last_trade(planned.product_id)
-        if below_minimum(size, position.product, last):
+        if below_minimum(size, position.product, position.last_now()):
             return TradeResult(planned, "skipped", f"{format(size, 'f')} is below the minimums")
         late = self._too_late()
         if late:
