@@ -16,6 +16,7 @@ from numba import njit, types
 from numpy.typing import NDArray
 
 from tf_lib.core.kernel_cache import KernelCache
+from tf_lib.core.kernel_parts import LeafCompiler, PartCompiler
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -28,8 +29,16 @@ _R = TypeVar("_R")
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile a function over plain arrays; the machine code is kept beside its module."""
-    return _kept(function, _njit(error_model="numpy", no_cfunc_wrapper=True))
+    """
+    Compile a function over plain arrays; the machine code is kept beside its module.
+
+    A kernel that calls it gets it as a part of its own machine code.
+    """
+    door = _njit(error_model="numpy", no_cfunc_wrapper=True)(function)
+    door._cache = KernelCache(function)
+    part = _part(function, PartCompiler)
+    door.get_call_template, door.get_overload = part.get_call_template, part.get_overload
+    return cast("Callable[_P, _R]", door)
 
 
 def leaf_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -37,22 +46,19 @@ def leaf_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     Compile a function that only kernels call, and that makes no array and returns none.
 
     Its arrays live as long as its caller, so it need not count who holds them; in a short function
-    called for every ticker and day that counting is most of the time. Without a door for Python
-    it compiles in half the time.
+    called for every ticker and day that counting is most of the time.
     """
-    without = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return _kept(function, _njit(error_model="numpy", **without))
+    return cast("Callable[_P, _R]", _part(function, LeafCompiler))
 
 
-def _kept(function: Callable[_P, _R], compiler: Any) -> Callable[_P, _R]:
-    compiled = compiler(function)
-    compiled._cache = KernelCache(function)
-    resolve = compiled.get_call_template
+def _part(function: Callable[..., Any], compiler: type[PartCompiler]) -> Any:
+    part = _njit(error_model="numpy", no_cfunc_wrapper=True, pipeline_class=compiler)(function)
+    resolve = part.get_call_template
 
     def resolve_plain(args: Any, kws: Any) -> Any:
         """Take a constant for a number like any other: numba compiles anew for each one."""
         plain = {name: _types.unliteral(kind) for name, kind in kws.items()}
         return resolve([_types.unliteral(kind) for kind in args], plain)
 
-    compiled.get_call_template = resolve_plain
-    return cast("Callable[_P, _R]", compiled)
+    part.get_call_template = resolve_plain
+    return part

@@ -134,8 +134,10 @@ def risk_parity(
     Newton steps that are cut short until they stay positive and come down. C has a unit diagonal.
     """
     room = budget_room(budget.size)
-    room.squares[MATRIX] = matrix
-    room.rows[WANTED] = budget
+    for i in range(budget.size):
+        room.rows[WANTED, i] = budget[i]
+        for j in range(budget.size):
+            room.squares[MATRIX, i, j] = matrix[i, j]
     error = _solve_parity(budget.size, max_rounds, room)
     return room.rows[BEST].copy(), error
 

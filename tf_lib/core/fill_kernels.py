@@ -7,14 +7,12 @@ Kept apart because importing numba costs more than starting the exchange.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from numba import njit
 from numba.extending import register_jitable
 
 from tf_lib.core import fills
+from tf_lib.core.arrays import kernel
 
+# A line between two equal prices is never divided by their difference.
 for _part in (
     fills.day_leg,
     fills.on_line,
@@ -28,14 +26,9 @@ for _part in (
 ):
     register_jitable(_part)
 
-
-def _compiled(rule: Callable[..., Any]) -> Any:
-    return njit(cache=True)(rule)
-
-
-day_leg = _compiled(fills.day_leg)
-price_at = _compiled(fills.price_at)
-first_touch = _compiled(fills.first_touch)
-market_price = _compiled(fills.market_price)
-crossing_price = _compiled(fills.crossing_price)
-stop_limit_day = _compiled(fills.stop_limit_day)
+day_leg = kernel(fills.day_leg)
+price_at = kernel(fills.price_at)
+first_touch = kernel(fills.first_touch)
+market_price = kernel(fills.market_price)
+crossing_price = kernel(fills.crossing_price)
+stop_limit_day = kernel(fills.stop_limit_day)

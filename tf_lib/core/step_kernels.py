@@ -13,7 +13,7 @@ from tf_lib.core import steps
 from tf_lib.core.arrays import kernel
 
 for _rule in steps.KERNELS:
-    register_jitable(error_model="numpy")(_rule)
+    register_jitable(_rule)
 
 whole_steps = kernel(steps.whole_steps)
 units_of = kernel(steps.units_of)
