@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel
+from tf_lib.core.arrays import BoolArray, FloatArray, kernel
 from tf_lib.core.windows import (
     ewm_mean,
     ewm_std,
@@ -234,14 +234,3 @@ def trusted(
         too_wide = t > 0 and reach[t] > MOST_ATR_IN_A_RANGE * atr[t - 1]
         out[t] = present[t] and not recovering[t] and not too_wide
     return out
-
-
-@kernel
-def fill_history_days(present: BoolArray, first_row: IntArray, days: IntArray) -> None:
-    """Write the days from a ticker's first bar through the last one known, [ticker, row]."""
-    for j in range(present.shape[0]):
-        known = 0
-        for t in range(present.shape[1]):
-            if present[j, t]:
-                known = t - first_row[j] + 1
-            days[j, t] = known

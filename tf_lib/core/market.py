@@ -9,6 +9,7 @@ day never enters. Days without a bar inside a history are flat; a gap at the end
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -180,7 +181,7 @@ def lag_bars(candles: Mapping[str, pd.DataFrame], *, as_of: dt.date | None = Non
     present = np.zeros((len(tickers), n_rows), dtype=np.bool_)
     extent = np.zeros((2, len(tickers)), dtype=np.int64)
     for j, one in enumerate(scanned):
-        extent[:, j] = _place(*one[:4], origin, grids[:, j], present[j])
+        _place(*one[:4], origin, j, grids, present, extent)
     return _assemble(tickers, scanned, grids, present, extent, origin)
 
 
@@ -199,33 +200,36 @@ def _place(
     usable: BoolArray,
     n_bars: int,
     origin: int,
-    grid: FloatArray,
+    j: int,
+    grids: FloatArray,
     present: BoolArray,
-) -> tuple[int, int]:
+    extent: IntArray,
+) -> None:
     """
-    Write one ticker's bars into its rows; return its first row and the one after its last.
+    Write the bars of ticker `j` into its rows, and its first row and the one after its last.
 
     Days without a bar inside the history are flat at the last close. An unknown volume is 0.
     """
-    first, end, started = 0, 0, False
+    grid, end, started = grids[:, j], 0, False
     for k in range(n_bars):
         if not usable[k]:
             continue
         row = days[k] - origin
         if not started:
-            first, end, started = row, row, True
+            extent[0, j], end, started = row, row, True
             grid[:, :row] = np.nan
         while end < row:
-            grid[:4, end] = grid[3, end - 1]
+            for field in range(4):
+                grid[field, end] = grid[3, end - 1]
             grid[4, end] = 0.0
             end += 1
         for field in range(4):
             grid[field, row] = values[field, k]
         grid[4, row] = values[4, k] if math.isfinite(values[4, k]) else 0.0
-        present[row] = True
+        present[j, row] = True
         end = row + 1
     grid[:, end:] = np.nan
-    return first, end
+    extent[1, j] = end
 
 
 def _assemble(
@@ -239,7 +243,8 @@ def _assemble(
     n_rows = present.shape[1]
     recovering = np.zeros_like(present)
     gaps: list[Gap] = []
-    whole = (extent[1] == n_rows) & (extent[1] - extent[0] == present.sum(axis=1))
+    usable = np.array([one.n_usable for one in scanned])
+    whole = (extent[1] == n_rows) & (extent[1] - extent[0] == usable)
     for j in np.flatnonzero(~whole):
         ticker = tickers[int(j)]
         for begin, stop in _holes(present[j], int(extent[0][j])):
@@ -253,11 +258,10 @@ def _assemble(
         if one.n_usable < one.n_bars
         for k in np.flatnonzero(~one.usable[: one.n_bars])
     ]
-    days = pd.date_range(_date(origin + 1), periods=n_rows, freq="D", tz="UTC", name="date")
     opens, highs, lows, closes, volumes = (grid.T for grid in grids)
     return Bars(
         tickers=tickers,
-        days=days,
+        days=_days(origin + 1, n_rows),
         open=opens,
         high=highs,
         low=lows,
@@ -272,11 +276,19 @@ def _assemble(
     )
 
 
+@functools.lru_cache(maxsize=8)
+def _days(first: int, count: int) -> pd.DatetimeIndex:
+    """Return days in a row; an index never changes, so that the same one serves again."""
+    return pd.date_range(_date(first), periods=count, freq="D", tz="UTC", name="date")
+
+
 def _scanned(ticker: str, frame: pd.DataFrame, limit: int) -> _Scanned:
     """Return the bars of a frame; those before day `limit` are finished."""
     stamps, per_day = _stamps(ticker, frame)
     table = frame if frame.columns.equals(_COLUMNS) else _fields(ticker, frame)
-    values = np.array(table.to_numpy(dtype=np.float64).T, order="C")
+    # Looked at where they are: a copy of every frame is most of the memory a history needs.
+    values = np.ascontiguousarray(table.to_numpy(dtype=np.float64).T).view()
+    values.flags.writeable = False
     days = np.empty(stamps.size, dtype=np.int64)
     usable = np.empty(stamps.size, dtype=np.bool_)
     n_bars, n_usable, fault, at = _scan(stamps, per_day, values, limit, days, usable)

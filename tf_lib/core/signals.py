@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tf_lib.core import indicators as kernels
+from tf_lib.core import grids
 from tf_lib.core.arrays import BoolArray, FloatArray, IntArray
 from tf_lib.core.components import Components, Memo
 from tf_lib.core.market import Bars
@@ -67,7 +67,7 @@ class Signals:
 
     tickers: tuple[str, ...]
     days: pd.DatetimeIndex
-    values: Mapping[str, FloatArray]
+    values: Columns
     data_ok: BoolArray
     simple_return: FloatArray
     history_bars: IntArray
@@ -128,14 +128,14 @@ def signals(bars: Bars, config: Config, *, memo: Memo | None = None) -> Signals:
         ``vol_adjusted_signal`` are NaN until a ticker has ``warmup_days`` days of history.
     """
     parts = Components(bars, config, {} if memo is None else memo)
-    grids: dict[str, FloatArray | Callable[[], FloatArray]] = {}
-    grids |= {**_blended(parts), **_stop_columns(parts), **_drawn(parts)}
+    columns: dict[str, FloatArray | Callable[[], FloatArray]] = {}
+    columns |= {**_blended(parts), **_stop_columns(parts), **_drawn(parts)}
     history, data_ok = _history(bars), _data_ok(parts)
     return Signals(
         tickers=bars.tickers,
         days=bars.days,
         values=Columns(
-            {name: grids[name] for name in (*COLUMNS, *(n for n in grids if n not in COLUMNS))},
+            {n: columns[n] for n in (*COLUMNS, *(n for n in columns if n not in COLUMNS))},
             is_short=history < config.run.warmup_days,
             is_good=data_ok,
         ),
@@ -166,15 +166,24 @@ class Columns(Mapping[str, FloatArray]):
         is_good: BoolArray,
     ) -> None:
         self._raw, self._short, self._good = raw, is_short, is_good
+        self._never = np.zeros_like(is_short)
         self._known: dict[str, FloatArray] = {}
 
     def __getitem__(self, name: str) -> FloatArray:
         if name not in self._known:
-            made = self._raw[name]
-            raw = made() if callable(made) else made
-            short = self._short if name in NEED_HISTORY else np.zeros_like(self._short)
-            self._known[name] = last_known(raw, short, self._good).T
+            self._known[name] = last_known(*self._raw_of(name)).T
         return self._known[name]
+
+    def write(self, name: str, out: FloatArray) -> None:
+        """Write a column's first rows into room [row, ticker], and keep nothing."""
+        raw, short, good = self._raw_of(name)
+        n_rows = len(out)
+        grids.fill_last_known(raw[:, :n_rows], short[:, :n_rows], good[:, :n_rows], out)
+
+    def _raw_of(self, name: str) -> tuple[FloatArray, BoolArray, BoolArray]:
+        made = self._raw[name]
+        raw = made() if callable(made) else made
+        return raw, self._short if name in NEED_HISTORY else self._never, self._good
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._raw)
@@ -188,16 +197,17 @@ def _blended(parts: Components) -> dict[str, FloatArray]:
     weighting = parts.config.signals.weighting
     ma_rank, donchian_rank = parts.slope_rank(), parts.position_rank()
     weighted = weighting.ma_crossover_signal_weight * ma_rank
-    weighted = weighted + weighting.donchian_signal_weight * donchian_rank
+    weighted += weighting.donchian_signal_weight * donchian_rank
     if parts.config.signals.donchian.use_donchian_exit_gate:
-        weighted = weighted * _exit_gate(parts)
+        weighted *= _exit_gate(parts)
     quality, penalty = parts.quality(), parts.penalty()
     regime = _regime(parts.config, quality, penalty)
     final = weighted * regime
     if parts.config.signals.filters.rolling_r2.r2_confirm_days >= 1:
-        final = final * parts.confirmed()
+        final *= parts.confirmed()
     # Long only; adding 0 turns -0.0 into 0.0.
-    final = np.maximum(final, 0.0) + 0.0
+    np.maximum(final, 0.0, out=final)
+    final += 0.0
     volatility = parts.volatility()
     adjusted = np.full_like(final, np.nan)
     np.divide(final, volatility, out=adjusted, where=volatility > 0)
@@ -238,12 +248,13 @@ def _exit_gate(parts: Components) -> FloatArray:
 
 def _stop_columns(parts: Components) -> dict[str, FloatArray]:
     atr, highest = parts.atr(), parts.highest_high()
-    multiplier = parts.config.risk_and_sizing.atr_multiplier
+    chandelier = parts.config.risk_and_sizing.atr_multiplier * atr
+    np.subtract(highest, chandelier, out=chandelier)
     return {
         "close": parts.bars.close.T,
         "atr": atr,
         "highest_high": highest,
-        "chandelier_stop": highest - multiplier * atr,
+        "chandelier_stop": chandelier,
     }
 
 
@@ -267,25 +278,25 @@ def _average(parts: Components, k: int) -> FloatArray:
 
 def _known_returns(parts: Components) -> FloatArray:
     """Day on day returns; days after the last bar count 0, as they will once they are a hole."""
-    returns = parts.returns().copy()
-    for j, (first, end) in enumerate(zip(parts.bars.first_row, parts.bars.end_row, strict=True)):
-        if end > first:
-            returns[j, end:] = 0.0
+    bars, returns = parts.bars, parts.returns()
+    ended = np.flatnonzero((bars.end_row > bars.first_row) & (bars.end_row < len(bars.days)))
+    if ended.size:
+        returns = returns.copy()
+    for j in ended:
+        returns[j, bars.end_row[j] :] = 0.0
     return returns
 
 
 def _data_ok(parts: Components) -> BoolArray:
     bars = parts.bars
-    reach, atr = bars.high.T - bars.low.T, parts.atr()
-    rows = [
-        kernels.trusted(bars.present.T[j], bars.recovering.T[j], reach[j], atr[j])
-        for j in range(len(bars.tickers))
-    ]
-    return np.stack(rows)
+    is_ok = np.empty(bars.present.T.shape, dtype=np.bool_)
+    reach = bars.high.T - bars.low.T
+    grids.fill_trusted(bars.present.T, bars.recovering.T, reach, parts.atr(), is_ok)
+    return is_ok
 
 
 def _history(bars: Bars) -> IntArray:
     """Days from the first bar through the last one known at each row, (n_tickers, n_rows)."""
     days = np.empty(bars.present.T.shape, dtype=np.int64)
-    kernels.fill_history_days(bars.present.T, bars.first_row, days)
+    grids.fill_history_days(bars.present.T, bars.first_row, days)
     return days

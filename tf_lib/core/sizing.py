@@ -165,8 +165,8 @@ def sizing_rules(config: Config) -> SizingRules:
 def sleeve_map(config: Config) -> SleeveMap:
     """Return sleeves by position, tickers and sleeves by name."""
     universe = config.universe
-    names = universe.sorted_sleeves
-    owners = [names.index(universe.sleeve_of[ticker]) for ticker in universe.sorted_tickers]
+    names, sleeve_of = universe.sorted_sleeves, universe.sleeve_of
+    owners = [names.index(sleeve_of[ticker]) for ticker in universe.sorted_tickers]
     weights = np.array([universe.sleeves[name].weight for name in names], dtype=np.float64)
     return SleeveMap(np.array(owners, dtype=np.int64), weights)
 

@@ -148,7 +148,8 @@ def window_moments(values: FloatArray, window: int, n_moments: int) -> FloatArra
        for Computing Sample Variances", COMPSTAT 1982.
     """
     power = np.zeros((n_moments, values.size))
-    power[0] = values
+    for t in range(values.size):
+        power[0, t] = values[t]
     joined, done, rows, rest = power, 0, 1, window
     while True:
         if rest % 2 == 1:

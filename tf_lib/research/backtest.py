@@ -41,6 +41,7 @@ from tf_lib.research.book_records import (
     Tape,
     new_book,
     new_tape,
+    with_more_room,
 )
 from tf_lib.research.history import Candles, History, history_of
 from tf_lib.research.reference_portfolios import reference_equities
@@ -243,7 +244,7 @@ def backtest(
     table = products_for(history.tickers, products)
     book = new_book(history.tickers, table, cash=run.initial_capital)
     tape = new_tape(stop - first, len(history.tickers))
-    _live(history, rules_of(config, table, fees), (book, tape), (first, stop), progress)
+    tape = _live(history, rules_of(config, table, fees), (book, tape), (first, stop), progress)
     tape = tape._replace(fills=tape.fills[: int(tape.n_fills[0])])
     return BacktestResult(
         config=config,
@@ -285,21 +286,25 @@ def _live(
     state: tuple[Book, Tape],
     span: tuple[int, int],
     progress: Progress | None,
-) -> None:
+) -> Tape:
     """Run the loop over a span, in pieces when somebody wants to hear of progress."""
-    first, stop = span
+    (book, tape), (first, stop) = state, span
     at_once = _DAYS_AT_ONCE if progress is not None else stop - first
-    for begin in range(first, stop, at_once):
-        end = min(begin + at_once, stop)
-        failed = run_days(begin, end, first, history.market, rules, *state)
-        if failed >= 0:
-            error = float(state[1].days[failed - first]["share_error"])
-            raise HaltRun(
-                f"{history.day(failed)}: sleeve shares of risk must come within "
-                f"{SHARE_ERROR_MOST} of their budgets, the solver stopped {error:.3g} away"
-            )
+    row = first
+    while row < stop:
+        end = min(row + at_once, stop)
+        row = run_days(row, end, first, history.market, rules, book, tape)
+        if row < end:
+            error = float(tape.days[row - first]["share_error"])
+            if not error <= SHARE_ERROR_MOST:
+                raise HaltRun(
+                    f"{history.day(row)}: sleeve shares of risk must come within "
+                    f"{SHARE_ERROR_MOST} of their budgets, the solver stopped {error:.3g} away"
+                )
+            tape = with_more_room(tape)
         if progress is not None:
-            progress(end - first, stop - first)
+            progress(row - first, stop - first)
+    return tape
 
 
 def _metrics(tape: Tape, book: Book, config: Config) -> dict[str, float]:

@@ -34,6 +34,7 @@ from tf_lib.research.book_records import (
     HELD,
     IS_OK,
     LAST_CLOSE,
+    MOST_FILLS_A_DAY,
     OPEN,
     REASON,
     SIGNAL,
@@ -72,7 +73,8 @@ def run_days(
     Returns
     -------
     int
-        The row whose sleeve budgets could not be met, where it stopped; -1 when all went well.
+        The row before which it stopped: `end` when all went well. Else either the day's line says
+        that its sleeve budgets could not be met, or there was no room for the fills of a day.
     """
     handling = rules.handling
     day = _empty_standing(book.holdings.size)
@@ -86,7 +88,10 @@ def run_days(
     )
     is_priced = np.zeros(book.holdings.size, dtype=np.bool_)
     rows, reason = np.empty((4, is_priced.size)), np.empty(is_priced.size, dtype=np.int64)
+    most_fills = MOST_FILLS_A_DAY * is_priced.size
     for row in range(first, end):
+        if tape.fills.size - tape.n_fills[0] < most_fills:
+            return row
         line = row - offset
         meet_jump(row, market.bars, handling.costs, book, tape)
         exit_triggered(row, market.bars, handling.costs, book, tape)
@@ -105,7 +110,7 @@ def run_days(
         _mark_run(row, line, market.bars, book, tape)
         meet_day(row, market.bars, handling.costs, book, tape)
         _mark_close(row, line, market.bars, book, tape)
-    return -1
+    return end
 
 
 @kernel

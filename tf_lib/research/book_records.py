@@ -212,12 +212,19 @@ def new_book(tickers: Sequence[str], products: Mapping[str, Product], *, cash: f
 
 
 def new_tape(n_days: int, n_tickers: int) -> Tape:
-    """Return room for so many days; pages of memory are touched only where something is written."""
+    """Return room for so many days, and for one fill on each and all there can be on two."""
     cells = np.zeros((n_days, 5, n_tickers))
     cells[:, STOP_LEVEL] = np.nan
     return Tape(
-        fills=np.empty(n_days * n_tickers * MOST_FILLS_A_DAY, dtype=FILL),
+        fills=np.empty(n_days + 2 * n_tickers * MOST_FILLS_A_DAY, dtype=FILL),
         n_fills=np.zeros(1, dtype=np.int64),
         days=np.zeros(n_days, dtype=DAY),
         cells=cells,
     )
+
+
+def with_more_room(tape: Tape) -> Tape:
+    """Return the same tape with twice the room for fills."""
+    fills = np.empty(2 * tape.fills.size, dtype=FILL)
+    fills[: tape.fills.size] = tape.fills
+    return tape._replace(fills=fills)

@@ -8,21 +8,37 @@ D - 1; the prices of a row are those of day D itself, which the day's orders and
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from tf_lib.core.arrays import BoolArray, FloatArray
+from tf_lib.core.arrays import FloatArray, kernel
 from tf_lib.core.components import Memo
+from tf_lib.core.grids import ROWS_AT_ONCE
 from tf_lib.core.market import Bars, lag_bars
 from tf_lib.core.signals import Signals, signals
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
-from tf_lib.research.book_records import ATR, CLOSE, OPEN, Market
+from tf_lib.research.book_records import (
+    ATR,
+    CHANDELIER,
+    CLOSE,
+    IS_OK,
+    LAST_CLOSE,
+    OPEN,
+    SIGNAL,
+    Market,
+)
 
 Candles = Mapping[str, pd.DataFrame]
+_COLUMNS = {
+    "vol_adjusted_signal": SIGNAL,
+    "chandelier_stop": CHANDELIER,
+    "atr": ATR,
+    "close": LAST_CLOSE,
+}
 _NO_CANDLES = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype="float64")
 
 
@@ -85,7 +101,7 @@ class History:
             `warmup_days` days of history.
         """
         first_day = self.day(0)
-        enough = (self.known.history_bars[: self.n_days] >= warmup_days).any(axis=1)
+        enough = (self.known.history_bars.T[:, : self.n_days] >= warmup_days).any(axis=0)
         decidable = int(enough.argmax()) if enough.any() else self.n_days
         first = max((start - first_day).days, decidable)
         stop = min((end - first_day).days + 1, self.n_days)
@@ -126,25 +142,42 @@ def _lagged(candles: Candles, config: Config) -> Bars:
 
 def _own_bars(bars: Bars) -> FloatArray:
     """Return each day's own bar; after a ticker's last one its price stands still."""
-    grid = _side_by_side([field[1:] for field in (bars.open, bars.high, bars.low, bars.close)])
+    grid = np.empty((len(bars.days) - 1, 4, len(bars.tickers)))
+    _fill_side_by_side(1, _by_ticker(bars.open, bars.high, bars.low, bars.close), grid)
     for j in np.flatnonzero((bars.end_row < len(bars.days)) & (bars.end_row > bars.first_row)):
         last = bars.end_row[j] - 1
         grid[last:, :, j] = bars.close[last, j]
     return grid
 
 
-def _side_by_side(fields: Sequence[FloatArray | BoolArray]) -> FloatArray:
-    """Return fields [row, ticker] as [row, field, ticker], a day's numbers next to each other."""
-    grid = np.empty((len(fields[0]), len(fields), fields[0].shape[1]))
-    for k, field in enumerate(fields):
-        grid[:, k] = field
+def _what_is_known(known: Signals) -> FloatArray:
+    grid = np.empty((len(known.days) - 1, 5, len(known.tickers)))
+    for name, field in _COLUMNS.items():
+        known.values.write(name, grid[:, field])
+    grid[:, IS_OK] = known.data_ok[:-1]
     return grid
 
 
+def _by_ticker(*fields: FloatArray) -> tuple[FloatArray, ...]:
+    return tuple(np.ascontiguousarray(field.T) for field in fields)
+
+
+@kernel
+def _fill_side_by_side(first: int, fields: tuple[FloatArray, ...], out: FloatArray) -> None:
+    """Write fields [ticker, row], from row `first` on, as [row, field, ticker]."""
+    n_rows, n_fields, n_tickers = out.shape
+    for begin in range(0, n_rows, ROWS_AT_ONCE):
+        end = min(begin + ROWS_AT_ONCE, n_rows)
+        for k in range(n_fields):
+            field = fields[k]
+            for j in range(n_tickers):
+                for t in range(begin, end):
+                    out[t, k, j] = field[j, first + t]
+
+
 def _market(bars: Bars, known: Signals) -> Market:
-    names = ("vol_adjusted_signal", "chandelier_stop", "atr", "close")
     return Market(
         bars=_own_bars(bars),
-        known=_side_by_side([*(known[name][:-1] for name in names), known.data_ok[:-1]]),
-        returns=np.ascontiguousarray(known.simple_return[:-1].T),
+        known=_what_is_known(known),
+        returns=np.ascontiguousarray(known.simple_return.T),
     )

@@ -83,8 +83,7 @@ def model_day(
     rules = rules_of(config, table, None)
     book = _seeded(history, row, start, (table, rules))
     tape = new_tape(2, len(history.tickers))
-    failed = run_days(row, row + 1, row, history.market, rules, book, tape)
-    if failed >= 0:
+    if run_days(row, row + 1, row, history.market, rules, book, tape) == row:
         raise HaltRun(f"{day}: the shadow's sleeve budgets could not be met")
     if row + 1 < history.n_days:
         meet_open(row + 1, history.market, rules.handling.costs, book, tape)
