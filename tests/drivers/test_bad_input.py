@@ -377,16 +377,16 @@ def test_a_date_is_not_ours_to_choose_elsewhere(remote: dict[str, Any], tmp_path
     [{"base_url": None, "ca_file": None}, {"base_url": "exchange.example.com"}],
     ids=["the real exchange", "some host"],
 )
-def test_only_this_machine_is_traded_on(
+def test_the_real_exchange_is_for_the_live_profile_alone(
     remote: dict[str, Any], tmp_path: Path, exchange: dict[str, Any]
 ) -> None:
-    """Until the proofs are green, real orders are refused: exit 5 before any connection."""
+    """Under any other name, and at any other address: exit 5 before any connection."""
     profile = to_remote(tmp_path, remote, exchange=exchange | {"clock": "wall"})
 
     code, said = profile.run(None, "--force-run")
 
     assert code == 5, said
-    assert "only a host on this machine" in said
+    assert "or to the real exchange under --profile live" in said
     assert "Nothing was sent" in said
 
 

@@ -6,11 +6,12 @@ import datetime as dt
 import os
 import subprocess
 import sys
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.drivers.profile import PROJECT, command
+from tests.drivers.profile import PROJECT, command, write_parameters
 
 ZONES = ("America/New_York", "Europe/Berlin", "UTC", "Asia/Kolkata", "Australia/Lord_Howe")
 START, DAYS = dt.date(2026, 1, 1), 730
@@ -19,7 +20,7 @@ START, DAYS = dt.date(2026, 1, 1), 730
 def lines_in(zone: str) -> list[str]:
     """Return what `tf cron` prints on a machine of that zone."""
     done = subprocess.run(
-        [sys.executable, "-c", "from tf_lib.drivers.cron import crontab; print(crontab())"],
+        [sys.executable, "-m", "tf_lib", "cron"],
         cwd=PROJECT,
         env=os.environ | {"TZ": zone},
         capture_output=True,
@@ -96,10 +97,28 @@ def test_lines_name_the_script_of_this_folder() -> None:
 
 def test_a_path_with_a_space_is_quoted() -> None:
     """cron gives the line to a shell."""
-    from pathlib import Path
-
     from tf_lib.drivers.cron import crontab
 
-    text = crontab(root=Path("/home/me/my project"), offsets=(0,))
+    root = Path("/home/me/my project")
+    text = crontab("--profile", "live", root=root, offsets=(0,))
 
     assert "1 0 * * * '/home/me/my project/scripts/run_papermill.sh' --profile live" in text
+
+
+def test_lines_for_parameters_of_ones_own(tmp_path: Path) -> None:
+    """The whole path of the file, for run and guard; a percent sign would end cron's line."""
+    config = write_parameters(tmp_path / "100% mine" / "live.yaml")
+
+    code, said = command("cron", "--config", str(config))
+
+    lines = [line for line in said.splitlines() if line and not line.startswith("#")]
+    assert code == 0
+    named = f"--config '{config}'".replace("%", r"\%")
+    assert [named in line for line in lines] == [True] * len(lines)
+    assert "guard" in lines[-1]
+
+
+def test_lines_for_parameters_that_are_wrong(tmp_path: Path) -> None:
+    """Better told now than at midnight."""
+    assert command("cron", "--config", str(tmp_path / "none.yaml"))[0] == 2
+    assert command("cron", "--profile", "nobody")[0] == 2

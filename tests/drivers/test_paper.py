@@ -121,7 +121,7 @@ def test_paper_never_trades_on_a_real_host(market: dict[str, Any], tmp_path: Pat
     code, said = profile.run(None, "--force-run")
 
     assert code == 5
-    assert "only a host on this machine" in said
+    assert "profile paper has exchange.kind paper at api.coinbase.com" in said
 
 
 def test_clock_of_the_real_market_is_the_walls(market: dict[str, Any], tmp_path: Path) -> None:

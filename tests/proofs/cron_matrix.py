@@ -101,7 +101,8 @@ def lines_of(zone: zoneinfo.ZoneInfo) -> list[tuple[int, int]]:
     begin = dt.datetime.combine(FIRST, dt.time(), dt.UTC)
     moments = [begin + dt.timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
     offsets = sorted({int(offset_at(zone, m).total_seconds()) // 60 for m in moments})
-    found = [_LINE.match(line) for line in crontab(offsets=tuple(offsets)).splitlines()]
+    text = crontab("--profile", "live", offsets=tuple(offsets))
+    found = [_LINE.match(line) for line in text.splitlines()]
     return [(int(match[2]), int(match[1])) for match in found if match is not None]
 
 

@@ -258,12 +258,11 @@ def doctor(
 
 
 @app.command()
-def cron() -> int:
-    """Print the crontab lines for this machine's time zone."""
-    from tf_lib.drivers.cron import crontab
+def cron(profile: ProfileOption = None, config: ProfileConfigOption = None) -> int:
+    """Print the crontab lines of a profile (live) for this machine's time zone."""
+    from tf_lib.drivers.cron import cron_command
 
-    print(crontab())
-    return EXIT_DONE
+    return cron_command(profile, config)
 
 
 @app.command()

@@ -65,8 +65,8 @@ def _disk(folder: ProfileFolder) -> str:
 def _exchange(config: Config, folder: ProfileFolder) -> str:
     if is_embedded(config):
         return "embedded simulated exchange, no key needed"
-    check_place(config)
-    with open_place(config, folder.state, wall_now().date()) as place:
+    check_place(config, folder.profile)
+    with open_place(config, folder, wall_now().date()) as place:
         connection = connect(place)
         check = check_account(connection.client, config.portfolio.name)
         offset = 0.0 if config.exchange.clock == "exchange" else clock_offset(connection.client)

@@ -29,8 +29,11 @@ from tf_lib.parameters import Config
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tf_lib.edge.run_store import ProfileFolder
+
 START_OF_DAY = dt.time(0, 1)
 EXCHANGE_FILE = "exchange.sqlite"
+LIVE_PROFILE = "live"
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,17 @@ def has_own_clock(config: Config) -> bool:
     return config.exchange.kind == "simulated" and config.exchange.base_url is None
 
 
-def check_place(config: Config) -> None:
+def check_place(config: Config, profile: str) -> None:
     """
     Refuse an exchange that must not be spoken to.
+
+    Real money is reached in one way only: kind ``coinbase`` without an address of its own, under
+    the profile that is called ``live``. So no copied or half-edited file trades by accident.
 
     Raises
     ------
     PreflightRefused
-        If the address is not on this machine: real orders wait for the proofs of execution.
+        If the address is not on this machine and this is not that one way.
     ParameterError
         If the exchange's own clock is asked for where only the wall's may count.
     """
@@ -88,17 +94,21 @@ def check_place(config: Config) -> None:
         return
     if exchange.clock == "exchange" and not is_loopback(exchange.base_url):
         raise ParameterError("exchange.clock: 'exchange' is refused for the real host, use wall")
-    if not is_loopback(exchange.base_url):
+    if is_loopback(exchange.base_url):
+        return
+    is_real = exchange.kind == "coinbase" and exchange.base_url is None
+    if not is_real or profile != LIVE_PROFILE:
         raise PreflightRefused(
-            f"exchange.kind {exchange.kind} at {exchange.base_url or 'the real exchange'}: only a "
-            "host on this machine is spoken to until the proofs of docs/proofs.md are in place "
-            "and green. Nothing was sent."
+            f"profile {profile} has exchange.kind {exchange.kind} at "
+            f"{exchange.base_url or 'the real exchange'}: orders go to a host on this machine, or "
+            "to the real exchange under --profile live (or --config with a file named live.yaml) "
+            "with exchange.kind coinbase and no base_url. Nothing was sent."
         )
 
 
 @contextlib.contextmanager
 def open_place(
-    config: Config, state: Path, day: dt.date | None, *, copy_to: Path | None = None
+    config: Config, folder: ProfileFolder, day: dt.date | None, *, copy_to: Path | None = None
 ) -> Iterator[Place]:
     """
     Yield where the exchange is; an embedded one runs until the block ends.
@@ -118,8 +128,8 @@ def open_place(
     PreflightRefused
         If the exchange must not be spoken to.
     """
-    check_place(config)
-    exchange = config.exchange
+    check_place(config, folder.profile)
+    exchange, state = config.exchange, folder.state
     if not is_embedded(config):
         yield Place(
             exchange.base_url,

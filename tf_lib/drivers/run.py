@@ -138,7 +138,7 @@ class _Runner:
         scratch = self.folder.open_dry(day) if self.options.dry_run else None
         copy_to = scratch / ".dry_state" if scratch is not None else None
         try:
-            with open_place(self.config, self.folder.state, day, copy_to=copy_to) as place:
+            with open_place(self.config, self.folder, day, copy_to=copy_to) as place:
                 return self._with_place(place, day, scratch)
         except PreflightRefused as error:
             self._heartbeat("refused", reason=str(error))
@@ -180,7 +180,7 @@ class _Runner:
             from tf_lib.drivers.paper import paper_now
 
             return paper_now(self.config)
-        with open_place(self.config, self.folder.state, dt.date.min) as place:
+        with open_place(self.config, self.folder, dt.date.min) as place:
             try:
                 return self._reached(place).now()
             except ExchangeError as error:

@@ -102,7 +102,7 @@ def armed(
     allows : callable
         Hears the action and client id of each changing request first, and raises to stop it.
     """
-    with open_place(config, folder.state, _today(config)) as place:
+    with open_place(config, folder, _today(config)) as place:
         try:
             connection = connect(place)
             uuid = connection.client.key_permissions().portfolio_uuid
