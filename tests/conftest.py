@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ from tf_lib.edge.mail_file import FILE_VARIABLE, NAMES
 os.environ[FILE_VARIABLE] = ""
 for name in NAMES:
     os.environ.pop(name, None)
+
+# A shell starts what goes on in the background deaf to Ctrl-C, nohup deaf to SIGHUP, and what the
+# tests start would inherit it: bash cannot trap a signal that it was started deaf to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

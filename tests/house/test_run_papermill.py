@@ -348,7 +348,10 @@ def test_signal_is_handed_on_and_waited_for(checkout: Checkout, name: str) -> No
         while process.stdout.readline() != "ready\n":
             assert process.poll() is None
         process.send_signal(signal.Signals[name])
-        out, _ = process.communicate(timeout=60)
+        try:
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
 
     assert process.returncode == 3
     assert f"orderly end after ['{name}']" in out
