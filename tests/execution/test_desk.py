@@ -96,3 +96,22 @@ def test_a_refused_order_that_is_listed_as_failed_did_nothing(bench: Bench) -> N
     bench.protecting().protect_only_now()
 
     assert bench.desk.ledger.state.locked == {}
+
+
+def test_an_order_that_was_given_a_wrong_name_is_found_by_ours(bench: Bench) -> None:
+    """The answer names an order that there is not: bought, counted and covered all the same."""
+    bench.exchange.add_fault(
+        kind="put_field",
+        endpoint="POST /orders",
+        field="success_response.order_id",
+        value="nonsense",
+    )
+
+    record = bench.buy()
+    result = bench.cover(bench.last() * Decimal("0.9")).ensure()
+
+    assert (record.stage, record.filled_size) == (OrderStage.DONE, 1)
+    assert (result.status, result.covered) == ("placed", 1)
+    assert {order.order_id for order in bench.stops()} == {
+        order.order_id for order in bench.desk.ledger.state.live_orders(COIN)
+    }

@@ -211,7 +211,15 @@ class Desk:
             seen = self._read(record)
             if seen is not None:
                 return self._verify(record, seen)
-        return record
+        return self._by_our_own_id(record)
+
+    def _by_our_own_id(self, record: OrderRecord) -> OrderRecord:
+        """Look for an order that is not there under the name it was given: ours may find it."""
+        found = self._look_up(record)
+        if found is None or found.order_id == record.order_id:
+            return record
+        self.ledger.append("facts", client_id=record.client_id, order_id=found.order_id)
+        return self.read_back(record.client_id)
 
     def _read(self, record: OrderRecord) -> OrderState | None:
         seen = self.client.order(record.order_id)
