@@ -294,6 +294,6 @@ def prove(names: list[str], amount: Amount, *, into: Path | None = None) -> list
             for failure in result.failures[:20]:
                 print(f"  {failure}", flush=True)
             if into is not None:
-                result.write(into / f"{name}.json")
+                result.keep(into / f"{name}.json", seed=amount.seed)
             results.append(result)
     return results

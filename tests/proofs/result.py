@@ -88,6 +88,18 @@ class Result:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
+    def keep(self, path: Path, *, seed: int) -> None:
+        """Write it; a smaller part, tried later, is told beside the larger one that holds."""
+        known = Result.read(path) if path.exists() else None
+        if known is None or not known.holds or self.cases >= known.cases:
+            self.write(path)
+            return
+        told = f"{self.cases:,} cases, {len(self.failures)} failures"
+        known.figures[f"again at {self.commit}, seed {seed}"] = told
+        known.failures += self.failures
+        known.worst_bare_seconds = max(known.worst_bare_seconds, self.worst_bare_seconds)
+        known.write(path)
+
     @classmethod
     def read(cls, path: Path) -> Result:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
