@@ -316,13 +316,16 @@ def _foreign(evidence: Evidence) -> Iterator[str]:
 
 
 def _clamped_levels(evidence: Evidence) -> Iterator[str]:
-    """A level that is remembered is never the one to which a stop was clamped."""
+    """A level that is remembered is never the one to which a stop was clamped that day."""
     for row in evidence.rows:
         if "clamped" not in str(row.get("reason")):
             continue
+        day = _time(row["at"]).date()
         for line in evidence.lines:
             is_level = line["kind"] == "level" and line["product"] == row["product"]
-            is_clamp = is_level and line["target_level"] == row["resting_level"]
+            # On a coarse grid the target of another day may well have been the same number.
+            is_clamp = is_level and _time(line["at"]).date() == day
+            is_clamp = is_clamp and line["target_level"] == row["resting_level"]
             if is_clamp and Decimal(line["target_level"]) != Decimal(row["target_level"]):
                 yield f"clamp: {row['product']}: {line['target_level']} was remembered"
 
