@@ -297,6 +297,8 @@ if ! logged "$venv/bin/python" -m pip check; then
 fi
 # All cores at once, where pip would use one. Without this the first run pays.
 logged "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" || :
+# The kernels, too: the first backtest would wait half a minute for them.
+logged "$venv/bin/python" -m tf_lib.research.compiling || :
 printf '%s\n' "$wanted" >"$stamp.part" && mv "$stamp.part" "$stamp" ||
   fail "cannot write $root/$stamp (is the disk full?)"
 say "done in $(($(date +%s) - began)) s"
