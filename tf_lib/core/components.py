@@ -39,17 +39,21 @@ class Components:
         self._is_whole = bool((lengths == len(bars.days)).all())
         self.close, self._high, self._low = bars.close.T, bars.high.T, bars.low.T
 
-    def _grid(self, *shape: int) -> FloatArray:
+    def _grid(self, shape: tuple[int, ...] = ()) -> FloatArray:
         """Return room for a component; what lies outside a ticker's bars is undefined."""
         whole = (*shape, *self.close.shape)
         return np.empty(whole) if self._is_whole else np.full(whole, np.nan)
 
     def _remember(
-        self, key: tuple[object, ...], fill: Callable[..., None], *given: Any
+        self,
+        key: tuple[object, ...],
+        fill: Callable[..., None],
+        *given: Any,
+        shape: tuple[int, ...] = (),
     ) -> FloatArray:
-        """Return the grid that `fill` writes of what is given, once per key."""
+        """Return the grid, or so many beside each other, that `fill` writes, once per key."""
         if key not in self._memo:
-            grid = self._grid()
+            grid = self._grid(shape)
             fill(self._rows, *given, grid)
             self._memo[key] = grid
         return self._memo[key]
@@ -64,11 +68,8 @@ class Components:
     def averages(self) -> FloatArray:
         """Ribbon of exponential averages, (n_spans, n_tickers, n_rows)."""
         key = ("averages", *self.spans)
-        if key not in self._memo:
-            grid = self._grid(self.spans.size)
-            grids.fill_ribbon(self._rows, self.log_close(), self.spans, grid)
-            self._memo[key] = grid
-        return self._memo[key]
+        given = self.log_close(), self.spans
+        return self._remember(key, grids.fill_ribbon, *given, shape=(self.spans.size,))
 
     def slope(self) -> FloatArray:
         """Slope of the ribbon; the ribbon itself is not kept for it."""
@@ -90,11 +91,8 @@ class Components:
         """Upper and lower band, (2, n_tickers, n_rows), as the shift setting says."""
         shift = int(self.config.signals.donchian.donchian_shift)
         key = ("channel", window, shift)
-        if key not in self._memo:
-            grid = self._grid(2)
-            grids.fill_channel(self._rows, self._high, self._low, window, shift, grid)
-            self._memo[key] = grid
-        return self._memo[key]
+        given = self._high, self._low, window, shift
+        return self._remember(key, grids.fill_channel, *given, shape=(2,))
 
     def position(self) -> FloatArray:
         """Close within the entry channel."""

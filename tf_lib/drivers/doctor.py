@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tf_lib.drivers.place import check_place, connect, is_embedded, open_place
+from tf_lib.drivers.place import connect, is_embedded, open_place
 from tf_lib.drivers.preflight import check_account
 from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge.clock import clock_offset, wall_now
@@ -65,7 +65,6 @@ def _disk(folder: ProfileFolder) -> str:
 def _exchange(config: Config, folder: ProfileFolder) -> str:
     if is_embedded(config):
         return "embedded simulated exchange, no key needed"
-    check_place(config, folder.profile)
     with open_place(config, folder, wall_now().date()) as place:
         connection = connect(place)
         check = check_account(connection.client, config.portfolio.name)
