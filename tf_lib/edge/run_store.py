@@ -38,6 +38,7 @@ LOG_NAMES = (
     "dust_build",
     "dust_submit",
     "stop_updates",
+    "impediments",
     "errors",
 )
 # libyaml's writer where it is there: a tenth of the time, the same text.

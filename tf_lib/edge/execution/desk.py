@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.core.client_ids import Leg, LegKey, is_own
+from tf_lib.core.impediments import Impediment
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.records import MarketOrder, Product, Side, StopOrder
 from tf_lib.edge.answers import CancelOutcome
@@ -96,6 +97,10 @@ class Desk:
     def __post_init__(self) -> None:
         """Set the clocks up."""
         self.bare_time = BareTime(self.ledger, self.day, self.now)
+
+    def impede(self, found: Impediment) -> None:
+        """Write down what stands in the way of the day; the finish brings it all together."""
+        self.logs.write("impediments", **found.to_mapping())
 
     # -- sending -------------------------------------------------------------------------
 

@@ -1,0 +1,142 @@
+"""
+Impediments: whatever keeps a run from doing what the decision wants.
+
+Noted where they are met, brought together in one list, and shown in summary, page, mail, status
+and guard on every day on which they hold (EXECUTION section 14, "Nothing is silent").
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+
+class ImpedimentKind(StrEnum):
+    """What stands in the way; with the product it is what two days are compared by."""
+
+    LOCKED = "locked"
+    UNKNOWN_HOLDING = "unknown_holding"
+    NOT_LISTED = "not_listed"
+    NOT_TRADABLE = "not_tradable"
+    NO_PRICE = "no_price"
+    NOT_PROTECTABLE = "not_protectable"
+    STOP_REFUSED = "stop_refused"
+    BUY_REFUSED = "buy_refused"
+    SELL_REFUSED = "sell_refused"
+    NOT_DONE = "not_done"
+    UNPROTECTED = "unprotected"
+    NO_BUYS = "no_buys"
+    HALTED = "halted"
+    EQUITY_UNEXPLAINED = "equity_unexplained"
+    WRONG_CURRENCY = "wrong_currency"
+    FEES_UNREADABLE = "fees_unreadable"
+    HISTORY_UNREADABLE = "history_unreadable"
+    LEDGER_UNREADABLE = "ledger_unreadable"
+    DATA_NOT_BELIEVED = "data_not_believed"
+
+
+@dataclass(frozen=True)
+class Impediment:
+    """
+    One thing that stands in the way.
+
+    Attributes
+    ----------
+    kind : ImpedimentKind
+    why : str
+        What is known of the cause, in the exchange's words where they are its own.
+    what_to_do : str
+        What the reader can do about it.
+    product : str
+        The product it concerns; empty for the whole portfolio.
+    wanted : str
+        What the decision wanted and did not get, in words and money; empty if nothing.
+    is_missed_exit : bool
+        Whether what was not done is an exit or a trim.
+    since : date, optional
+        The first day of an unbroken row on which it held; known once days are compared.
+    """
+
+    kind: ImpedimentKind
+    why: str
+    what_to_do: str
+    product: str = ""
+    wanted: str = ""
+    is_missed_exit: bool = False
+    since: dt.date | None = None
+
+    @property
+    def scope(self) -> str:
+        """``product`` or ``portfolio``."""
+        return "product" if self.product else "portfolio"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it the same one tomorrow: no clock, no price and no count."""
+        return str(self.kind), self.product
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain values for the summary and the log."""
+        return {
+            "kind": str(self.kind),
+            "scope": self.scope,
+            "product": self.product,
+            "since": self.since.isoformat() if self.since is not None else None,
+            "wanted": self.wanted,
+            "is_missed_exit": self.is_missed_exit,
+            "why": self.why,
+            "what_to_do": self.what_to_do,
+        }
+
+    @classmethod
+    def from_mapping(cls, record: Mapping[str, Any]) -> Impediment:
+        """Read back what `to_mapping` wrote."""
+        since = record.get("since")
+        return cls(
+            ImpedimentKind(record["kind"]),
+            record["why"],
+            record["what_to_do"],
+            product=record.get("product", ""),
+            wanted=record.get("wanted", ""),
+            is_missed_exit=bool(record.get("is_missed_exit", False)),
+            since=dt.date.fromisoformat(since) if since else None,
+        )
+
+
+def brought_together(
+    found: Iterable[Impediment], *, before: Iterable[Impediment], day: dt.date
+) -> tuple[Impediment, ...]:
+    """
+    Return one impediment for each kind and product, with the day since which it holds.
+
+    Parameters
+    ----------
+    found : iterable of Impediment
+        Of this day; of two with one key the later stands, with what either knows was wanted.
+    before : iterable of Impediment
+        The list of the run before.
+    day : date
+        The day of those that are new.
+
+    Examples
+    --------
+    >>> halt = Impediment(ImpedimentKind.HALTED, "no prices", "look at the exchange")
+    >>> [one] = brought_together([halt], before=[], day=dt.date(2026, 3, 1))
+    >>> [two] = brought_together([halt], before=[one], day=dt.date(2026, 3, 2))
+    >>> two.since
+    datetime.date(2026, 3, 1)
+    """
+    since = {one.key: one.since for one in before}
+    merged: dict[tuple[str, str], Impediment] = {}
+    for one in found:
+        known = merged.get(one.key, one)
+        merged[one.key] = replace(
+            one,
+            wanted=one.wanted or known.wanted,
+            is_missed_exit=one.is_missed_exit or known.is_missed_exit,
+            since=since.get(one.key) or day,
+        )
+    return tuple(merged[key] for key in sorted(merged))
