@@ -25,7 +25,7 @@ import pandas as pd
 
 from benchmarks.decide import N_DAYS, made_up_candles
 from benchmarks.timing import best_ms_in_turn
-from tf_lib.drivers.run import PROJECT_ROOT
+from tf_lib.drivers.options import PROJECT_ROOT
 from tf_lib.parameters import Config, config_from_mapping, load_config
 from tf_lib.research.backtest import BacktestResult, backtest
 

@@ -20,7 +20,7 @@ import psutil
 from coinbase.jwt_generator import build_rest_jwt
 
 from benchmarks.timing import median_ms, seconds
-from tf_lib.drivers.run import PROJECT_ROOT
+from tf_lib.drivers.options import PROJECT_ROOT
 from tf_lib.simulator import STRATEGY_TICKERS, SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.bars import DayBars, day_number
 

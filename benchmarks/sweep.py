@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.decide import FIRST_DAY, N_DAYS, made_up_candles
 from tf_lib.core.market import Bars, lag_bars
-from tf_lib.drivers.run import PROJECT_ROOT
+from tf_lib.drivers.options import PROJECT_ROOT
 from tf_lib.parameters import Config, load_config
 from tf_lib.research.evaluate import Evaluation, evaluate
 from tf_lib.research.grid import grid_of

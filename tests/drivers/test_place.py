@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tf_lib.drivers.options import PROJECT_ROOT
 from tf_lib.drivers.place import check_place
-from tf_lib.drivers.run import PROJECT_ROOT
 from tf_lib.errors import PreflightRefused
 from tf_lib.parameters import ExchangeSection, load_config
 

@@ -20,7 +20,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from tf_lib.drivers.cron import crontab
-from tf_lib.drivers.run import PROJECT_ROOT, RunOptions, _Runner
+from tf_lib.drivers.gate import Gate as RunGate
+from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.errors import PreflightRefused
 from tf_lib.parameters import load_config
 
@@ -53,14 +54,14 @@ class Gate:
         self.now = dt.datetime.min.replace(tzinfo=dt.UTC)
         self.said: list[str] = []
         config = load_config(PROJECT_ROOT / "parameters" / "live.yaml")
-        self._runners = {}
+        heartbeat = SimpleNamespace(beat=lambda event, **facts: self.said.append(event))
+        self._gates = {}
         for forced in (False, True):
             options = RunOptions(force_run=forced)
-            runner = _Runner(options, "live", config, SimpleNamespace(state=Path()))  # type: ignore[arg-type]
-            runner._outside_now = lambda: self.now  # type: ignore[method-assign]
-            runner._heartbeat = lambda event, **facts: self.said.append(event)  # type: ignore[method-assign]
-            runner._ledger = SimpleNamespace(state=book)  # type: ignore[assignment]
-            self._runners[forced] = runner
+            gate = RunGate(options, config, SimpleNamespace(state=Path()), heartbeat)  # type: ignore[arg-type]
+            gate.outside_now = lambda: self.now  # type: ignore[method-assign]
+            gate._ledger = SimpleNamespace(state=book)  # type: ignore[assignment]
+            self._gates[forced] = gate
 
     def start(self, now: dt.datetime, *, forced: bool = False, is_locked: bool = False) -> bool:
         """Start a run; whether it has effects."""
@@ -68,7 +69,7 @@ class Gate:
         if is_locked:
             return False
         try:
-            day = self._runners[forced]._gate()
+            day = self._gates[forced].day()
         except PreflightRefused:
             self.said.append("refused")
             return False

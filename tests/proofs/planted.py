@@ -127,16 +127,16 @@ def token_reusable() -> None:
 
 def done_before_effects() -> None:
     """Mark the day done when it is claimed."""
-    from tf_lib.drivers.run import _Runner
+    from tf_lib.drivers.run import Runner
 
-    claim = _Runner._claim
+    claim = Runner._claim
 
     def claimed(runner: Any, ledger: Any, day: Any, uuid: str) -> Any:
         attempt = claim(runner, ledger, day, uuid)
         ledger.mark(day, "done", run_id=attempt.run_id, exit_code=0)
         return attempt
 
-    _Runner._claim = claimed  # type: ignore[method-assign]
+    Runner._claim = claimed  # type: ignore[method-assign]
 
 
 def clamp_remembered() -> None:
@@ -293,7 +293,7 @@ def torn_line_kept() -> None:
 
 def done_not_flushed() -> None:
     """Rename files into place without flushing them or their folder."""
-    from tf_lib.drivers import run
+    from tf_lib.drivers import outcome
     from tf_lib.edge import files, run_store
 
     write = files.write_whole
@@ -303,7 +303,7 @@ def done_not_flushed() -> None:
 
     files.write_whole = careless  # type: ignore[assignment]
     run_store.write_whole = careless  # type: ignore[attr-defined]
-    run.write_whole = careless  # type: ignore[attr-defined]
+    outcome.write_whole = careless  # type: ignore[attr-defined]
 
 
 def no_cooldown() -> None:

@@ -103,7 +103,8 @@ def run(
     no_notebook: Annotated[bool, typer.Option("--no-notebook", help="In this process.")] = False,
 ) -> int:
     """Do the daily job once: gate, decide, trade, protect, record."""
-    from tf_lib.drivers.run import PROJECT_ROOT, RunOptions, run_daily
+    from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
+    from tf_lib.drivers.run import run_daily
 
     return run_daily(
         RunOptions(
@@ -296,7 +297,7 @@ def simulator(
 @app.command()
 def site(runs: RunsOption = None) -> int:
     """Build the static index of all runs."""
-    from tf_lib.drivers.run import PROJECT_ROOT
+    from tf_lib.drivers.options import PROJECT_ROOT
     from tf_lib.pages.site import build_site
 
     print(build_site(runs or PROJECT_ROOT / "runs"))

@@ -12,8 +12,8 @@ import shlex
 import time
 from pathlib import Path
 
+from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.drivers.place import LIVE_PROFILE
-from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.errors import EXIT_DONE
 
 _MINUTE = 1

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.drivers.place import connect, is_embedded, open_place
 from tf_lib.drivers.preflight import check_account
-from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge.clock import clock_offset, wall_now
 from tf_lib.edge.lock import lock_folder
 from tf_lib.edge.mail_file import NEEDED, mail_environment, mail_file, read_mail_file

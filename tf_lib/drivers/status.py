@@ -9,7 +9,7 @@ from typing import Any
 
 from tf_lib.core.cooldown import is_cooling
 from tf_lib.core.order_life import OrderStage
-from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
+from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.ledger_state import LedgerState

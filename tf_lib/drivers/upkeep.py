@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tf_lib.drivers.finish import failures
 from tf_lib.drivers.handover import arm_here, config_sha256
+from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.drivers.place import EXCHANGE_FILE, Connection, connect, has_own_clock, open_place
 from tf_lib.drivers.protect import protect_holdings
-from tf_lib.drivers.run import PROJECT_ROOT, RunOptions
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor
 from tf_lib.edge.clock import wall_now

@@ -1,0 +1,32 @@
+"""The heartbeat: one line for each thing that happens to a run, kept beyond its day."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tf_lib.edge.clock import wall_now
+from tf_lib.edge.files import append_json_line
+
+
+class Heartbeat:
+    """
+    Prints events and keeps them among those that outlive a day.
+
+    Parameters
+    ----------
+    state : Path
+        The profile's state folder.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self.heard: list[dict[str, Any]] = []
+
+    def beat(self, event: str, **fields: Any) -> None:
+        """Print an event and write it down."""
+        line = {"at": wall_now().isoformat(timespec="seconds"), "event": event, **fields}
+        self.heard.append(line)
+        append_json_line(self._state / "heartbeat.jsonl", line)
+        rest = " ".join(f"{key}={value}" for key, value in fields.items())
+        print(f"{event} {rest}".rstrip(), flush=True)

@@ -1,0 +1,174 @@
+"""
+The outcome: what a run came to, once the process that traded is gone.
+
+Exit code, summary, page, mail, and the done mark last (step 15).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tf_lib.drivers.attempt import Attempt
+from tf_lib.drivers.finish import RunFacts, build_summary, guard_silence, unsettled
+from tf_lib.drivers.heartbeat import Heartbeat
+from tf_lib.edge.clock import wall_now
+from tf_lib.edge.files import write_whole
+from tf_lib.edge.ledger import Ledger
+from tf_lib.edge.mail_file import mail_environment
+from tf_lib.edge.run_store import ProfileFolder, RunFolder
+from tf_lib.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_REFUSED,
+    EXIT_UNPROTECTED,
+    TfError,
+)
+from tf_lib.parameters import Config
+
+
+@dataclass
+class Outcome:
+    """Makes the record of a run, and tells whoever wants to know."""
+
+    profile: str
+    config: Config
+    folder: ProfileFolder
+    heartbeat: Heartbeat
+
+    def finish(self, folder: RunFolder, attempt: Attempt, code: int, problem: str) -> int:
+        """Step 15: summary, page, mail, and the done mark last."""
+        ledger = attempt.ledger.reread()
+        for order in [] if attempt.is_dry else unsettled(ledger):
+            note_unprotected(folder, f"own order unsettled: {order}")
+            code = EXIT_UNPROTECTED
+        is_done = not attempt.is_dry and _all_steps_ended(folder, problem)
+        self.heartbeat.beat(
+            "run_end", day=attempt.day.isoformat(), exit_code=code, problem=problem or None
+        )
+        silence = "" if attempt.is_dry else guard_silence(self.folder.state, wall_now())
+        if silence:
+            folder.logs.write("errors", severity="warning", message=silence)
+        for line in self.heartbeat.heard:
+            folder.logs.write("heartbeat", **{k: v for k, v in line.items() if k != "at"})
+        facts = RunFacts(
+            attempt.day,
+            self.profile,
+            attempt.run_id,
+            attempt.number,
+            attempt.is_dry,
+            code,
+            self.config.execution_and_costs.cooldown_counter_threshold,
+            [problem] if problem else [],
+        )
+        _write_journal(folder, ledger, attempt.day)
+        if (folder.path / "daily_run.ipynb").exists():
+            self._report(folder, build_summary(folder, facts, ledger.state))
+        summary = build_summary(folder, facts, ledger.state)
+        folder.write_json(f"daily_summary_{attempt.day.isoformat()}.json", summary)
+        self._notify(summary, folder)
+        if is_done:
+            folder.write_json("done.json", {**_done(facts), "artifacts": folder.artifacts()})
+            ledger.mark(attempt.day, "done", run_id=attempt.run_id, exit_code=code)
+        self._say(summary, folder)
+        return code
+
+    def _report(self, folder: RunFolder, summary: Mapping[str, Any]) -> None:
+        try:
+            from tf_lib.pages.report import export_report
+
+            notebook, page = folder.path / "daily_run.ipynb", folder.path / "report.html"
+            export_report(notebook, page, summary=summary)
+        except Exception as error:  # a page that cannot be drawn is no reason to lose the day
+            folder.logs.write("errors", severity="warning", message=f"report.html: {error}")
+
+    def _notify(self, summary: Mapping[str, Any], folder: RunFolder) -> None:
+        settings = self.config.notifications
+        is_good = summary["exit_code"] == EXIT_DONE
+        if not settings.email or summary["state"] == "dry" or (is_good and not settings.on_success):
+            return
+        try:
+            from tf_lib.edge.notify import send_summary
+
+            results = send_summary(
+                summary, mail_environment(os.environ), prefix=settings.subject_prefix
+            )
+        except Exception as error:  # never fatal: the day is recorded, the mail is a courtesy
+            results = []
+            folder.logs.write("errors", severity="warning", message=f"mail: {error!r}")
+        for result in results:
+            self.heartbeat.beat("notified", **result)
+
+    def tell_refused(self, day: dt.date, error: TfError) -> None:
+        """Mail that a run was refused before anything was sent."""
+        summary = {
+            "date": day.isoformat(),
+            "profile": self.profile,
+            "state": "refused",
+            "exit_code": EXIT_REFUSED,
+            "errors": [{"severity": "error", "message": str(error)}],
+        }
+        self._notify(summary, RunFolder(self.folder.state / "refused", wall_now))
+
+    def _say(self, summary: Mapping[str, Any], folder: RunFolder) -> None:
+        equity = summary["equity"]
+        worth = f" equity {equity:,.2f}" if equity is not None else ""
+        print(
+            f"{summary['state']} {summary['date']} exit {summary['exit_code']}{worth} "
+            f"orders {len(summary['orders'])} stops {len(summary['stops'])} -> {folder.path}",
+            flush=True,
+        )
+        for line in summary["errors"]:
+            print(f"  {line.get('severity', 'error')}: {line.get('message')}", flush=True)
+
+
+def note_unprotected(folder: RunFolder, message: str) -> None:
+    """Write into a run's record that something is not protected, or may not be."""
+    folder.logs.write("errors", severity="error", message=message, exit_code=EXIT_UNPROTECTED)
+
+
+def exit_code(folder: RunFolder, problem: str) -> int:
+    """Return what the record of the steps stands for."""
+    lines = folder.logs.read("errors")
+    codes = [int(line.get("exit_code", 0)) for line in lines if line.get("severity") == "error"]
+    code = codes[-1] if codes else (EXIT_FAILED if problem else EXIT_DONE)
+    if problem and code == EXIT_DONE:
+        code = EXIT_FAILED
+    last = {
+        r["product"]: r for r in folder.logs.read("stop_updates") if r.get("action") == "result"
+    }
+    if any(row["status"] == "failed" for row in last.values()):
+        return EXIT_UNPROTECTED
+    if code in (EXIT_REFUSED, EXIT_BAD_INPUT) and _anything_sent(folder):
+        return EXIT_FAILED
+    return code
+
+
+def _anything_sent(folder: RunFolder) -> bool:
+    names = ("order_submit", "dust_submit", "stop_updates")
+    return any(line.get("action") == "send" for name in names for line in folder.logs.read(name))
+
+
+def _all_steps_ended(folder: RunFolder, problem: str) -> bool:
+    events = {line.get("event") for line in folder.logs.read("heartbeat")}
+    return not problem and "effects_complete" in events
+
+
+def _done(facts: RunFacts) -> dict[str, Any]:
+    return {
+        "date": facts.day.isoformat(),
+        "run_id": facts.run_id,
+        "state": facts.state,
+        "exit_code": facts.exit_code,
+        "finished_at": wall_now().isoformat(timespec="seconds"),
+    }
+
+
+def _write_journal(folder: RunFolder, ledger: Ledger, day: dt.date) -> None:
+    lines = "".join(json.dumps(line, default=str) + "\n" for line in ledger.extract(day))
+    write_whole(folder.path / "journal.jsonl", lines)
