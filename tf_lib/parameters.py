@@ -322,7 +322,8 @@ class ExchangeSection(_Section):
 
     ``simulated`` without `base_url` is the embedded one. `candles` is ``synthetic`` or a candle
     folder; `products` a products file or None for the built-in table. `clock` ``exchange`` takes
-    "now" from the exchange's own time and is refused for the real host.
+    "now" from the exchange's own time and is refused for the real host. `faults` is a schedule of
+    what goes wrong at the embedded exchange.
     """
 
     kind: Literal["simulated", "paper", "coinbase"] = "simulated"
@@ -334,6 +335,7 @@ class ExchangeSection(_Section):
     market_data_url: str | None = None
     ca_file: str | None = None
     key_file: str | None = None
+    faults: str | None = None
     clock: Literal["wall", "exchange"] = "wall"
 
 
@@ -479,7 +481,7 @@ def _absolute_paths(content: dict[str, Any], folder: Path) -> None:
     exchange = content.get("exchange")
     if not isinstance(exchange, dict):
         return
-    for key in ("candles", "products", "ca_file", "key_file"):
+    for key in ("candles", "products", "ca_file", "key_file", "faults"):
         value = exchange.get(key)
         if isinstance(value, str) and not (key == "candles" and value == "synthetic"):
             exchange[key] = str((folder / Path(value).expanduser()).resolve())

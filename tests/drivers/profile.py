@@ -66,12 +66,26 @@ def need_real_candles() -> None:
 
 
 def write_parameters(path: Path, **sections: Any) -> Path:
-    """Write a parameter file that extends the demo; no mail unless it is asked for."""
+    """Write a parameter file that extends the demo, and the fault file it names; no mail."""
     content = {"extends": str(PROJECT / "parameters" / "demo.yaml")}
     content |= {"notifications": {"email": False}} | sections
     path.parent.mkdir(parents=True, exist_ok=True)
+    if faults := content.get("exchange", {}).get("faults"):
+        (path.parent / faults).write_text("{}", encoding="utf-8")
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return path
+
+
+@contextlib.contextmanager
+def going_wrong(profile: Profile, *rules: dict[str, Any], **parts: Any) -> Iterator[None]:
+    """Let a profile's own exchange go wrong within a block, as its `exchange.faults` file says."""
+    parameters = yaml.safe_load(profile.config.read_text(encoding="utf-8"))
+    file = profile.config.parent / parameters["exchange"]["faults"]
+    file.write_text(yaml.safe_dump({"faults": list(rules), **parts}), encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_text("{}", encoding="utf-8")
 
 
 def real_parameters(path: Path, **sections: Any) -> Path:

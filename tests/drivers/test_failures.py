@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,11 @@ from tests.drivers.profile import (
     BUSY_UNIVERSE,
     Profile,
     after_days,
+    going_wrong,
     write_parameters,
 )
 from tests.drivers.venue import cancel_by_hand
 from tests.oracle.exchange_state import requests
-from tf_lib.drivers import place
 
 EVE, DAY, MORROW = BUSY_EVE, BUSY_DAY, BUSY_MORROW
 ENTRIES = {"ETH-USD"}
@@ -40,7 +39,9 @@ Faulty = Callable[..., Any]
 def eve(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile on the evening before the busy day."""
     folder = tmp_path_factory.mktemp("eve")
-    return after_days(write_parameters(folder / "busy.yaml", universe=BUSY_UNIVERSE), EVE)
+    exchange = {"faults": "faults.yaml"}
+    config = write_parameters(folder / "busy.yaml", universe=BUSY_UNIVERSE, exchange=exchange)
+    return after_days(config, EVE)
 
 
 @pytest.fixture
@@ -50,20 +51,10 @@ def profile(eve: Profile, tmp_path: Path) -> Profile:
 
 
 @pytest.fixture
-def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
+def faulty(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> Faulty:
     """Return a block in which the embedded exchange fails by the rules given."""
-    made = place._settings
-    waited: list[float] = []
-    monkeypatch.setattr("time.sleep", waited.append)
-
-    @contextmanager
-    def block(*rules: dict[str, Any], world: dict[str, Any] | None = None) -> Iterator[None]:
-        schedule = {"faults": list(rules), "world": world or {}}
-        with monkeypatch.context() as patch:
-            patch.setattr(place, "_settings", lambda *a: replace(made(*a), faults=schedule))
-            yield
-
-    return block
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    return partial(going_wrong, profile)
 
 
 def fails(endpoint: str, **options: Any) -> dict[str, Any]:
@@ -134,10 +125,13 @@ def test_no_candles_today_leaves_positions_and_stops_alone(
     assert profile.marks(DAY)[-1] == "done"
 
 
-def test_no_candles_ever_is_bad_input(make_profile: Callable[..., Profile], faulty: Faulty) -> None:
+def test_no_candles_ever_is_bad_input(
+    make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On the first day there is nothing to decide on: exit 2, no order."""
-    profile = make_profile()
-    with faulty(fails("GET /products/*/candles")):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    profile = make_profile(exchange={"faults": "faults.yaml"})
+    with going_wrong(profile, fails("GET /products/*/candles")):
         code, said = profile.run(DAY)
 
     assert code == 2, said

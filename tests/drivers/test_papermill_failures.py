@@ -6,40 +6,32 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import psutil
 import pytest
 
-from tests.drivers.profile import Profile, command
-from tf_lib.drivers import place
+from tests.drivers.profile import Profile, command, going_wrong
 
 EVE, DAY = "2024-03-05", "2024-03-11"
 
 
 @pytest.fixture
-def held(profile: Profile) -> Profile:
+def held(make_profile: Callable[..., Profile]) -> Profile:
     """Return a profile that holds something under its stop."""
+    profile = make_profile(exchange={"faults": "faults.yaml"})
     assert profile.run(EVE)[0] == 0
     assert profile.exchange().held_products
     return profile
-
-
-def with_faults(patch: pytest.MonkeyPatch, *rules: dict[str, Any]) -> None:
-    made = place._settings
-    patch.setattr(place, "_settings", lambda *a: replace(made(*a), faults={"faults": list(rules)}))
 
 
 def through_papermill(profile: Profile) -> tuple[int, str]:
     return command("run", *profile.options(), "--date", DAY)
 
 
-def test_failed_cell(held: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_cell(held: Profile) -> None:
     """The cell's error is in the notebook and on the page; the holding stays protected."""
     rule = {"kind": "status", "status": 500, "endpoint": "GET /transaction_summary"}
-    with monkeypatch.context() as patch:
-        with_faults(patch, rule)
+    with going_wrong(held, rule):
         code, said = through_papermill(held)
 
     assert code == 1, said
@@ -81,7 +73,7 @@ def kill_kernel(after: Callable[[], bool]) -> threading.Thread:
     return thread
 
 
-def test_killed_kernel(held: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_kernel(held: Profile) -> None:
     """In the middle of a step: no hang, exit 1, protected, and the next run finishes the day."""
     asked = held.count_requests()
     rule = {"kind": "slow", "seconds": 20, "endpoint": "GET /transaction_summary", "calls": [1]}
@@ -90,8 +82,7 @@ def test_killed_kernel(held: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
         text = held.request_log.read_text(encoding="utf-8")
         return any("/transaction_summary" in x for x in text.splitlines()[asked:])
 
-    with monkeypatch.context() as patch:
-        with_faults(patch, rule)
+    with going_wrong(held, rule):
         killer = kill_kernel(has_asked)
         code, said = through_papermill(held)
         killer.join()

@@ -77,6 +77,55 @@ def test_rules_about_what_a_call_holds(exchange: SimulatedExchange, hands: Hands
     assert hands.buy("1", "ETH-USD")
 
 
+def test_a_storm_by_the_time_of_day(settings: SimulatorSettings, make_exchange: Make) -> None:
+    """From its begin to before its end, every day; waiting at the exchange goes on in it."""
+    storm = {"kind": "status", "status": 503, "from": "00:01:10", "until": "00:03:30"}
+    exchange = make_exchange(replace(settings, faults={"faults": [storm]}))
+
+    def status_at(text: str) -> int:
+        exchange.advance_to(at(text))
+        return int(exchange.engine.handle("GET", f"{PREFIX}/accounts")[0])
+
+    before, begun = status_at("2024-03-01 00:01:09"), status_at("2024-03-01 00:01:10")
+    waited, _ = exchange.engine.handle("POST", "/simulator/advance", None, {"seconds": 130})
+    last, over = status_at("2024-03-01 00:03:29"), status_at("2024-03-01 00:03:30")
+    assert (before, begun, waited, last, over) == (200, 503, 200, 503, 200)
+    assert status_at("2024-03-02 00:01:10") == 503
+
+
+def test_a_storm_on_its_dates_over_midnight(exchange: SimulatedExchange) -> None:
+    """A date is the day on which it begins; calls outside of it are not counted."""
+    span: dict[str, Any] = {"from": "23:59", "until": "00:02", "dates": ["2024-03-02"]}
+    exchange.add_fault(kind="status", endpoint="GET /accounts", calls=[2], **span)
+
+    def statuses_at(text: str) -> list[Any]:
+        exchange.advance_to(at(text))
+        return outcomes(exchange, "/accounts", 2)
+
+    assert statuses_at("2024-03-01 23:59") == [200, 200]
+    assert statuses_at("2024-03-02 00:01") == [200, 200]
+    exchange.advance_to(at("2024-03-02 23:59:30"))
+    assert outcomes(exchange, "/accounts", 1) == [200]
+    assert statuses_at("2024-03-03 00:01") == [503, 200]
+    assert statuses_at("2024-03-03 23:59") == [200, 200]
+
+
+def test_rules_count_for_themselves_in_a_changed_schedule(
+    settings: SimulatorSettings, make_exchange: Make, tmp_path: Path
+) -> None:
+    """A rule that has come in the place of another begins at its own first call."""
+    kept = replace(settings, state_file=tmp_path / "s.sqlite")
+    first = make_exchange(
+        replace(
+            kept, faults={"faults": [{"kind": "status", "endpoint": "GET /time", "calls": [9]}]}
+        )
+    )
+    outcomes(first, "/time", 5)
+    first.stop()
+    other = {"faults": [{"kind": "status", "endpoint": "GET /accounts", "calls": [1]}]}
+    assert outcomes(make_exchange(replace(kept, faults=other)), "/accounts", 2) == [503, 200]
+
+
 def test_answers_bent(exchange: SimulatedExchange, hands: Hands) -> None:
     hands.buy("1")
     path = "/orders/historical/batch"

@@ -96,6 +96,11 @@ def check_place(config: Config, profile: str) -> None:
         raise ParameterError("exchange.clock: 'exchange' is refused for the real host, use wall")
     if is_loopback(exchange.base_url):
         return
+    if exchange.faults is not None:
+        raise ParameterError(
+            f"exchange.faults: {exchange.faults}: only a simulated exchange goes wrong by "
+            f"schedule, and exchange.kind is {exchange.kind}; take the line out"
+        )
     is_real = exchange.kind == "coinbase" and exchange.base_url is None
     if not is_real or profile != LIVE_PROFILE:
         raise PreflightRefused(
@@ -198,6 +203,7 @@ def _settings(config: Config, state: Path, file: Path, day: dt.date | None) -> A
         slippage=Decimal(repr(costs.transaction_cost_est)),
         maker_fee=Decimal(repr(costs.maker_fee)),
         taker_fee=Decimal(repr(costs.taker_fee)),
+        faults=Path(exchange.faults) if exchange.faults is not None else None,
     )
 
 

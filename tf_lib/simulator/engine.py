@@ -117,7 +117,10 @@ class Engine:
         with self._exclusive():
             self.venue.matching.advance(self.clock.tick())
             text = f"{path} {query} {json.dumps(body, default=str)}" if self.faults.counts else ""
-            rule = self.faults.strike(method, path, text)
+            # Waiting is no request to the exchange: a storm that strikes everything passes.
+            is_wait = path == ADVANCE_PATH
+            now = self.venue.matching.now
+            rule = None if is_wait else self.faults.strike(method, path, text, now=now)
             if rule is not None and rule.kind in BEFORE:
                 answer = sent = BEFORE[rule.kind](rule.options, None)
             else:
@@ -234,7 +237,7 @@ class Engine:
             "event_count": str(matching.agenda.event_count),
         }
         if self.faults.counts:
-            facts["fault_counts"] = json.dumps(self.faults.counts)
+            facts["fault_memory"] = json.dumps(self.faults.memory)
         partial, failures = matching.world.partial_fills, matching.world.failures
         if partial or failures or self._had_traps:
             self._had_traps = bool(partial or failures)

@@ -92,7 +92,7 @@ class SimulatedExchange:
             venue,
             ExchangeClock(now, step=settings.step_ms * 1000, is_running=settings.running),
             self._state,
-            Faults(plan, json.loads(self._state.meta("fault_counts", "[]"))),
+            Faults(plan, json.loads(self._state.meta("fault_memory", "[]"))),
             log_file=settings.log_file,
             keeps_log=settings.keeps_log,
         )

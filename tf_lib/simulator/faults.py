@@ -13,7 +13,8 @@ A schedule is YAML or a mapping::
 
 A rule counts the calls of its own endpoint. The n-th call fails if n is in ``calls`` (numbers or
 "2-5"), or by a coin that depends on the seed, the rule and n alone; without either, every call.
-Two runs of one schedule therefore fail in the same places.
+Two runs of one schedule therefore fail in the same places. A rule with ``from`` and ``until``
+(times of day at the exchange) or ``dates`` counts and strikes in that time alone: a storm.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.errors import ParameterError
+from tf_lib.simulator.daytimes import WINDOW_KEYS, Window, read_window
 from tf_lib.simulator.fault_effects import BODIES, KINDS
 
 PREFIX = "/api/v3/brokerage"
@@ -45,8 +47,10 @@ class FaultRule:
     calls : frozenset of int
         Which calls of this endpoint, from 1; empty means all, or those the coin picks.
     probability : float or None
-    contains : str
-        Only calls whose path, query or body holds this text count.
+    contains : tuple of str
+        Only calls whose path, query or body holds all of these texts count.
+    window : Window or None
+        The time of the day, and the dates, to which it is confined.
     options : mapping
         What the kind needs: ``status``, ``body``, ``field``, ``value``, ``seconds``.
     """
@@ -56,15 +60,17 @@ class FaultRule:
     path: str = "*"
     calls: frozenset[int] = frozenset()
     probability: float | None = None
-    contains: str = ""
+    contains: tuple[str, ...] = ()
+    window: Window | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def concerns(self, method: str, path: str, text: str) -> bool:
-        """Whether a call is one of those this rule counts."""
+    def concerns(self, method: str, path: str, text: str, *, now: int) -> bool:
+        """Whether a call at a moment is one of those this rule counts."""
         return (
-            fnmatchcase(method, self.method)
+            (self.window is None or self.window.holds(now))
+            and fnmatchcase(method, self.method)
             and fnmatchcase(path.removeprefix(PREFIX), self.path)
-            and self.contains in text
+            and all(each in text for each in self.contains)
         )
 
 
@@ -78,27 +84,48 @@ class FaultPlan:
 
 
 class Faults:
-    """The schedule at work: counts calls and picks the rule that strikes."""
+    """
+    The schedule at work: counts calls and picks the rule that strikes.
 
-    def __init__(self, plan: FaultPlan, counts: Sequence[int] = ()) -> None:
-        self.plan = plan
-        self.counts = [*counts, *[0] * len(plan.rules)][: len(plan.rules)]
+    Parameters
+    ----------
+    plan : FaultPlan
+    remembered : sequence of (text, int)
+        What `memory` returned before; a rule goes on counting if it stands in the same place.
+    """
+
+    def __init__(self, plan: FaultPlan, remembered: Sequence[Sequence[Any]] = ()) -> None:
+        self.plan = FaultPlan(seed=plan.seed, world=plan.world)
+        self.counts: list[int] = []
+        self._names: list[str] = []
+        for rule in plan.rules:
+            self.add(rule)
+        for index, (name, count) in enumerate(remembered[: len(self._names)]):
+            if name == self._names[index]:
+                self.counts[index] = count
+
+    @property
+    def memory(self) -> list[tuple[str, int]]:
+        """Each rule's own name and how many calls it has counted."""
+        return list(zip(self._names, self.counts, strict=True))
 
     def add(self, rule: FaultRule) -> None:
         """Let one more rule count from now on."""
         self.plan = replace(self.plan, rules=(*self.plan.rules, rule))
         self.counts.append(0)
+        self._names.append(hashlib.sha256(repr(rule).encode()).hexdigest()[:16])
 
     def clear(self) -> None:
         """Forget every rule."""
         self.plan = replace(self.plan, rules=())
         self.counts.clear()
+        self._names.clear()
 
-    def strike(self, method: str, path: str, text: str) -> FaultRule | None:
+    def strike(self, method: str, path: str, text: str, *, now: int) -> FaultRule | None:
         """Return the first rule that strikes this call, counting it for all it concerns."""
         struck = None
         for index, rule in enumerate(self.plan.rules):
-            if not rule.concerns(method, path, text):
+            if not rule.concerns(method, path, text, now=now):
                 continue
             self.counts[index] += 1
             if struck is None and self._falls(rule, index, self.counts[index]):
@@ -116,7 +143,7 @@ class Faults:
 
 # -- reading a schedule ------------------------------------------------------------------------
 
-_RULE_KEYS = ("kind", "endpoint", "calls", "probability", "contains")
+_RULE_KEYS = ("kind", "endpoint", "calls", "probability", "contains", *WINDOW_KEYS)
 _MOST_CALLS = 1_000_000
 _OPTION_KEYS = ("status", "body", "seconds", "field", "value")
 
@@ -185,7 +212,8 @@ def fault_rule(mapping: Mapping[str, Any], source: str = "fault") -> FaultRule:
         path=path or "*",
         calls=_calls(mapping.get("calls"), source),
         probability=None if probability is None else float(probability),
-        contains=str(mapping.get("contains", "")),
+        contains=_contains(mapping.get("contains")),
+        window=read_window(mapping, source),
         options={key: mapping[key] for key in _OPTION_KEYS if key in mapping},
     )
 
@@ -208,6 +236,12 @@ def _check_options(mapping: Mapping[str, Any], source: str) -> None:
         raise ParameterError(
             f"{source}: {kind} needs value, as in {{0: {{close: '1'}}}}, got {value!r}"
         )
+
+
+def _contains(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(str(each) for each in (value if isinstance(value, list) else [value]))
 
 
 def _are_rows(value: Any) -> bool:
