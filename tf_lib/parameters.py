@@ -9,15 +9,13 @@ file, the key, the value and what was expected.
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -29,7 +27,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from tf_lib.days import day_from
 from tf_lib.errors import ParameterError
+from tf_lib.shown import shown, shown_key
+from tf_lib.written import read_yaml as read_yaml
+from tf_lib.written import read_yaml_lines
 
 PROFILES = ("demo", "paper", "live")
 _REPLACED_WHOLE = {("universe", "sleeves")}
@@ -38,7 +40,7 @@ _WEIGHT_TOLERANCE = 1e-9
 
 def _iso_date(value: object) -> object:
     if isinstance(value, str):
-        dt.date.fromisoformat(value)
+        day_from(value)
     return value
 
 
@@ -60,6 +62,15 @@ def _finite(value: float) -> float:
         raise ValueError("expected a finite number")
     return value
 
+
+class _Origin(NamedTuple):
+    """Where a key was written."""
+
+    file: str
+    line: int | None
+
+
+Origins = Mapping[tuple[str, ...], _Origin]
 
 IsoDate = Annotated[str, BeforeValidator(_iso_date)]
 Money = Annotated[str, BeforeValidator(_money)]
@@ -398,7 +409,7 @@ def load_config(path: Path) -> Config:
 
 
 def config_from_mapping(
-    mapping: Mapping[str, Any], *, source: str, origins: Mapping[tuple[str, ...], str] | None = None
+    mapping: Mapping[str, Any], *, source: str, origins: Origins | None = None
 ) -> Config:
     """Check plain values against the schema; `source` is named in every message."""
     try:
@@ -408,70 +419,19 @@ def config_from_mapping(
         raise ParameterError("\n".join(lines)) from None
 
 
-# libyaml's parser where it is there: a tenth of the time, the same values.
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _StrictLoader(_SafeLoader):  # type: ignore[misc]
-    """YAML that keeps dates as text and refuses a key written twice."""
-
-
-def _mapping_without_doubles(loader: _StrictLoader, node: yaml.MappingNode) -> dict[str, Any]:
-    seen: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} stands twice", key_node.start_mark
-            )
-        seen[key] = loader.construct_object(value_node, deep=True)
-    return seen
-
-
-_StrictLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_doubles
-)
-_StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: node.value)
-
-
-def read_written(path: Path, what: str) -> str:
-    """Read a text that a person wrote, or say with its file what is wrong (`ParameterError`)."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ParameterError(f"{path}: there is no such {what}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path}: cannot be read: {error}") from error
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that must hold one mapping."""
-    text = read_written(path, "parameter file")
-    try:
-        # A subclass of SafeLoader: it makes plain values only.
-        content = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
-        raise ParameterError(f"{path}: is not valid YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise ParameterError(f"{path}: expected a mapping of sections, got {content!r:.80}")
-    return content
-
-
-def _read_with_bases(
-    path: Path, seen: tuple[Path, ...]
-) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
+def _read_with_bases(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Origins]:
     resolved = path.resolve()
     if resolved in seen:
         chain = " -> ".join(str(p) for p in (*seen, resolved))
         raise ParameterError(f"{path}: extends goes in a circle: {chain}")
-    content = read_yaml(path)
+    content, lines = read_yaml_lines(path)
     _absolute_paths(content, path.resolve().parent)
     base_name = content.pop("extends", None)
-    origins = {key: str(path) for key in _key_paths(content)}
+    origins = {key: _Origin(str(path), lines.get(key)) for key in _key_paths(content)}
     if base_name is None:
         return content, origins
     if not isinstance(base_name, str):
-        raise ParameterError(f"{path}: extends: expected a file name, got {base_name!r}")
+        raise ParameterError(f"{path}: extends: expected a file name, got {shown(base_name)}")
     base, base_origins = _read_with_bases(resolved.parent / base_name, (*seen, resolved))
     return _merge(base, content, ()), {**base_origins, **origins}
 
@@ -497,47 +457,60 @@ def _merge(base: Any, over: Any, at: tuple[str, ...]) -> Any:
 
 
 def _key_paths(content: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    if isinstance(content, dict):
-        for key, value in content.items():
+    if isinstance(content, dict | list):
+        pairs = content.items() if isinstance(content, dict) else enumerate(content)
+        for key, value in pairs:
             yield (*at, str(key))
             yield from _key_paths(value, (*at, str(key)))
 
 
-def _explain(detail: ErrorDetails, source: str, origins: Mapping[tuple[str, ...], str]) -> str:
+def _explain(detail: ErrorDetails, source: str, origins: Origins) -> str:
+    """Say what is wrong with a key; the value of one that nobody knows is never shown."""
     where = tuple(str(part) for part in detail["loc"])
-    file = next(
-        (origins[where[:n]] for n in range(len(where), 0, -1) if where[:n] in origins), source
-    )
-    key = ".".join(where) or "(top level)"
+    found = (origins[where[:n]] for n in range(len(where), 0, -1) if where[:n] in origins)
+    origin = next(found, _Origin(source, None))
+    line = f" (line {origin.line})" if origin.line is not None else ""
+    key = ".".join(map(shown_key, where)) or "(top level)"
     kind, value = detail["type"], detail["input"]
     if kind == "missing":
-        return f"{file}: {key}: this key is required and missing"
+        return f"{origin.file}: {key}: this key is required and missing{line}"
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(where[-1], _known_keys(where[:-1]), n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{file}: {key}: unknown key (value {value!r:.60}){hint}"
+        return f"{origin.file}: {key}: unknown key{hint}{line}"
     expected = detail["msg"].removeprefix("Value error, ")
-    if isinstance(value, dict | BaseModel):
-        return f"{file}: {key}: {expected}"
-    return f"{file}: {key}: got {value!r:.80}; {expected}{_number_hint(value)}"
+    if isinstance(value, dict | BaseModel) or not _is_known(where):
+        return f"{origin.file}: {key}: {expected}{line}"
+    hint = _number_hint(value, kind)
+    return f"{origin.file}: {key}: got {shown(value)}; {expected}{hint}{line}"
 
 
-def _number_hint(value: object) -> str:
-    """YAML 1.1 reads 1e-2 as text; say how to write it."""
-    if not isinstance(value, str):
+def _number_hint(value: object, kind: str) -> str:
+    """Say how a number is written, where one is wanted and text was read."""
+    if kind not in ("int_type", "float_type") or not isinstance(value, str):
         return ""
-    try:
-        number = float(value)
-    except ValueError:
-        return ""
-    return f" (YAML read text, write the number as {number:f} without quotes)"
+    return " (YAML read text; a number is written in plain digits without quotes, as 90 or 0.5)"
+
+
+def _section_at(at: tuple[str, ...]) -> Any:
+    """Return the section or type that stands at a path, None where the schema has nothing."""
+    found: Any = Config
+    for part in at:
+        if get_origin(found) is dict:
+            found = get_args(found)[1]
+        else:
+            field = getattr(found, "model_fields", {}).get(part)
+            found = None if field is None else field.annotation
+    return found
 
 
 def _known_keys(at: tuple[str, ...]) -> list[str]:
-    model: Any = Config
-    for part in at:
-        field = getattr(model, "model_fields", {}).get(part)
-        if field is None:
-            return list(Sleeve.model_fields) if "sleeves" in at else []
-        model = field.annotation
-    return list(getattr(model, "model_fields", []))
+    return list(getattr(_section_at(at), "model_fields", []))
+
+
+def _is_known(where: tuple[str, ...]) -> bool:
+    """Whether the schema itself names a key, or the list that an entry stands in."""
+    *parents, last = where
+    if last.isdigit() and get_origin(_section_at(tuple(parents))) is list:
+        return _is_known(tuple(parents))
+    return last in _known_keys(tuple(parents))

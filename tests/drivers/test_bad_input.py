@@ -409,9 +409,9 @@ def test_a_process_of_its_own_says_the_same(profile: Profile, tmp_path: Path) ->
     content = yaml.safe_load(profile.config.read_text(encoding="utf-8"))
     broken.write_text(yaml.safe_dump(content | {"stopps": {"ratchet": True}}), encoding="utf-8")
 
+    line = broken.read_text(encoding="utf-8").splitlines().index("stopps:") + 1
+
     code, said = Profile(broken, profile.runs).shell("run", "--date", DAY, "--no-notebook")
 
     assert code == 2
-    assert said == (
-        f"error: {broken}: stopps: unknown key (value {{'ratchet': True}}); did you mean 'stops'?\n"
-    )
+    assert said == (f"error: {broken}: stopps: unknown key; did you mean 'stops'? (line {line})\n")

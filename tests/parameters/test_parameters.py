@@ -222,7 +222,7 @@ def test_extends_what_is_not_there(tmp_path: Path) -> None:
 
 def test_extends_must_be_a_name(tmp_path: Path) -> None:
     """One file."""
-    assert "extends: expected a file name, got ['a', 'b']" in refusal(
+    assert "extends: expected a file name, got a list of 2" in refusal(
         written(tmp_path, {"extends": ["a", "b"]})
     )
 
@@ -297,11 +297,13 @@ def test_a_date_without_quotes_is_a_date(tmp_path: Path, strategy: dict[str, Any
 def test_a_misspelt_key(
     tmp_path: Path, strategy: dict[str, Any], section: str, key: str, near: str
 ) -> None:
-    """File, key, value and the nearest known key."""
+    """File, key, line and the nearest known key."""
     strategy.setdefault(section, {})[key] = 7
+    path = written(tmp_path, strategy)
+    line = path.read_text(encoding="utf-8").splitlines().index(f"  {key}: 7") + 1
 
-    assert refusal(written(tmp_path, strategy)) == (
-        f"{tmp_path}/mine.yaml: {section}.{key}: unknown key (value 7); did you mean {near!r}?"
+    assert refusal(path) == (
+        f"{path}: {section}.{key}: unknown key; did you mean {near!r}? (line {line})"
     )
 
 
@@ -312,11 +314,9 @@ def test_misspelt_keys_deep_inside_and_at_the_top(tmp_path: Path, strategy: dict
     strategy["stopps"] = {}
     message = refusal(written(tmp_path, strategy))
 
-    assert "signals.filters.rolling_r2.r2_smoth_window: unknown key (value 3); did you mean " in (
-        message
-    )
-    assert "universe.sleeves.AI.wieght: unknown key (value 0.35); did you mean 'weight'?" in message
-    assert "stopps: unknown key (value {}); did you mean 'stops'?" in message
+    assert "signals.filters.rolling_r2.r2_smoth_window: unknown key; did you mean " in (message)
+    assert "universe.sleeves.AI.wieght: unknown key; did you mean 'weight'?" in message
+    assert "stopps: unknown key; did you mean 'stops'?" in message
     assert len(message.splitlines()) == 3
 
 
@@ -325,7 +325,8 @@ def test_a_key_like_no_other(tmp_path: Path, strategy: dict[str, Any]) -> None:
     strategy["run"]["xyzzy"] = "a" * 100
     message = refusal(written(tmp_path, strategy))
 
-    assert "run.xyzzy: unknown key (value 'aaaa" in message
+    assert "run.xyzzy: unknown key (line " in message
+    assert "aaa" not in message
     assert "did you mean" not in message
     assert len(message) < 300
 
@@ -405,7 +406,7 @@ def test_every_key_of_the_strategy_is_required(
         ("exchange.clock", "local", "'wall' or 'exchange'"),
         ("stops.level_above_market", "skip", "'clamp' or 'keep'"),
         # of the wrong form
-        ("run.start_date", "2022-4-1", "Invalid isoformat"),
+        ("run.start_date", "2022-4-1", "a day as YYYY-MM-DD"),
         ("run.start_date", "2022-02-30", "day"),
         ("universe.tickers", ["BTCUSD"], "pattern"),
         ("universe.tickers", [], "at least 1 item"),
@@ -428,18 +429,8 @@ def test_a_bad_value(
 
     (line,) = [x for x in lines if x.startswith(f"{tmp_path}/mine.yaml: {key}")]
     assert part in line
-    if not isinstance(value, dict) and value not in ([], ["BTCUSD"]):
+    if not isinstance(value, dict | list):
         assert f"got {value!r}" in line
-
-
-def test_a_number_that_yaml_reads_as_text(tmp_path: Path, strategy: dict[str, Any]) -> None:
-    """1e-2 without a dot is text in YAML; the message says how to write it."""
-    path = written(tmp_path, strategy)
-    text = path.read_text(encoding="utf-8")
-    text = text.replace("notional_threshold_pct: 0.1\n", "notional_threshold_pct: 1e-2\n")
-    path.write_text(text, encoding="utf-8")
-
-    assert "YAML read text, write the number as 0.010000 without quotes" in refusal(path)
 
 
 def set_universe(**changes: Any) -> Change:

@@ -148,7 +148,7 @@ def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="expected a mapping"):
         read_grid(path, config_with())
 
-    with pytest.raises(ParameterError, match="no such parameter file"):
+    with pytest.raises(ParameterError, match="no such grid file"):
         read_grid(tmp_path / "absent.yaml", config_with())
 
 

@@ -246,7 +246,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
         read_faults(tmp_path / "none.yaml")
     broken = tmp_path / "broken.yaml"
     broken.write_text("faults: [")
-    with pytest.raises(ParameterError, match=r"broken\.yaml: not YAML"):
+    with pytest.raises(ParameterError, match=r"broken\.yaml: is not valid YAML"):
         read_faults(broken)
 
 

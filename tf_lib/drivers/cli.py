@@ -16,7 +16,9 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from tf_lib.days import FORM, day_from
 from tf_lib.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, ParameterError, TfError
+from tf_lib.shown import shown
 
 T = TypeVar("T")
 
@@ -74,15 +76,15 @@ def _date(text: str | None, option: str) -> dt.date | None:
     if text is None:
         return None
     try:
-        return dt.date.fromisoformat(text)
+        return day_from(text)
     except ValueError:
-        raise ParameterError(f"{option} must be a day as YYYY-MM-DD, got {text!r}") from None
+        raise ParameterError(f"{option} must be {FORM}, got {shown(text)}") from None
 
 
 def _required_date(text: str, option: str) -> dt.date:
     day = _date(text, option)
     if day is None:
-        raise ParameterError(f"{option} must be a day as YYYY-MM-DD, got nothing")
+        raise ParameterError(f"{option} must be {FORM}, got nothing")
     return day
 
 

@@ -13,9 +13,12 @@ from tf_lib.core.decision import decide, with_last_closes
 from tf_lib.core.market import lag_bars
 from tf_lib.core.records import PortfolioState, Product
 from tf_lib.core.signals import signals
+from tf_lib.days import day_from
 from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
 from tf_lib.errors import ParameterError
-from tf_lib.parameters import Config, load_config, read_written
+from tf_lib.parameters import Config, load_config
+from tf_lib.shown import shown, shown_key
+from tf_lib.written import read_written
 
 _KEYS = ("cash", "positions", "mid_prices", "cooldowns", "open_stops")
 _Value = TypeVar("_Value")
@@ -76,7 +79,9 @@ def read_portfolio(path: Path, config: Config) -> PortfolioState:
     content = _json(path)
     for key in content:
         if key not in _KEYS:
-            raise ParameterError(f"{path}: {key}: unknown key; expected some of {', '.join(_KEYS)}")
+            raise ParameterError(
+                f"{path}: {shown_key(key)}: unknown key; expected some of {', '.join(_KEYS)}"
+            )
     return PortfolioState(
         cash=_amount(content.get("cash", "0"), f"{path}: cash"),
         positions=_by_ticker(content, "positions", path, config, _amount),
@@ -90,7 +95,9 @@ def _json(path: Path) -> dict[str, Any]:
     text = read_written(path, "portfolio file")
     try:
         content = json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, path))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise ParameterError(f"{path}: is not valid JSON: nested too deep") from None
+    except ValueError as error:
         raise ParameterError(f"{path}: is not valid JSON: {error}") from None
     if not isinstance(content, dict):
         raise ParameterError(f"{path}: expected an object with {', '.join(_KEYS)}")
@@ -101,7 +108,7 @@ def _once(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        raise ParameterError(f"{path}: {doubled[0]}: this key stands twice")
+        raise ParameterError(f"{path}: {shown_key(doubled[0])}: this key stands twice")
     return dict(pairs)
 
 
@@ -114,12 +121,13 @@ def _by_ticker(
 ) -> dict[str, _Value]:
     entries = content.get(key, {})
     if not isinstance(entries, dict):
-        raise ParameterError(f"{path}: {key}: expected an object of tickers, got {entries!r:.60}")
+        raise ParameterError(f"{path}: {key}: expected an object of tickers, got {shown(entries)}")
     tickers = config.universe.sorted_tickers
     for ticker in entries:
         if ticker not in tickers:
             raise ParameterError(
-                f"{path}: {key}.{ticker}: unknown ticker; the config has {', '.join(tickers)}"
+                f"{path}: {key}.{shown_key(ticker)}: unknown ticker; "
+                f"the config has {', '.join(tickers)}"
             )
     return {ticker: read(value, f"{path}: {key}.{ticker}") for ticker, value in entries.items()}
 
@@ -132,7 +140,7 @@ def _amount(value: object, where: str) -> float:
         number = Decimal("NaN")
     if not number.is_finite() or number < 0:
         raise ParameterError(
-            f'{where}: expected a decimal in quotes of at least 0, as "0.05", got {value!r:.40}'
+            f'{where}: expected a decimal in quotes of at least 0, as "0.05", got {shown(value)}'
         )
     return float(number)
 
@@ -140,12 +148,12 @@ def _amount(value: object, where: str) -> float:
 def _price(value: object, where: str) -> float:
     number = _amount(value, where)
     if number == 0:
-        raise ParameterError(f"{where}: expected a price above 0, got {value!r:.40}")
+        raise ParameterError(f"{where}: expected a price above 0, got {shown(value)}")
     return number
 
 
 def _day(value: object, where: str) -> dt.date:
     try:
-        return dt.date.fromisoformat(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ParameterError(f"{where}: expected a day as YYYY-MM-DD, got {value!r:.40}") from None
+        return day_from(value)
+    except ValueError as error:
+        raise ParameterError(f"{where}: {error}, got {shown(value)}") from None

@@ -30,7 +30,8 @@ from tf_lib.edge.ledger_checkpoint import FILE_NAME as CHECKPOINT_FILE
 from tf_lib.edge.lock import sender_lock
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import HaltRun, StateError
-from tf_lib.parameters import Config, config_from_mapping, read_yaml
+from tf_lib.parameters import Config, config_from_mapping
+from tf_lib.written import read_yaml
 
 RUN_VARIABLE = "TF_RUN_DIR"
 PROJECT_ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from tf_lib.days import FORM, day_from
 from tf_lib.errors import EXIT_DONE, BarsError, ParameterError
+from tf_lib.shown import shown
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
 if TYPE_CHECKING:
@@ -134,6 +136,6 @@ def _day(text: str | None) -> dt.date | None:
     if text is None:
         return None
     try:
-        return dt.date.fromisoformat(text)
+        return day_from(text)
     except ValueError:
-        raise ParameterError(f"--as-of must be a day as YYYY-MM-DD, got {text!r}") from None
+        raise ParameterError(f"--as-of must be {FORM}, got {shown(text)}") from None

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from tf_lib.edge.files import (
     append_json_line,
     file_sha256,
@@ -26,6 +24,7 @@ from tf_lib.edge.files import (
 )
 from tf_lib.edge.reserve import with_reserve
 from tf_lib.errors import StateError
+from tf_lib.written import yaml_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,8 +40,6 @@ LOG_NAMES = (
     "impediments",
     "errors",
 )
-# libyaml's writer where it is there: a tenth of the time, the same text.
-_SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 SNAPSHOT_NAMES = ("post_desired_trades", "post_refresh_positions", "final")
 
 
@@ -184,8 +181,7 @@ class RunFolder:
 
     def write_yaml(self, name: str, content: Mapping[str, Any]) -> None:
         """Write parameters as YAML, in the order of the schema."""
-        text = yaml.dump(dict(content), Dumper=_SafeDumper, sort_keys=False)
-        write_whole(self.path / name, text)
+        write_whole(self.path / name, yaml_text(content))
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Write a table as parquet."""

@@ -27,7 +27,9 @@ from typing import Any
 import numpy as np
 
 from tf_lib.errors import ParameterError
-from tf_lib.parameters import Config, read_yaml
+from tf_lib.parameters import Config
+from tf_lib.shown import shown, shown_key
+from tf_lib.written import read_yaml
 
 Changes = Mapping[str, Any]
 MOST_SETS = 1_000_000
@@ -59,7 +61,7 @@ class Grid:
 
 def read_grid(path: Path, config: Config) -> Grid:
     """Read a grid file; every path in it must be one of `config`'s."""
-    return grid_of(read_yaml(path), config, source=str(path))
+    return grid_of(read_yaml(path, "grid file"), config, source=str(path))
 
 
 def grid_of(mapping: Mapping[str, Any], config: Config, *, source: str) -> Grid:
@@ -143,9 +145,15 @@ def _looked_up(path: str, known: Mapping[str, Any], source: str) -> Any:
     here: Any = known
     for part in path.split("."):
         if not isinstance(here, Mapping) or part not in here:
-            raise ParameterError(f"{source}: {path}: unknown parameter path{_nearest(path, known)}")
+            raise ParameterError(
+                f"{source}: {_shown_path(path)}: unknown parameter path{_nearest(path, known)}"
+            )
         here = here[part]
     return here
+
+
+def _shown_path(path: str) -> str:
+    return ".".join(map(shown_key, path.split(".")))
 
 
 def _nearest(path: str, known: Mapping[str, Any]) -> str:
@@ -185,7 +193,7 @@ class _Axis:
         else:
             raise ParameterError(
                 f"{self.where}: expected a list, {{start, stop, step}} or "
-                f"{{low, high, n, log}}, got {given!r:.80}"
+                f"{{low, high, n, log}}, got {shown(given)}"
             )
         if not self.values:
             raise ParameterError(f"{self.where}: the list is empty")
@@ -195,7 +203,7 @@ class _Axis:
         for name, number in zip(names, numbers, strict=True):
             is_number = isinstance(number, int | float) and not isinstance(number, bool)
             if not is_number or not math.isfinite(number):
-                raise ParameterError(f"{self.where}: {name} must be a number, got {number!r}")
+                raise ParameterError(f"{self.where}: {name} must be a number, got {shown(number)}")
         return numbers
 
     def _stepped(self, given: Mapping[str, Any]) -> list[Any]:
@@ -214,7 +222,7 @@ class _Axis:
         low, high = self._numbers(given, ("low", "high"))
         n, log = given.get("n", 2), given.get("log", False)
         if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MOST_SETS:
-            raise ParameterError(f"{self.where}: n must be a whole number from 1, got {n!r}")
+            raise ParameterError(f"{self.where}: n must be a whole number from 1, got {shown(n)}")
         if not isinstance(log, bool) or (log and low <= 0):
             raise ParameterError(f"{self.where}: log must be true or false, and low above 0 for it")
         if low > high:
@@ -240,12 +248,12 @@ class _Axis:
 def _drawn(axes: Mapping[str, _Axis], draw: Any, source: str) -> Iterator[Changes]:
     """Yield different sets, drawn; fewer than asked for when there are no more."""
     if not isinstance(draw, Mapping) or not set(draw) <= {"n", "seed"} or "n" not in draw:
-        raise ParameterError(f"{source}: random: expected {{n, seed}}, got {draw!r:.80}")
+        raise ParameterError(f"{source}: random: expected {{n, seed}}, got {shown(draw)}")
     n, seed = draw["n"], draw.get("seed", 0)
     for name, number, least in (("n", n, 1), ("seed", seed, 0)):
         if not isinstance(number, int) or isinstance(number, bool) or number < least:
             raise ParameterError(
-                f"{source}: random.{name} must be a whole number from {least}, got {number!r}"
+                f"{source}: random.{name} must be a whole number from {least}, got {shown(number)}"
             )
     if n > MOST_SETS:
         raise ParameterError(f"{source}: random.n must be at most {MOST_SETS}, got {n}")
@@ -262,7 +270,7 @@ def _drawn(axes: Mapping[str, _Axis], draw: Any, source: str) -> Iterator[Change
 
 def _listed(listed: Any, known: Mapping[str, Any], source: str) -> list[Changes]:
     if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
-        raise ParameterError(f"{source}: sets: expected a list of mappings, got {listed!r:.80}")
+        raise ParameterError(f"{source}: sets: expected a list of mappings, got {shown(listed)}")
     # A set of its own replaces sleeves whole, as a parameter file that extends another does.
     whole = ("universe.sleeves",)
     return [dict(sorted(_flat(one, known, source, whole=whole))) for one in listed]

@@ -27,8 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.errors import ParameterError
+from tf_lib.shown import shown, shown_key
 from tf_lib.simulator.daytimes import WINDOW_KEYS, Window, read_window
 from tf_lib.simulator.fault_effects import BODIES, KINDS
+from tf_lib.written import read_yaml
 
 PREFIX = "/api/v3/brokerage"
 
@@ -161,32 +163,22 @@ def read_faults(source: FaultPlan | Mapping[str, Any] | Path | str | None) -> Fa
         return source or FaultPlan()
     if isinstance(source, Mapping):
         return _plan(source, "faults")
-    import yaml
-
     path = Path(source)
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(f"{path}: cannot read the fault schedule: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise ParameterError(f"{path}: not YAML: {error}") from None
-    if not isinstance(loaded, Mapping):
-        raise ParameterError(f"{path}: a fault schedule is a mapping with faults and world")
-    return _plan(loaded, str(path))
+    return _plan(read_yaml(path, "fault schedule"), str(path))
 
 
 def _plan(mapping: Mapping[str, Any], source: str) -> FaultPlan:
     _known(mapping, ("seed", "faults", "world"), source)
     rules = mapping.get("faults") or []
     if not isinstance(rules, Sequence) or isinstance(rules, str):
-        raise ParameterError(f"{source}: faults must be a list, got {rules!r}")
+        raise ParameterError(f"{source}: faults must be a list, got {shown(rules)}")
     parsed = tuple(fault_rule(rule, f"{source}: fault {n}") for n, rule in enumerate(rules, 1))
     world = mapping.get("world") or {}
     if not isinstance(world, Mapping):
-        raise ParameterError(f"{source}: world must be a mapping, got {world!r}")
+        raise ParameterError(f"{source}: world must be a mapping, got {shown(world)}")
     seed = mapping.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
-        raise ParameterError(f"{source}: seed must be a whole number, got {seed!r}")
+        raise ParameterError(f"{source}: seed must be a whole number, got {shown(seed)}")
     return FaultPlan(parsed, seed, world)
 
 
@@ -194,7 +186,7 @@ def fault_rule(mapping: Mapping[str, Any], source: str = "fault") -> FaultRule:
     """Read one rule."""
     if not isinstance(mapping, Mapping) or mapping.get("kind") not in KINDS:
         got = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
-        raise ParameterError(f"{source}: unknown kind {got!r}; known are {', '.join(KINDS)}")
+        raise ParameterError(f"{source}: unknown kind {shown(got)}; known are {', '.join(KINDS)}")
     _known(mapping, (*_RULE_KEYS, *_OPTION_KEYS), source)
     if str(mapping.get("body", "json")) not in BODIES:
         known = ", ".join(BODIES)
@@ -264,4 +256,6 @@ def _calls(value: Any, source: str) -> frozenset[int]:
 def _known(mapping: Mapping[str, Any], keys: Sequence[str], source: str) -> None:
     for key in mapping:
         if key not in keys:
-            raise ParameterError(f"{source}: unknown key {key!r}; known are {', '.join(keys)}")
+            raise ParameterError(
+                f"{source}: unknown key {shown_key(str(key))!r}; known are {', '.join(keys)}"
+            )
