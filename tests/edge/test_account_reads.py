@@ -133,6 +133,77 @@ def test_an_empty_second_wallet_and_a_vault_do_not_count(
     assert {name: one.total for name, one in client.holdings().items()} == {"BTC": 1, "USD": 9}
 
 
+def two_btc_wallets(is_second_default: bool) -> list[dict[str, Any]]:
+    """Return two wallets of one currency that both hold something."""
+    second = account_record("BTC", "2", uuid="second", default=is_second_default)
+    return [account_record("BTC", "1", default=not is_second_default), second]
+
+
+@pytest.mark.parametrize(("is_second_default", "units"), [(False, 1), (True, 2)])
+def test_the_default_wallet_of_a_currency_trades(
+    canned: CannedExchange, client: Coinbase, is_second_default: bool, units: int
+) -> None:
+    """The other one is named and left alone."""
+    canned.answer("GET", "/accounts", page(*two_btc_wallets(is_second_default)))
+
+    assert client.holdings()["BTC"].total == units
+    assert any("not the default one" in why for why in client.left_out)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        account_record("EUR", "-0.01"),
+        account_record("EUR", "1", hold="x"),
+        account_record("EUR", "1", uuid="wallet-BTC"),
+        account_record("BTC", "1", uuid=7, type="ACCOUNT_TYPE_STAKED"),
+        account_record("BTC", "1", uuid=7, deleted_at="2020-01-01T00:00:00Z"),
+        {"uuid": "nothing else"},
+    ],
+)
+def test_only_what_is_traded_here_is_strict(
+    canned: CannedExchange, client: Coinbase, bad: dict[str, Any]
+) -> None:
+    """A bad record of another currency, a staked or a deleted wallet stop nothing."""
+    client.names.use(["BTC-USD"])
+    canned.answer("GET", "/accounts", page(account_record("BTC", "1"), bad))
+
+    assert client.holdings() == {"BTC": Holding(Decimal(1), Decimal(0))}
+
+
+@pytest.mark.parametrize("currency", ["BTC", "USD"])
+def test_a_wallet_that_is_traded_here_stays_strict(
+    canned: CannedExchange, client: Coinbase, currency: str
+) -> None:
+    """Quote currency and bases are never guessed."""
+    client.names.use(["BTC-USD"])
+    canned.answer("GET", "/accounts", page(account_record(currency, "-1")))
+    with pytest.raises(UnknownState, match=currency):
+        client.holdings()
+
+
+def test_an_order_of_ours_stays_strict(canned: CannedExchange, client: Coinbase) -> None:
+    """One of others is left out of the same list."""
+    theirs = order_record(order_id="o-2", client_order_id="by hand", total_fees=1.5)
+    canned.answer("GET", ORDERS, page(order_record(), theirs, key="orders"))
+
+    assert [one.order_id for one in client.orders()] == [order_record()["order_id"]]
+    own = order_record(client_order_id="tf1-240311-en1-0123456789abcdef", total_fees=1.5)
+    canned.answer("GET", ORDERS, page(own, key="orders"))
+    with pytest.raises(UnknownState, match="total_fees"):
+        client.orders()
+
+
+def test_a_strangers_fill_that_cannot_be_read_is_left_out(
+    canned: CannedExchange, client: Coinbase
+) -> None:
+    """Only the fills of what was asked for are read."""
+    stranger = fill_record(3, order_id="stranger", price="")
+    canned.answer("GET", FILLS, {"fills": [fill_record(1), stranger], "cursor": ""})
+
+    assert [one.entry_id for one in client.fills(["o-1"])] == ["entry-1"]
+
+
 def test_orders_are_listed_whole_and_without_a_status(
     canned: CannedExchange, client: Coinbase
 ) -> None:

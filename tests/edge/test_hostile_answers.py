@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.edge.samples import account_record, fill_record, order_record, product_record
-from tf_lib.edge.account_reads import holdings_from
 from tf_lib.edge.answers import Accepted, Refused, Unknown, judge_cancel, judge_create
 from tf_lib.edge.market_reads import listed_product
 from tf_lib.edge.order_state import OrderState, fill, order_state
 from tf_lib.edge.paging import all_records, all_records_without_next
 from tf_lib.edge.values import Record
+from tf_lib.edge.wallets import holdings_from
 from tf_lib.edge.wire import Reply
 from tf_lib.errors import UnknownState
 

@@ -16,9 +16,10 @@ from typing import Any
 import pandas as pd
 
 from tf_lib.core.account import Account, usable_quote
+from tf_lib.core.impediments import Impediment, ImpedimentKind
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import PlannedOrder, to_decimal
-from tf_lib.core.records import Holding, Product, Quote
+from tf_lib.core.records import FeeRates, Holding, Product, Quote
 from tf_lib.drivers.preflight import check_account
 from tf_lib.drivers.protecting import Protecting
 from tf_lib.drivers.protection_ledger import protection_ledger
@@ -27,7 +28,7 @@ from tf_lib.edge.candles import CandleCache, CandleUpdate
 from tf_lib.edge.execution.belief import Belief, confirm
 from tf_lib.edge.execution.cover import Protection
 from tf_lib.edge.execution.rebalance import Rebalance, TradeResult
-from tf_lib.errors import HaltRun
+from tf_lib.errors import ExchangeError, HaltRun
 
 _MAX_OFFSET_SECONDS = 5.0
 
@@ -110,7 +111,7 @@ class LiveSession(Protecting):
             wallets=self._wallets(belief),
             quotes=quotes,
             products={t: desk.products[t] for t in tickers if t in desk.products},
-            fees=desk.client.fee_rates(),
+            fees=self._fees(),
             open_stops=self._open_stops(),
             levels=dict(desk.ledger.state.levels),
             cooldowns=dict(desk.ledger.state.cooldowns),
@@ -120,6 +121,24 @@ class LiveSession(Protecting):
             halt=self._halt(unpriced_held),
         )
         return self._account
+
+    def _fees(self) -> FeeRates:
+        """Return the account's fees; the configured ones when they cannot be read."""
+        try:
+            return self.desk.client.fee_rates()
+        except ExchangeError as error:
+            costs = self.desk.config.execution_and_costs
+            self._impede(
+                Impediment(
+                    ImpedimentKind.FEES_UNREADABLE,
+                    f"the account's fees cannot be read ({error}); reckoned with maker "
+                    f"{costs.maker_fee}, taker {costs.taker_fee}",
+                    "nothing, if these are not below your tier's; else set "
+                    "execution_and_costs.maker_fee and taker_fee",
+                )
+            )
+            self.problems.append(problem(f"the configured fees are used: {error}"))
+            return FeeRates(maker=costs.maker_fee, taker=costs.taker_fee)
 
     def _is_owned(self, ticker: str) -> bool:
         """Whether something is held of a ticker, also of one whose rules the exchange hides."""

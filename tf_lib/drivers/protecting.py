@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from tf_lib.core.impediments import Impediment
 from tf_lib.core.orders import floor_to, is_dust
 from tf_lib.core.records import ZERO, Product
 from tf_lib.core.stops import limit_below
@@ -60,6 +61,8 @@ class Protecting:
     _last: dict[str, Decimal] = field(default_factory=dict)
     _last_read_at: int = -1
     _last_seen_at: dt.datetime | None = None
+    _told: set[str] = field(default_factory=set)
+    _impeded: set[tuple[str, str]] = field(default_factory=set)
 
     def protect_only_now(self) -> Rows:
         """Settle, and cover everything held at the levels that are known; nothing else."""
@@ -109,7 +112,20 @@ class Protecting:
             self._lock(product_id, why)
         self._belief = belief
         self._know_levels(belief)
+        self._note_left_out()
         return belief
+
+    def _note_left_out(self) -> None:
+        """Tell of each record of the exchange that was left out, once."""
+        left_out = self.desk.client.left_out
+        self.problems += [problem(f"left out: {why}") for why in left_out if why not in self._told]
+        self._told.update(left_out)
+
+    def _impede(self, found: Impediment) -> None:
+        """Note what stands in the way, once a run."""
+        if found.key not in self._impeded:
+            self._impeded.add(found.key)
+            self.desk.impede(found)
 
     def _know_levels(self, belief: Belief) -> None:
         """Forget the level of what is gone, recall that of what is held and has none."""

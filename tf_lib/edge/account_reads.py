@@ -2,19 +2,22 @@
 Reads of the account: key, portfolios, fees, holdings, orders, fills.
 
 Holdings are the complete account list or nothing: a page that is missing, doubled or damaged
-makes all of it unknown, because a zero that is not one loses money.
+makes all of it unknown, because a zero that is not one loses money. A single record of something
+that is not traded here is left out instead (`tf_lib.edge.reads`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from tf_lib.core.client_ids import is_own
 from tf_lib.core.records import FeeRates, Holding
 from tf_lib.edge.order_state import Fill, OrderState, fill, order_state
 from tf_lib.edge.paging import all_records, all_records_without_next
+from tf_lib.edge.reads import Reads
 from tf_lib.edge.values import (
     Record,
     amount,
@@ -24,7 +27,8 @@ from tf_lib.edge.values import (
     required_text,
     rfc3339,
 )
-from tf_lib.edge.wire import HttpRejectedError, Wire
+from tf_lib.edge.wallets import holdings_from
+from tf_lib.edge.wire import HttpRejectedError
 from tf_lib.errors import UnknownState
 
 _ACCOUNTS_PER_PAGE = 250
@@ -32,8 +36,6 @@ _ORDERS_PER_PAGE = 250
 _FILLS_PER_PAGE = 250
 _IDS_PER_REQUEST = 50
 _MOST_OPEN_ORDERS = 1000
-# Not tradable on spot. Any type not known here counts: an unseen holding would stay bare.
-_OTHER_ACCOUNTS = frozenset({"VAULT", "PERP_FUTURES", "PREDICTION"})
 _NOT_FOUND = 404
 _NO_SUCH_ORDER = frozenset({"NOT_FOUND", "UNKNOWN"})
 
@@ -57,11 +59,8 @@ class PortfolioRef:
     deleted: bool
 
 
-class AccountReads:
+class AccountReads(Reads):
     """The part of the client that reads what is owned and ordered."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
 
     def key_permissions(self) -> KeyPermissions:
         """Return what the key may do; anything but a clear yes or no is unknown."""
@@ -88,6 +87,7 @@ class AccountReads:
                 deleted=record.get("deleted", False) is not False,
             )
             for record in records_of(answer, "portfolios", what="portfolios")
+            if optional_text(record, "uuid")
         ]
 
     def fee_rates(self) -> FeeRates:
@@ -106,15 +106,15 @@ class AccountReads:
         Raises
         ------
         UnknownState
-            If the list did not end properly, an account came twice, or an amount cannot be
-            believed.
+            If the list did not end properly, or a wallet of a currency that is traded here came
+            twice or has an amount that cannot be believed.
         """
         records = all_records(
             lambda paging: self._wire.get("/accounts", {"limit": _ACCOUNTS_PER_PAGE, **paging}),
             "accounts",
             what="accounts",
         )
-        return holdings_from(records)
+        return holdings_from(records, needs=self.names.needs, leave_out=self.leave_out)
 
     def open_orders(self, product_ids: Iterable[str] | None = None) -> list[OrderState]:
         """
@@ -122,7 +122,7 @@ class AccountReads:
 
         The exchange's filter hides PENDING and QUEUED orders; `orders` shows all.
         """
-        found = self._orders({"order_status": ["OPEN"], **_products(product_ids)})
+        found = self._orders({"order_status": ["OPEN"], **self._products(product_ids)})
         if len(found) >= _MOST_OPEN_ORDERS:
             raise UnknownState(f"open orders: the list is cut off at {_MOST_OPEN_ORDERS}")
         return found
@@ -146,7 +146,7 @@ class AccountReads:
         placement_source : str, optional
             The exchange lists only its advanced orders unless asked for RETAIL_SIMPLE.
         """
-        filters: dict[str, Any] = _products(product_ids)
+        filters: dict[str, Any] = self._products(product_ids)
         if start is not None:
             filters["start_date"] = rfc3339(start)
         if end is not None:
@@ -170,7 +170,7 @@ class AccountReads:
             if error.status == _NOT_FOUND and error.code.upper() in _NO_SUCH_ORDER:
                 return None
             raise
-        state = order_state(record_of(answer, "order", what=f"order {order_id}"))
+        state = self._named(order_state(record_of(answer, "order", what=f"order {order_id}")))
         if state.order_id != order_id:
             raise UnknownState(f"asked for order {order_id}, got {state.order_id}")
         return state
@@ -181,9 +181,9 @@ class AccountReads:
         found: dict[str, Fill] = {}
         for ids in _chunks(wanted, _IDS_PER_REQUEST):
             for record in self._fill_records(ids):
-                one = fill(record)
-                if one.order_id not in ids:
+                if record.get("order_id") not in ids:
                     continue
+                one = fill(record)
                 if found.setdefault(one.entry_id, one) != one:
                     raise UnknownState(f"fill {one.entry_id} comes with two contents")
         return sorted(found.values(), key=lambda one: (one.trade_time, one.entry_id))
@@ -205,39 +205,26 @@ class AccountReads:
             what="orders",
         )
         # An order that moves while the pages are read may stand on two of them.
-        return list({state.order_id: state for state in map(order_state, records)}.values())
+        states = filter(None, map(self._read_order, records))
+        return list({state.order_id: state for state in states}.values())
 
+    def _read_order(self, record: Record) -> OrderState | None:
+        """Return an order; one of others that cannot be read is left out and named."""
+        try:
+            return self._named(order_state(record))
+        except UnknownState as error:
+            if is_own(optional_text(record, "client_order_id")):
+                raise
+            self.leave_out(str(error))
+            return None
 
-def holdings_from(records: Iterable[Record]) -> dict[str, Holding]:
-    """Add the account records up; raise `UnknownState` rather than guess."""
-    seen: set[str] = set()
-    holdings: dict[str, Holding] = {}
-    for record in records:
-        uuid = required_text(record, "uuid", what="account")
-        if uuid in seen:
-            raise UnknownState(f"accounts: account {uuid} is listed twice")
-        seen.add(uuid)
-        if optional_text(record, "type").removeprefix("ACCOUNT_TYPE_") in _OTHER_ACCOUNTS:
-            continue
-        currency = required_text(record, "currency", what=f"account {uuid}")
-        holding = Holding(
-            available=_money(record, "available_balance", currency),
-            hold=_money(record, "hold", currency),
-        )
-        known = holdings.get(currency)
-        if known is not None and known.total and holding.total:
-            raise UnknownState(f"accounts: two accounts hold {currency}")
-        if known is None or holding.total:
-            holdings[currency] = holding
-    return holdings
+    def _named(self, state: OrderState) -> OrderState:
+        """Return an order under the name that its product has here."""
+        ours = self.names.ours(state.product_id)
+        return state if ours == state.product_id else replace(state, product_id=ours)
 
-
-def _money(record: Record, key: str, currency: str) -> Any:
-    what = f"account of {currency}: {key}"
-    money = record_of(record, key, what=what)
-    if money.get("currency", currency) != currency:
-        raise UnknownState(f"{what}: is in {money.get('currency')!r:.20}")
-    return amount(money.get("value"), what=what)
+    def _products(self, product_ids: Iterable[str] | None) -> dict[str, Any]:
+        return {} if product_ids is None else {"product_ids": self.names.all_names(product_ids)}
 
 
 def _rate(tier: Record, key: str) -> float:
@@ -245,10 +232,6 @@ def _rate(tier: Record, key: str) -> float:
     if rate >= 1:
         raise UnknownState(f"fees: {key} must be a fraction below 1, got {rate}")
     return float(rate)
-
-
-def _products(product_ids: Iterable[str] | None) -> dict[str, Any]:
-    return {} if product_ids is None else {"product_ids": list(product_ids)}
 
 
 def _chunks(items: Sequence[str], size: int) -> list[Sequence[str]]:

@@ -8,13 +8,13 @@ is not there is absent, never zero.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tf_lib.core.records import Product, Quote
+from tf_lib.edge.reads import Reads
 from tf_lib.edge.values import (
     Record,
     amount,
@@ -25,15 +25,12 @@ from tf_lib.edge.values import (
     required_text,
     utc_time_of_seconds,
 )
-from tf_lib.edge.wire import Wire
 from tf_lib.errors import UnknownState
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tf_lib.core.arrays import FloatArray, IntArray
-
-logger = logging.getLogger(__name__)
 
 MOST_DAYS_PER_REQUEST = 300
 """Coinbase documents 350, refused 350 in a probe, and once allowed 300."""
@@ -62,11 +59,8 @@ class ListedProduct:
     last: Decimal | None
 
 
-class MarketReads:
+class MarketReads(Reads):
     """The part of the client that reads the market."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
 
     def server_time(self) -> dt.datetime:
         """Return the exchange's own time, to the millisecond."""
@@ -83,22 +77,35 @@ class MarketReads:
         wanted = list(product_ids)
         if not wanted:
             return {}
+        self.names.use(wanted)
         answer = self._wire.get(
             "/products", {"product_ids": wanted, "get_tradability_status": True}
         )
         listed: dict[str, ListedProduct] = {}
-        for record in records_of(answer, "products", what="products"):
-            if record.get("product_id") in wanted:
+        for record in self._by_own_name_last(records_of(answer, "products", what="products")):
+            name = self.names.ours(optional_text(record, "product_id"))
+            if name in wanted:
                 try:
-                    listed[str(record["product_id"])] = listed_product(record)
+                    listed[name] = listed_product(record, name=name)
                 except UnknownState as error:
-                    logger.warning("left out: %s", error)
+                    self.leave_out(str(error))
         return listed
+
+    def _by_own_name_last(self, records: list[Record]) -> list[Record]:
+        """Learn the products' other names; a record under the name we use outdoes its alias."""
+        for record in records:
+            self.names.learn(record)
+        return sorted(records, key=lambda one: self.names.is_used(one.get("product_id")))
 
     def product(self, product_id: str) -> ListedProduct:
         """Read one product again; raises `UnknownState` when its rules cannot be believed."""
         answer = self._wire.get(f"/products/{product_id}", {"get_tradability_status": True})
-        return listed_product(answer)
+        self.names.use([product_id])
+        self.names.learn(answer)
+        name = self.names.ours(required_text(answer, "product_id", what="product"))
+        if name != product_id:
+            raise UnknownState(f"asked for product {product_id}, got {name!r:.40}")
+        return listed_product(answer, name=product_id)
 
     def quotes(self, product_ids: Iterable[str]) -> dict[str, tuple[Decimal, Decimal]]:
         """Return best bid and ask, in one request; a product without both sides is absent."""
@@ -107,9 +114,11 @@ class MarketReads:
             return {}
         answer = self._wire.get("/best_bid_ask", {"product_ids": wanted})
         books: dict[str, tuple[Decimal, Decimal]] = {}
-        for record in records_of(answer, "pricebooks", what="best bid and ask"):
+        for record in self._by_own_name_last(
+            records_of(answer, "pricebooks", what="best bid and ask")
+        ):
             bid, ask = _best(record.get("bids")), _best(record.get("asks"))
-            name = optional_text(record, "product_id")
+            name = self.names.ours(optional_text(record, "product_id"))
             if name in wanted and bid is not None and ask is not None:
                 books[name] = (bid, ask)
         return books
@@ -230,9 +239,13 @@ def market_quotes(
     return quotes
 
 
-def listed_product(record: Record) -> ListedProduct:
-    """Read one product record, or raise `UnknownState` naming product and field."""
-    name = required_text(record, "product_id", what="product")
+def listed_product(record: Record, *, name: str = "") -> ListedProduct:
+    """
+    Read one product record, or raise `UnknownState` naming product and field.
+
+    `name` is what it is called here; the exchange may answer under its canonical id.
+    """
+    name = name or required_text(record, "product_id", what="product")
     if name.count("-") != 1:
         raise UnknownState(f"product {name!r:.40}: expected BASE-QUOTE")
     tick = record.get("price_increment") or record.get("quote_increment")

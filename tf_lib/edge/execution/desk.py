@@ -95,7 +95,9 @@ class Desk:
     _seen_at: dict[str, tuple[dt.datetime, int, int]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        """Set the clocks up."""
+        """Set the clocks up, and say what is traded here."""
+        universe = self.config.universe.tickers
+        self.client.names.use({*universe, *self.ledger.state.bought_products})
         self.bare_time = BareTime(self.ledger, self.day, self.now)
 
     def impede(self, found: Impediment) -> None:
