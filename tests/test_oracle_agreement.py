@@ -71,6 +71,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "static cap": {RISK + "cap_mode": "static", RISK + "cap_low": 0.2},
     "tight cap": {RISK + "cap_low": 0.1, RISK + "cap_high": 0.25},
+    "leftover by signal": {RISK + "cap_leftover": "signal", RISK + "cap_low": 0.2},
+    "leftover as cash": {RISK + "cap_leftover": "cash", RISK + "cap_low": 0.2},
     "no straightness": {FILTERS + "rolling_r2.enabled": False},
     "no restlessness": {FILTERS + "vol_of_vol.enabled": False},
     "no filters": {

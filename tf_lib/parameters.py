@@ -306,6 +306,7 @@ class RiskSection(_Section):
     cap_max_iter: Annotated[int, Field(ge=1)]
     cap_tol: NonNegative
     covariance: Literal["sample", "ewm", "ledoit_wolf"] = "sample"
+    cap_leftover: Literal["headroom", "signal", "cash"] = "headroom"
 
     @model_validator(mode="after")
     def _caps_in_order(self) -> RiskSection:

@@ -83,7 +83,9 @@ def test_the_mapping_has_the_shape_that_was_agreed(bars, known, busy_day):
 def test_the_decision_is_its_stages_called_one_by_one(bars, known, busy_day):
     decision = decided(bars, known, busy_day)
     matrix = covariance_at(known, CONFIG, as_of=busy_day)
-    sizing = size_positions(sized_signal(known, busy_day, EMPTY), matrix, CONFIG)
+    final = known["final_signal"][known.row_of(busy_day)]
+    signal = sized_signal(known, busy_day, EMPTY)
+    sizing = size_positions(signal, matrix, CONFIG, final_signal=final)
 
     np.testing.assert_array_equal(decision.covariance, matrix)
     np.testing.assert_array_equal(decision.sizing.target_weight, sizing.target_weight)

@@ -266,3 +266,38 @@ def test_a_sizing_cannot_be_changed():
     sizing = size_positions(np.ones(N_TICKERS), matrix_of(9), CONFIG)
     with pytest.raises(dataclasses.FrozenInstanceError):
         sizing.gross_target = 2.0  # type: ignore[misc]
+
+
+ONE_SLEEVE = {"A": {"weight": 1.0, "tickers": ["AAA-USD", "BBB-USD", "CCC-USD"]}}
+
+
+@pytest.mark.parametrize(
+    ("leftover", "expected"),
+    [
+        # u = 0.7, 0.2, 0.1, cap 0.35: 0.35 is cut, the room of the second is 0.15.
+        ("headroom", [0.35, 0.35, 0.1]),
+        ("signal", [0.35, 0.35, 0.1]),
+        ("cash", [0.35, 0.2, 0.1]),
+    ],
+)
+def test_what_the_cap_cuts_never_buys_a_name_without_a_signal_worth_it(leftover, expected):
+    """A smoothed signal never reaches zero: 1e-4 is not above the floor, 1.1e-4 is."""
+    config = config_with({RISK + "cap_leftover": leftover}, sleeves=ONE_SLEEVE)
+    sizing = size_positions(
+        np.array([0.7, 0.2, 0.1]),
+        np.eye(3) * 1e-4,
+        config,
+        final_signal=np.array([0.5, 1.1e-4, 1e-4]),
+    )
+
+    np.testing.assert_allclose(sizing.target_weight, expected, rtol=1e-12)
+    assert sizing.gross_post_cap + sizing.cap_leftover_gross == pytest.approx(1.0)
+
+
+def test_leftover_by_signal_goes_in_proportion_to_the_mix_until_the_cap():
+    config = config_with({RISK + "cap_leftover": "signal"}, sleeves=ONE_SLEEVE)
+    sizing = size_positions(np.array([0.74, 0.2, 0.06]), np.eye(3) * 1e-4, config)
+
+    # Cut 0.39: by 0.2 : 0.06 the second wants 0.3, has room for 0.15; the third gets the rest.
+    np.testing.assert_allclose(sizing.target_weight, [0.35, 0.35, 0.3], atol=1e-9)
+    assert sizing.cap_leftover_gross == pytest.approx(0.0, abs=1e-9)

@@ -68,7 +68,9 @@ def decide_from_tables(
         t: table["simple_return"] if len(table) else pd.Series(0.0, index=days)
         for t, table in tables.items()
     }
-    sized = sizing.size(params, signal, sizing.sample_covariance(pd.DataFrame(returns), days))
+    final = pd.Series({t: row["final_signal"] for t, row in rows.items()})
+    matrix = sizing.sample_covariance(pd.DataFrame(returns), days)
+    sized = sizing.size(params, signal, final, matrix)
     open_stops = portfolio.get("open_stops", {})
     holdings = {
         t: trades.Holding(

@@ -65,22 +65,38 @@ def sleeve_multipliers(
     return multipliers, budgets
 
 
-def capped(weights: pd.Series, cap: float, rounds: int, smallest: float) -> tuple[pd.Series, float]:
-    """Cut every weight to `cap` and push what was cut into the room that is left."""
+def capped(
+    risk: dict[str, Any], weights: pd.Series, unit: pd.Series, final: pd.Series, cap: float
+) -> tuple[pd.Series, float]:
+    """
+    Cut every weight to `cap`, and push what was cut into the room that is left.
+
+    Only names with a signal worth the name take any of it: in proportion to their room, or to
+    their part of the unit mix; or nobody does, and it stays cash.
+    """
+    smallest, manner = risk["cap_tol"], risk.get("cap_leftover", "headroom")
     answer = weights.clip(upper=cap)
     leftover = float(weights.sum() - answer.sum())
-    for _ in range(rounds):
-        room = (cap - answer).where(weights > 0, 0.0)
+    takes = (weights > 0) & (final > risk["risk_min_signal"])
+    for _ in range(0 if manner == "cash" else risk["cap_max_iter"]):
+        room = (cap - answer).where(takes, 0.0)
         if leftover <= smallest or room.sum() <= smallest:
             break
-        fuller = (answer + leftover * room / room.sum()).clip(upper=cap)
+        pull = room if manner == "headroom" else unit.where(room > 0, 0.0)
+        fuller = (answer + min(leftover, room.sum()) * pull / pull.sum()).clip(upper=cap)
         leftover -= float(fuller.sum() - answer.sum())
         answer = fuller
     return answer, max(leftover, 0.0)
 
 
-def size(params: dict[str, Any], signal: pd.Series, covariance: pd.DataFrame) -> dict[str, Any]:
-    """Weights of the day, and what led to them. `signal` is zero where there is none."""
+def size(
+    params: dict[str, Any], signal: pd.Series, final: pd.Series, covariance: pd.DataFrame
+) -> dict[str, Any]:
+    """
+    Weights of the day, and what led to them.
+
+    `signal` is divided by volatility and zero where there is none, `final` is as it was before.
+    """
     risk = params["risk_and_sizing"]
     multipliers, budgets = sleeve_multipliers(params, signal, covariance)
     sleeve_of = {
@@ -117,7 +133,7 @@ def size(params: dict[str, Any], signal: pd.Series, covariance: pd.DataFrame) ->
     is_concentrated = risk["cap_mode"] == "static" or n_eff < risk["cap_n_eff_threshold"]
     cap = risk["cap_low"] if is_concentrated else risk["cap_high"]
     before = gross * unit
-    after, leftover = capped(before, cap, risk["cap_max_iter"], risk["cap_tol"])
+    after, leftover = capped(risk, before, unit, final, cap)
     part_of_variance = unit * (covariance @ unit) / (unit @ covariance @ unit)
     return answer | {
         "unit": unit,

@@ -95,7 +95,8 @@ def test_multipliers_carry_their_budgets():
 def test_what_the_cap_cuts_goes_to_the_room_of_the_others():
     """0.8 is cut to 0.6; 0.2 goes to rooms 0.45 and 0.55 in that proportion."""
     weights = pd.Series({"A": 0.8, "B": 0.15, "C": 0.05, "D": 0.0})
-    after, leftover = sizing.capped(weights, 0.6, 20, 1e-10)
+    risk = {"cap_tol": 1e-10, "cap_max_iter": 20, "risk_min_signal": 1e-4}
+    after, leftover = sizing.capped(risk, weights, weights, weights, 0.6)
 
     assert after.tolist() == pytest.approx([0.6, 0.15 + 0.2 * 0.45, 0.05 + 0.2 * 0.55, 0.0])
     assert leftover == pytest.approx(0.0)

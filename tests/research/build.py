@@ -67,6 +67,7 @@ def history_of_days(days: Mapping[str, Sequence[Written]]) -> History:
         grid(lambda one: one.stop),
         grid(lambda one: one.atr),
         bars[0],
+        grid(lambda one: one.signal),
         grid(lambda one: one.is_ok),
     ]
     wobble = np.where(np.arange(n_days) % 2 == 0, 0.01, -0.01)

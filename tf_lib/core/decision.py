@@ -164,7 +164,12 @@ def decide(
     known = computed if computed is not None else signals(bars.select(tickers), config)
     too_short = _too_little_history(known, as_of, config)
     matrix = covariance_at(known, config, as_of=as_of)
-    sizing = size_positions(sized_signal(known, as_of, portfolio), matrix, config)
+    sizing = size_positions(
+        sized_signal(known, as_of, portfolio),
+        matrix,
+        config,
+        final_signal=known["final_signal"][known.row_of(as_of)],
+    )
     day = _standing(known, as_of, portfolio, no_trade)._replace(
         weight=sizing.target_weight, cooling=_cooling(portfolio, config, as_of)
     )

@@ -39,6 +39,11 @@ class SizingRules(NamedTuple):
     cap_is_static: bool
     cap_rounds: int
     cap_tolerance: float
+    cap_leftover: int
+
+
+CAP_LEFTOVERS = ("headroom", "signal", "cash")
+BY_HEADROOM, BY_SIGNAL, AS_CASH = range(3)
 
 
 class SleeveMap(NamedTuple):
@@ -159,6 +164,7 @@ def sizing_rules(config: Config) -> SizingRules:
         cap_is_static=risk.cap_mode == "static",
         cap_rounds=risk.cap_max_iter,
         cap_tolerance=float(risk.cap_tol),
+        cap_leftover=CAP_LEFTOVERS.index(risk.cap_leftover),
     )
 
 
@@ -171,7 +177,13 @@ def sleeve_map(config: Config) -> SleeveMap:
     return SleeveMap(np.array(owners, dtype=np.int64), weights)
 
 
-def size_positions(signal: FloatArray, covariance: FloatArray, config: Config) -> Sizing:
+def size_positions(
+    signal: FloatArray,
+    covariance: FloatArray,
+    config: Config,
+    *,
+    final_signal: FloatArray | None = None,
+) -> Sizing:
     """
     Turn one day's signals into target weights (DESIGN section 6).
 
@@ -181,6 +193,9 @@ def size_positions(signal: FloatArray, covariance: FloatArray, config: Config) -
         `vol_adjusted_signal` of the config's tickers by name, at least 0; undefined counts 0.
     covariance : float array of shape (n_tickers, n_tickers)
         Daily, positive semi-definite.
+    final_signal : float array of shape (n_tickers,), optional
+        Before it is divided by volatility: what the cap cuts goes only to names whose final
+        signal is above ``risk_min_signal``. Default `signal` itself.
 
     Raises
     ------
@@ -191,7 +206,8 @@ def size_positions(signal: FloatArray, covariance: FloatArray, config: Config) -
     if not np.isfinite(covariance).all():
         raise HaltRun("the covariance must be finite: a return among the last days is not")
     rules = sizing_rules(config)
-    raw = size_kernel(signal, covariance, sleeve_map(config), rules)
+    final = signal if final_signal is None else final_signal
+    raw = size_kernel(signal, final, covariance, sleeve_map(config), rules)
     numbers = raw.numbers
     if not numbers.share_error <= SHARE_ERROR_MOST or not np.isfinite(raw.weight).all():
         raise HaltRun(
@@ -266,7 +282,12 @@ def _effective_names(weights: FloatArray) -> float:
 
 @leaf_kernel
 def _fill_capped(
-    weight: FloatArray, mix: FloatArray, cap: float, rules: SizingRules, out: FloatArray
+    weight: FloatArray,
+    mix: FloatArray,
+    final: FloatArray,
+    cap: float,
+    rules: SizingRules,
+    out: FloatArray,
 ) -> tuple[bool, float]:
     """Write weights under the cap; return whether it bound, and the gross that found no room."""
     binds, leftover = False, 0.0
@@ -274,19 +295,54 @@ def _fill_capped(
         out[i] = min(weight[i], cap)
         leftover += weight[i] - out[i]
         binds = binds or weight[i] > cap + rules.cap_tolerance
-    for _ in range(rules.cap_rounds):
-        room = 0.0
-        for i in range(out.size):
-            if mix[i] > 0.0:
-                room += cap - out[i]
-        if leftover <= rules.cap_tolerance or room <= rules.cap_tolerance:
-            break
-        moved = min(leftover, room)
-        for i in range(out.size):
-            if mix[i] > 0.0:
-                out[i] = min(out[i] + moved * ((cap - out[i]) / room), cap)
-        leftover -= moved
+    if rules.cap_leftover != AS_CASH:
+        for _ in range(rules.cap_rounds):
+            moved = _push_leftover(leftover, mix, final, cap, rules, out)
+            if moved == 0.0:
+                break
+            leftover -= moved
     return binds, max(leftover, 0.0)
+
+
+@leaf_kernel
+def _push_leftover(
+    leftover: float,
+    mix: FloatArray,
+    final: FloatArray,
+    cap: float,
+    rules: SizingRules,
+    out: FloatArray,
+) -> float:
+    """
+    Push what the cap cut into names with room and a signal worth the name; return how much went.
+
+    A smoothed signal never reaches zero: without the floor the leftover of a strong name bought
+    others whose signal was 1e-23.
+    """
+    room, pulls = 0.0, 0.0
+    for i in range(out.size):
+        if mix[i] > 0.0 and final[i] > rules.min_signal:
+            room += cap - out[i]
+            pulls += _pull(cap - out[i], mix[i], rules)
+    if leftover <= rules.cap_tolerance or room <= rules.cap_tolerance:
+        return 0.0
+    going, came = min(leftover, room), 0.0
+    for i in range(out.size):
+        if mix[i] > 0.0 and final[i] > rules.min_signal:
+            before = out[i]
+            part = _pull(cap - before, mix[i], rules) / pulls
+            out[i] = min(before + going * part, cap)
+            came += out[i] - before
+    # By headroom all of it finds its place; what rounding makes of the sum is no leftover.
+    return going if rules.cap_leftover == BY_HEADROOM else came
+
+
+@leaf_kernel
+def _pull(room: float, share: float, rules: SizingRules) -> float:
+    """Return what a name's part of the leftover is in proportion to."""
+    if rules.cap_leftover == BY_HEADROOM:
+        return room
+    return share if room > 0.0 else 0.0
 
 
 @leaf_kernel
@@ -336,6 +392,7 @@ def _fill_known(
 @leaf_kernel
 def size_into(
     signal: FloatArray,
+    final_signal: FloatArray,
     covariance: FloatArray,
     sleeves: SleeveMap,
     rules: SizingRules,
@@ -371,7 +428,7 @@ def size_into(
     n_eff = _effective_names(mix)
     is_tight = rules.cap_is_static or n_eff < rules.cap_threshold
     cap = rules.cap_low if is_tight else rules.cap_high
-    binds, leftover = _fill_capped(weight, mix, cap, rules, final)
+    binds, leftover = _fill_capped(weight, mix, final_signal, cap, rules, final)
     volatility = unit_volatility * gross if any_held else 0.0
     is_moved = False
     for i in range(n):
@@ -392,11 +449,15 @@ def size_into(
 
 @kernel
 def size_kernel(
-    signal: FloatArray, covariance: FloatArray, sleeves: SleeveMap, rules: SizingRules
+    signal: FloatArray,
+    final_signal: FloatArray,
+    covariance: FloatArray,
+    sleeves: SleeveMap,
+    rules: SizingRules,
 ) -> RawSizing:
     """Size one day; see `size_positions`. The caller judges `share_error`."""
     room = sizing_room(signal.size, sleeves.weights.size)
-    numbers = size_into(signal, covariance, sleeves, rules, room)
+    numbers = size_into(signal, final_signal, covariance, sleeves, rules, room)
     of_ticker, of_sleeve = room.by_ticker, room.by_sleeve
     _fill_shares(of_ticker[MIX], covariance, sleeves.sleeve_of, of_sleeve[SHARE])
     return RawSizing(

@@ -16,7 +16,7 @@ from tf_lib.core.arrays import FloatArray, IntArray, kernel, leaf_kernel
 from tf_lib.core.risk import EWM_SPANS_KEPT, LEDOIT_WOLF, days_needed, fill_covariance, fill_past
 from tf_lib.core.sizing import FINAL, SizingRoom, SleeveMap, size_into, sizing_room
 from tf_lib.core.trades import Standing
-from tf_lib.research.book_records import SIGNAL, WEIGHT, Market, Rules, Tape
+from tf_lib.research.book_records import FINAL_SIGNAL, SIGNAL, WEIGHT, Market, Rules, Tape
 
 
 class Desk(NamedTuple):
@@ -25,6 +25,7 @@ class Desk(NamedTuple):
     chosen: IntArray
     sleeve_of: IntArray
     signal: FloatArray
+    final_signal: FloatArray
     past: FloatArray
     days: FloatArray
     covariance: FloatArray
@@ -38,6 +39,7 @@ def sizing_desk(n_tickers: int, rules: Rules) -> Desk:
     return Desk(
         np.empty(n_tickers, dtype=np.int64),
         np.empty(n_tickers, dtype=np.int64),
+        np.empty(n_tickers),
         np.empty(n_tickers),
         np.empty((n_tickers, most_days)),
         np.empty((2, most_days)),
@@ -63,7 +65,14 @@ def sized(
         fill_past(market.returns[desk.chosen[a]], row, desk.past[a, :n_days])
     fill_covariance(desk.past, (n, n_days), window, method, desk.days, desk.covariance)
     owners = SleeveMap(desk.sleeve_of, rules.sleeves.weights)
-    numbers = size_into(desk.signal[:n], desk.covariance, owners, rules.sizing, desk.sizing)
+    numbers = size_into(
+        desk.signal[:n],
+        desk.final_signal[:n],
+        desk.covariance,
+        owners,
+        rules.sizing,
+        desk.sizing,
+    )
     for a in range(n):
         day.weight[desk.chosen[a]] = desk.sizing.by_ticker[FINAL, a]
         tape.cells[line, WEIGHT, desk.chosen[a]] = desk.sizing.by_ticker[FINAL, a]
@@ -85,6 +94,7 @@ def _choose(row: int, known: FloatArray, rules: Rules, day: Standing, desk: Desk
             desk.chosen[n] = i
             desk.sleeve_of[n] = rules.sleeves.sleeve_of[i]
             desk.signal[n] = signal
+            desk.final_signal[n] = known[row, FINAL_SIGNAL, i]
             n += 1
             is_any = is_any or signal > 0.0
     return n if is_any else 0

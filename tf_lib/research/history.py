@@ -25,6 +25,7 @@ from tf_lib.research.book_records import (
     ATR,
     CHANDELIER,
     CLOSE,
+    FINAL_SIGNAL,
     IS_OK,
     LAST_CLOSE,
     OPEN,
@@ -38,6 +39,7 @@ _COLUMNS = {
     "chandelier_stop": CHANDELIER,
     "atr": ATR,
     "close": LAST_CLOSE,
+    "final_signal": FINAL_SIGNAL,
 }
 _NO_CANDLES = pd.DataFrame(columns=["open", "high", "low", "close", "volume"], dtype="float64")
 
@@ -151,7 +153,7 @@ def _own_bars(bars: Bars) -> FloatArray:
 
 
 def _what_is_known(known: Signals) -> FloatArray:
-    grid = np.empty((len(known.days) - 1, 5, len(known.tickers)))
+    grid = np.empty((len(known.days) - 1, IS_OK + 1, len(known.tickers)))
     for name, field in _COLUMNS.items():
         known.values.write(name, grid[:, field])
     grid[:, IS_OK] = known.data_ok[:-1]

@@ -67,7 +67,8 @@ class StrategyView:
         at = self.known.row_of(day)
         matrix = covariance_at(self.known, self.config, as_of=day)
         signal = sized_signal(self.known, day, PortfolioState(cash=0.0))
-        sizing = size_positions(signal, matrix, self.config)
+        final = self.known["final_signal"][at]
+        sizing = size_positions(signal, matrix, self.config, final_signal=final)
         return {
             **self.known.row(day),
             "data_ok": self.known.data_ok[at].astype(np.float64),

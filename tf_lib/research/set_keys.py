@@ -37,6 +37,7 @@ _SIZING_ONLY = frozenset(
         "cap_max_iter",
         "cap_tol",
         "covariance",
+        "cap_leftover",
         "stop_loss_strategy",
     }
 )
