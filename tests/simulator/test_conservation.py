@@ -22,11 +22,32 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.simulator.conftest import BARS, PREFIX, bar_frame
+from tests.simulator.conftest import BARS, PREFIX, at, bar_frame
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+from tf_lib.simulator.clock import DAY, micros
 from tf_lib.simulator.engine import LineError
 
 START = Decimal(15_000)
+REWARD, REWARD_AT = Decimal("0.00000002"), 30_000_000
+EVENTS = [
+    {"kind": "reward", "currency": "ETH", "amount": str(REWARD), "daily_at": "00:00:30"},
+    {"kind": "account", "currency": "EUR", "row": {"hold": None}, "at": "2024-03-01"},
+    {
+        "kind": "trade",
+        "product": "BTC-USD",
+        "side": "BUY",
+        "order_configuration": {"market_market_ioc": {"quote_size": "100"}},
+        "daily_at": "12:00",
+    },
+    {
+        "kind": "flag",
+        "product": "ETH-USD",
+        "flag": "view_only",
+        "value": False,
+        "cancels": True,
+        "daily_at": "18:00",
+    },
+]
 TERMINAL = {"FILLED", "CANCELLED", "EXPIRED", "FAILED"}
 PRODUCTS = st.sampled_from(["BTC-USD", "ETH-USD"])
 DELAYS = ["hold_release", "cancel_ack", "edit_ack", "order_pending", "market_fill"]
@@ -59,6 +80,7 @@ class Exchange(RuleBasedStateMachine):
                 candles={"BTC-USD": easy, "ETH-USD": cheap},
                 as_of=dt.date(2024, 3, 1),
                 state_file=Path(self.folder.name) / "state.sqlite",
+                faults={"events": EVENTS},
             )
         )
 
@@ -238,6 +260,8 @@ class Exchange(RuleBasedStateMachine):
         Exchange.executed += 1
         matching = self.exchange.engine.venue.matching
         owned = dict(self.outside)
+        days = (matching.now - REWARD_AT) // DAY - (micros(at("2024-03-01")) - REWARD_AT) // DAY - 1
+        owned["ETH"] = owned.get("ETH", Decimal(0)) + days * REWARD
         for fill in matching.fills:
             base, quote = fill.product_id.split("-")
             sign = 1 if fill.side == "BUY" else -1

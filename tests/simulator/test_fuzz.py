@@ -17,6 +17,7 @@ from tests.simulator.conftest import BARS, PREFIX, bar_frame
 from tf_lib.errors import InputError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.engine import LineError
+from tf_lib.simulator.events import EVENT_KINDS
 from tf_lib.simulator.faults import KINDS
 from tf_lib.simulator.order_entry import FORMS
 from tf_lib.simulator.routes import ROUTES
@@ -253,6 +254,8 @@ WORLD = st.dictionaries(
     ),
     max_size=3,
 )
+DATES = st.just("2024-03-01") | SCALARS
+TIMES = st.sampled_from(["00:00:30", "2024-03-01T12:00:00Z", "24:00", "12:00"]) | SCALARS
 RULE = st.fixed_dictionaries(
     {"kind": st.sampled_from(KINDS)},
     optional={
@@ -260,6 +263,9 @@ RULE = st.fixed_dictionaries(
         "calls": SCALARS | st.lists(SCALARS, max_size=2) | st.just("1-3"),
         "probability": SCALARS,
         "contains": SCALARS,
+        "from": TIMES,
+        "until": TIMES,
+        "dates": SCALARS | st.lists(SCALARS, max_size=2),
         "status": SCALARS | st.just(503),
         "body": st.sampled_from(["json", "empty", "html", "text", "xml"]) | SCALARS,
         "seconds": SCALARS,
@@ -267,11 +273,35 @@ RULE = st.fixed_dictionaries(
         "value": JSON | st.just([0]) | st.just({"0": {"close": "1"}}),
     },
 )
+EVENT_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "currency": st.sampled_from(["USD", "EUR"]) | SCALARS,
+    "amount": st.sampled_from(["1", "-1", "1e-8", "1e999999"]) | SCALARS,
+    "row": JSON,
+    "product": st.just("BTC-USD") | SCALARS,
+    "side": st.just("BUY") | SCALARS,
+    "order_configuration": JSON,
+    "flag": st.sampled_from(["view_only", "status"]) | SCALARS,
+    "value": JSON,
+}
+
+
+def events_of(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+    needed = {name: EVENT_VALUES.get(name, JSON) for name in EVENT_KINDS[kind].needs}
+    optional = dict.fromkeys(EVENT_KINDS[kind].may, JSON)
+    times = st.fixed_dictionaries({"at": TIMES}) | st.fixed_dictionaries(
+        {"daily_at": TIMES}, optional={"dates": SCALARS | st.lists(DATES, max_size=2)}
+    )
+    rest = st.fixed_dictionaries({"kind": st.just(kind), **needed}, optional=optional)
+    return st.tuples(rest, times).map(lambda parts: parts[0] | parts[1])
+
+
+EVENT = st.sampled_from(tuple(EVENT_KINDS)).flatmap(events_of) | JSON
 ASKED = ("/time", "/accounts", "/orders/historical/batch", "/products/BTC-USD/candles")
 
 
 @given(schedule=st.fixed_dictionaries({}, optional={
     "seed": SCALARS, "faults": st.lists(RULE, max_size=2) | JSON, "world": WORLD | JSON,
+    "events": st.lists(EVENT, max_size=2) | JSON,
 }))  # fmt: skip
 @SWEEPING
 def test_any_schedule_is_refused_by_name_or_works(schedule: dict[str, Any]) -> None:

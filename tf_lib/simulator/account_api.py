@@ -9,6 +9,7 @@ from typing import Any
 
 from tf_lib.simulator.bars import plain
 from tf_lib.simulator.clock import SECOND, rfc3339
+from tf_lib.simulator.oddities import put_over
 from tf_lib.simulator.queries import Request, page
 from tf_lib.simulator.replies import invalid, missing_scope, not_found
 from tf_lib.simulator.venue import Portfolio, Venue
@@ -35,10 +36,11 @@ def accounts(venue: Venue, request: Request) -> Any:
     limit = request.query.whole("limit", 49, most=250)
     owner = venue.rights.portfolio.uuid
     wanted = request.query.one("retail_portfolio_id")
-    wallets = [] if wanted not in (None, owner) else list(venue.books[owner])
-    rows, more, cursor = page(wallets, request.query, limit=limit)
+    rows, more, cursor = page(
+        [] if wanted not in (None, owner) else _account_rows(venue), request.query, limit=limit
+    )
     return {
-        "accounts": [_account(venue, wallet) for wallet in rows],
+        "accounts": rows,
         "has_next": more,
         "cursor": cursor,
         "size": len(rows),
@@ -48,18 +50,28 @@ def accounts(venue: Venue, request: Request) -> Any:
 def account(venue: Venue, request: Request) -> Any:
     """GET /accounts/{uuid}."""
     (wanted,) = request.parts
-    owner = venue.rights.portfolio.uuid
-    for wallet in venue.books[owner]:
-        if venue.account_uuid(wallet.currency, owner) == wanted:
-            return {"account": _account(venue, wallet)}
+    for row in _account_rows(venue):
+        if row["uuid"] == wanted:
+            return {"account": row}
     raise not_found("account not found") if _UUID.fullmatch(wanted) else invalid("invalid uuid")
 
 
-def _account(venue: Venue, wallet: Wallet) -> Any:
+def _account_rows(venue: Venue) -> list[Any]:
+    """Every wallet, and the odd rows before and after them."""
+    owner = venue.rights.portfolio.uuid
+    rows = [_account(venue, wallet, wallet.currency) for wallet in venue.books[owner]]
+    for number, odd in enumerate(venue.oddities.account_rows):
+        usual = _account(venue, Wallet(odd["currency"]), f"{odd['currency']} {number}")
+        row = put_over(usual, odd["row"])
+        rows.insert(0 if odd.get("first") is True else len(rows), row)
+    return rows
+
+
+def _account(venue: Venue, wallet: Wallet, name: str) -> Any:
     owner = venue.rights.portfolio.uuid
     return account_view(
         wallet,
-        account_uuid=venue.account_uuid(wallet.currency, owner),
+        account_uuid=venue.account_uuid(name, owner),
         portfolio_uuid=owner,
         created=venue.opened,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -99,6 +99,11 @@ class Agenda:
         event = Event(at, self.event_count, kind, data)
         heapq.heappush(self.events, event)
         self.added.append(event)
+
+    def call_off(self, is_meant: Callable[[Event], bool]) -> None:
+        """Take events off the agenda that are not to happen any more."""
+        self.done += [event.number for event in self.events if is_meant(event)]
+        self.events = sorted(event for event in self.events if not is_meant(event))
 
     def watch(self, order: Order) -> None:
         """Wait for the prices of an order while it lives."""

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tf_lib.days import day_from
 from tf_lib.errors import ParameterError
+from tf_lib.shown import shown
 from tf_lib.simulator.bars import day_number
 from tf_lib.simulator.clock import DAY, SECOND
 
@@ -89,10 +91,10 @@ def time_of_day(value: Any, what: str) -> int:
         time = dt.time.fromisoformat(value)
     except ValueError:
         raise ParameterError(
-            f'{what}: expected a time of day in quotes, as in "00:01:30", got {value!r}'
+            f'{what}: expected a time of day in quotes, as in "00:01:30", got {shown(value)}'
         ) from None
     if time.tzinfo is not None:
-        raise ParameterError(f"{what}: times of day are UTC and name no zone, got {value!r}")
+        raise ParameterError(f"{what}: times of day are UTC and name no zone, got {shown(value)}")
     return (time.hour * 3600 + time.minute * 60 + time.second) * SECOND + time.microsecond
 
 
@@ -101,12 +103,12 @@ def read_days(value: Any, what: str) -> frozenset[int]:
     if value is None:
         return frozenset()
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-        raise ParameterError(f"{what}: expected a list of dates, got {value!r}")
+        raise ParameterError(f"{what}: expected a list of dates, got {shown(value)}")
     return frozenset(_day(each, what) for each in value)
 
 
 def _day(value: Any, what: str) -> int:
     try:
-        return day_number(dt.date.fromisoformat(str(value)))
+        return day_number(day_from(value))
     except ValueError:
-        raise ParameterError(f"{what}: expected dates as YYYY-MM-DD, got {value!r}") from None
+        raise ParameterError(f"{what}: expected dates as YYYY-MM-DD, got {shown(value)}") from None

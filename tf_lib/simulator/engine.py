@@ -243,6 +243,8 @@ class Engine:
             self._had_traps = bool(partial or failures)
             facts["partial_fills"] = json.dumps({k: str(v) for k, v in partial.items()})
             facts["failures"] = json.dumps(failures)
+        if self.venue.oddities.is_dirty:
+            facts["oddities"] = self.venue.oddities.to_text()
         if self.happenings.fees_changed:
             tier = matching.costs.tiers[0]
             facts["changed_fees"] = f"{tier.maker} {tier.taker}"

@@ -19,7 +19,7 @@ from tf_lib.simulator.engine import Engine
 from tf_lib.simulator.faults import FaultPlan, Faults, fault_rule, read_faults
 from tf_lib.simulator.happenings import set_delays, thin_out
 from tf_lib.simulator.market import Market
-from tf_lib.simulator.opening import begin_world, make_venue, open_state
+from tf_lib.simulator.opening import begin_events, begin_world, make_venue, open_state
 from tf_lib.simulator.paths import Jump
 from tf_lib.simulator.settings import SimulatorSettings
 from tf_lib.simulator.state import State
@@ -98,6 +98,7 @@ class SimulatedExchange:
         )
         open_state(engine, self._state, settings.starting_cash)
         begin_world(engine, self._state, plan.world)
+        begin_events(engine, self._state, plan.events)
         return engine
 
     # -- life ---------------------------------------------------------------------------------

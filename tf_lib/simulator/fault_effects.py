@@ -78,11 +78,10 @@ def _loop_cursor(options: Options, reply: Reply | None) -> Reply:
 
 
 def _walk(node: Any, keys: list[str], value: Any, *, put: bool) -> None:
-    """Set or remove a field; ``*`` stands for every item of a list."""
+    """Set or remove a field; ``*`` is every item of a list, ``side=BUY`` those that have it so."""
     key, rest = keys[0], keys[1:]
     if isinstance(node, list):
-        chosen = node if key == "*" else node[int(key) : int(key) + 1] if key.isdigit() else []
-        for item in chosen:
+        for item in _chosen(node, key):
             if rest:
                 _walk(item, rest, value, put=put)
     elif isinstance(node, dict):
@@ -92,6 +91,16 @@ def _walk(node: Any, keys: list[str], value: Any, *, put: bool) -> None:
             node[key] = value
         else:
             node.pop(key, None)
+
+
+def _chosen(items: list[Any], key: str) -> list[Any]:
+    if key == "*":
+        return items
+    if key.isdigit():
+        return items[int(key) : int(key) + 1]
+    name, is_named, value = key.partition("=")
+    dicts = (item for item in items if isinstance(item, dict))
+    return [item for item in dicts if is_named and str(item.get(name)) == value]
 
 
 def _copy(reply: Reply | None) -> Any:

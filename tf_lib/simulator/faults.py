@@ -10,6 +10,8 @@ A schedule is YAML or a mapping::
     world:
       hold_release_seconds: 5
       jumps: [{product: BTC-USD, at: "2024-03-01T04:00:00Z", price: "51000"}]
+    events:
+      - {kind: reward, currency: ETH, amount: "0.00000002", daily_at: "00:00:30"}
 
 A rule counts the calls of its own endpoint. The n-th call fails if n is in ``calls`` (numbers or
 "2-5"), or by a coin that depends on the seed, the rule and n alone; without either, every call.
@@ -29,6 +31,7 @@ from typing import Any
 from tf_lib.errors import ParameterError
 from tf_lib.shown import shown, shown_key
 from tf_lib.simulator.daytimes import WINDOW_KEYS, Window, read_window
+from tf_lib.simulator.events import AccountEvent, read_events
 from tf_lib.simulator.fault_effects import BODIES, KINDS
 from tf_lib.written import read_yaml
 
@@ -78,11 +81,12 @@ class FaultRule:
 
 @dataclass(frozen=True)
 class FaultPlan:
-    """A whole schedule: rules, the coin's seed, and the world's own doings."""
+    """A whole schedule: rules, the coin's seed, the world's own doings, and account events."""
 
     rules: tuple[FaultRule, ...] = ()
     seed: int = 0
     world: Mapping[str, Any] = field(default_factory=dict)
+    events: tuple[AccountEvent, ...] = ()
 
 
 class Faults:
@@ -97,7 +101,7 @@ class Faults:
     """
 
     def __init__(self, plan: FaultPlan, remembered: Sequence[Sequence[Any]] = ()) -> None:
-        self.plan = FaultPlan(seed=plan.seed, world=plan.world)
+        self.plan = replace(plan, rules=())
         self.counts: list[int] = []
         self._names: list[str] = []
         for rule in plan.rules:
@@ -168,7 +172,7 @@ def read_faults(source: FaultPlan | Mapping[str, Any] | Path | str | None) -> Fa
 
 
 def _plan(mapping: Mapping[str, Any], source: str) -> FaultPlan:
-    _known(mapping, ("seed", "faults", "world"), source)
+    _known(mapping, ("seed", "faults", "world", "events"), source)
     rules = mapping.get("faults") or []
     if not isinstance(rules, Sequence) or isinstance(rules, str):
         raise ParameterError(f"{source}: faults must be a list, got {shown(rules)}")
@@ -179,7 +183,7 @@ def _plan(mapping: Mapping[str, Any], source: str) -> FaultPlan:
     seed = mapping.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise ParameterError(f"{source}: seed must be a whole number, got {shown(seed)}")
-    return FaultPlan(parsed, seed, world)
+    return FaultPlan(parsed, seed, world, read_events(mapping.get("events") or [], source))
 
 
 def fault_rule(mapping: Mapping[str, Any], source: str = "fault") -> FaultRule:

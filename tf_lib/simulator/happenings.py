@@ -221,6 +221,7 @@ class Happenings:
             "deposits": self._on_deposit,
             "fees": self._on_fees,
             "foreign_orders": self._on_foreign_order,
+            "account_rows": venue.oddities.put_account_row,
         }
         self.flipped: list[tuple[str, str, Any]] = []
         self.fees_changed = False
@@ -232,6 +233,8 @@ class Happenings:
 
     def _on_flag(self, data: dict[str, Any]) -> None:
         self.flip(data["product"], data["flag"], data["value"])
+        if data.get("cancels") is True:
+            self._venue.matching.cancel_all(data["product"])
 
     def _on_deposit(self, data: dict[str, Any]) -> None:
         amount = Decimal(data["amount"])

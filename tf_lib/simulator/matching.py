@@ -169,6 +169,12 @@ class Matching:
         due = self.now + self.world.cancel_ack
         self.agenda.schedule(due, "cancel", {"order_id": order.order_id})
 
+    def cancel_all(self, product_id: str) -> None:
+        """Cancel every order of a product that can still trade, as the exchange does it itself."""
+        for order in list(self.orders.values()):
+            if order.is_live and order.terms.product_id == product_id:
+                self._finish(order, Status.CANCELLED, "Order cancelled by the exchange")
+
     def restore(self, orders: list[Order], fills: list[Fill]) -> None:
         """Put stored orders and fills back."""
         for order in orders:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from tf_lib.errors import InputError, StateError
 from tf_lib.simulator.bars import DayBars
 from tf_lib.simulator.catalogue import Catalogue, rules_for
 from tf_lib.simulator.engine import Engine
+from tf_lib.simulator.events import AccountEvent, Calendar
 from tf_lib.simulator.happenings import plant, set_delays
 from tf_lib.simulator.market import Market, PathMarket
 from tf_lib.simulator.matching import Matching
@@ -55,6 +56,7 @@ def _restore(venue: Venue, state: State) -> None:
     partial = json.loads(state.meta("partial_fills", "{}"))
     matching.world.partial_fills = {name: Decimal(text) for name, text in partial.items()}
     matching.world.failures = json.loads(state.meta("failures", "{}"))
+    venue.oddities.restore(state.meta("oddities"))
     fees = state.meta("changed_fees")
     if fees:
         maker, taker = (Decimal(text) for text in fees.split())
@@ -73,6 +75,14 @@ def begin_world(engine: Engine, state: State, world: Mapping[str, Any]) -> None:
     for product_id, jump in plant(engine.venue, world):
         engine.plant_jump(product_id, jump)
     engine.save({"world": fingerprint})
+
+
+def begin_events(engine: Engine, state: State, events: Sequence[AccountEvent]) -> None:
+    """Plant the account events of a schedule that this state has not seen yet."""
+    known = json.loads(state.meta("account_events", "[]"))
+    if events or known:
+        planted = Calendar(engine.venue, events).plant(known, engine.now())
+        engine.save({"account_events": json.dumps(planted)})
 
 
 def _portfolios(settings: SimulatorSettings, state: State) -> tuple[Portfolio, ...]:

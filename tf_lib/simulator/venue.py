@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tf_lib.core.records import Quote
 from tf_lib.simulator.catalogue import Catalogue
 from tf_lib.simulator.matching import Matching
+from tf_lib.simulator.oddities import Oddities
 from tf_lib.simulator.wallets import Wallets
 
 _NAMESPACE = uuid.UUID("6f1c0c52-3c1c-4c39-8f5e-5d7f2f0f7c11")
@@ -48,6 +49,8 @@ class Venue:
     rights : KeyRights
     opened : int
         When the account was made, in microseconds since 1970.
+    oddities : Oddities
+        What the answers show beside it.
     """
 
     matching: Matching
@@ -56,6 +59,7 @@ class Venue:
     books: dict[str, Wallets]
     rights: KeyRights
     opened: int
+    oddities: Oddities = field(default_factory=Oddities)
 
     @property
     def user_id(self) -> str:

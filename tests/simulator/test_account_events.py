@@ -1,0 +1,191 @@
+"""Account events: what happens to an account without a request, over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coinbase.rest import RESTClient
+
+from tests.simulator.conftest import Hands, at, sdk_client, stop_limit
+from tf_lib.errors import ParameterError
+from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+
+Make = Callable[..., SimulatedExchange]
+REWARD = {"kind": "reward", "currency": "ETH", "amount": "0.00000002", "daily_at": "00:00:30"}
+LATER = "2024-03-02T12:00:00Z"
+
+
+def with_events(settings: SimulatorSettings, *events: dict[str, Any]) -> SimulatorSettings:
+    return replace(settings, faults={"events": list(events)})
+
+
+def rows_of(client: RESTClient, currency: str) -> list[dict[str, Any]]:
+    found = client.get("/api/v3/brokerage/accounts", params={"limit": 250})["accounts"]
+    return [row for row in found if row["currency"] == currency]
+
+
+def test_a_reward_comes_every_day(settings: SimulatorSettings, make_exchange: Make) -> None:
+    """Units appear in the wallet; no order and no fill tells why."""
+    exchange = make_exchange(with_events(settings, REWARD))
+    client = sdk_client(exchange.start())
+    for day, number in (("01", 0), ("02", 1), ("03", 2)):
+        exchange.advance_to(at(f"2024-03-{day} 00:01:10"))
+        (wallet,) = rows_of(client, "ETH") or [{"available_balance": {"value": "0"}}]
+        assert Decimal(wallet["available_balance"]["value"]) == number * Decimal("0.00000002")
+    assert client.list_orders().to_dict()["orders"] == []
+    assert client.get_fills().to_dict()["fills"] == []
+
+
+def test_a_reward_on_its_dates(settings: SimulatorSettings, make_exchange: Make) -> None:
+    exchange = make_exchange(with_events(settings, {**REWARD, "dates": ["2024-03-03"]}))
+    exchange.advance_to(at("2024-03-03 00:00:29"))
+    assert Hands(exchange).wallet("ETH") == (0, 0)
+    exchange.advance_to(at("2024-03-05 00:00:29"))
+    assert Hands(exchange).wallet("ETH") == (Decimal("0.00000002"), 0)
+
+
+def test_money_comes_and_goes(settings: SimulatorSettings, make_exchange: Make) -> None:
+    """Below zero it leaves, as far as it is free; any currency will do."""
+    events = [
+        {"kind": "transfer", "currency": "USD", "amount": -15_250, "at": LATER},
+        {"kind": "transfer", "currency": "NEWCOIN", "amount": "7.5", "at": LATER},
+    ]
+    exchange = make_exchange(with_events(settings, *events))
+    hands = Hands(exchange)
+    hands.buy("1")
+    exchange.advance_to(at("2024-03-02 12:00"))
+    assert hands.wallet("USD") == (0, 0)
+    assert hands.wallet("NEWCOIN") == (Decimal("7.5"), 0)
+
+
+def test_the_person_trades(settings: SimulatorSettings, make_exchange: Make) -> None:
+    configuration = {"market_market_ioc": {"base_size": "0.4"}}
+    trade = {"kind": "trade", "product": "BTC-USD", "side": "SELL", "at": LATER}
+    exchange = make_exchange(with_events(settings, trade | {"order_configuration": configuration}))
+    hands = Hands(exchange)
+    hands.buy("1")
+    exchange.advance_to(at("2024-03-02 12:00"))
+    assert hands.wallet("BTC") == (Decimal("0.6"), 0)
+    client = sdk_client(exchange.start())
+    (sold, _) = client.list_orders().to_dict()["orders"]
+    assert (sold["side"], sold["status"]) == ("SELL", "FILLED")
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"available_balance": {"value": "-0.01"}}, {"available_balance": "-0.01"}),
+        ({"hold": None}, {"hold": None}),
+        ({"default": False, "available_balance": {"value": "3"}}, {"default": False}),
+        (
+            {"deleted_at": "2021-01-01T00:00:00Z", "available_balance": {"value": "5"}},
+            {"deleted_at": "2021-01-01T00:00:00Z", "available_balance": "5"},
+        ),
+        ({"type": "ACCOUNT_TYPE_VAULT"}, {"type": "ACCOUNT_TYPE_VAULT"}),
+    ],
+)
+def test_rows_that_no_wallet_stands_behind(
+    settings: SimulatorSettings, make_exchange: Make, row: Any, expected: dict[str, Any]
+) -> None:
+    """Each is shown as it is written, beside the wallets and through a restart."""
+    event = {"kind": "account", "currency": "EUR", "row": row, "at": "2024-03-01"}
+    exchange = make_exchange(with_events(settings, event))
+    client = sdk_client(exchange.start())
+    (shown,) = rows_of(client, "EUR")
+    for name, value in expected.items():
+        got = shown[name]
+        assert (got["value"] if isinstance(got, dict) else got) == value
+    assert client.get_account(shown["uuid"])["account"]["currency"] == "EUR"
+    assert len(rows_of(client, "USD")) == 1
+
+
+def test_a_second_wallet_before_the_first_and_gone_again(
+    settings: SimulatorSettings, make_exchange: Make, tmp_path: Path
+) -> None:
+    second = {"kind": "account", "currency": "USD", "row": {"default": False}, "first": True}
+    gone = {"kind": "account", "currency": "USD", "row": None, "at": LATER}
+    kept = replace(settings, state_file=tmp_path / "s.sqlite")
+    schedule = with_events(kept, second | {"at": "2024-03-01"}, gone)
+    exchange = make_exchange(schedule)
+    assert [row["default"] for row in rows_of(sdk_client(exchange.start()), "USD")] == [False, True]
+    exchange.stop()
+    again = make_exchange(schedule)
+    client = sdk_client(again.start())
+    assert [row["default"] for row in rows_of(client, "USD")] == [False, True]
+    again.advance_to(at("2024-03-02 12:00"))
+    assert [row["default"] for row in rows_of(client, "USD")] == [True]
+
+
+def test_a_product_closes_and_its_stops_are_cancelled(
+    settings: SimulatorSettings, make_exchange: Make
+) -> None:
+    """Only those of the product, only where the event says so; what they held is free again."""
+    close = {"kind": "flag", "product": "BTC-USD", "flag": "view_only", "value": True, "at": LATER}
+    exchange = make_exchange(with_events(settings, close | {"cancels": True}))
+    hands = Hands(exchange)
+    hands.buy("1")
+    hands.buy("1", "ETH-USD")
+    stopped = hands.stop("1", "80", "75")
+    other = hands.stop("1", "8", "7.5", "ETH-USD")
+    exchange.advance_to(at("2024-03-02 12:00"))
+    assert hands.show(stopped)["status"] == "CANCELLED"
+    assert hands.show(other)["status"] == "OPEN"
+    assert hands.wallet("BTC") == (1, 0)
+    assert not hands.order("SELL", stop_limit("1", "80", "75"))["success"]
+
+
+def test_each_event_happens_once(
+    settings: SimulatorSettings, make_exchange: Make, tmp_path: Path
+) -> None:
+    """Through restarts; a new line is planted, one that is taken out does not happen any more."""
+    kept = replace(settings, state_file=tmp_path / "s.sqlite")
+    gift = {"kind": "transfer", "currency": "BTC", "amount": "1", "at": LATER}
+    first = make_exchange(with_events(kept, gift, REWARD))
+    first.advance_to(at("2024-03-02 12:00"))
+    first.stop()
+    other = {"kind": "transfer", "currency": "BTC", "amount": "0.5", "at": LATER}
+    second = make_exchange(with_events(kept, gift, other))
+    second.advance_to(at("2024-03-04 00:00"))
+    hands = Hands(second)
+    assert hands.wallet("BTC") == (Decimal("1.5"), 0)
+    assert hands.wallet("ETH") == (Decimal("0.00000002"), 0)
+
+
+def test_fields_are_picked_by_what_stands_in_their_row(
+    exchange: SimulatedExchange, hands: Hands
+) -> None:
+    hands.buy("1")
+    exchange.add_fault(
+        kind="put_field", endpoint="GET /accounts", field="accounts.currency=BTC.hold", value=None
+    )
+    holds = {row["currency"]: row["hold"] for row in hands.get("/accounts")["accounts"]}
+    assert holds["BTC"] is None
+    assert holds["USD"] == {"value": "0", "currency": "USD"}
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"kind": "gift"}, "unknown kind 'gift'; known are reward"),
+        ({**REWARD, "amount": "-1"}, "amount: expected a number above 0, got '-1'"),
+        ({**REWARD, "at": LATER}, "exactly one of at and daily_at"),
+        ({**REWARD, "daily_at": 750}, "expected a time of day in quotes"),
+        ({**REWARD, "colour": "red"}, "unknown key colour"),
+        ({"kind": "reward", "amount": 1, "at": LATER}, "reward: currency is missing"),
+        ({"kind": "account", "currency": "EUR", "row": 3, "at": LATER}, "row must be a mapping"),
+        (
+            {"kind": "flag", "product": "XX-USD", "flag": "view_only", "value": True, "at": LATER},
+            "no product 'XX-USD'",
+        ),
+    ],
+)
+def test_events_that_cannot_be(
+    settings: SimulatorSettings, make_exchange: Make, event: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        make_exchange(with_events(settings, event))
