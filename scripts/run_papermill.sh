@@ -10,7 +10,7 @@
 #
 # Everything printed is also appended to runs/<profile>/state/live_run.log;
 # cron_env_debug.log beside it tells in which surroundings each run was
-# started. ~/tf_email.env, when present, is read for the mail settings.
+# started. The mail settings are in ~/tf_email.env, which is never executed.
 #
 # Exit codes: 0 done, or cleanly skipped; 1 the run failed; 2 bad parameters,
 # input files or usage; 3 a position could not be protected, or an own order
@@ -107,27 +107,11 @@ fi
 export HOME
 unset PYTHONHOME PYTHONSTARTUP PYTHONDONTWRITEBYTECODE PYTHONWARNINGS
 
+# Read by Python, as data: a file that a shell reads could run anything.
 mail_settings=$HOME/tf_email.env
-mail_note="absent"
-mail_trouble=no
+mail_note=absent
 if [ -f "$mail_settings" ]; then
-  mail_note="loaded"
-  if [ -n "$(find "$mail_settings" -prune \( -perm -040 -o -perm -004 \) 2>/dev/null)" ]; then
-    mail_note="loaded, but others can read it"
-  fi
-  set -a
-  set +u
-  # Its output is thrown away: a message about a bad line would quote that line.
-  # shellcheck disable=SC1090
-  . "$mail_settings" >/dev/null 2>&1 </dev/null || mail_trouble=yes
-  set -u
-  set +a
-  # NAME=two words would set nothing and run the second word; a file from
-  # Windows would give every value an invisible last letter.
-  plain_line="^[[:space:]]*(#.*|(export[[:space:]]+)?[A-Za-z_][A-Za-z0-9_]*=('[^']*'|\"[^\"]*\"|[^[:space:]'\"]*)[[:blank:]]*(#.*)?)?\$"
-  if grep -q -v -E "$plain_line" "$mail_settings" 2>/dev/null; then
-    mail_trouble=yes
-  fi
+  mail_note=present
 fi
 
 unset LC_ALL
@@ -287,13 +271,6 @@ if [ "$logging" = yes ]; then
   start_logging
 fi
 cd "$root" || leave 5
-
-case "$mail_note" in
-  *others*) say "warning: others can read $mail_settings; close it with: chmod 600 $mail_settings" ;;
-esac
-if [ "$mail_trouble" = yes ]; then
-  say "warning: $mail_settings has a line that does not look like NAME='value', or Windows line ends"
-fi
 
 protect() {
   if [ "$dry_run" = yes ]; then

@@ -165,3 +165,21 @@ def test_subject_begins_as_wished(
     profile.run(DAY)
 
     assert mailbox.messages[0]["Subject"].startswith("[Money few] ")
+
+
+def test_a_mail_file_that_others_can_write(
+    mailing: Profile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No mail goes where it says, and the day's record says why."""
+    file = tmp_path / "tf_email.env"
+    file.write_text("TF_SMTP_HOST=127.0.0.1\nTF_EMAIL_FROM=a@b.c\nTF_EMAIL_TO=a@b.c\n")
+    file.chmod(0o666)
+    monkeypatch.setenv("TF_EMAIL_FILE", str(file))
+
+    code, said = mailing.run(DAY)
+
+    assert code == 0, said
+    assert f"warning: {file}: others can write it" in said
+    assert [x["result"] for x in beats(mailing) if x["event"] == "notified"] == ["not_configured"]
+    assert f"{file}: others can write it" in mailing.call("doctor")[1]
+    assert f"{file}: others can write it" in mailing.call("guard")[1]

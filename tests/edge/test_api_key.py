@@ -92,3 +92,18 @@ def test_text_loses_every_trace_of_the_key(key_file: Path) -> None:
     clean = ApiKey.from_file(key_file).scrub(text)
 
     assert clean == "*** *** *** *** and the rest"
+
+
+@pytest.mark.parametrize(
+    ("mode", "part"),
+    [(0o600, ""), (0o400, ""), (0o644, "others can read it"), (0o640, "others can read it"),
+     (0o602, "others can write it")],
+)  # fmt: skip
+def test_a_key_file_that_others_can_use(tmp_path: Path, mode: int, part: str) -> None:
+    """Is named, with what closes it."""
+    path = tmp_path / "key.json"
+    path.write_text("{}")
+    path.chmod(mode)
+    said = ApiKey.problem_of_file(path)
+
+    assert said == (f"key file {path}: {part}; close it with: chmod 600 {path}" if part else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -71,6 +72,27 @@ def test_a_file_that_others_can_read_is_named(tmp_path: Path) -> None:
         {"TF_SMTP_PORT": "25"},
         [f"{file}: others can read it; chmod 600"],
     )
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o620, 0o602, 0o622])
+def test_a_file_that_others_can_write_is_not_believed(tmp_path: Path, mode: int) -> None:
+    """They could have the mails go elsewhere; nothing of it is used."""
+    file = written(tmp_path, "TF_SMTP_HOST=evil.example\n")
+    file.chmod(mode)
+    settings, (wrong,) = read_mail_file(file)
+
+    assert settings == {}
+    assert wrong.startswith(f"{file}: others can write it, so it is not believed")
+    assert mail_environment({"HOME": str(tmp_path)}) == {"HOME": str(tmp_path)}
+
+
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """A pipe that nobody writes to, a folder."""
+    os.mkfifo(tmp_path / "tf_email.env")
+    (tmp_path / "folder").mkdir()
+
+    assert read_mail_file(tmp_path / "tf_email.env")[0] == {}
+    assert "cannot be read" in read_mail_file(tmp_path / "folder")[1][0]
 
 
 def test_the_environment_comes_first(tmp_path: Path) -> None:

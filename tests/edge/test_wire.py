@@ -215,3 +215,20 @@ def test_waiting_comes_before_the_hook(canned: CannedExchange, key_file: Path) -
     client.close()
 
     assert order == ["checked", "waited", "checked"]
+
+
+def test_control_characters_are_escaped_at_the_border(
+    canned: CannedExchange, client: Coinbase
+) -> None:
+    """In refusals and in answers: what would clear a screen or turn a line round is shown."""
+    nasty = "sorry\x1b[2J\r\u202egnorw\x00"
+    body = {"error": f"DENIED\x07{nasty}", "error_details": nasty}
+    canned.answer("GET", "/key_permissions", Canned(body, 403))
+    canned.answer("GET", "/portfolios", {"portfolios": [{"uuid": "u\x1b", "name": nasty}]})
+    with pytest.raises(HttpRejectedError) as caught:
+        client.key_permissions()
+    (portfolio,) = client.portfolios()
+
+    assert r"sorry\x1b[2J\r\u202egnorw\x00" in (portfolio.name, str(caught.value))
+    for text in (str(caught.value), caught.value.code, portfolio.name, portfolio.uuid):
+        assert text.isprintable()

@@ -18,7 +18,7 @@ import typer
 
 from tf_lib.days import FORM, day_from
 from tf_lib.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, ParameterError, TfError
-from tf_lib.shown import shown
+from tf_lib.shown import printable, shown
 
 T = TypeVar("T")
 
@@ -53,13 +53,13 @@ def run_command(command: Callable[..., object]) -> int:
     try:
         result = command(standalone_mode=False)
     except TfError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say_error(error)
         return error.exit_code
     except typer.Exit as ended:
         return int(ended.exit_code)
     except OSError as error:
         # A disk or a network file system that gave way; what happened stands in the ledger.
-        print(f"error: {error}", file=sys.stderr)
+        _say_error(error)
         return EXIT_FAILED
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
@@ -70,6 +70,10 @@ def run_command(command: Callable[..., object]) -> int:
             return EXIT_BAD_INPUT
         raise
     return result if isinstance(result, int) else EXIT_DONE
+
+
+def _say_error(error: Exception) -> None:
+    print("error: " + "\n".join(map(printable, str(error).splitlines())), file=sys.stderr)
 
 
 def _date(text: str | None, option: str) -> dt.date | None:

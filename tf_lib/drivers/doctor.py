@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
-from tf_lib.drivers.place import connect, is_embedded, open_place
+from tf_lib.drivers.place import connect, is_embedded, key_file_problem, open_place
 from tf_lib.drivers.preflight import check_account
 from tf_lib.edge.clock import clock_offset, wall_now
 from tf_lib.edge.lock import lock_folder
-from tf_lib.edge.mail_file import NEEDED, mail_environment, mail_file, read_mail_file
+from tf_lib.edge.mail_file import NEEDED, mail_environment, mail_file_problems
 from tf_lib.edge.run_store import ProfileFolder
 from tf_lib.errors import EXIT_DONE, EXIT_FAILED, ParameterError, TfError
 from tf_lib.parameters import Config
@@ -33,6 +33,7 @@ def doctor_command(profile: str | None, config: Path | None, runs: Path | None) 
         ("disk", lambda: _disk(folder)),
         ("locks", lambda: str(lock_folder())),
         ("exchange", lambda: _exchange(parameters, folder)),
+        ("key file", lambda: _key_file(parameters)),
         ("mail", lambda: _mail(parameters)),
         ("cron", _cron),
     ]
@@ -72,11 +73,17 @@ def _exchange(config: Config, folder: ProfileFolder) -> str:
     return f"{check.portfolio_name} ({check.portfolio_uuid}), clock off by {offset:+.2f} s"
 
 
+def _key_file(config: Config) -> str:
+    problem = key_file_problem(config)
+    if problem:
+        raise ParameterError(f"{problem} (a live run is refused until then)")
+    return config.exchange.key_file or "none is named"
+
+
 def _mail(config: Config) -> str:
     if not config.notifications.email:
         return "switched off (notifications.email)"
-    file = mail_file(os.environ)
-    _, wrong = read_mail_file(file) if file is not None else ({}, [])
+    wrong = mail_file_problems(os.environ)
     if wrong:
         raise ParameterError("; ".join(wrong))
     known = mail_environment(os.environ)

@@ -10,7 +10,7 @@ import datetime as dt
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tf_lib.drivers.attempt import Attempt
@@ -40,6 +40,7 @@ class Outcome:
     config: Config
     folder: ProfileFolder
     heartbeat: Heartbeat
+    warnings: list[str] = field(default_factory=list)
 
     def finish(self, folder: RunFolder, attempt: Attempt, code: int, problem: str) -> int:
         """Step 15: summary, page, mail, and the done mark last."""
@@ -52,8 +53,8 @@ class Outcome:
             "run_end", day=attempt.day.isoformat(), exit_code=code, problem=problem or None
         )
         silence = "" if attempt.is_dry else guard_silence(self.folder.state, wall_now())
-        if silence:
-            folder.logs.write("errors", severity="warning", message=silence)
+        for said in [*self.warnings, *([silence] if silence else [])]:
+            folder.logs.write("errors", severity="warning", message=said)
         for line in self.heartbeat.heard:
             folder.logs.write("heartbeat", **{k: v for k, v in line.items() if k != "at"})
         facts = RunFacts(

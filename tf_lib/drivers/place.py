@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
 from tf_lib.core.records import Product
+from tf_lib.edge.api_key import ApiKey
 from tf_lib.edge.clock import ExchangeClock, corrected_now, now_source, wall_now
 from tf_lib.edge.coinbase import Coinbase, is_loopback
 from tf_lib.errors import ParameterError, PreflightRefused
@@ -109,6 +110,31 @@ def check_place(config: Config, profile: str) -> None:
             "to the real exchange under --profile live (or --config with a file named live.yaml) "
             "with exchange.kind coinbase and no base_url. Nothing was sent."
         )
+
+
+def key_file_problem(config: Config) -> str:
+    """Return what is wrong with the permissions of the key file, or nothing."""
+    named = config.exchange.key_file
+    return "" if named is None or is_embedded(config) else ApiKey.problem_of_file(Path(named))
+
+
+def check_key_file(config: Config, profile: str) -> str:
+    """
+    Return what is wrong with the permissions of the key file, or nothing.
+
+    Raises
+    ------
+    PreflightRefused
+        If others can use the key of the live profile. Guard and protect do not ask: a stop that
+        is missing is worse.
+    """
+    problem = key_file_problem(config)
+    if problem and profile == LIVE_PROFILE:
+        raise PreflightRefused(
+            f"{problem}. Whoever read it can trade. Nothing was sent; resting stops stay. If "
+            "others use this machine, make a new key."
+        )
+    return problem
 
 
 @contextlib.contextmanager

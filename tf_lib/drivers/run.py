@@ -24,12 +24,13 @@ from tf_lib.drivers.memory import recall_cooldowns
 from tf_lib.drivers.notebook import MASTER, execute
 from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.drivers.outcome import Outcome, exit_code, note_unprotected
-from tf_lib.drivers.place import Connection, Place, has_own_clock, open_place
+from tf_lib.drivers.place import Connection, Place, check_key_file, has_own_clock, open_place
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, issue
 from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_checkpoint import KEPT_DAYS
 from tf_lib.edge.lock import portfolio_lock, state_lock, wait_for_guard
+from tf_lib.edge.mail_file import mail_file_problems
 from tf_lib.edge.reserve import set_aside
 from tf_lib.edge.run_store import ProfileFolder, RunFolder
 from tf_lib.errors import EXIT_DONE, EXIT_UNPROTECTED, ParameterError, PreflightRefused
@@ -93,6 +94,7 @@ class Runner:
         scratch = self.folder.open_dry(day) if self.options.dry_run else None
         copy_to = scratch / ".dry_state" if scratch is not None else None
         try:
+            self.outcome.warnings += self._own_files()
             with open_place(self.config, self.folder, day, copy_to=copy_to) as place:
                 return self._with_place(place, day, scratch)
         except PreflightRefused as error:
@@ -102,6 +104,12 @@ class Runner:
         finally:
             if copy_to is not None:
                 shutil.rmtree(copy_to, ignore_errors=True)
+
+    def _own_files(self) -> list[str]:
+        """Return what is wrong with files of the person who runs this; refuse an open live key."""
+        problem = check_key_file(self.config, self.profile)
+        mail = mail_file_problems(os.environ) if self.config.notifications.email else []
+        return [problem, *mail] if problem else mail
 
     def _with_place(self, place: Place, day: dt.date, scratch: Path | None) -> int:
         connection = self.gate.reached(place)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,14 @@ from pathlib import Path
 from tf_lib.drivers.finish import failures
 from tf_lib.drivers.handover import arm_here, config_sha256
 from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
-from tf_lib.drivers.place import EXCHANGE_FILE, Connection, connect, has_own_clock, open_place
+from tf_lib.drivers.place import (
+    EXCHANGE_FILE,
+    Connection,
+    connect,
+    has_own_clock,
+    key_file_problem,
+    open_place,
+)
 from tf_lib.drivers.protect import protect_holdings
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor
@@ -19,6 +28,7 @@ from tf_lib.edge.endpoint import REAL_HOST
 from tf_lib.edge.files import append_json_line
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.lock import portfolio_lock, state_lock
+from tf_lib.edge.mail_file import mail_file_problems
 from tf_lib.edge.run_store import ProfileFolder, RunLogs
 from tf_lib.errors import (
     EXIT_DONE,
@@ -75,6 +85,9 @@ def profile_of(
     name, parameters = options.load()
     folder = ProfileFolder(options.runs.resolve(), name)
     folder.prepare(on_reserve=True)
+    mail = mail_file_problems(os.environ) if parameters.notifications.email else []
+    for problem in filter(None, [key_file_problem(parameters), *mail]):
+        print(f"warning: {problem}", file=sys.stderr)
     return name, parameters, folder
 
 

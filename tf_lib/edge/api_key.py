@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from tf_lib.edge.files import said_of_others
 from tf_lib.errors import PreflightRefused
 
 KEY_VARIABLE = "COINBASE_API_KEY"
@@ -59,6 +61,16 @@ class ApiKey:
         if isinstance(found, str):
             raise PreflightRefused(f"key file {path}: {found}")
         return found
+
+    @staticmethod
+    def problem_of_file(path: Path) -> str:
+        """Return why a key file is not its owner's alone and what to do, or nothing."""
+        try:
+            found = path.stat()
+        except OSError:
+            return ""  # Who reads it says so.
+        who = said_of_others(found, may=stat.S_IROTH) or said_of_others(found, may=stat.S_IWOTH)
+        return f"key file {path}: {who}; close it with: chmod 600 {path}" if who else ""
 
     @property
     def for_sdk(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,6 +70,24 @@ def write_json(path: Path, content: Any, *, durable: bool = True) -> None:
     """Write plain values as readable JSON; NaN is refused rather than written."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_whole(path, text + "\n", durable=durable)
+
+
+def said_of_others(found: os.stat_result, *, may: int) -> str:
+    """
+    Return who besides its owner may do something with a file, or nothing.
+
+    Parameters
+    ----------
+    found : os.stat_result
+    may : int
+        ``stat.S_IROTH`` for reading, ``stat.S_IWOTH`` for writing; the group counts as others.
+    """
+    word = "read" if may == stat.S_IROTH else "write"
+    if found.st_mode & (may | may << 3):
+        return f"others can {word} it"
+    if may == stat.S_IWOTH and found.st_uid not in (0, os.geteuid()):
+        return "it belongs to another user"
+    return ""
 
 
 def sync_folder(folder: Path) -> None:

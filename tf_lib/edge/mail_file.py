@@ -1,16 +1,19 @@
 """
 The mail settings' file, ``~/tf_email.env``: ``NAME=value`` lines, as a shell would read them.
 
-`scripts/run_papermill.sh` sources it; commands that cron or a person starts without that script,
-`guard` before all, read it here. A guard that cannot reach anybody is none.
+It is data: read here by every command that mails, and never run by a shell. A file that others can
+write is not believed. A guard that cannot reach anybody is none.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+
+from tf_lib.edge.files import said_of_others
 
 NAMES = frozenset(
     {
@@ -54,21 +57,31 @@ def mail_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return settings | dict(environment)
 
 
+def mail_file_problems(environment: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the file that is used, without a value of it."""
+    file = mail_file(environment)
+    return read_mail_file(file)[1] if file is not None else []
+
+
 def read_mail_file(file: Path) -> tuple[dict[str, str], list[str]]:
     """
     Return the settings of a file, and what is wrong with it, without a value of it.
 
-    A file that does not exist or cannot be read has none.
+    A file that does not exist, cannot be read or can be written by others has none.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        is_open_to_others = file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
+        text, state = _content(file)
     except FileNotFoundError:
         return {}, []
     except (OSError, UnicodeDecodeError) as error:
         return {}, [f"{file} cannot be read: {type(error).__name__}"]
+    writers = said_of_others(state, may=stat.S_IWOTH)
+    if writers:
+        why = "so it is not believed and no mail is sent"
+        return {}, [f"{file}: {writers}, {why}; make it yours alone: chmod 600 {file}"]
     settings: dict[str, str] = {}
-    wrong = [f"{file}: others can read it; chmod 600"] if is_open_to_others else []
+    readers = said_of_others(state, may=stat.S_IROTH)
+    wrong = [f"{file}: {readers}; chmod 600"] if readers else []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -78,3 +91,13 @@ def read_mail_file(file: Path) -> tuple[dict[str, str], list[str]]:
         elif found["name"] in NAMES:
             settings[found["name"]] = found["single"] or found["double"] or found["bare"] or ""
     return settings, wrong
+
+
+def _content(file: Path) -> tuple[str, os.stat_result]:
+    """Return text and state of one and the same file; a pipe would keep us waiting for ever."""
+    handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    with open(handle, encoding="utf-8-sig") as opened:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("not a file")
+        return opened.read(), found

@@ -22,6 +22,7 @@ from tf_lib.edge.endpoint import is_loopback
 from tf_lib.edge.mail_file import NEEDED
 from tf_lib.edge.mail_text import MailText, Summary, compose
 from tf_lib.errors import ParameterError
+from tf_lib.shown import printable
 
 TIMEOUT_SECONDS = 20.0
 DEFAULT_PORT = 587
@@ -202,4 +203,4 @@ def _words(error: Exception) -> str:
     said = getattr(error, "smtp_error", None)
     code = getattr(error, "smtp_code", "")
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said or error)
-    return " ".join(f"{type(error).__name__} {code} {text}".split())[:_MOST_TEXT]
+    return printable(" ".join(f"{type(error).__name__} {code} {text}".split()))[:_MOST_TEXT]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tf_lib.edge.api_key import ApiKey
 from tf_lib.edge.token_time import keep_token_time
 from tf_lib.errors import RejectedError, RetryableError, TfError
+from tf_lib.shown import printable
 
 if TYPE_CHECKING:
     from coinbase.rest import RESTClient
@@ -225,7 +226,7 @@ class Wire:
         self.requests_sent += 1
         try:
             answer = call(self._client)
-            payload = answer if isinstance(answer, dict) else answer.to_dict()
+            payload = _seen(answer if isinstance(answer, dict) else answer.to_dict())
         except Exception as error:  # whatever leaves the SDK: it is judged, not raised
             return self._reply_to(error)
         return Reply(_HTTP_OK, payload)
@@ -237,10 +238,19 @@ class Wire:
         if not isinstance(status, int) or response is None:
             return Reply(None, None, _shortened(problem))
         try:
-            body = json.loads(self._key.scrub(response.text))
+            body = _seen(json.loads(self._key.scrub(response.text)))
         except (ValueError, RecursionError):
             body = None
         return Reply(status, body if isinstance(body, dict) else None, _shortened(problem))
+
+
+def _seen(value: Any) -> Any:
+    """Escape what acts instead of being seen in every text of an answer, here at the border."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {_seen(key): _seen(each) for key, each in value.items()}
+    return [_seen(each) for each in value] if isinstance(value, list) else value
 
 
 def _root_of(error: Exception) -> BaseException | str:
@@ -271,5 +281,5 @@ def read_error(what: str, reply: Reply, *, may_try_again: bool) -> TfError:
 
 def _shortened(text: str) -> str:
     """Keep the first words of what may be kilobytes of HTML, on one line."""
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     return line if len(line) <= _MOST_TEXT else line[:_MOST_TEXT] + " ..."
