@@ -139,6 +139,57 @@ def test_a_product_closes_and_its_stops_are_cancelled(
     assert not hands.order("SELL", stop_limit("1", "80", "75"))["success"]
 
 
+def test_a_coin_gets_another_name(
+    settings: SimulatorSettings, make_exchange: Make, tmp_path: Path
+) -> None:
+    """Old product gone, stop cancelled, wallet emptied, ten new units for each old one."""
+    rename = {"kind": "rename", "product": "ETH-USD", "to": "NEW-USD", "ratio": 10, "at": LATER}
+    schedule = with_events(replace(settings, state_file=tmp_path / "s.sqlite"), rename)
+    schedule = replace(
+        schedule, faults={**dict(schedule.faults or {}), "world": {"hold_release_seconds": 100}}
+    )
+    exchange = make_exchange(schedule)
+    hands = Hands(exchange)
+    hands.buy("3", "ETH-USD")
+    stopped = hands.stop("2", "8", "7.5", "ETH-USD")
+    names = [row["product_id"] for row in hands.get("/products")["products"]]
+    assert names == ["BTC-USD", "ETH-USD"]
+    exchange.advance_to(at("2024-03-02 11:59:59"))
+    before = Decimal(hands.get("/products/ETH-USD")["price"])
+    exchange.advance_to(at("2024-03-02 12:00"))
+
+    exchange.stop()
+    hands.exchange = again = make_exchange(schedule)
+    client = sdk_client(again.start())
+    products = {row["product_id"]: row for row in client.get_products().to_dict()["products"]}
+    assert sorted(products) == ["BTC-USD", "NEW-USD"]
+    assert abs(Decimal(products["NEW-USD"]["price"]) - before / 10) < Decimal("0.01")
+    assert hands.show(stopped)["status"] == "CANCELLED"
+    assert hands.wallet("ETH") == (0, 0)
+    assert hands.wallet("NEW") == (30, 0)
+    assert hands.order("SELL", stop_limit("1", "8", "7"), "ETH-USD")["success"] is False
+    assert hands.order("SELL", stop_limit("30", "0.5", "0.4"), "NEW-USD")["success"]
+    start = int(at("2024-02-01 00:00").timestamp())
+    asked = {"granularity": "ONE_DAY", "start": start, "end": start + 60 * 86_400}
+    (candle,) = hands.get("/products/NEW-USD/candles", **asked)["candles"]
+    assert int(candle["start"]) == int(at("2024-03-02 00:00").timestamp())
+
+
+def test_a_product_is_delisted(settings: SimulatorSettings, make_exchange: Make) -> None:
+    """Unknown by name, its stop cancelled; what is held of it stays where it is."""
+    gone = {"kind": "delist", "product": "ETH-USD", "at": LATER}
+    exchange = make_exchange(with_events(settings, gone))
+    hands = Hands(exchange)
+    hands.buy("3", "ETH-USD")
+    hands.stop("3", "8", "7.5", "ETH-USD")
+    exchange.advance_to(at("2024-03-02 12:00"))
+    status, _ = exchange.engine.handle("GET", "/api/v3/brokerage/products/ETH-USD")
+    assert status == 404
+    assert hands.wallet("ETH") == (3, 0)
+    (order, _) = hands.get("/orders/historical/batch")["orders"]
+    assert order["status"] == "CANCELLED"
+
+
 def test_each_event_happens_once(
     settings: SimulatorSettings, make_exchange: Make, tmp_path: Path
 ) -> None:

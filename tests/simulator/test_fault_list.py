@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import PREFIX, Hands, at, sdk_client
+from tests.simulator.conftest import PREFIX, Hands, at, sdk_client, stop_limit
 from tests.simulator.test_order_entry import limit
 from tf_lib.errors import ParameterError
 from tf_lib.simulator import Endpoint, SimulatedExchange, SimulatorSettings
@@ -253,9 +253,71 @@ def test_rules_of_a_schedule(settings: SimulatorSettings, make_exchange: Make) -
     assert (summary["pricing_tier"], summary["taker_fee_rate"]) == ("Advanced 1", "0.006")
 
 
+def test_a_band_for_stops_alone(settings: SimulatorSettings, make_exchange: Make) -> None:
+    """A stop's limit lies at most so far beyond its stop; other limits lie where they like."""
+    hands = Hands(make_exchange(replace(settings, faults={"world": {"stop_band": "0.01"}})))
+    hands.buy("2")
+    refused = hands.order("SELL", stop_limit("1", "90", "89"))["error_response"]
+    assert refused["error"] == "LIMIT_ORDER_PRICE_EXCEEDS_PRICE_BAND_ON_SELL"
+    assert refused["preview_failure_reason"] == "PREVIEW_BREACHED_PRICE_LIMIT"
+    assert hands.order("SELL", stop_limit("1", "90", "89.1"))["success"]
+    assert hands.order("BUY", limit("1", "50"))["success"]
+
+
+@pytest.mark.parametrize(
+    ("refused", "sized_in_base", "sized_in_quote", "at_a_limit"),
+    [("base_sized", False, True, True), ("all", False, False, False)],
+)
+def test_buys_that_the_exchange_does_not_take(
+    settings: SimulatorSettings,
+    make_exchange: Make,
+    refused: str,
+    sized_in_base: bool,
+    sized_in_quote: bool,
+    at_a_limit: bool,
+) -> None:
+    """A refusal about the order's configuration, in a preview, too; sells are taken."""
+    exchange = make_exchange(replace(settings, faults={"world": {"refused_buys": refused}}))
+    hands = Hands(exchange)
+    exchange.deposit("BTC", Decimal(1))
+    in_base = {"market_market_ioc": {"base_size": "1"}}
+    reply = hands.order("BUY", in_base)
+    assert reply["success"] is sized_in_base
+    assert reply["error_response"]["error"] == "UNSUPPORTED_ORDER_CONFIGURATION"
+    assert reply["error_response"]["message"]
+    asked = {"product_id": "BTC-USD", "side": "BUY", "order_configuration": in_base}
+    assert hands.post("/orders/preview", asked)["errs"] == ["PREVIEW_INVALID_ORDER_CONFIG"]
+    in_quote = hands.order("BUY", {"market_market_ioc": {"quote_size": "50"}})
+    assert in_quote["success"] is sized_in_quote
+    assert hands.order("BUY", limit("1", "50"))["success"] is at_a_limit
+    assert hands.order("SELL", in_base)["success"]
+
+
+def test_one_refused_stop_on_a_day(exchange: SimulatedExchange, hands: Hands) -> None:
+    """The refusal has the exchange's own form and nothing rests; the next one is taken."""
+    exchange.add_fault(
+        kind="refuse",
+        endpoint="POST /orders",
+        contains=["BTC-USD", "stop_limit"],
+        calls=[1],
+        dates=["2024-03-01"],
+        preview="PREVIEW_STOP_PRICE_ABOVE_LAST_TRADE_PRICE",
+    )
+    hands.buy("2")
+    reply = hands.order("SELL", stop_limit("1", "90", "80"))
+    assert reply["success"] is False
+    assert reply["order_configuration"] == stop_limit("1", "90", "80")
+    assert reply["error_response"]["error"] == "UNKNOWN_FAILURE_REASON"
+    codes = reply["error_response"]["preview_failure_reason"]
+    assert codes == "PREVIEW_STOP_PRICE_ABOVE_LAST_TRADE_PRICE"
+    assert hands.wallet("BTC") == (2, 0)
+    assert hands.order("SELL", stop_limit("1", "90", "80"))["success"]
+
+
 @pytest.mark.parametrize(
     ("world", "message"),
     [
+        ({"refused_buys": "some"}, "refused_buys must be one of base_sized, all"),
         ({"fee_tiers": []}, "fee_tiers must be a list"),
         ({"fee_tiers": [{"name": "a"}]}, "each has name, usd_from, maker, taker"),
         (

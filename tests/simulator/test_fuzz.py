@@ -235,6 +235,8 @@ WORLD = st.dictionaries(
             "fees",
             "foreign_orders",
             "price_band",
+            "stop_band",
+            "refused_buys",
             "depth_usd",
             "fee_tiers",
             "token_skew_seconds",
@@ -278,6 +280,8 @@ EVENT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "amount": st.sampled_from(["1", "-1", "1e-8", "1e999999"]) | SCALARS,
     "row": JSON,
     "product": st.just("BTC-USD") | SCALARS,
+    "to": st.sampled_from(["NEW-USD", "BTC-USD"]) | SCALARS,
+    "ratio": st.just("1000") | SCALARS,
     "side": st.just("BUY") | SCALARS,
     "order_configuration": JSON,
     "flag": st.sampled_from(["view_only", "status"]) | SCALARS,
@@ -287,7 +291,7 @@ EVENT_VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 def events_of(kind: str) -> st.SearchStrategy[dict[str, Any]]:
     needed = {name: EVENT_VALUES.get(name, JSON) for name in EVENT_KINDS[kind].needs}
-    optional = dict.fromkeys(EVENT_KINDS[kind].may, JSON)
+    optional = {name: EVENT_VALUES.get(name, JSON) for name in EVENT_KINDS[kind].may}
     times = st.fixed_dictionaries({"at": TIMES}) | st.fixed_dictionaries(
         {"daily_at": TIMES}, optional={"dates": SCALARS | st.lists(DATES, max_size=2)}
     )

@@ -13,7 +13,7 @@ import datetime as dt
 import functools
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tf_lib.edge.run_store import ProfileFolder
+    from tf_lib.simulator.events import Rename
 
 START_OF_DAY = dt.time(0, 1)
 EXCHANGE_FILE = "exchange.sqlite"
@@ -203,10 +204,13 @@ def _copied(file: Path, folder: Path) -> Path:
 
 def _settings(config: Config, state: Path, file: Path, day: dt.date | None) -> Any:
     from tf_lib.simulator import SimulatorSettings
+    from tf_lib.simulator.events import renames
+    from tf_lib.simulator.faults import read_faults
 
     candles: Mapping[str, pd.DataFrame] | None
     exchange, costs = config.exchange, config.execution_and_costs
-    tickers = config.universe.sorted_tickers
+    plan = read_faults(Path(exchange.faults) if exchange.faults is not None else None)
+    tickers = _listed(config, renames(plan.events))
     if exchange.kind == "paper":
         from tf_lib.drivers.paper import paper_market
 
@@ -215,7 +219,7 @@ def _settings(config: Config, state: Path, file: Path, day: dt.date | None) -> A
         candles = None
         if exchange.candles != "synthetic":
             candles = _candle_folder(Path(exchange.candles), tickers)
-        products = _products(config)
+        products = _products(config, tickers)
     return SimulatorSettings(
         candles=candles,
         tickers=tickers,
@@ -229,8 +233,22 @@ def _settings(config: Config, state: Path, file: Path, day: dt.date | None) -> A
         slippage=Decimal(repr(costs.transaction_cost_est)),
         maker_fee=Decimal(repr(costs.maker_fee)),
         taker_fee=Decimal(repr(costs.taker_fee)),
-        faults=Path(exchange.faults) if exchange.faults is not None else None,
+        faults=plan,
     )
+
+
+def _listed(config: Config, renamed: Sequence[Rename]) -> tuple[str, ...]:
+    """
+    Return what the embedded exchange lists: the universe, and coins that are to be renamed.
+
+    A coin's new name goes on from the old one's candles where it has no file of its own.
+    """
+    folder = None if config.exchange.candles == "synthetic" else Path(config.exchange.candles)
+    coming = {
+        each.to for each in renamed if folder is None or not (folder / f"{each.to}.csv").is_file()
+    }
+    before = {each.product for each in renamed}
+    return tuple(sorted({*config.universe.tickers, *before} - coming))
 
 
 def _candle_folder(folder: Path, tickers: tuple[str, ...]) -> Mapping[str, pd.DataFrame]:
@@ -249,7 +267,7 @@ def _read_once(
     return read_candle_folder(folder, tickers)
 
 
-def _products(config: Config) -> dict[str, Product]:
+def _products(config: Config, tickers: tuple[str, ...]) -> dict[str, Product]:
     """Return the rules: of the file, else built in, else what the candles' decimals tell."""
     exchange = config.exchange
     table: dict[str, Product] = {}
@@ -257,14 +275,14 @@ def _products(config: Config) -> dict[str, Product]:
         from tf_lib.edge.candle_folder import read_products_file
 
         table.update(read_products_file(Path(exchange.products)))
-    for ticker in config.universe.sorted_tickers:
+    for ticker in tickers:
         is_known = ticker in table or ticker in BUILT_IN_PRODUCTS
         if not is_known and exchange.candles != "synthetic":
             from tf_lib.core.product_text import product_from_candles
 
             text = (Path(exchange.candles) / f"{ticker}.csv").read_text(encoding="utf-8")
             table[ticker] = product_from_candles(ticker, text)
-    return dict(products_for(config.universe.sorted_tickers, table))
+    return dict(products_for(tickers, table))
 
 
 def _move_clock(embedded: Any, day: dt.date) -> None:

@@ -105,6 +105,18 @@ class DayBars:
         ).tz_localize("UTC")
         return pd.DataFrame({name: getattr(self, name) for name in FIELDS}, index=index)
 
+    def renamed(self, *, ratio: Decimal, first: int, tick: Decimal) -> DayBars:
+        """Return the bars of a coin of which `ratio` units stand for one of this, from a day on."""
+        kept = self.day >= first
+        step, decimals = float(tick), max(0, -int(tick.as_tuple().exponent))
+
+        def renamed(prices: NDArray[np.float64]) -> NDArray[np.float64]:
+            steps = np.maximum(np.round(prices[kept] / float(ratio) / step), 1.0)
+            return np.asarray(np.round(steps * step, decimals), dtype=np.float64)
+
+        o, h, low, c = (renamed(each) for each in (self.open, self.high, self.low, self.close))
+        return DayBars(self.day[kept], o, h, low, c, self.volume[kept] * float(ratio))
+
     def rows(self, first: int, last: int) -> Iterator[int]:
         """Row numbers of the days `first` to `last`, both included, oldest first."""
         begin, end = np.searchsorted(self.day, [first, last + 1])

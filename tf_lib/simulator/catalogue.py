@@ -21,6 +21,9 @@ FLAG_NAMES = frozenset(
     name for name, kind in _FLAG_TYPES.items() if kind == "bool" or name == "status"
 )
 
+LISTED = "listed"
+"""Not a flag of the exchange: whether it knows the product at all."""
+
 
 class Catalogue(Mapping[str, Product]):
     """
@@ -41,6 +44,7 @@ class Catalogue(Mapping[str, Product]):
         for twin, name in self.alias_of.items():
             known[twin] = replace(products[name], product_id=twin)
         self._products = {name: known[name] for name in sorted(known)}
+        self._gone: dict[str, Product] = {}
 
     def aliases_of(self, product_id: str) -> list[str]:
         """Return the other names of a product."""
@@ -57,6 +61,10 @@ class Catalogue(Mapping[str, Product]):
     def __len__(self) -> int:
         """Count the products."""
         return len(self._products)
+
+    def knows(self, product_id: object) -> bool:
+        """Whether there is such a product, listed or gone."""
+        return product_id in self._products or product_id in self._gone
 
     @staticmethod
     def check_flag(name: str, value: object) -> None:
@@ -75,11 +83,23 @@ class Catalogue(Mapping[str, Product]):
         InputError
             No such product or flag, or a value of the wrong type.
         """
+        if name == LISTED:
+            self._list(product_id, is_listed=value is True)
+            return
         if product_id not in self._products:
             raise InputError(f"no product {product_id!r} whose flag could be set")
         self.check_flag(name, value)
         change: dict[str, Any] = {name: value}
         self._products[product_id] = replace(self._products[product_id], **change)
+
+    def _list(self, product_id: str, *, is_listed: bool) -> None:
+        """List a product again that was gone, or let it go; one that never was stays unknown."""
+        source, target = self._products, self._gone
+        if is_listed:
+            source, target = target, source
+        if product_id in source:
+            target[product_id] = source.pop(product_id)
+            self._products = {name: self._products[name] for name in sorted(self._products)}
 
 
 def rules_for(
@@ -98,6 +118,18 @@ def rules_for(
             known = default_product(ticker, tick=tick)
         rules[ticker] = known
     return rules
+
+
+def renamed_rules(product: Product, to: str, ratio: Decimal) -> Product:
+    """Return the rules under which a coin goes on, its steps as fine as they were in money."""
+    digits = ratio.adjusted()
+    return replace(
+        product,
+        product_id=to,
+        price_increment=product.price_increment.scaleb(-digits),
+        base_increment=product.base_increment.scaleb(digits),
+        base_min_size=product.base_min_size.scaleb(digits),
+    )
 
 
 def _tick_of(bars: DayBars) -> str:

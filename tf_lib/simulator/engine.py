@@ -122,7 +122,7 @@ class Engine:
             now = self.venue.matching.now
             rule = None if is_wait else self.faults.strike(method, path, text, now=now)
             if rule is not None and rule.kind in BEFORE:
-                answer = sent = BEFORE[rule.kind](rule.options, None)
+                answer = sent = BEFORE[rule.kind]({**rule.options, "request": body}, None)
             else:
                 answer = sent = self._answer(method, path, query, body)
                 if rule is not None:

@@ -20,12 +20,12 @@ from typing import Any
 
 from tf_lib.errors import InputError, ParameterError
 from tf_lib.shown import shown, shown_key
-from tf_lib.simulator.clock import parse_rfc3339
+from tf_lib.simulator.clock import DAY, parse_rfc3339
 from tf_lib.simulator.daytimes import Window, read_days, time_of_day
 from tf_lib.simulator.venue import Venue
 
 _TIMES = ("kind", "at", "daily_at", "dates")
-_NAMES = ("currency", "product", "side", "flag", "source")
+_NAMES = ("currency", "product", "to", "side", "flag", "source")
 _MOST_DIGITS = 24
 
 
@@ -43,6 +43,8 @@ EVENT_KINDS: Mapping[str, EventKind] = {
     "transfer": EventKind("deposits", ("currency", "amount")),
     "trade": EventKind("foreign_orders", ("product", "side", "order_configuration"), ("source",)),
     "account": EventKind("account_rows", ("currency", "row"), ("first",)),
+    "delist": EventKind("delist", ("product",)),
+    "rename": EventKind("rename", ("product", "to"), ("ratio",)),
     "flag": EventKind("flags", ("product", "flag", "value"), ("cancels",)),
 }
 
@@ -82,6 +84,16 @@ class AccountEvent:
         return self.window.next_begin(after) if self.window is not None else None
 
 
+@dataclass(frozen=True)
+class Rename:
+    """A coin's new name: old and new product, new units for each old one, and the day."""
+
+    product: str
+    to: str
+    ratio: Decimal
+    day: int
+
+
 def read_events(rows: Any, source: str) -> tuple[AccountEvent, ...]:
     """
     Read the ``events`` of a schedule.
@@ -116,6 +128,9 @@ def _event(row: Any, source: str) -> AccountEvent:
     if "amount" in row:
         _check_amount(row["amount"], f"{source}: {name}: amount", is_gift=name == "reward")
     at, window = _times(row, source)
+    if name == "rename":
+        row = {"ratio": "1", **row}
+        _check_rename(row, at, f"{source}: rename")
     data = {key: value for key, value in row.items() if key not in _TIMES}
     return AccountEvent(str(name), _plain(data, source), at, window)
 
@@ -129,6 +144,22 @@ def _check_amount(value: Any, what: str, *, is_gift: bool) -> None:
     if not is_usable or (is_gift and amount < 0):
         wanted = "above 0" if is_gift else "other than 0"
         raise ParameterError(f"{what}: expected a number {wanted}, got {shown(value)}")
+
+
+def _check_rename(row: Mapping[str, Any], at: int | None, source: str) -> None:
+    _check_amount(row["ratio"], f"{source}: ratio", is_gift=True)
+    if at is None:
+        raise ParameterError(f"{source}: a coin is renamed once: at, not daily_at")
+    (old, quote), (new, other) = (_parts(row[key], source) for key in ("product", "to"))
+    if old == new or quote != other:
+        raise ParameterError(f"{source}: {row['product']} cannot become {row['to']}")
+
+
+def _parts(product_id: str, source: str) -> tuple[str, str]:
+    base, _, quote = product_id.rpartition("-")
+    if not base or not quote:
+        raise ParameterError(f"{source}: {shown(product_id)} is no product")
+    return base, quote
 
 
 def _times(row: Mapping[str, Any], source: str) -> tuple[int | None, Window | None]:
@@ -152,9 +183,20 @@ def _plain(data: Mapping[str, Any], source: str) -> dict[str, Any]:
         kept: dict[str, Any] = json.loads(json.dumps(data, default=str, allow_nan=False))
     except (TypeError, ValueError):
         raise ParameterError(f"{source}: holds what no answer could hold: {shown(data)}") from None
-    if "amount" in kept:
-        kept["amount"] = format(Decimal(str(kept["amount"])), "f")
+    for key in ("amount", "ratio"):
+        if key in kept:
+            kept[key] = format(Decimal(str(kept[key])), "f")
     return kept
+
+
+def renames(events: Sequence[AccountEvent]) -> tuple[Rename, ...]:
+    """Return the coins that get another name, oldest first."""
+    found = [
+        Rename(e.data["product"], e.data["to"], Decimal(e.data["ratio"]), e.at // DAY)
+        for e in events
+        if e.kind == "rename" and e.at is not None
+    ]
+    return tuple(sorted(found, key=lambda each: each.day))
 
 
 class Calendar:
@@ -206,9 +248,10 @@ class Calendar:
 
     def _check(self, event: AccountEvent) -> None:
         """Refuse now what could not happen later."""
-        product_id, row = event.data.get("product"), event.data.get("row")
-        if product_id is not None and product_id not in self._venue.catalogue:
-            raise ParameterError(f"events: {event.kind}: no product {product_id!r}")
+        row = event.data.get("row")
+        for product_id in (event.data[key] for key in ("product", "to") if key in event.data):
+            if not self._venue.catalogue.knows(product_id):
+                raise ParameterError(f"events: {event.kind}: no product {shown(product_id)}")
         if event.kind == "flag":
             try:
                 self._venue.catalogue.check_flag(event.data["flag"], event.data["value"])

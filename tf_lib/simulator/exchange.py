@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tf_lib.errors import InputError, StateError
 from tf_lib.simulator.clock import ExchangeClock, micros, moment, start_of, wall_clock
 from tf_lib.simulator.engine import Engine
+from tf_lib.simulator.events import renames
 from tf_lib.simulator.faults import FaultPlan, Faults, fault_rule, read_faults
 from tf_lib.simulator.happenings import set_delays, thin_out
 from tf_lib.simulator.market import Market
@@ -87,7 +88,7 @@ class SimulatedExchange:
             now = max(now, wall_clock())
         if plan.world.get("usdc_aliases") is True:
             settings = replace(settings, usdc_aliases=True)
-        venue = make_venue(settings, self._state, now, market)
+        venue = make_venue(settings, self._state, now, market, renamed=renames(plan.events))
         engine = Engine(
             venue,
             ExchangeClock(now, step=settings.step_ms * 1000, is_running=settings.running),

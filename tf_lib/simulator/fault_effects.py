@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tf_lib.simulator.replies import Cut, Reply, unauthorized
+from tf_lib.simulator.replies import UNKNOWN, Cut, RefusedError, Reply, unauthorized
 
 BODIES = {
     "json": '{"error":"INTERNAL","error_details":"scheduled fault","message":"scheduled fault"}',
@@ -44,6 +44,20 @@ def _status(options: Options, reply: Reply | None) -> Reply:
 
 def _unauthorized(options: Options, reply: Reply | None) -> Reply:
     return unauthorized()
+
+
+def _refuse(options: Options, reply: Reply | None) -> Reply:
+    """Refuse an order as the exchange refuses one: inside an HTTP 200."""
+    named = str(options.get("error", UNKNOWN)), str(options.get("preview", ""))
+    refusal = RefusedError(*named, str(options.get("message", "")))
+    body = options.get("request")
+    configuration = body.get("order_configuration") if isinstance(body, Mapping) else None
+    payload = {
+        "success": False,
+        "error_response": refusal.error_response(),
+        "order_configuration": configuration,
+    }
+    return Reply(200, payload)
 
 
 def _truncated(options: Options, reply: Reply | None) -> Reply:
@@ -151,6 +165,7 @@ BEFORE: Mapping[str, Effect] = {
     "reset_before": _reset,
     "status": _status,
     "unauthorized": _unauthorized,
+    "refuse": _refuse,
 }
 AFTER: Mapping[str, Effect] = {
     "drop_after": _no_answer,

@@ -151,7 +151,7 @@ class Faults:
 
 _RULE_KEYS = ("kind", "endpoint", "calls", "probability", "contains", *WINDOW_KEYS)
 _MOST_CALLS = 1_000_000
-_OPTION_KEYS = ("status", "body", "seconds", "field", "value")
+_OPTION_KEYS = ("status", "body", "seconds", "field", "value", "error", "preview", "message")
 
 
 def read_faults(source: FaultPlan | Mapping[str, Any] | Path | str | None) -> FaultPlan:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tf_lib.errors import ParameterError, TfError
 from tf_lib.simulator import order_entry as entry
+from tf_lib.simulator.catalogue import LISTED
 from tf_lib.simulator.clock import SECOND, parse_rfc3339
 from tf_lib.simulator.order_api import judge
 from tf_lib.simulator.paths import Jump
@@ -42,6 +43,8 @@ _AMOUNTS = ("amount", "maker", "taker", "price")
 _PARTIAL, _FAILURES = "partial_fills", "failures"
 _RULES = (
     "price_band",
+    "stop_band",
+    "refused_buys",
     "depth_usd",
     "fee_tiers",
     "duplicate_client_order_id",
@@ -50,6 +53,7 @@ _RULES = (
     "usdc_aliases",
 )
 _LONGEST_DELAY = 10**10
+_REFUSED_BUYS = ("base_sized", "all")
 _STOP_EDITS = ("ONLY_LIMIT_ORDER_EDITS_SUPPORTED", "FIELD_STOPPRICE_NOT_SUPPORTED")
 
 
@@ -78,13 +82,18 @@ def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
 def _set_rules(venue: Venue, world: Mapping[str, Any]) -> None:
     """Take over how strict the exchange is, and what it charges."""
     bent = venue.matching.world
-    for key in ("price_band", "depth_usd"):
+    for key in ("price_band", "stop_band", "depth_usd"):
         if key in world:
             value = world[key]
             amount = None if value is None else _decimal(value, key)
             if amount is not None and amount <= 0:
                 raise ParameterError(f"world: {key}: expected a number above 0, got {value!r}")
             setattr(bent, key, amount)
+    if "refused_buys" in world:
+        if world["refused_buys"] not in _REFUSED_BUYS:
+            known, got = ", ".join(_REFUSED_BUYS), world["refused_buys"]
+            raise ParameterError(f"world: refused_buys must be one of {known}, got {got!r}")
+        bent.refused_buys = world["refused_buys"]
     if "fee_tiers" in world:
         venue.matching.costs = Costs(
             venue.matching.costs.slippage, read_fee_tiers(world["fee_tiers"])
@@ -159,7 +168,7 @@ def plant(venue: Venue, world: Mapping[str, Any]) -> list[tuple[str, Jump]]:
 def _check_happening(venue: Venue, kind: str, item: Mapping[str, Any]) -> None:
     """Refuse now what could not happen later."""
     product_id = item.get("product")
-    if "product" in item and product_id not in venue.catalogue:
+    if "product" in item and not venue.catalogue.knows(product_id):
         raise ParameterError(f"world: {kind}: no product {product_id!r}")
     if kind == "flags":
         venue.catalogue.check_flag(str(item["flag"]), item["value"])
@@ -221,6 +230,8 @@ class Happenings:
             "deposits": self._on_deposit,
             "fees": self._on_fees,
             "foreign_orders": self._on_foreign_order,
+            "delist": self._on_delist,
+            "rename": self._on_rename,
             "account_rows": venue.oddities.put_account_row,
         }
         self.flipped: list[tuple[str, str, Any]] = []
@@ -235,6 +246,23 @@ class Happenings:
         self.flip(data["product"], data["flag"], data["value"])
         if data.get("cancels") is True:
             self._venue.matching.cancel_all(data["product"])
+
+    def _on_delist(self, data: dict[str, Any]) -> None:
+        self.flip(data["product"], LISTED, False)
+        self._venue.matching.cancel_all(data["product"])
+
+    def _on_rename(self, data: dict[str, Any]) -> None:
+        """Move a coin to its new name: products gone, orders cancelled, the wallet moved over."""
+        matching, catalogue = self._venue.matching, self._venue.catalogue
+        old, new = (data[key].rpartition("-")[0] for key in ("product", "to"))
+        for name in [each for each in catalogue if old in each.split("-")]:
+            self._on_delist({"product": name})
+        self.flip(data["to"], LISTED, True)
+        matching.give_back(old)
+        units = matching.wallets.available(old)
+        if units > 0:
+            matching.wallets.deposit(old, -units)
+            matching.wallets.deposit(new, units * Decimal(data["ratio"]))
 
     def _on_deposit(self, data: dict[str, Any]) -> None:
         amount = Decimal(data["amount"])

@@ -175,6 +175,11 @@ class Matching:
             if order.is_live and order.terms.product_id == product_id:
                 self._finish(order, Status.CANCELLED, "Order cancelled by the exchange")
 
+    def give_back(self, currency: str) -> None:
+        """Let everything that was held of a currency, and is still to come back, be free now."""
+        self.agenda.call_off(lambda e: e.kind == "release" and e.data["currency"] == currency)
+        self.wallets.release(currency, self.wallets.of(currency).hold)
+
     def restore(self, orders: list[Order], fills: list[Fill]) -> None:
         """Put stored orders and fills back."""
         for order in orders:

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.core.records import Product
-from tf_lib.errors import InputError, StateError
+from tf_lib.errors import InputError, ParameterError, StateError
 from tf_lib.simulator.bars import DayBars
-from tf_lib.simulator.catalogue import Catalogue, rules_for
+from tf_lib.simulator.catalogue import LISTED, Catalogue, renamed_rules, rules_for
 from tf_lib.simulator.engine import Engine
-from tf_lib.simulator.events import AccountEvent, Calendar
+from tf_lib.simulator.events import AccountEvent, Calendar, Rename
 from tf_lib.simulator.happenings import plant, set_delays
 from tf_lib.simulator.market import Market, PathMarket
 from tf_lib.simulator.matching import Matching
@@ -95,7 +95,10 @@ def _portfolios(settings: SimulatorSettings, state: State) -> tuple[Portfolio, .
 
 
 def _products_and_market(
-    settings: SimulatorSettings, market: Market | None, traded: Mapping[str, bool]
+    settings: SimulatorSettings,
+    market: Market | None,
+    traded: Mapping[str, bool],
+    renamed: Sequence[Rename],
 ) -> tuple[Catalogue, PathMarket]:
     """Put products and prices together; what was traded before stays in a made-up market."""
     bars: dict[str, DayBars] | None = None
@@ -104,29 +107,65 @@ def _products_and_market(
             name: each if isinstance(each, DayBars) else DayBars.from_frame(name, each)
             for name, each in settings.candles.items()
         }
-        homeless = [name for name, is_live in traded.items() if is_live and name not in bars]
-        if homeless:
-            names = ", ".join(sorted(homeless))
-            raise StateError(f"the state holds live orders in {names}, which has no candles here")
-    tickers = sorted(bars if bars is not None else {*settings.tickers, *traded})
+    else:
+        traded = {**traded, **dict.fromkeys((each.product for each in renamed), True)}
+    coming = tuple(each for each in renamed if bars is None or each.to not in bars)
+    names = {each.to for each in coming}
+    tickers = sorted({*(bars if bars is not None else (*settings.tickers, *traded))} - names)
     if market is not None:
-        tickers, bars = list(market.product_ids), None
+        tickers, bars, coming = list(market.product_ids), None, ()
     rules: dict[str, Product] = rules_for(tickers, settings.products, bars)
     if bars is None and market is None:
         from tf_lib.simulator.synthetic import synthetic_bars
 
         ticks = {name: product.price_increment for name, product in rules.items()}
         bars = synthetic_bars(tickers, seed=settings.seed, ticks=ticks)
-    twins = {}
-    if settings.usdc_aliases:
-        twins = {f"{name}C": name for name in rules if name.endswith("-USD")}
-        twins = {twin: name for twin, name in twins.items() if twin not in rules}
-    return Catalogue(rules, twins), PathMarket(bars or {}, rules, settings.intraday, twins)
+    bars = bars or {}
+    _add_renamed(coming, settings.products, rules, bars)
+    homeless = [n for n, is_live in traded.items() if is_live and n not in bars and market is None]
+    if homeless:
+        names_of = ", ".join(sorted(homeless))
+        raise StateError(f"the state holds live orders in {names_of}, which has no candles here")
+    twins = _twins(rules) if settings.usdc_aliases else {}
+    catalogue = Catalogue(rules, twins)
+    for each in coming:
+        catalogue.flip(each.to, LISTED, False)
+    return catalogue, PathMarket(bars, rules, settings.intraday, twins)
 
 
-def make_venue(settings: SimulatorSettings, state: State, now: int, market: Market | None) -> Venue:
+def _twins(rules: Mapping[str, Product]) -> dict[str, str]:
+    twins = {f"{name}C": name for name in rules if name.endswith("-USD")}
+    return {twin: name for twin, name in twins.items() if twin not in rules}
+
+
+def _add_renamed(
+    coming: Sequence[Rename],
+    given: Mapping[str, Product],
+    rules: dict[str, Product],
+    bars: dict[str, DayBars],
+) -> None:
+    """Let each coin that gets a new name go on under it, at its price of then."""
+    for each in coming:
+        if each.product not in bars:
+            raise ParameterError(f"events: rename: no product {each.product!r}")
+        rule = given.get(each.to) or renamed_rules(rules[each.product], each.to, each.ratio)
+        before = bars[each.product]
+        if each.day > before.day[-1]:
+            raise ParameterError(f"events: rename: no candles of {each.product} from that day on")
+        rules[each.to] = rule
+        bars[each.to] = before.renamed(ratio=each.ratio, first=each.day, tick=rule.price_increment)
+
+
+def make_venue(
+    settings: SimulatorSettings,
+    state: State,
+    now: int,
+    market: Market | None,
+    *,
+    renamed: Sequence[Rename] = (),
+) -> Venue:
     """Put the exchange together: products, market, portfolios, and the key's rights."""
-    catalogue, made = _products_and_market(settings, market, state.traded_products())
+    catalogue, made = _products_and_market(settings, market, state.traded_products(), renamed)
     portfolios = _portfolios(settings, state)
     books = {portfolio.uuid: Wallets() for portfolio in portfolios}
     wanted = settings.key_bound_to or portfolios[1].name

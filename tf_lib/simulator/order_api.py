@@ -90,12 +90,13 @@ def judge(venue: Venue, terms: Terms, attached: Terms | None = None) -> Product:
     product = entry.check_product(venue.catalogue.get(terms.product_id), terms)
     if last is None:
         raise RefusedError("INELIGIBLE_PAIR", "PREVIEW_MISSING_PRODUCT_PRICE_BOOK", "No market yet")
+    entry.check_buys(terms, matching.world.refused_buys)
     entry.check_grid(terms, product)
     size = matching.base_size(terms)
     price = last if terms.limit_price is None else terms.limit_price
     entry.check_size(terms, product, size=size, price=price)
     entry.check_geometry(terms, last, matching.now)
-    entry.check_band(terms, last, matching.world.price_band)
+    entry.check_band(terms, last, matching.world.band(is_stop=terms.kind is Kind.STOP_LIMIT))
     if attached is not None:
         check_attached(attached, terms, product, last)
     entry.check_post_only(terms, would_trade=matching.would_trade_now(terms))

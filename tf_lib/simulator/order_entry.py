@@ -254,6 +254,16 @@ def check_geometry(terms: Terms, last: Decimal, now: int) -> None:
         raise only_in_preview("PREVIEW_STOP_PRICE_ABOVE_LIMIT_PRICE")
 
 
+def check_buys(terms: Terms, refused: str) -> None:
+    """Refuse the buys that this exchange does not take."""
+    if not terms.is_buy or not refused:
+        return
+    if refused == "all":
+        raise unsupported("source is not enabled for trading")
+    if terms.kind is Kind.MARKET and terms.base_size is not None:
+        raise unsupported("Market buys must be in quote currency")
+
+
 def check_band(terms: Terms, last: Decimal, band: Decimal | None) -> None:
     """Refuse a limit further beyond the market, or beyond its stop, than the price band."""
     if band is None or terms.limit_price is None or terms.kind is Kind.BRACKET:

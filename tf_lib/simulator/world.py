@@ -40,6 +40,10 @@ class World:
         The next order of the product that trades fills only this fraction.
     price_band : Decimal or None
         How far beyond the market a limit may lie, as a fraction.
+    stop_band : Decimal or None
+        How far beyond its stop the limit of a stop may lie; None: as `price_band` says.
+    refused_buys : str
+        Which buys are refused: none (empty), ``base_sized`` market buys, or ``all``.
     depth_usd : Decimal or None
         For how much an order finds another side when it takes.
     failures : dict of product id to reason
@@ -60,7 +64,13 @@ class World:
     partial_fills: dict[str, Decimal] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     price_band: Decimal | None = None
+    stop_band: Decimal | None = None
+    refused_buys: str = ""
     depth_usd: Decimal | None = None
+
+    def band(self, *, is_stop: bool) -> Decimal | None:
+        """How far beyond its stop, or beyond the market, a limit may lie."""
+        return self.stop_band if is_stop and self.stop_band is not None else self.price_band
 
 
 @dataclass(frozen=True, order=True)
