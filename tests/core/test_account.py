@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from tf_lib.core.account import Account, usable_quote
+from tf_lib.core.account import Account, doubt_of_quote
 from tf_lib.core.records import FeeRates, Holding, Product, Quote
 
 D = Decimal
@@ -89,4 +89,4 @@ def test_a_record_without_a_part_is_refused(missing: str) -> None:
 )
 def test_prices_that_may_be_traded_on(bid: str, ask: str, last: str, expected: bool) -> None:
     """bid < ask, spread within 3 %, mid within 2 % of the last trade."""
-    assert usable_quote(Quote(D(bid), D(ask), D(last))) is expected
+    assert (not doubt_of_quote(Quote(D(bid), D(ask), D(last)))) is expected

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.drivers.profile import FEW_UNIVERSE, Profile, after_days, write_parameters
 from tests.execution.desks import Bench
 from tests.execution.desks import bench as open_bench
+from tests.execution.faulty import Faulty
+from tf_lib.drivers import place
 
 DAY = "2024-03-11"
 HELD = ("ADA-USD", "ETH-USD", "XTZ-USD")
@@ -43,3 +48,18 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     config = write_parameters(tmp_path / "few.yaml", universe=FEW_UNIVERSE)
     with open_bench(config, tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
+    """Return a block in which the exchange's answers are changed as told."""
+    made = place._settings
+
+    @contextmanager
+    def block(*rules: dict[str, Any]) -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            schedule = {"faults": list(rules)}
+            patch.setattr(place, "_settings", lambda *a: replace(made(*a), faults=schedule))
+            yield
+
+    return block

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,30 +9,9 @@ import pytest
 
 from tests.drivers.profile import Profile
 from tests.drivers.venue import opened
-from tf_lib.drivers import place
+from tests.execution.faulty import Faulty, put
 
 NEXT = "2024-03-12"
-Faulty = Callable[..., AbstractContextManager[None]]
-
-
-@pytest.fixture
-def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
-    """Return a block in which the exchange's answers are changed as told."""
-    made = place._settings
-
-    @contextmanager
-    def block(*rules: dict[str, Any]) -> Iterator[None]:
-        with monkeypatch.context() as patch:
-            schedule = {"faults": list(rules)}
-            patch.setattr(place, "_settings", lambda *a: replace(made(*a), faults=schedule))
-            yield
-
-    return block
-
-
-def put(endpoint: str, field: str, value: Any) -> dict[str, Any]:
-    """Return the rule that puts a value into a field of an answer."""
-    return {"kind": "put_field", "endpoint": endpoint, "field": field, "value": value}
 
 
 def wallet_number(profile: Profile, currency: str, amount: str = "5") -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from tests.drivers.profile import Profile
 from tests.drivers.venue import opened
+from tests.execution.faulty import Faulty, put
 
 NEXT, TRIM_DAY = "2024-03-12", "2024-03-18"
 """On the second, XTZ is to be trimmed."""
@@ -69,3 +72,70 @@ def test_nothing_new_is_bought_in_a_halted_product(held: Profile) -> None:
     assert not [o for o in held.exchange().orders if o.leg in ("en", "pi") and o.day.day > 11]
     reasons = {row["reason"] for row in held.summary("2024-03-23")["tickers"].values()}
     assert "not_protectable" in reasons or "enter" not in reasons
+
+
+BTC_BOOK, ETH_BOOK = 1, 2
+"""Where their books stand in the answer."""
+BUSY_DAY = "2024-03-23"
+"""XTZ is to be trimmed, ADA to be entered."""
+
+
+def impediments(profile: Profile, day: str) -> set[tuple[str, str]]:
+    """Return kind and product of what stood in the way."""
+    return {(x["kind"], x["product"]) for x in profile.lines(day, "impediments")}
+
+
+def traded(profile: Profile, day: str) -> set[tuple[str, str]]:
+    """Return product and leg of the day's own orders that are no stops."""
+    orders = [o for o in profile.exchange().orders if o.is_own and str(o.day) == day]
+    return {(o.product, o.leg) for o in orders if not o.leg.startswith("s")}
+
+
+@pytest.mark.parametrize(
+    ("side", "level"),
+    [("bids", []), ("asks", []), ("bids", [{"price": "0.00001", "size": "1"}])],
+)
+def test_a_product_without_a_believable_price_is_left_alone(
+    held: Profile, faulty: Faulty, side: str, level: list[object]
+) -> None:
+    """Some cents of it are held: it is named, and the others trade."""
+    with opened(held) as exchange:
+        exchange.deposit("BTC", Decimal("0.00001"))
+
+    with faulty(put("GET /best_bid_ask", f"pricebooks.{BTC_BOOK}.{side}", level)):
+        code, said = held.run(BUSY_DAY)
+
+    assert code == 0, said
+    assert traded(held, BUSY_DAY) == {("XTZ-USD", "tr"), ("ADA-USD", "en")}
+    assert ("no_price", "BTC-USD") in impediments(held, BUSY_DAY)
+    account = held.json(BUSY_DAY, "inputs/account.json")
+    assert (account["halt"], account["no_buys"]) == ("", "")
+
+
+def test_much_without_a_price_stops_the_buys_alone(held: Profile, faulty: Faulty) -> None:
+    """More than a fifth of equity cannot be priced: its stops stay, and the sells go on."""
+    before = held.exchange().stops("ETH-USD")
+
+    with faulty(put("GET /best_bid_ask", f"pricebooks.{ETH_BOOK}.bids", [])):
+        code, said = held.run(BUSY_DAY)
+
+    assert code == 0, said
+    assert traded(held, BUSY_DAY) == {("XTZ-USD", "tr")}
+    account = held.json(BUSY_DAY, "inputs/account.json")
+    assert "of equity" in account["no_buys"]
+    assert account["halt"] == ""
+    assert {("no_buys", ""), ("no_price", "ETH-USD")} <= impediments(held, BUSY_DAY)
+    assert held.exchange().stops("ETH-USD") == before
+    eth = held.summary(BUSY_DAY)["tickers"]["ETH-USD"]
+    worth = float(held.exchange().held("ETH-USD")) * eth["close"]
+    assert eth["current_notional"] == pytest.approx(worth)
+
+
+def test_a_run_without_a_single_price_says_so(held: Profile, faulty: Faulty) -> None:
+    """Not done: exit 1, everything stays under its stops."""
+    with faulty(put("GET /best_bid_ask", "pricebooks.*.bids", [])):
+        code, said = held.run(NEXT)
+
+    assert code == 1, said
+    assert "not one ticker has a believable price" in said
+    assert {row["status"] for row in held.summary(NEXT)["stops"]} == {"skip"}

@@ -134,13 +134,25 @@ class Account:
         )
 
 
-def usable_quote(quote: Quote) -> bool:
-    """Whether a price may be traded on: EXECUTION section 5, "Prices"."""
+def doubt_of_quote(quote: Quote) -> str:
+    """
+    Return why a price may not be traded on, or nothing: EXECUTION section 5, "Prices".
+
+    Examples
+    --------
+    >>> doubt_of_quote(Quote(Decimal(99), Decimal(101), Decimal(110)))
+    'the middle of bid 99 and ask 101 is not within 2 % of the last trade 110'
+    """
     if not 0 < quote.bid < quote.ask or quote.last <= 0:
-        return False
+        return f"bid {quote.bid}, ask {quote.ask}, last trade {quote.last}"
     if (quote.ask - quote.bid) / quote.mid > Decimal("0.03"):
-        return False
-    return abs(quote.mid - quote.last) <= Decimal("0.02") * quote.last
+        return f"bid {quote.bid} and ask {quote.ask} are more than 3 % apart"
+    if abs(quote.mid - quote.last) > Decimal("0.02") * quote.last:
+        return (
+            f"the middle of bid {quote.bid} and ask {quote.ask} is not within 2 % of the last "
+            f"trade {quote.last}"
+        )
+    return ""
 
 
 def _text(value: Decimal) -> str:

@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
-from tf_lib.core.account import Account, usable_quote
+from tf_lib.core.account import Account
 from tf_lib.core.impediments import Impediment, ImpedimentKind
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import PlannedOrder, to_decimal
 from tf_lib.core.records import FeeRates, Holding, Product, Quote
 from tf_lib.drivers.preflight import check_account
+from tf_lib.drivers.prices import (
+    MOST_UNPRICED,
+    believed_quotes,
+    no_price_at_all,
+    price_impediments,
+    unpriced_share,
+)
 from tf_lib.drivers.protecting import Protecting
 from tf_lib.drivers.protection_ledger import protection_ledger
 from tf_lib.drivers.session import Rows, problem
@@ -28,7 +35,7 @@ from tf_lib.edge.candles import CandleCache, CandleUpdate
 from tf_lib.edge.execution.belief import Belief, confirm
 from tf_lib.edge.execution.cover import Protection
 from tf_lib.edge.execution.rebalance import Rebalance, TradeResult
-from tf_lib.errors import ExchangeError, HaltRun
+from tf_lib.errors import EXIT_FAILED, ExchangeError, HaltRun
 
 _MAX_OFFSET_SECONDS = 5.0
 
@@ -52,6 +59,7 @@ class LiveSession(Protecting):
     _no_entries: str = ""
     _planned_at: dt.datetime | None = None
     _account: Account | None = None
+    _closes: Mapping[str, float] = field(default_factory=dict)
 
     # -- inputs --------------------------------------------------------------------------
 
@@ -80,6 +88,8 @@ class LiveSession(Protecting):
     def candles(self) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         """Return candles through the day before, from the cache and what it lacks."""
         update = self._update_candles()
+        frames = update.frames.items()
+        self._closes = {t: float(f["close"].iloc[-1]) for t, f in frames if len(f)}
         return dict(update.frames), {
             "requests": update.requests,
             "problems": list(update.problems),
@@ -101,8 +111,7 @@ class LiveSession(Protecting):
         self._last = self._read_products()
         belief = self._read_holdings()
         self._confirm_first(belief)
-        quotes, unpriced = self._quotes(self._last)
-        unpriced_held = [t for t in unpriced if self._is_owned(t)]
+        quotes = self._quotes()
         self._last_read_at, self._last_seen_at = desk.changes, began
         self._account = Account(
             day=desk.day,
@@ -116,9 +125,9 @@ class LiveSession(Protecting):
             levels=dict(desk.ledger.state.levels),
             cooldowns=dict(desk.ledger.state.cooldowns),
             blocked=self._blocked(),
-            not_protectable=tuple(sorted({*unpriced, *self._not_protectable()})),
-            no_buys=self._no_buys(),
-            halt=self._halt(unpriced_held),
+            not_protectable=tuple(sorted({*self._unpriced, *self._not_protectable()})),
+            no_buys=self._no_buys(quotes),
+            halt=self.protect_only,
         )
         return self._account
 
@@ -140,13 +149,6 @@ class LiveSession(Protecting):
             self.problems.append(problem(f"the configured fees are used: {error}"))
             return FeeRates(maker=costs.maker_fee, taker=costs.taker_fee)
 
-    def _is_owned(self, ticker: str) -> bool:
-        """Whether something is held of a ticker, also of one whose rules the exchange hides."""
-        if ticker in self.desk.products:
-            return bool(self._held(ticker))
-        wallet = self._belief.accounts.get(ticker.split("-")[0]) if self._belief else None
-        return wallet is not None and bool(wallet.total)
-
     def _confirm_first(self, belief: Belief) -> None:
         """Write down the first totals of an account."""
         desk = self.desk
@@ -163,17 +165,31 @@ class LiveSession(Protecting):
             wallets[product.base_currency] = Holding(free, listed.hold)
         return {currency: wallet for currency, wallet in wallets.items() if wallet.total}
 
-    def _quotes(self, last: Mapping[str, Decimal]) -> tuple[dict[str, Quote], list[str]]:
+    def _quotes(self) -> dict[str, Quote]:
+        """Return the prices that may be traded at; name the products that have none."""
         tickers = self.desk.config.universe.sorted_tickers
-        books = self.desk.client.quotes(tickers)
-        quotes: dict[str, Quote] = {}
-        for ticker in tickers:
-            price = last.get(ticker)
-            if ticker in books and price is not None:
-                quote = Quote(bid=books[ticker][0], ask=books[ticker][1], last=price)
-                if usable_quote(quote):
-                    quotes[ticker] = quote
-        return quotes, [t for t in tickers if t not in quotes]
+        quotes, unpriced = believed_quotes(tickers, self.desk.client.quotes(tickers), self._last)
+        self._unpriced = {t: why for t, why in unpriced.items() if t in self.desk.products}
+        for found in price_impediments(self._unpriced):
+            self._impede(found)
+        if not quotes:
+            nothing = no_price_at_all(tickers)
+            self._impede(nothing)
+            self.problems.append(problem(nothing.why, severity="error", exit_code=EXIT_FAILED))
+        return quotes
+
+    def _unpriced_share(self, quotes: Mapping[str, Quote]) -> float:
+        if self._belief is None:
+            raise HaltRun("holdings were not read before they were needed")
+        universe = self.desk.config.universe
+        held = {
+            t: (self.desk.products[t], self._held(t))
+            for t in universe.sorted_tickers
+            if t in self.desk.products
+        }
+        worth_of_one = {t: float(price) for t, price in self._last.items()} | dict(self._closes)
+        cash = self._belief.accounts.get(universe.quote_currency)
+        return unpriced_share(held, cash, quotes, worth_of_one)
 
     def _open_stops(self) -> dict[str, Decimal]:
         levels: dict[str, Decimal] = {}
@@ -187,7 +203,8 @@ class LiveSession(Protecting):
         belief = self._belief
         if belief is None:
             raise HaltRun("holdings were not read before they were needed")
-        return {**belief.unknown, **belief.pending, **dict(self.desk.ledger.state.locked)}
+        locked = self.desk.ledger.state.locked
+        return {**self._unpriced, **belief.unknown, **belief.pending, **locked}
 
     def _not_protectable(self) -> set[str]:
         days = self.desk.config.execution_and_costs.cooldown_counter_threshold
@@ -197,19 +214,23 @@ class LiveSession(Protecting):
             if (self.desk.day - day).days < days
         }
 
-    def _no_buys(self) -> str:
+    def _no_buys(self, quotes: Mapping[str, Quote]) -> str:
+        """Return why nothing may be bought today, or nothing."""
+        why = self._no_buys_at(quotes)
+        if why:
+            what = "nothing: entries come back with what is missing"
+            self._impede(Impediment(ImpedimentKind.NO_BUYS, f"nothing is bought: {why}", what))
+        return why
+
+    def _no_buys_at(self, quotes: Mapping[str, Quote]) -> str:
         unknown = self._belief.unknown if self._belief is not None else {}
         for product_id, why in unknown.items():
             if self._held(product_id):
                 return f"the holding of {product_id} is unknown: {why}"
+        share = self._unpriced_share(quotes)
+        if share > MOST_UNPRICED:
+            return f"holdings without a believable price are {share:.0%} of equity"
         return self._no_entries
-
-    def _halt(self, unpriced_held: Sequence[str]) -> str:
-        if self.protect_only:
-            return self.protect_only
-        if unpriced_held:
-            return f"no believable price for {', '.join(unpriced_held)}, which is held"
-        return ""
 
     def start_cooldown(self, ticker: str) -> None:
         """Write the cooldown that a breach at the gate starts."""
@@ -310,7 +331,7 @@ class LiveSession(Protecting):
             if product_id not in self.desk.products:
                 continue
             base = self.desk.products[product_id].base_currency
-            if base not in owned or not owned[base].total:
+            if base not in owned or not owned[base].total or product_id in rebalance.blocked:
                 continue
             held = owned[base].total
             protection = self._protection(self.desk.products[product_id])

@@ -101,9 +101,12 @@ def decision_of(inputs: Inputs, bars: Bars, computed: Signals) -> Decision:
     closes = computed["close"][computed.row_of(inputs.day)]
     # A price that cannot be believed is no reason to trade, so the last close only sizes it.
     fallback = {t: float(c) for t, c in zip(tickers, closes, strict=True) if c == c}
+    prices = {**fallback, **state.mid_prices}
+    # What has no price at all is worth nothing until it has one; it must not keep others waiting.
+    held = {t: units for t, units in state.positions.items() if t in prices}
     return decide(
         bars,
-        replace(state, mid_prices={**fallback, **state.mid_prices}),
+        replace(state, mid_prices=prices, positions=held),
         config,
         as_of=inputs.day,
         products=account.products,

@@ -58,6 +58,7 @@ class Protecting:
     _open: list[OrderState] = field(default_factory=list)
     _open_read_at: int = 0
     _open_seen_at: dt.datetime | None = None
+    _unpriced: Mapping[str, str] = field(default_factory=dict)
     _last: dict[str, Decimal] = field(default_factory=dict)
     _last_read_at: int = -1
     _last_seen_at: dt.datetime | None = None
@@ -229,7 +230,8 @@ class Protecting:
         unknown = self._belief.unknown if self._belief is not None else {}
         if product_id in unknown:
             return self._leave_unknown(product_id, unknown[product_id])
-        result = self._cover(product_id, known=self._reading(product_id)).ensure()
+        may_move = product_id not in self._unpriced
+        result = self._cover(product_id, may_move, known=self._reading(product_id)).ensure()
         return self._record_cover(result)
 
     def _leave_unknown(self, product_id: str, why: str) -> dict[str, Any]:
