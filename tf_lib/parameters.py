@@ -355,7 +355,8 @@ class StopsSection(_Section):
     """How the protective orders rest."""
 
     limit_buffer_bps: Annotated[float, Field(ge=0, lt=10000)] = 200.0
-    limit_buffer_atr: NonNegative = 0.5
+    limit_buffer_atr: Annotated[float, Field(ge=0, le=100)] = 0.5
+    limit_max_bps: Annotated[float, Field(ge=10, lt=10000)] = 1000.0
     ratchet: bool = True
     level_above_market: Literal["clamp", "keep"] = "clamp"
     min_raise_bps: NonNegative = 50.0

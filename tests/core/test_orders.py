@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tf_lib.core import step_kernels
 from tf_lib.core.client_ids import Leg
 from tf_lib.core.orders import (
     OrderBuild,
     PlannedOrder,
+    WantedStop,
     below_minimum,
     build_order,
     ceil_to,
     floor_to,
     is_dust,
-    smallest_protectable,
+    is_protectable,
     to_decimal,
 )
 from tf_lib.core.records import Holding, Product, Quote, Reason, Side
+from tf_lib.core.steps import steps_of, stop_rules
+from tf_lib.core.stops import limit_below, plan_stop, smallest_protectable
 from tf_lib.errors import TfError
+from tf_lib.parameters import StopsSection
 
 D = Decimal
 
@@ -34,17 +40,20 @@ COIN = Product(
     quote_min_size=D("1"),
 )
 QUOTE = Quote(bid=D("9.999"), ask=D("10.001"), last=D("10"))  # mid 10
-LIMIT = D("8")  # of today's stop
+STOP = WantedStop(D("8"), 0.5, stop_rules(StopsSection()))  # limit 7.75
+WIDE = WantedStop(D("8"), 0.5, stop_rules(StopsSection(limit_buffer_atr=30)))  # limit 7.2
 
 
-def built(notional: float, reason: Reason, *, held: str = "0") -> OrderBuild:
+def built(
+    notional: float, reason: Reason, *, held: str = "0", stop: WantedStop | None = STOP
+) -> OrderBuild:
     return build_order(
         COIN,
         trade_notional=notional,
         reason=reason,
         quote=QUOTE,
         holding=Holding(D(held), D(0)),
-        stop_limit_price=LIMIT,
+        stop=stop,
     )
 
 
@@ -87,15 +96,24 @@ def test_floor_and_ceiling_stand_on_the_grid(value: D, step: D) -> None:
     [
         ("0", True),
         ("0.049", True),  # below base_min_size
-        ("0.05", True),  # 0.05 x 8 = 0.40, below quote_min_size
-        ("0.12", True),  # 0.96
-        ("0.125", True),  # floored to 0.12 first
-        ("0.13", False),  # 1.04
+        ("0.05", True),  # 0.05 x 10 = 0.50, below 1.05 x quote_min_size
+        ("0.10", True),  # 1.00: the exchange would take it, and a move of 5 % would not
+        ("0.109", True),  # floored to 0.10 first
+        ("0.11", False),  # 1.10
     ],
 )
-def test_dust_is_judged_at_the_stops_limit(size: str, expected: bool) -> None:
-    """Floored size below the base minimum, or its value at the limit below the quote minimum."""
-    assert is_dust(D(size), COIN, LIMIT) is expected
+def test_dust_is_judged_at_the_last_price(size: str, expected: bool) -> None:
+    """Floored size below the base minimum, or worth less than 1.05 x the quote minimum."""
+    assert is_dust(D(size), COIN, QUOTE.last) is expected
+
+
+@pytest.mark.parametrize("wide", [0.5, 30, 100])
+def test_no_buffer_makes_dust_of_a_holding(wide: float) -> None:
+    """What it is worth decides: a stop of 0.15, worth 1.50, is protectable with any buffer."""
+    stop = WantedStop(D("8"), 2.0, stop_rules(StopsSection(limit_buffer_atr=wide)))
+
+    assert is_protectable(D("0.15"), COIN, QUOTE.last, stop)
+    assert not is_protectable(D("0.12"), COIN, QUOTE.last, stop)  # 0.12 x 7.999 is below 1
 
 
 @given(
@@ -103,13 +121,69 @@ def test_dust_is_judged_at_the_stops_limit(size: str, expected: bool) -> None:
     step=st.sampled_from([D("1e-8"), D("0.01"), D("0.1"), D(1)]),
 )
 def test_the_smallest_protectable_is_no_dust(limit: D, step: D) -> None:
-    """On the grid, and still protected when the limit is a few percent lower tomorrow."""
+    """On the grid, no dust at its own limit, and a stop still there when it is 5 % lower."""
     product = Product("C-USD", step, D("0.001"), D("0.01"), step, D(1))
     size = smallest_protectable(product, limit)
 
     assert size % step == 0
     assert not is_dust(size, product, limit)
-    assert not is_dust(size, product, limit * D("0.95"))
+    assert not below_minimum(size, product, limit * D("0.95"))
+
+
+@st.composite
+def rounds(draw: st.DrawFn) -> tuple[Product, D, D, D, float, StopsSection]:
+    """Round sizes, prices and minimums, where a tick more or less decides."""
+    tick = draw(st.sampled_from([D("0.0001"), D("0.01"), D("0.1"), D(1)]))
+    lot = draw(st.sampled_from([D("1e-8"), D("0.001"), D("0.1"), D(1)]))
+    least = draw(st.sampled_from([D("0.5"), D(1), D(10)]))
+    level = draw(st.integers(2, 500)) * tick
+    last = level + draw(st.integers(0, 200)) * tick
+    size = draw(st.integers(1, 60_000)) * D("0.005")
+    atr = draw(st.integers(0, 50)) * float(tick)
+    stops = StopsSection(limit_buffer_atr=draw(st.sampled_from([0.0, 0.5, 3.0, 30.0])))
+    return Product("C-USD", lot, tick, D("0.01"), lot, least), size, level, last, atr, stops
+
+
+@given(rounds())
+@example(
+    (
+        Product("C-USD", D("0.001"), D("0.01"), D("0.01"), D("0.001"), D(10)),
+        D("26.315"),
+        D("0.4"),
+        D("0.41"),
+        0.02,
+        StopsSection(),
+    )
+)
+def test_gate_builder_and_stop_agree_on_what_can_be_held(
+    case: tuple[Product, D, D, D, float, StopsSection],
+) -> None:
+    """One rule: what the gate lets in, a trim may leave, and its stop is then planned."""
+    product, size, level, last, atr, stops = case
+    stop = WantedStop(level, atr, stop_rules(stops))
+    lots = int(size / product.base_increment)
+    gate = step_kernels.is_protectable(
+        lots, float(level), float(last), atr, steps_of(product), stop.rules
+    )
+    plan = plan_stop(level, last=last, atr=atr, product=product, stops=stops, base_size=size)
+
+    sold = 1 + int(10 / last)
+    build = build_order(
+        product,
+        trade_notional=-float(sold * last),
+        reason=Reason.TRIM,
+        quote=Quote(bid=last, ask=last, last=last),
+        holding=Holding(size + sold, D(0)),
+        stop=stop,
+    )
+
+    assert build.order is not None
+    assert gate == (build.order.leg is Leg.TRIM) == is_protectable(size, product, last, stop)
+    if gate:
+        assert plan is not None
+        floored = floor_to(size, product.base_increment)
+        assert floored * plan.limit_price >= product.quote_min_size * D("0.9999999999")
+        assert plan.limit_price < plan.resting_level
 
 
 # -- building --------------------------------------------------------------------------------------
@@ -132,12 +206,37 @@ def test_a_trim_by_hand() -> None:
     assert (order.side, order.leg, order.base_size) == (Side.SELL, Leg.TRIM, D("3.00"))
 
 
-def test_a_trim_that_would_leave_dust_is_an_exit() -> None:
-    """9.9 of 10 sold would leave 0.1, worth 0.80 at the limit: all of it goes."""
-    order = built(-99.0, Reason.TRIM, held="10").order
+@pytest.mark.parametrize("stop", [STOP, None])
+def test_a_trim_that_would_leave_dust_is_an_exit_and_says_so(stop: WantedStop | None) -> None:
+    """9.9 of 10 sold would leave 0.1, worth 1.00: all of it goes, and the order tells why."""
+    build = built(-99.0, Reason.TRIM, held="10", stop=stop)
+
+    assert build.order is not None
+    assert (build.order.leg, build.order.base_size) == (Leg.EXIT, D("10.00"))
+    assert build.order.reason is Reason.TRIM
+    assert (
+        build.order.note
+        == build.note
+        == ("sells everything: the 0.1 that would be left are too small to be kept")
+    )
+
+
+def test_a_trim_whose_rest_could_carry_no_stop_is_an_exit_and_says_so() -> None:
+    """0.12 left, worth 1.20: no dust, but under a stop at 8 it is worth less than 1."""
+    build = built(-98.8, Reason.TRIM, held="10")
+
+    assert build.order is not None
+    assert build.order.leg is Leg.EXIT
+    assert build.note == "sells everything: the 0.12 that would be left could carry no stop"
+
+
+def test_a_wide_buffer_does_not_make_an_exit_of_a_trim() -> None:
+    """The limit of the rest is brought nearer; only the trim is sold."""
+    order = built(-98.6, Reason.TRIM, held="10", stop=WIDE).order
 
     assert order is not None
-    assert (order.leg, order.base_size) == (Leg.EXIT, D("10.00"))
+    assert (order.leg, order.base_size) == (Leg.TRIM, D("9.86"))  # 0.14 stay: 1.00 at 7.2
+    assert limit_below(D("8"), 0.5, COIN, StopsSection(limit_buffer_atr=30)) == D("7.2")
 
 
 def test_a_full_exit_sells_all_that_is_owned() -> None:
@@ -148,7 +247,7 @@ def test_a_full_exit_sells_all_that_is_owned() -> None:
         reason=Reason.FULL_EXIT,
         quote=QUOTE,
         holding=Holding(D("0.777"), D(7)),
-        stop_limit_price=None,
+        stop=None,
     )
 
     assert build.order is not None
@@ -199,7 +298,8 @@ def test_no_order_breaks_a_rule(notional: float, held: D) -> None:
     if order.side is Side.SELL:
         left = held - order.base_size
         assert left >= 0
-        assert order.leg is (Leg.EXIT if is_dust(left, COIN, LIMIT) else Leg.TRIM)
+        can_stay = is_protectable(left, COIN, QUOTE.last, STOP)
+        assert order.leg is (Leg.TRIM if can_stay else Leg.EXIT)
     else:
         assert order.notional <= D(repr(notional))
 
@@ -207,6 +307,9 @@ def test_no_order_breaks_a_rule(notional: float, held: D) -> None:
 def test_a_planned_order_survives_its_file() -> None:
     """plan.json holds strings; what is read back is equal to the digit."""
     order = PlannedOrder("COIN-USD", Side.BUY, Leg.ENTRY, D("10.0100"), D("10.00"), Reason.ADD)
+    noted = replace(order, note="sells everything")
 
+    assert PlannedOrder.from_mapping(noted.to_mapping()) == noted
+    assert "note" not in order.to_mapping()
     assert PlannedOrder.from_mapping(order.to_mapping()) == order
     assert order.to_mapping()["base_size"] == "10.0100"

@@ -1,4 +1,4 @@
-"""Whole lots and ticks say what `Decimal` says, to the last step."""
+"""Whole lots and ticks say what exact decimals say, to the last step."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tf_lib.core import step_kernels, steps
-from tf_lib.core.orders import below_minimum, floor_to, is_dust, smallest_protectable, to_decimal
+from tf_lib.core.orders import below_minimum, ceil_to, floor_to, is_dust, to_decimal
 from tf_lib.core.product_table import default_product
 from tf_lib.core.records import Product
-from tf_lib.core.stops import is_worthwhile_raise, limit_below, plan_stop
+from tf_lib.core.stops import limit_below, plan_stop, smallest_protectable
 from tf_lib.parameters import StopsSection
 
 STEP_TEXTS = ("0.00000001", "0.0001", "0.01", "0.1", "1", "0.25", "10")
@@ -39,7 +39,8 @@ def stop_settings(draw: st.DrawFn) -> StopsSection:
     """Stop settings, plain and odd."""
     return StopsSection(
         limit_buffer_bps=draw(st.sampled_from([0.0, 50.0, 200.0, 12.5, 333.3])),
-        limit_buffer_atr=draw(st.sampled_from([0.0, 0.5, 1.0, 0.3])),
+        limit_buffer_atr=draw(st.sampled_from([0.0, 0.5, 1.0, 0.3, 30.0])),
+        limit_max_bps=draw(st.sampled_from([1000.0, 250.0, 33.3])),
         min_raise_bps=draw(st.sampled_from([0.0, 50.0, 7.5])),
     )
 
@@ -65,20 +66,30 @@ def test_whole_steps_are_those_of_exact_decimals(value: float, step: str) -> Non
     assert step_kernels.whole_steps(value, *ratio) == steps.whole_steps(value, *ratio)
 
 
+def exact_limit(level: Decimal, atr: float, product: Product, settings: StopsSection) -> Decimal:
+    """The limit under a level in exact decimals, as EXECUTION section 7 has it."""
+    tick = product.price_increment
+    by_bps = level * to_decimal(settings.limit_buffer_bps) / 10_000
+    by_atr = to_decimal(atr) * to_decimal(settings.limit_buffer_atr)
+    most = level * to_decimal(settings.limit_max_bps) / 10_000
+    limit = max(floor_to(level - max(by_bps, by_atr), tick), ceil_to(level - most, tick))
+    return max(min(limit, level - tick), tick)
+
+
 @given(product=products(), settings=stop_settings(), level=st.integers(1, 10**7), atr=amounts)
-def test_limits_stand_on_the_same_tick(
+def test_limits_stand_on_the_exact_tick(
     product: Product, settings: StopsSection, level: int, atr: float
 ) -> None:
-    """The limit under a level, in ticks, is the one `Decimal` finds."""
+    """The limit under a level, in ticks, is the one exact decimals find."""
     rules, its_steps = steps.stop_rules(settings), steps.steps_of(product)
     tick = product.price_increment
 
-    expected = limit_below(level * tick, atr, product, settings)
-
-    assert steps.limit_ticks(level, atr, its_steps, rules) * tick == expected
-    assert steps.limit_ticks(level, math.nan, its_steps, rules) * tick == limit_below(
-        level * tick, None, product, settings
-    )
+    for range_ in (atr, 0.0):
+        expected = exact_limit(level * tick, range_, product, settings)
+        assert steps.limit_ticks(level, range_, its_steps, rules) * tick == expected
+        assert limit_below(level * tick, range_, product, settings) == expected
+    assert steps.limit_ticks(level, math.nan, its_steps, rules) * tick == expected
+    assert limit_below(level * tick, None, product, settings) == expected
 
 
 @given(product=products(), settings=stop_settings(), level=amounts, last=amounts, atr=amounts)
@@ -93,61 +104,63 @@ def test_stops_rest_at_the_same_level_and_limit(
     product: Product, settings: StopsSection, level: float, last: float, atr: float
 ) -> None:
     """Clamped or not, and where none is possible."""
-    rules, its_steps = steps.stop_rules(settings), steps.steps_of(product)
-    tick = product.price_increment
+    its_steps, tick = steps.steps_of(product), product.price_increment
+    target = floor_to(to_decimal(level), tick)
+    highest = floor_to(to_decimal(last), tick) - 2 * tick
+    expected = target if target < to_decimal(last) else highest
+
     planned = plan_stop(
         to_decimal(level), last=to_decimal(last), atr=atr, product=product, stops=settings
     )
 
     resting = steps.resting_ticks(level, last, its_steps)
-
-    if planned is None:
-        assert resting == steps.NOWHERE
+    if expected <= tick:
+        assert (planned, resting) == (None, steps.NOWHERE)
         return
-    assert resting * tick == planned.resting_level
-    assert steps.stop_limit_ticks(resting, atr, its_steps, rules) * tick == planned.limit_price
-    clamped = planned.resting_level < planned.target_level
-    assert steps.is_clamped(resting, level, its_steps) == clamped
+    assert planned is not None
+    assert resting * tick == planned.resting_level == expected
+    assert planned.limit_price == exact_limit(expected, atr, product, settings)
+    assert steps.is_clamped(resting, level, its_steps) == (expected < target)
 
 
 @given(settings=stop_settings(), resting=st.integers(1, 10**7), raised=st.integers(0, 10**5))
 def test_the_same_raises_are_worthwhile(settings: StopsSection, resting: int, raised: int) -> None:
     """A raise of exactly the least wanted counts."""
     rules, level = steps.stop_rules(settings), resting + raised
-    expected = is_worthwhile_raise(
-        Decimal(resting), Decimal(level), min_raise_bps=settings.min_raise_bps
-    )
+    least = resting * (1 + to_decimal(settings.min_raise_bps) / 10_000)
+    expected = raised > 0 and level >= least
 
     assert steps.is_worth_raising(resting, level, rules) == expected
+    assert steps.is_worth_raising(Decimal(resting), Decimal(level), rules) == expected
 
 
-@given(product=products(), lots=st.integers(0, 10**9), limit=st.integers(1, 10**6))
-def test_the_same_holdings_are_dust(product: Product, lots: int, limit: int) -> None:
-    """Too small by size or by value at the limit."""
-    its_steps = steps.steps_of(product)
-    size, price = lots * product.base_increment, limit * product.price_increment
+@given(product=products(), lots=st.integers(0, 10**9), last=st.integers(1, 10**6))
+def test_dust_and_minimum_are_those_of_exact_decimals(
+    product: Product, lots: int, last: int
+) -> None:
+    """Too small by size, by worth at the last price, or for the exchange."""
+    size, price = lots * product.base_increment, last * product.price_increment
+    is_small, least = size < product.base_min_size or size <= 0, product.quote_min_size
     # A product of two rounded numbers may be off in its last bit just at the least value.
-    assume(size * price == product.quote_min_size or _apart(size * price, product))
+    assume(all(_apart(size * price, worth) for worth in (least, least * Decimal("1.05"))))
 
-    assert steps.is_dust_at(lots, limit, its_steps) == is_dust(size, product, price)
-    assert steps.is_below_least(lots, float(price), its_steps) == below_minimum(
-        size, product, price
-    )
+    assert is_dust(size, product, price) == (is_small or size * price < least * Decimal("1.05"))
+    assert below_minimum(size, product, price) == (is_small or size * price < least)
 
 
 @given(product=products(), limit=st.integers(1, 10**6))
-def test_the_same_size_is_the_least_protectable(product: Product, limit: int) -> None:
+def test_the_least_protectable_size(product: Product, limit: int) -> None:
     """A tenth above the exchange's least value, rounded up to a lot; one lot at a tie."""
-    price = limit * product.price_increment
-    exact = product.quote_min_size * Decimal("1.1") / price / product.base_increment
+    price, step = limit * product.price_increment, product.base_increment
+    exact = product.quote_min_size * Decimal("1.1") / price / step
     assume(exact < Decimal("1e15"))
-    expected = smallest_protectable(product, price)
+    expected = ceil_to(max(exact * step, product.base_min_size), step)
 
-    lots = steps.least_protectable(limit, steps.steps_of(product))
+    size = smallest_protectable(product, price)
 
-    assert abs(lots * product.base_increment - expected) <= product.base_increment
+    assert abs(size - expected) <= step
     if abs(exact - round(exact)) > Decimal("1e-9") * exact:
-        assert lots * product.base_increment == expected
+        assert size == expected
 
 
 @given(product=products(), notional=amounts, price=amounts)
@@ -170,6 +183,5 @@ def test_units_read_like_the_decimal(lots: int) -> None:
     assert steps.units_of(lots, steps.steps_of(product)) == float(lots * product.base_increment)
 
 
-def _apart(value: Decimal, product: Product) -> bool:
-    least = product.quote_min_size
+def _apart(value: Decimal, least: Decimal) -> bool:
     return abs(value - least) > least * Decimal("1e-12")

@@ -44,12 +44,50 @@ def test_level_is_never_lowered_while_held(
         (float("inf"), "98.00"),
         (0.0, "98.00"),
         (4.013, "97.99"),  # 100 - 2.0065, down to the tick
-        (500.0, "0.01"),  # never below the lowest price there is
+        (30.0, "90.00"),  # 15 would be more than 10 % of the level
+        (500.0, "90.00"),
     ],
 )
 def test_limit_is_the_larger_of_two_buffers_below(atr: float | None, limit: str) -> None:
-    """200 bps or half an ATR, floored to the tick."""
+    """200 bps or half an ATR, floored to the tick, and 1000 bps at most."""
     assert limit_below(D(100), atr, COIN, STOPS) == D(limit)
+
+
+@pytest.mark.parametrize(
+    ("level", "max_bps", "limit"),
+    [
+        ("100", 1000, "90.00"),
+        ("100", 500, "95.00"),
+        ("100.05", 1000, "90.05"),  # 10.005 below would be 90.045: on the tick above it
+        ("0.05", 1000, "0.04"),  # 10 % are less than a tick: one tick
+        ("0.02", 5000, "0.01"),
+    ],
+)
+def test_a_wide_buffer_never_takes_the_limit_further_than_the_most(
+    level: str, max_bps: float, limit: str
+) -> None:
+    """`limit_max_bps` bounds both buffers; a tick below the level it is at least."""
+    stops = StopsSection(limit_buffer_atr=30, limit_max_bps=max_bps)
+
+    assert limit_below(D(level), 50.0, COIN, stops) == D(limit)
+
+
+@pytest.mark.parametrize(
+    ("size", "limit"),
+    [
+        ("1", "89.10"),  # worth enough at 10 % below
+        ("0.0112", "89.29"),  # 0.0112 x 89.29 = 1.000048
+        ("0.01", None),  # 0.01 x 98.99 = 0.9899: no limit below the level is near enough
+    ],
+)
+def test_the_limit_is_brought_nearer_until_the_stop_is_worth_enough(
+    size: str, limit: str | None
+) -> None:
+    """A holding worth more than the exchange's least gets a stop, however wide the buffer."""
+    fine = Product("COIN-USD", D("0.0001"), D("0.01"), D("0.01"), D("0.0001"), D(1))
+    found = limit_below(D("99"), 50.0, fine, STOPS, base_size=D(size))
+
+    assert found == (None if limit is None else D(limit))
 
 
 def test_a_stop_below_the_market_rests_at_its_level() -> None:
@@ -115,4 +153,4 @@ def test_every_plan_keeps_the_exchanges_geometry(target: D, last: D, atr: float 
 )
 def test_only_a_worthwhile_raise_is_made(level: str, bps: float, expected: bool) -> None:
     """50 bps of 100 are 0.50; lowering is never worthwhile."""
-    assert is_worthwhile_raise(D(100), D(level), min_raise_bps=bps) is expected
+    assert is_worthwhile_raise(D(100), D(level), StopsSection(min_raise_bps=bps)) is expected

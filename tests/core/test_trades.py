@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -11,20 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.build import config_with
-from tf_lib.core.orders import floor_to, is_dust, to_decimal
-from tf_lib.core.product_table import BUILT_IN_PRODUCTS, default_product
+from tf_lib.core.product_table import default_product
 from tf_lib.core.records import FeeRates, Reason
-from tf_lib.core.stops import limit_below
 from tf_lib.core.trades import (
     NOT_FORCED,
     REASONS,
     Standing,
     Trades,
     desired_trades,
-    floor_to_step,
-    is_protectable,
     lots,
-    stop_limit,
     trade_rules,
 )
 
@@ -230,37 +224,3 @@ def test_cash_is_never_spent_twice(units, raw, mids, cash):
 
     assert cash + sells * (1 - RULES.cost) - buys * (1 + RULES.cost) >= -1e-6 * (1 + cash)
     assert (-trades.trade_notional <= trades.current_notional + 1e-9).all()
-
-
-products = st.sampled_from(list(BUILT_IN_PRODUCTS.values()))
-
-
-@given(product=products, level=st.floats(0.001, 1e5), atr=st.floats(0, 1e4))
-def test_the_kernel_s_stop_limit_is_the_order_s(product, level, atr):
-    """The rule in float, for a compiled day, and in Decimal, for an order, agree to one tick."""
-    tick = product.price_increment
-    exact = limit_below(to_decimal(level), atr, product, CONFIG.stops)
-    quick = stop_limit(level, atr, float(tick), RULES)
-
-    assert abs(to_decimal(quick) - exact) <= tick * Decimal("1.000001")
-
-
-@given(product=products, level=st.floats(0.01, 1e4), worth=st.floats(0.01, 50.0))
-def test_the_kernel_and_the_order_builder_agree_on_what_is_dust(product, level, worth):
-    size = to_decimal(worth / level)
-    steps = lots((product.product_id,), {product.product_id: product})
-    resting = floor_to(to_decimal(level), product.price_increment)
-    limit = limit_below(resting, 0.0, product, CONFIG.stops) if resting > 0 else Decimal(0)
-    value = floor_to(size, product.base_increment) * limit
-    near = abs(value - 1) < Decimal("1e-6") or resting <= 2 * product.price_increment
-    quick = is_protectable(float(size), level, 0.0, 0, steps, RULES)
-
-    assert near or quick == (not is_dust(size, product, limit))
-
-
-@pytest.mark.parametrize(
-    ("value", "step", "floored"),
-    [(0.3, 0.1, 0.3), (1.2399, 0.01, 1.23), (2.0, 1.0, 2.0), (0.09, 0.1, 0.0)],
-)
-def test_a_size_that_is_whole_is_not_floored_away(value, step, floored):
-    assert floor_to_step(value, step) == pytest.approx(floored, abs=1e-15)

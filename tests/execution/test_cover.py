@@ -10,7 +10,7 @@ from tests.execution.desks import COIN, Bench
 from tf_lib.core.client_ids import Leg
 from tf_lib.core.orders import PlannedOrder
 from tf_lib.core.records import Reason, Side
-from tf_lib.edge.execution.cover import Cover
+from tf_lib.edge.execution.cover import Cover, Foreign, Position, Protection
 from tf_lib.edge.execution.rebalance import Rebalance
 
 STOPS = {"endpoint": "POST /orders", "contains": "stop_limit_stop_limit_gtc"}
@@ -92,6 +92,57 @@ def test_a_stop_that_the_exchange_takes_and_fails_is_tried_again(bench: Bench) -
 
     assert result.is_protected
     assert {Decimal(o.body["stop_price"]) for o in bench.stops()} == {level}
+
+
+@pytest.mark.parametrize(
+    ("band", "how", "limit"),
+    [
+        ("0.01", "limit nearer: 1 %", "0.99"),
+        ("0.006", "limit nearer: 0.5 %", "0.995"),
+        ("0.0001", "limit nearer: one tick", "1"),
+    ],
+)
+def test_a_price_band_is_met_with_a_nearer_limit(
+    bench: Bench, band: str, how: str, limit: str
+) -> None:
+    """The level stays where it belongs: no lower level could mend the distance to the limit."""
+    bench.buy()
+    level = (bench.last() * Decimal("0.9")).quantize(Decimal("0.01"))
+    bench.exchange.engine.venue.matching.world.price_band = Decimal(band)
+
+    result = bench.cover(level).ensure()
+
+    assert (result.status, result.reason, result.covered) == ("placed", how, 1)
+    assert result.resting_level == level
+    nearest = level - Decimal("0.01")
+    assert result.limit_price is not None
+    assert abs(result.limit_price - min(level * Decimal(limit), nearest)) <= Decimal("0.01")
+    assert all("BREACHED_PRICE_LIMIT" in note for note in result.notes)
+
+
+def test_a_raise_under_a_price_band_keeps_the_new_level(bench: Bench) -> None:
+    """The old stop rested before the band was there; the raised one rests with a nearer limit."""
+    level = one_stop(bench)
+    bench.exchange.engine.venue.matching.world.price_band = Decimal("0.01")
+    higher = (level * Decimal("1.05")).quantize(Decimal("0.01"))
+
+    result = bench.cover(higher).ensure()
+
+    assert (result.covered, result.resting_level) == (1, higher)
+
+
+def test_a_wide_buffer_leaves_a_good_stop_alone(bench: Bench) -> None:
+    """What a holding is worth decides, not where its limit would lie."""
+    level = one_stop(bench)
+    [before] = bench.stops()
+    wide = bench.desk.config.stops.model_copy(update={"limit_buffer_atr": 60.0})
+    bench.desk.config = bench.desk.config.model_copy(update={"stops": wide})
+    position = Position(bench.desk, COIN, foreign=Foreign())
+
+    result = Cover(position, Protection(level, float(level))).ensure()
+
+    assert (result.status, result.reason) == ("skip", "stop in place")
+    assert bench.stops() == [before]
 
 
 def test_a_triggered_stop_below_its_limit_is_sold(bench: Bench) -> None:

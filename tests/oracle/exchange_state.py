@@ -170,22 +170,25 @@ class ExchangeState:
         """
         Return what is bare, doubled or stray, in words; nothing when all is well.
 
-        A rest whose value at the stop's limit is below the least order is dust, and needs no
-        stop; without any stop the last price tells its value.
+        What is worth less than 1.05 times the least order at the last price is dust, and needs
+        no stop; neither does a rest beside a stop that could carry none of its own.
         """
         found = []
         products = {*self.held_products, *(order.product for order in self.live)}
         for product in sorted(products):
             stops, total = self.stops(product), self.held(product)
             covered = sum((stop.remaining for stop in stops), ZERO)
-            limits = [stop.limit for stop in stops if stop.limit is not None]
             rule = rules[product]
-            price = min(limits) if limits else last.get(product, ZERO)
             bare = rule.floored(total) - covered
             if bare < 0:
                 found.append(f"{product}: stops over {covered} for a holding of {total}")
-            if bare >= rule.base_min_size and bare * price >= rule.quote_min_size:
+            if rule.needs_stop(bare, last.get(product, ZERO), stops):
                 found.append(f"{product}: {bare} of {total} is under no stop")
+            found.extend(
+                f"{product}: the limit {stop.limit} is more than 10 % below the stop {stop.stop}"
+                for stop in stops
+                if rule.is_limit_too_far(stop)
+            )
             legs = sorted(stop.leg for stop in stops)
             if len(legs) != len(set(legs)):
                 found.append(f"{product}: doubled stops {legs}")
@@ -206,6 +209,26 @@ class Rules:
     base_increment: Decimal
     base_min_size: Decimal
     quote_min_size: Decimal
+    price_increment: Decimal
+
+    def is_dust(self, size: Decimal, last: Decimal) -> bool:
+        """Tell whether a size is too small to matter, by what it is worth."""
+        floored = self.floored(size)
+        too_few = floored < self.base_min_size or floored <= 0
+        return too_few or floored * last < self.quote_min_size * Decimal("1.05")
+
+    def needs_stop(self, bare: Decimal, last: Decimal, stops: Iterable[Order]) -> bool:
+        """Tell whether units without a stop should have one, given the stops beside them."""
+        if self.is_dust(bare, last):
+            return False
+        levels = [stop.stop for stop in stops if stop.stop is not None]
+        return not levels or bare * (min(levels) - self.price_increment) >= self.quote_min_size
+
+    def is_limit_too_far(self, stop: Order) -> bool:
+        """Tell whether a stop's limit lies more than a tenth, and more than a tick, below it."""
+        if stop.stop is None or stop.limit is None or not stop.is_own:
+            return False
+        return stop.limit < min(stop.stop * Decimal("0.9"), stop.stop - self.price_increment)
 
     def floored(self, size: Decimal) -> Decimal:
         steps = (size / self.base_increment).to_integral_value(rounding=ROUND_FLOOR)
@@ -214,7 +237,7 @@ class Rules:
 
 def rules_of(record: Mapping[str, Any]) -> Rules:
     """Read the rules of a product as the exchange lists it, or a run wrote it down."""
-    names = ("base_increment", "base_min_size", "quote_min_size")
+    names = ("base_increment", "base_min_size", "quote_min_size", "price_increment")
     return Rules(**{name: Decimal(record[name]) for name in names})
 
 

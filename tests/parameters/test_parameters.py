@@ -94,6 +94,7 @@ def test_defaults_of_added_keys() -> None:
         "exchange.clock": "wall",
         "stops.limit_buffer_bps": 200.0,
         "stops.limit_buffer_atr": 0.5,
+        "stops.limit_max_bps": 1000.0,
         "stops.ratchet": True,
         "stops.level_above_market": "clamp",
         "stops.min_raise_bps": 50.0,
@@ -394,6 +395,8 @@ def test_every_key_of_the_strategy_is_required(
         ("signals.moving_average.mavg_stepsize", 1, "greater than or equal to 2"),
         ("signals.donchian.rank_window", 6000, "less than or equal to 5000"),
         ("stops.limit_buffer_bps", 10000, "less than 10000"),
+        ("stops.limit_buffer_atr", 101, "less than or equal to 100"),
+        ("stops.limit_max_bps", 5, "greater than or equal to 10"),
         # not among those that are known
         ("risk_and_sizing.sleeve_risk_mode", "caps", "'cap' or 'target'"),
         ("risk_and_sizing.cap_mode", "dynamic", "'conditional' or 'static'"),

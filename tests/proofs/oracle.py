@@ -124,16 +124,6 @@ def judge(evidence: Evidence) -> list[str]:
 # -- positions -------------------------------------------------------------------------------
 
 
-def _is_dust(size: Decimal, rules: Rules, price: Decimal) -> bool:
-    floored = rules.floored(size)
-    return floored < rules.base_min_size or floored <= 0 or floored * price < rules.quote_min_size
-
-
-def _price(evidence: Evidence, product: str) -> Decimal:
-    limits = [s.limit for s in evidence.exchange.stops(product) if s.limit is not None]
-    return min(limits) if limits else evidence.last.get(product, ZERO) * Decimal("0.85")
-
-
 def _bare(evidence: Evidence) -> Iterator[str]:
     exchange = evidence.exchange
     for product in exchange.held_products:
@@ -141,7 +131,7 @@ def _bare(evidence: Evidence) -> Iterator[str]:
         covering = [o for o in exchange.orders if o.product == product and o.protects]
         covered = sum((stop.remaining for stop in covering), ZERO)
         bare = rules.floored(total) - covered
-        if not _is_dust(bare, rules, _price(evidence, product)):
+        if rules.needs_stop(bare, evidence.last.get(product, ZERO), covering):
             yield f"bare: {product}: {bare} of {total} rests under no stop"
 
 
@@ -249,9 +239,9 @@ def _holding_began(evidence: Evidence, product: str) -> dt.datetime:
     changes += [(at, amount, last) for name, amount, at in evidence.moved if name == base]
     total = ZERO
     for at, amount, price in sorted(changes):
-        was_dust = _is_dust(total, rules, price)
+        was_dust = rules.is_dust(total, price)
         total += amount
-        if was_dust and not _is_dust(total, rules, price):
+        if was_dust and not rules.is_dust(total, price):
             began = at
     return began
 
@@ -404,7 +394,7 @@ def true_bare_seconds(evidence: Evidence, product: str) -> float:
                 sold = sum((f.size for f in done if f.order_id == stop.order_id), ZERO)
                 covered += stop.size - sold
         price = min((s.limit for s in stops if s.limit), default=ZERO)
-        if not _is_dust(rules.floored(total) - covered, rules, price):
+        if not rules.is_dust(rules.floored(total) - covered, price):
             seconds += (end - begin).total_seconds()
     return seconds
 

@@ -12,7 +12,7 @@ import pandas as pd
 from tests.core.build import config_with
 from tf_lib.core.market import Bars
 from tf_lib.core.product_table import default_product
-from tf_lib.core.records import Product
+from tf_lib.core.records import FeeRates, Product
 from tf_lib.core.signals import Signals
 from tf_lib.parameters import Config
 from tf_lib.research.backtest import BacktestResult, backtest
@@ -111,6 +111,7 @@ def lived(
     *days: Written,
     changes: Mapping[str, Any] | None = None,
     product: Product = PRODUCT,
+    fees: FeeRates | None = None,
 ) -> BacktestResult:
     """Live through days of one ticker; the result begins on the first of them."""
     history = history_of_days({"AAA-USD": days})
@@ -119,6 +120,7 @@ def lived(
         config_of(changes),
         products={"AAA-USD": product},
         start=history.day(BEFORE),
+        fees=fees,
         precomputed=history,
     )
 

@@ -13,9 +13,12 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tests.research.build import PRODUCT, Written, flat, lived
 from tf_lib.core.product_table import default_product
+from tf_lib.core.records import FeeRates
 from tf_lib.research.backtest import BacktestResult
 
 CASH_AFTER_ENTRY = 15_000 - 4_466.462 - 53.597544
@@ -244,8 +247,8 @@ def test_a_trim_that_would_leave_dust_sells_everything() -> None:
     """
     With a least order of 4,100 the rest could not be protected.
 
-    At 160, 11.85 of 44.62 are to go; the other 32.77 are worth 32.77 x 98 = 3,211.46 at the limit
-    of a stop at 100.
+    At 160, 11.85 of 44.62 are to go; the other 32.77 would be worth 3,276.67 at a limit one tick
+    below a stop at 100.
     """
     product = replace(PRODUCT, quote_min_size=Decimal(4100))
     result = lived(flat(), flat(160.0, stop=100.0), product=product)
@@ -263,6 +266,39 @@ def test_purchases_shrink_to_the_cash_that_is_there() -> None:
     result = lived(flat(), flat(), changes=changes)
 
     assert 0.0 <= result.equity["cash"].min() < 50.0
+
+
+@given(
+    maker=st.floats(0.0, 0.3),
+    taker=st.floats(0.0, 0.5),
+    passive=st.floats(0.0, 1.0),
+    price=st.floats(1.0, 5_000.0).map(lambda x: round(x, 2)),
+)
+@example(maker=0.006, taker=0.05, passive=0.9, price=100.0)
+def test_cash_is_never_below_zero_for_any_fees(
+    maker: float, taker: float, passive: float, price: float
+) -> None:
+    """What is set aside for a purchase is the fee that it pays, the account's own if higher."""
+    changes = {
+        "risk_and_sizing.cash_buffer_percentage": 0.0,
+        "risk_and_sizing.cap_low": 1.0,
+        "risk_and_sizing.cap_high": 1.0,
+        "execution_and_costs.passive_trade_rate": passive,
+    }
+    days = [flat(price, stop=0.9 * price)] * 2
+    result = lived(*days, changes=changes, fees=FeeRates(maker=maker, taker=taker))
+
+    assert result.equity["cash"].min() >= 0.0
+    assert len(result.trades) > 0
+
+
+def test_a_wide_buffer_makes_no_dust_and_no_exit_of_a_trim() -> None:
+    """What a holding is worth decides: its stop is at most 10 % below its level."""
+    changes = {"stops.limit_buffer_atr": 60.0}
+    result = lived(flat(stop=95.0), flat(160.0, stop=100.0), changes=changes)
+
+    assert fills(result)[1:] == [("1", "trim", 11.85, 159.84)]
+    assert result.stops["AAA-USD"].tolist() == [95.0, 100.0]
 
 
 def test_a_wide_spread_stops_all_trading_while_it_is_held() -> None:

@@ -8,12 +8,15 @@ the exchange would refuse is never built.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from tf_lib.core import steps
 from tf_lib.core.client_ids import Leg
-from tf_lib.core.records import ZERO, Holding, Product, Quote, Reason, Side
+from tf_lib.core.records import Holding, Product, Quote, Reason, Side
+from tf_lib.core.steps import StopRules, steps_of
 from tf_lib.errors import TfError
 
 
@@ -44,7 +47,11 @@ def ceil_to(value: Decimal, step: Decimal) -> Decimal:
 
 @dataclass(frozen=True)
 class PlannedOrder:
-    """One rebalance order of the day's plan, before it has an id."""
+    """
+    One rebalance order of the day's plan, before it has an id.
+
+    `note` says what its reason does not: why a trim sells everything.
+    """
 
     product_id: str
     side: Side
@@ -52,6 +59,7 @@ class PlannedOrder:
     base_size: Decimal
     reference_price: Decimal
     reason: Reason
+    note: str = ""
 
     @property
     def notional(self) -> Decimal:
@@ -59,7 +67,7 @@ class PlannedOrder:
         return self.base_size * self.reference_price
 
     def to_mapping(self) -> dict[str, str]:
-        """Return plain strings, as plan.json holds them."""
+        """Return plain strings, as plan.json holds them; a note only where there is one."""
         return {
             "product_id": self.product_id,
             "side": str(self.side),
@@ -68,6 +76,7 @@ class PlannedOrder:
             "reference_price": format(self.reference_price, "f"),
             "notional": format(self.notional, "f"),
             "reason": str(self.reason),
+            **({"note": self.note} if self.note else {}),
         }
 
     @classmethod
@@ -80,6 +89,7 @@ class PlannedOrder:
             base_size=Decimal(record["base_size"]),
             reference_price=Decimal(record["reference_price"]),
             reason=Reason(record["reason"]),
+            note=record.get("note", ""),
         )
 
 
@@ -93,24 +103,50 @@ class OrderBuild:
     note: str
 
 
-def is_dust(base_size: Decimal, product: Product, stop_limit_price: Decimal) -> bool:
+def whole_lots(size: Decimal, product: Product) -> int:
+    """Return the whole lots in a size: the border to the rules of `tf_lib.core.steps`."""
+    return int((size / product.base_increment).to_integral_value(rounding=ROUND_FLOOR))
+
+
+@dataclass(frozen=True)
+class WantedStop:
     """
-    Whether a holding is too small to protect or sell.
+    Where the stop of a holding belongs.
 
-    Dust is a floored size below ``base_min_size``, or one whose value at the stop's limit is
-    below ``quote_min_size`` (EXECUTION section 6.5).
+    Attributes
+    ----------
+    level : Decimal
+        In quote currency, on the tick or not.
+    atr : float or None
+        Average true range in quote currency, for the limit's distance.
+    rules : StopRules
     """
-    floored = floor_to(base_size, product.base_increment)
-    if floored < product.base_min_size or floored <= 0:
-        return True
-    return floored * stop_limit_price < product.quote_min_size
+
+    level: Decimal
+    atr: float | None
+    rules: StopRules
 
 
-def smallest_protectable(product: Product, stop_limit_price: Decimal) -> Decimal:
-    """Return the least size whose own stop the exchange would take, in base units."""
-    # A tenth above the minimum, so that a limit a little lower tomorrow still protects it.
-    by_value = product.quote_min_size * Decimal("1.1") / stop_limit_price
-    return ceil_to(max(by_value, product.base_min_size), product.base_increment)
+def is_protectable(base_size: Decimal, product: Product, last: Decimal, stop: WantedStop) -> bool:
+    """Whether a holding is no dust and the exchange would take its stop."""
+    return steps.is_protectable(
+        whole_lots(base_size, product),
+        float(stop.level),
+        float(last),
+        math.nan if stop.atr is None else stop.atr,
+        steps_of(product),
+        stop.rules,
+    )
+
+
+def is_dust(base_size: Decimal, product: Product, last: Decimal) -> bool:
+    """Whether a holding is too small to matter at the last price (EXECUTION section 6.5)."""
+    return steps.is_dust(whole_lots(base_size, product), float(last), steps_of(product))
+
+
+def below_minimum(size: Decimal, product: Product, price: Decimal) -> bool:
+    """Whether the exchange would refuse an order of this size at this price as too small."""
+    return steps.is_below_least(whole_lots(size, product), float(price), steps_of(product))
 
 
 def build_order(
@@ -120,7 +156,7 @@ def build_order(
     reason: Reason,
     quote: Quote,
     holding: Holding,
-    stop_limit_price: Decimal | None,
+    stop: WantedStop | None,
 ) -> OrderBuild:
     """
     Turn one desired trade into an order that the exchange would take.
@@ -135,11 +171,10 @@ def build_order(
         Sizes are notionals divided by its mid.
     holding : Holding
         What is owned of the base; a full exit sells all of it, floored to the step.
-    stop_limit_price : Decimal or None
-        Limit of today's stop, in quote currency; decides what would be left as dust.
-        None when no level is known: then only the exchange's minimums decide.
+    stop : WantedStop or None
+        Today's stop; a trim that would leave what cannot carry one sells everything. None when
+        no level is known: then only what the rest is worth decides.
     """
-    limit = stop_limit_price if stop_limit_price is not None else quote.mid
     if trade_notional == 0:
         return OrderBuild(product.product_id, reason, None, "no trade desired")
     if trade_notional > 0:
@@ -148,9 +183,22 @@ def build_order(
     if reason is Reason.FULL_EXIT:
         return _sell_or_dust(product, everything, Leg.EXIT, reason, quote)
     size = floor_to(to_decimal(-trade_notional) / quote.mid, product.base_increment)
-    if is_dust(holding.total - size, product, limit):
-        return _sell_or_dust(product, everything, Leg.EXIT, reason, quote)
+    why = _why_nothing_stays(holding.total - size, product, quote.last, stop)
+    if why:
+        return _sell_or_dust(product, everything, Leg.EXIT, reason, quote, note=why)
     return _sell_or_dust(product, size, Leg.TRIM, reason, quote)
+
+
+def _why_nothing_stays(
+    rest: Decimal, product: Product, last: Decimal, stop: WantedStop | None
+) -> str:
+    """Return why a trim sells everything, or nothing where its rest can be kept."""
+    size = format(floor_to(rest, product.base_increment), "f")
+    if is_dust(rest, product, last):
+        return f"sells everything: the {size} that would be left are too small to be kept"
+    if stop is not None and not is_protectable(rest, product, last, stop):
+        return f"sells everything: the {size} that would be left could carry no stop"
+    return ""
 
 
 def _build_buy(product: Product, trade_notional: float, reason: Reason, quote: Quote) -> OrderBuild:
@@ -162,17 +210,12 @@ def _build_buy(product: Product, trade_notional: float, reason: Reason, quote: Q
 
 
 def _sell_or_dust(
-    product: Product, size: Decimal, leg: Leg, reason: Reason, quote: Quote
+    product: Product, size: Decimal, leg: Leg, reason: Reason, quote: Quote, *, note: str = ""
 ) -> OrderBuild:
     if below_minimum(size, product, quote.mid):
         return OrderBuild(product.product_id, reason, None, _too_small(size, product, quote.mid))
-    order = PlannedOrder(product.product_id, Side.SELL, leg, size, quote.mid, reason)
-    return OrderBuild(product.product_id, reason, order, "")
-
-
-def below_minimum(size: Decimal, product: Product, price: Decimal) -> bool:
-    """Whether the exchange would refuse an order of this size at this price as too small."""
-    return size <= ZERO or size < product.base_min_size or size * price < product.quote_min_size
+    order = PlannedOrder(product.product_id, Side.SELL, leg, size, quote.mid, reason, note)
+    return OrderBuild(product.product_id, reason, order, note)
 
 
 def _too_small(size: Decimal, product: Product, price: Decimal) -> str:

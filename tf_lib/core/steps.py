@@ -4,8 +4,9 @@ Steps: sizes as whole lots and prices as whole ticks, and the rules that live on
 What the exchange takes is a whole number of a product's base increment at a whole number of its
 price increment. Counted in those, sizes and stop prices are integers and exact. The functions are
 plain arithmetic: `tf_lib.core.step_kernels` compiles the very same ones for the backtest, as
-`tf_lib.core.fill_kernels` does for fills. `tf_lib.core.orders` and `tf_lib.core.stops` say the
-same in `Decimal`; tests hold the two against each other, lot for lot and tick for tick.
+`tf_lib.core.fill_kernels` does for fills, and `tf_lib.core.orders` and `tf_lib.core.stops` ask
+them on sizes and prices of orders. So the gate, the order builder, the cover and the backtest
+cannot differ by a step.
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tf_lib.core.records import Product
 from tf_lib.parameters import StopsSection
 
+Price = TypeVar("Price", int, Decimal)
+
 CLAMP_TICKS = 2
 PILOT_MARGIN = 1.1
+DUST_MARGIN = 1.05
+"""Of the exchange's least value: what is worth less at the last price is dust."""
 NOWHERE = 0
 _MOST_STEPS = 9.0e15
 _LARGEST_DENOMINATOR = 10**9
@@ -46,13 +52,16 @@ class StopRules(NamedTuple):
     The numbers of EXECUTION section 7, fractions as two whole numbers.
 
     The limit lies below the level by the larger of `buffer` of the level and `atr` average
-    ranges; a raise is worthwhile from `raise` times the old level on.
+    ranges, and by `most` of the level at most; a raise is worthwhile from `raise` times the old
+    level on.
     """
 
     buffer_numerator: int
     buffer_denominator: int
     atr_numerator: int
     atr_denominator: int
+    most_numerator: int
+    most_denominator: int
     raise_numerator: int
     raise_denominator: int
     ratchets: bool
@@ -72,12 +81,15 @@ def stop_rules(stops: StopsSection) -> StopRules:
     """Return the numbers of the stop rules."""
     buffer = _fraction(stops.limit_buffer_bps) / 10_000
     ranges = _fraction(stops.limit_buffer_atr)
+    most = _fraction(stops.limit_max_bps) / 10_000
     worthwhile = 1 + _fraction(stops.min_raise_bps) / 10_000
     return StopRules(
         buffer.numerator,
         buffer.denominator,
         ranges.numerator,
         ranges.denominator,
+        most.numerator,
+        most.denominator,
         worthwhile.numerator,
         worthwhile.denominator,
         stops.ratchet,
@@ -148,7 +160,9 @@ def _ticks_over(distance: float, steps: Steps, rules: StopRules) -> int:
 
 def limit_ticks(level: int, atr: float, steps: Steps, rules: StopRules) -> int:
     """
-    Return the limit price of a stop at `level`, both in ticks; the lowest price there is at least.
+    Return the limit price of a stop at `level`, both in ticks.
+
+    A tick below the level at least, and never below the lowest price there is.
 
     Parameters
     ----------
@@ -158,15 +172,9 @@ def limit_ticks(level: int, atr: float, steps: Steps, rules: StopRules) -> int:
         Average true range in quote currency; not finite counts as 0.
     """
     buffer = -(-level * rules.buffer_numerator // rules.buffer_denominator)
-    return max(level - max(buffer, _ticks_over(atr, steps, rules)), 1)
-
-
-def limit_under(level: float, atr: float, steps: Steps, rules: StopRules) -> int:
-    """Return the limit, in ticks, under a level that need not stand on a tick."""
-    below = level * rules.buffer_numerator / rules.buffer_denominator
-    if math.isfinite(atr):
-        below = max(below, atr * rules.atr_numerator / rules.atr_denominator)
-    return max(ticks_below(level - below, steps), 1)
+    most = level * rules.most_numerator // rules.most_denominator
+    distance = min(max(buffer, _ticks_over(atr, steps, rules)), most)
+    return max(level - max(distance, 1), 1)
 
 
 def resting_ticks(level: float, last: float, steps: Steps) -> int:
@@ -187,26 +195,60 @@ def is_clamped(resting: int, level: float, steps: Steps) -> bool:
     return resting < ticks_below(level, steps)
 
 
-def stop_limit_ticks(resting: int, atr: float, steps: Steps, rules: StopRules) -> int:
-    """Return the limit of a stop that is placed at `resting`: a tick below it at least."""
-    return min(limit_ticks(resting, atr, steps, rules), resting - 1)
-
-
-def is_worth_raising(resting: int, level: int, rules: StopRules) -> bool:
-    """Whether moving a stop up to `level` is worth a moment without it; both in ticks."""
-    return level > resting and level * rules.raise_denominator >= resting * rules.raise_numerator
-
-
-def is_dust_at(lots: int, limit: int, steps: Steps) -> bool:
-    """Whether a holding is too small to protect with a stop whose limit is `limit` ticks."""
-    if lots <= 0 or lots < steps.least_lots:
-        return True
-    return units_of(lots, steps) * price_of(limit, steps) < steps.least_value
-
-
 def is_below_least(lots: int, price: float, steps: Steps) -> bool:
     """Whether the exchange would refuse an order of this size at this price as too small."""
     return lots <= 0 or lots < steps.least_lots or units_of(lots, steps) * price < steps.least_value
+
+
+def stop_limit_ticks(resting: int, atr: float, lots: int, steps: Steps, rules: StopRules) -> int:
+    """
+    Return the limit of a stop over `lots` that is placed at `resting`, in ticks.
+
+    Where the order would be worth less than the exchange takes, the limit is brought nearer to
+    the level; `NOWHERE` if no limit is near enough.
+    """
+    if is_below_least(lots, price_of(resting - 1, steps), steps):
+        return NOWHERE
+    limit = limit_ticks(resting, atr, steps, rules)
+    if is_below_least(lots, price_of(limit, steps), steps):
+        return _ticks_worth_least(lots, steps)
+    return limit
+
+
+def _ticks_worth_least(lots: int, steps: Steps) -> int:
+    """Return the lowest price, in ticks, at which so many lots are worth what is taken."""
+    ticks = 1 + ticks_below(steps.least_value / units_of(lots, steps), steps)
+    while ticks > 1 and not is_below_least(lots, price_of(ticks - 1, steps), steps):
+        ticks -= 1
+    while is_below_least(lots, price_of(ticks, steps), steps):
+        ticks += 1
+    return ticks
+
+
+def is_worth_raising(resting: Price, level: Price, rules: StopRules) -> bool:
+    """Whether moving a stop up to `level` is worth a moment without it; ticks, or prices."""
+    return level > resting and level * rules.raise_denominator >= resting * rules.raise_numerator
+
+
+def is_dust(lots: int, last: float, steps: Steps) -> bool:
+    """
+    Whether a holding is too small to matter: by its size, or by its worth at the last price.
+
+    What it is worth decides, never where a stop's limit would lie (EXECUTION section 6.5).
+    """
+    if lots <= 0 or lots < steps.least_lots:
+        return True
+    return units_of(lots, steps) * last < DUST_MARGIN * steps.least_value
+
+
+def is_protectable(
+    lots: int, level: float, last: float, atr: float, steps: Steps, rules: StopRules
+) -> bool:
+    """Whether a holding is no dust and the exchange would take its stop for `level`."""
+    if not level > 0.0 or is_dust(lots, last, steps):
+        return False
+    resting = resting_ticks(level, last, steps)
+    return resting != NOWHERE and stop_limit_ticks(resting, atr, lots, steps, rules) != NOWHERE
 
 
 def least_protectable(limit: int, steps: Steps) -> int:
@@ -226,13 +268,14 @@ KERNELS: tuple[Callable[..., Any], ...] = (
     ticks_below,
     _ticks_over,
     limit_ticks,
-    limit_under,
     resting_ticks,
     is_clamped,
+    is_below_least,
+    _ticks_worth_least,
     stop_limit_ticks,
     is_worth_raising,
-    is_dust_at,
-    is_below_least,
+    is_dust,
+    is_protectable,
     least_protectable,
 )
 """In the order in which they use one another, for `tf_lib.core.step_kernels`."""

@@ -3,19 +3,28 @@ Stop levels and limits: where the protective order of a position rests.
 
 The level is computed once a day from finished bars, never lowered while held; the price it
 rests at can be lower for a moment (a stop must lie below the last trade), but that clamp is
-never remembered (EXECUTION section 7).
+never remembered (EXECUTION section 7). The arithmetic is that of `tf_lib.core.steps`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
-from tf_lib.core.orders import floor_to, to_decimal
+from tf_lib.core.orders import floor_to, to_decimal, whole_lots
 from tf_lib.core.records import Product, StopOrder
+from tf_lib.core.steps import (
+    NOWHERE,
+    is_worth_raising,
+    least_protectable,
+    limit_ticks,
+    resting_ticks,
+    steps_of,
+    stop_limit_ticks,
+    stop_rules,
+)
 from tf_lib.parameters import StopsSection
-
-_CLAMP_TICKS = 2
 
 
 @dataclass(frozen=True)
@@ -54,24 +63,47 @@ def ratcheted_level(
 
 
 def limit_below(
-    level: Decimal, atr: float | None, product: Product, stops: StopsSection
-) -> Decimal:
+    level: Decimal,
+    atr: float | None,
+    product: Product,
+    stops: StopsSection,
+    *,
+    base_size: Decimal | None = None,
+) -> Decimal | None:
     """
     Return the limit price of a stop at `level`: lower by the larger of two buffers.
 
     Parameters
     ----------
     level : Decimal
-        Stop price in quote currency.
+        Stop price in quote currency, on the tick.
     atr : float or None
         Average true range in quote currency; None or not finite counts as 0.
+    base_size : Decimal or None
+        What the stop covers: the limit is brought nearer to the level where the order would be
+        worth less than the exchange takes. None for as much as is needed.
+
+    Returns
+    -------
+    Decimal or None
+        None if no limit below the level is near enough.
     """
-    by_bps = level * to_decimal(stops.limit_buffer_bps) / Decimal(10_000)
-    usable = atr is not None and atr == atr and atr != float("inf")
-    by_atr = to_decimal(atr or 0.0) * to_decimal(stops.limit_buffer_atr) if usable else Decimal(0)
-    limit = floor_to(level - max(by_bps, by_atr), product.price_increment)
-    # A wide range on a cheap coin can push the limit to zero: the lowest price there is stays.
-    return max(limit, product.price_increment)
+    its_steps, rules = steps_of(product), stop_rules(stops)
+    ticks, range_ = whole_ticks(level, product), math.nan if atr is None else atr
+    if base_size is None:
+        return price_at(limit_ticks(ticks, range_, its_steps, rules), product)
+    limit = stop_limit_ticks(ticks, range_, whole_lots(base_size, product), its_steps, rules)
+    return None if limit == NOWHERE else price_at(limit, product)
+
+
+def whole_ticks(price: Decimal, product: Product) -> int:
+    """Return the last tick that is not above a price."""
+    return int((price / product.price_increment).to_integral_value(rounding=ROUND_FLOOR))
+
+
+def price_at(ticks: int, product: Product) -> Decimal:
+    """Return the price of a whole number of ticks."""
+    return ticks * product.price_increment
 
 
 def plan_stop(
@@ -81,22 +113,31 @@ def plan_stop(
     atr: float | None,
     product: Product,
     stops: StopsSection,
+    base_size: Decimal | None = None,
 ) -> StopPlan | None:
     """
     Return where the stop of a product rests given its last trade, or None if nowhere can.
 
-    A target that is not below the last trade is clamped two ticks under it.
+    A target that is not below the last trade is clamped two ticks under it. `base_size` is what
+    it covers, None for as much as is needed.
     """
-    tick = product.price_increment
-    target = floor_to(target_level, tick)
-    highest = floor_to(last, tick) - _CLAMP_TICKS * tick
-    resting = target if target < last else highest
-    if resting <= tick:
+    ticks = resting_ticks(float(target_level), float(last), steps_of(product))
+    if ticks == NOWHERE:
         return None
-    limit = min(limit_below(resting, atr, product, stops), resting - tick)
+    resting = price_at(ticks, product)
+    limit = limit_below(resting, atr, product, stops, base_size=base_size)
+    if limit is None:
+        return None
+    target = floor_to(target_level, product.price_increment)
     return StopPlan(product.product_id, target, resting, limit)
 
 
-def is_worthwhile_raise(resting: Decimal, level: Decimal, *, min_raise_bps: float) -> bool:
+def smallest_protectable(product: Product, stop_limit_price: Decimal) -> Decimal:
+    """Return the least size whose own stop the exchange would take, in base units."""
+    limit = whole_ticks(stop_limit_price, product)
+    return least_protectable(limit, steps_of(product)) * product.base_increment
+
+
+def is_worthwhile_raise(resting: Decimal, level: Decimal, stops: StopsSection) -> bool:
     """Whether moving a stop from `resting` up to `level` is worth a moment without it."""
-    return level > resting and level >= resting * (1 + to_decimal(min_raise_bps) / Decimal(10_000))
+    return is_worth_raising(resting, level, stop_rules(stops))

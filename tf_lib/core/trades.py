@@ -17,6 +17,14 @@ import numpy as np
 
 from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
 from tf_lib.core.records import FeeRates, Product, Reason
+from tf_lib.core.step_kernels import (
+    Records,
+    is_below_least,
+    is_protectable,
+    lots_for,
+    steps_table,
+)
+from tf_lib.core.steps import StopRules, stop_rules
 from tf_lib.parameters import Config
 
 REASONS = tuple(Reason)
@@ -33,8 +41,6 @@ ENTER = REASONS.index(Reason.ENTER)
 ADD = REASONS.index(Reason.ADD)
 NOT_FORCED = -1
 LEAST_TARGET = 1e-6
-# Half a billionth of a step: a size that is whole up to float noise is not floored away.
-_WHOLE = 5e-10
 
 
 class TradeRules(NamedTuple):
@@ -44,17 +50,13 @@ class TradeRules(NamedTuple):
     threshold: float
     least_trade: float
     cost: float
-    limit_buffer: float
-    limit_atr: float
+    stops: StopRules
 
 
 class Lots(NamedTuple):
     """Steps and minimums of each product, by position, and whether it takes orders."""
 
-    base_increment: FloatArray
-    base_min_size: FloatArray
-    quote_min_size: FloatArray
-    price_increment: FloatArray
+    steps: Records
     tradable: BoolArray
 
 
@@ -137,8 +139,7 @@ def trade_rules(config: Config, fees: FeeRates | None) -> TradeRules:
         threshold=float(costs.notional_threshold_pct),
         least_trade=float(costs.min_trade_notional_abs),
         cost=costs.transaction_cost_est + passive * maker + (1.0 - passive) * taker,
-        limit_buffer=config.stops.limit_buffer_bps / 10_000.0,
-        limit_atr=float(config.stops.limit_buffer_atr),
+        stops=stop_rules(config.stops),
     )
 
 
@@ -146,10 +147,7 @@ def lots(tickers: tuple[str, ...], products: Mapping[str, Product]) -> Lots:
     """Return the products' steps and minimums as arrays, in the order of `tickers`."""
     rows = [products[ticker] for ticker in tickers]
     return Lots(
-        base_increment=np.array([float(p.base_increment) for p in rows]),
-        base_min_size=np.array([float(p.base_min_size) for p in rows]),
-        quote_min_size=np.array([float(p.quote_min_size) for p in rows]),
-        price_increment=np.array([float(p.price_increment) for p in rows]),
+        steps=steps_table(rows),
         tradable=np.array([p.accepts_market_orders for p in rows], dtype=np.bool_),
     )
 
@@ -170,38 +168,6 @@ def desired_trades(
         deployable=raw.deployable,
         cash_shrink_factor=raw.shrink,
     )
-
-
-@kernel
-def floor_to_step(value: float, step: float) -> float:
-    """Return the largest whole number of steps not above `value`, times the step."""
-    return math.floor(value / step + _WHOLE) * step
-
-
-@kernel
-def stop_limit(level: float, atr: float, tick: float, rules: TradeRules) -> float:
-    """Return the limit price under a stop at `level`; the lowest price there is at least."""
-    below = level * rules.limit_buffer
-    if math.isfinite(atr):
-        below = max(below, atr * rules.limit_atr)
-    return max(floor_to_step(level - below, tick), tick)
-
-
-@kernel
-def is_protectable(
-    units: float, level: float, atr: float, position: int, lots: Lots, rules: TradeRules
-) -> bool:
-    """Whether the exchange would take a stop at `level` under a holding of `units`."""
-    if not lots.tradable[position] or not math.isfinite(level):
-        return False
-    tick = lots.price_increment[position]
-    resting = floor_to_step(level, tick)
-    if resting <= tick:
-        return False
-    size = floor_to_step(units, lots.base_increment[position])
-    if size <= 0.0 or size < lots.base_min_size[position]:
-        return False
-    return bool(size * stop_limit(resting, atr, tick, rules) >= lots.quote_min_size[position])
 
 
 @leaf_kernel
@@ -243,8 +209,11 @@ def _gate(
     stop = higher_stop(day.stop[i], day.resting[i], held)
     if day.mid[i] <= stop:
         return BREACHED
-    units = target / day.mid[i]
-    if not is_protectable(units, stop, day.atr[i], i, lots, rules):
+    steps = lots.steps[i]
+    size = lots_for(target, day.mid[i], steps)
+    if not lots.tradable[i] or not is_protectable(
+        size, stop, day.mid[i], day.atr[i], steps, rules.stops
+    ):
         return BARE
     return ADD if held else ENTER
 
@@ -309,9 +278,8 @@ def _shrink_buys(
     for i in range(trade.size):
         if trade[i] > 0.0:
             trade[i] *= shrink
-            units = floor_to_step(trade[i] / day.mid[i], lots.base_increment[i])
-            too_few = units <= 0.0 or units < lots.base_min_size[i]
-            if too_few or trade[i] < lots.quote_min_size[i]:
+            steps = lots.steps[i]
+            if is_below_least(lots_for(trade[i], day.mid[i], steps), day.mid[i], steps):
                 trade[i] = 0.0
                 reason[i] = BELOW
 

@@ -334,8 +334,7 @@ class LiveSession(Protecting):
             if base not in owned or not owned[base].total or product_id in rebalance.blocked:
                 continue
             held = owned[base].total
-            protection = self._protection(self.desk.products[product_id])
-            order, note = rebalance.dust_order(product_id, held, protection)
+            order, note = rebalance.dust_order(product_id, held)
             self.desk.logs.write(
                 "dust_build",
                 product=product_id,

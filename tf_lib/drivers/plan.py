@@ -12,7 +12,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -20,10 +19,11 @@ import pandas as pd
 from tf_lib.core.account import Account
 from tf_lib.core.decision import Decision, decide
 from tf_lib.core.market import Bars, lag_bars
-from tf_lib.core.orders import OrderBuild, PlannedOrder, build_order, to_decimal
-from tf_lib.core.records import Quote, Reason, Side
+from tf_lib.core.orders import OrderBuild, PlannedOrder, WantedStop, build_order, to_decimal
+from tf_lib.core.records import Reason, Side
 from tf_lib.core.signals import Signals
-from tf_lib.core.stops import limit_below, ratcheted_level
+from tf_lib.core.steps import stop_rules
+from tf_lib.core.stops import ratcheted_level
 from tf_lib.edge.execution.cover import Protection
 from tf_lib.errors import HaltRun
 from tf_lib.parameters import Config
@@ -125,7 +125,7 @@ def plan_of(inputs: Inputs, decision: Decision) -> Plan:
 def _builds(
     inputs: Inputs, decision: Decision, protections: Mapping[str, Protection]
 ) -> list[OrderBuild]:
-    trades, account = decision.trades, inputs.account
+    trades, account, config = decision.trades, inputs.account, inputs.config
     builds = []
     for j, ticker in enumerate(trades.tickers):
         reason, notional = trades.reasons[j], float(trades.trade_notional[j])
@@ -142,7 +142,7 @@ def _builds(
                 reason=reason,
                 quote=quote,
                 holding=account.holding(ticker),
-                stop_limit_price=_stop_limit(inputs, ticker, protection, quote),
+                stop=_wanted_stop(protection, config),
             )
         )
     return builds
@@ -165,13 +165,10 @@ def _refusal(account: Account, ticker: str, notional: float) -> str:
     return ""
 
 
-def _stop_limit(
-    inputs: Inputs, ticker: str, protection: Protection | None, quote: Quote
-) -> Decimal | None:
+def _wanted_stop(protection: Protection | None, config: Config) -> WantedStop | None:
     if protection is None:
         return None
-    level = min(protection.target_level, quote.last)
-    return limit_below(level, protection.atr, inputs.account.products[ticker], inputs.config.stops)
+    return WantedStop(protection.target_level, protection.atr, stop_rules(config.stops))
 
 
 def protections_of(account: Account, decision: Decision) -> dict[str, Protection]:

@@ -87,14 +87,14 @@ class PreviewSession(LiveSession):
             atr=protection.atr,
             product=product,
             stops=self.desk.config.stops,
+            base_size=self._held(product_id),
         )
         rests = self._open_stops().get(product_id)
-        bps = self.desk.config.stops.min_raise_bps
         if plan is None:
             reason = "no level is possible"
         elif rests is None:
             reason = "would place a stop"
-        elif is_worthwhile_raise(rests, plan.resting_level, min_raise_bps=bps):
+        elif is_worthwhile_raise(rests, plan.resting_level, self.desk.config.stops):
             reason = "would raise the stop"
         else:
             reason = "stop in place"

@@ -16,7 +16,6 @@ from typing import Any
 from tf_lib.core.impediments import Impediment
 from tf_lib.core.orders import floor_to, is_dust
 from tf_lib.core.records import ZERO, Product
-from tf_lib.core.stops import limit_below
 from tf_lib.drivers.session import Rows, problem
 from tf_lib.edge.coinbase import OrderState
 from tf_lib.edge.execution.belief import Belief, believed_holdings, bought_outside
@@ -33,6 +32,7 @@ from tf_lib.edge.execution.settling import (
 from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
 
 _LOOK_AGAIN_SECONDS = 20.0
+_UNKNOWN_PRICE = Decimal("Infinity")
 
 
 @dataclass(kw_only=True)
@@ -305,11 +305,9 @@ class Protecting:
         return row
 
     def _is_dust(self, product: Product, held: Decimal) -> bool:
-        protection = self._protection(product)
-        stops = self.desk.config.stops
-        target = protection.target_level
-        level = min(target, self._last.get(product.product_id, target))
-        return is_dust(held, product, limit_below(level, protection.atr, product, stops))
+        """Whether a holding is too small to matter; without a last price its size decides."""
+        last = self._last.get(product.product_id, _UNKNOWN_PRICE)
+        return is_dust(held, product, last)
 
     def _total(self, product_id: str) -> Decimal:
         wallet = self.desk.client.holdings().get(product_id.split("-")[0])

@@ -273,7 +273,6 @@ def rules_of(config: Config, products: Mapping[str, Product], fees: FeeRates | N
                 slippage=float(costs.transaction_cost_est),
                 maker=max(costs.maker_fee, fees.maker if fees else 0.0),
                 taker=max(costs.taker_fee, fees.taker if fees else 0.0),
-                planned_taker=float(costs.taker_fee),
             ),
             cooldown_days=costs.cooldown_counter_threshold,
         ),

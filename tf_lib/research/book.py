@@ -16,7 +16,7 @@ import numpy as np
 
 from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
 from tf_lib.core.budgets import SHARE_ERROR_MOST
-from tf_lib.core.step_kernels import price_of, units_of
+from tf_lib.core.step_kernels import is_dust, units_of
 from tf_lib.core.steps import Steps
 from tf_lib.core.trades import (
     BREACHED,
@@ -53,7 +53,6 @@ from tf_lib.research.book_stops import (
     cover,
     exit_triggered,
     highest_stop,
-    is_dust,
     meet_day,
     meet_jump,
     protection_of,
@@ -79,13 +78,7 @@ def run_days(
     handling = rules.handling
     day = _empty_standing(book.holdings.size)
     desk = sizing_desk(book.holdings.size, rules)
-    lots = Lots(
-        rules.lots.base_increment,
-        rules.lots.base_min_size,
-        rules.lots.quote_min_size,
-        rules.lots.price_increment,
-        np.zeros(book.holdings.size, dtype=np.bool_),
-    )
+    lots = Lots(rules.lots.steps, np.zeros(book.holdings.size, dtype=np.bool_))
     is_priced = np.zeros(book.holdings.size, dtype=np.bool_)
     rows, reason = np.empty((4, is_priced.size)), np.empty(is_priced.size, dtype=np.int64)
     most_fills = MOST_FILLS_A_DAY * is_priced.size
@@ -151,17 +144,14 @@ def _look(
         if holding.lots > 0 and not is_priced[i]:
             halted = True
         if holding.level > 0:
-            _forget_if_gone(holding, price, known[row, ATR, i], steps, rules)
+            _forget_if_gone(holding, price, steps)
     return halted
 
 
 @leaf_kernel
-def _forget_if_gone(
-    holding: Holding, last: float, atr: float, steps: Steps, rules: Handling
-) -> None:
+def _forget_if_gone(holding: Holding, last: float, steps: Steps) -> None:
     """Drop the remembered level of what a stop has sold down to dust."""
-    remembered = Protection(price_of(holding.level, steps), atr, False)
-    if is_dust(holding.lots, last, remembered, steps, rules.stops):
+    if is_dust(holding.lots, last, steps):
         holding.level = 0
 
 
@@ -217,7 +207,7 @@ def _protect(row: int, market: Market, rules: Handling, book: Book, tape: Tape) 
         if not wanted.target > 0.0:
             continue
         last = market.bars[row, OPEN, i]
-        if is_dust(holding.lots, last, wanted, steps, rules.stops):
+        if is_dust(holding.lots, last, steps):
             holding.level = 0
             slots[0].lots, slots[1].lots = 0, 0
             continue

@@ -12,17 +12,19 @@ from tf_lib.core.arrays import leaf_kernel
 from tf_lib.core.fill_kernels import market_price
 from tf_lib.core.step_kernels import (
     is_below_least,
+    is_dust,
+    is_protectable,
     least_protectable,
+    limit_ticks,
     lots_for,
     resting_ticks,
-    stop_limit_ticks,
     units_of,
     whole_steps,
 )
 from tf_lib.core.steps import NOWHERE, Steps, StopRules
 from tf_lib.core.trades import TRIM
 from tf_lib.research.book_records import ADD, CORE, Book, Costs, Handling, Tape
-from tf_lib.research.book_stops import Protection, cover, is_dust, place, sell, write_fill
+from tf_lib.research.book_stops import Protection, cover, place, sell, write_fill
 
 
 @leaf_kernel
@@ -35,22 +37,21 @@ def lots_to_sell(
     steps: Steps,
     rules: StopRules,
 ) -> int:
-    """Return the size of a sale; a trim that would leave dust sells everything."""
+    """Return the size of a sale; a trim whose rest could not be kept sells everything."""
     lots = owned
     if reason == TRIM:
         lots = lots_for(-trade, price, steps)
-        if _leaves_dust(owned - lots, price, wanted, steps, rules):
+        if not _can_stay(owned - lots, price, wanted, steps, rules):
             lots = owned
     return 0 if is_below_least(lots, price, steps) else lots
 
 
 @leaf_kernel
-def _leaves_dust(
-    rest: int, price: float, wanted: Protection, steps: Steps, rules: StopRules
-) -> bool:
+def _can_stay(rest: int, price: float, wanted: Protection, steps: Steps, rules: StopRules) -> bool:
+    """Whether what a trim leaves is no dust and can carry its stop."""
     if not wanted.target > 0.0:
-        return is_below_least(rest, price, steps)
-    return is_dust(rest, price, wanted, steps, rules)
+        return not is_dust(rest, price, steps)
+    return bool(is_protectable(rest, wanted.target, price, wanted.atr, steps, rules))
 
 
 @leaf_kernel
@@ -110,6 +111,9 @@ def buy_planned(
         if pilot < 0:
             return
         if pilot > 0:
+            pilot = min(pilot, _affordable(book.cash[0], price, rules.costs, steps))
+            if is_below_least(pilot, price, steps):
+                return
             _purchase(row, i, pilot, price, reason, rules.costs, book, tape)
             cover(holding, slots, price, still, steps, rules.stops)
             lots -= pilot
@@ -127,7 +131,7 @@ def _pilot(
     resting = resting_ticks(wanted.target, price, steps)
     if resting == NOWHERE:
         return -1
-    least = least_protectable(stop_limit_ticks(resting, wanted.atr, steps, rules), steps)
+    least = least_protectable(limit_ticks(resting, wanted.atr, steps, rules), steps)
     return 0 if owned >= least or lots <= 2 * least else least
 
 
@@ -136,7 +140,7 @@ def _affordable(cash: float, price: float, costs: Costs, steps: Steps) -> int:
     """Return the lots that the cash pays for at the ask, fee and slippage included."""
     ask = price + steps.tick_numerator / steps.tick_denominator
     lots: int = whole_steps(
-        cash / (ask * (1.0 + costs.slippage) * (1.0 + costs.planned_taker)),
+        cash / (ask * (1.0 + costs.slippage) * (1.0 + costs.taker)),
         steps.lot_numerator,
         steps.lot_denominator,
     )

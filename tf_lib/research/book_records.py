@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tf_lib.core.arrays import FloatArray, IntArray
 from tf_lib.core.records import Product
 from tf_lib.core.sizing import SizingRules, SleeveMap
-from tf_lib.core.steps import StopRules, steps_of
+from tf_lib.core.step_kernels import Records, steps_table
+from tf_lib.core.steps import StopRules
 from tf_lib.core.trades import REASONS, Lots, TradeRules
 
 CORE, ADD = 0, 1
@@ -36,16 +36,6 @@ triggered below its limit and filled there when the price came back; ``emergency
 at the market because the price did not come back before the next run.
 """
 
-STEPS = np.dtype(
-    [
-        ("lot_numerator", np.int64),
-        ("lot_denominator", np.int64),
-        ("tick_numerator", np.int64),
-        ("tick_denominator", np.int64),
-        ("least_lots", np.int64),
-        ("least_value", np.float64),
-    ]
-)
 HOLDING = np.dtype(
     [
         ("lots", np.int64),
@@ -90,7 +80,6 @@ DAY = np.dtype(
         ("is_halted", np.bool_),
     ]
 )
-Records = NDArray[np.void]
 
 
 class Holding(Protocol):
@@ -145,12 +134,11 @@ class Market(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """Fractions of notional; `planned_taker` is the configured fee that cash is set aside for."""
+    """Fractions of notional; what is paid is what cash is set aside for."""
 
     slippage: float
     maker: float
     taker: float
-    planned_taker: float
 
 
 class Handling(NamedTuple):
@@ -207,7 +195,7 @@ def new_book(tickers: Sequence[str], products: Mapping[str, Product], *, cash: f
     n = len(tickers)
     holdings = np.zeros(n, dtype=HOLDING)
     holdings["cooldown"] = NEVER
-    steps = np.array([tuple(steps_of(products[ticker])) for ticker in tickers], dtype=STEPS)
+    steps = steps_table(products[ticker] for ticker in tickers)
     return Book(np.array([cash]), holdings, np.zeros((n, 2), dtype=SLOT), steps)
 
 

@@ -16,11 +16,12 @@ from tf_lib.core.arrays import FloatArray, kernel, leaf_kernel
 from tf_lib.core.fill_kernels import market_price, stop_limit_day
 from tf_lib.core.fills import FILLED_TAKER, NOTHING, TRIGGERED
 from tf_lib.core.step_kernels import (
+    Records,
     is_below_least,
     is_clamped,
-    is_dust_at,
+    is_dust,
+    is_protectable,
     is_worth_raising,
-    limit_under,
     price_of,
     resting_ticks,
     stop_limit_ticks,
@@ -43,7 +44,6 @@ from tf_lib.research.book_records import (
     Costs,
     Holding,
     Market,
-    Records,
     Slot,
     Tape,
 )
@@ -83,25 +83,15 @@ def protection_of(
 
 
 @leaf_kernel
-def is_dust(lots: int, last: float, wanted: Protection, steps: Steps, rules: StopRules) -> bool:
-    """Whether so many lots are too few for a stop at the limit it would have now."""
-    level = min(wanted.target, last)
-    return is_dust_at(lots, limit_under(level, wanted.atr, steps, rules), steps)
-
-
-@leaf_kernel
 def place(
     slot: Slot, lots: int, last: float, wanted: Protection, steps: Steps, rules: StopRules
 ) -> None:
     """Rest a stop in a slot if the lots carry one; else the slot stays as it is."""
-    if lots <= 0 or is_dust(lots, last, wanted, steps, rules):
-        return
-    resting = resting_ticks(wanted.target, last, steps)
-    if resting == NOWHERE:
+    if not is_protectable(lots, wanted.target, last, wanted.atr, steps, rules):
         return
     slot.lots = lots
-    slot.level = resting
-    slot.limit = stop_limit_ticks(resting, wanted.atr, steps, rules)
+    slot.level = resting_ticks(wanted.target, last, steps)
+    slot.limit = stop_limit_ticks(slot.level, wanted.atr, lots, steps, rules)
     slot.is_triggered = False
 
 
@@ -115,12 +105,13 @@ def cover(
     rules: StopRules,
 ) -> None:
     """Put everything above dust under stops, and raise those that may and should be raised."""
-    if not wanted.target > 0.0 or is_dust(holding.lots, last, wanted, steps, rules):
+    if not wanted.target > 0.0 or is_dust(holding.lots, last, steps):
         return
     core, add = slots[CORE], slots[ADD]
     gap = holding.lots - core.lots - add.lots
     has_stop = core.lots > 0 or add.lots > 0
-    if gap > 0 and not (has_stop and is_dust(gap, last, wanted, steps, rules)):
+    can_rest = is_protectable(gap, wanted.target, last, wanted.atr, steps, rules)
+    if gap > 0 and (can_rest or not has_stop):
         _close_gap(core, add, gap, last, wanted, steps, rules)
     elif wanted.may_move:
         _raise(core, last, wanted, steps, rules)

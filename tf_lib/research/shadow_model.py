@@ -15,12 +15,13 @@ import numpy as np
 
 from tf_lib.core.product_table import products_for
 from tf_lib.core.records import Product
-from tf_lib.core.steps import Steps, stop_limit_ticks, ticks_below, whole_steps
+from tf_lib.core.step_kernels import Records
+from tf_lib.core.steps import Steps, limit_ticks, ticks_below, whole_steps
 from tf_lib.errors import BarsError, HaltRun
 from tf_lib.parameters import Config
 from tf_lib.research.backtest import rules_of
 from tf_lib.research.book import run_days
-from tf_lib.research.book_records import CORE, STOP, Book, Records, Rules, new_book, new_tape
+from tf_lib.research.book_records import CORE, STOP, Book, Rules, new_book, new_tape
 from tf_lib.research.book_stops import meet_open
 from tf_lib.research.history import Candles, History, history_of
 from tf_lib.research.shadow import Flow, ModelDay, StopOut
@@ -115,7 +116,7 @@ def _seeded(
         if holding["lots"] > 0 and level > 0:
             slot["lots"], slot["level"] = holding["lots"], ticks_below(level, steps)
             atr = float(history.atr[row, i])
-            slot["limit"] = stop_limit_ticks(int(slot["level"]), atr, steps, rules.handling.stops)
+            slot["limit"] = limit_ticks(int(slot["level"]), atr, steps, rules.handling.stops)
     return book
 
 

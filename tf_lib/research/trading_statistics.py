@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from tf_lib.core.arrays import FloatArray, kernel
+from tf_lib.core.step_kernels import Records
 from tf_lib.parameters import Config
 from tf_lib.research.book_records import (
     HELD,
     STOP,
     STOP_GAPPED,
     Book,
-    Records,
     Tape,
 )
 

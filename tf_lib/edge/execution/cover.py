@@ -142,7 +142,7 @@ class Cover:
             why = "we had cancelled its stop" if stop.cancel_sent else "its stop ended"
             self._leave(size, f"{why} and price is at or below its level")
             gap -= size
-        if gap > 0 and not (ended and self.placing.is_dust(gap)):
+        if gap > 0 and not (ended and not self.placing.is_protectable(gap)):
             self._close_gap(stops)
 
     def _finish(self, stops: list[OrderRecord]) -> CoverResult:
@@ -186,7 +186,7 @@ class Cover:
     def _is_small_rest(self, gap: Decimal, stops: list[OrderRecord]) -> bool:
         """A rest too small for a stop of its own is not a wrong size beside one that protects."""
         is_beside = bool(stops) or self.position.foreign.cover > 0
-        return gap <= 0 or (is_beside and self.placing.is_dust(gap))
+        return gap <= 0 or (is_beside and not self.placing.is_protectable(gap))
 
     def _end_altered(self) -> None:
         """Cancel a stop of ours that somebody edited: it covers nothing, and ours comes back."""
@@ -248,7 +248,7 @@ class Cover:
             return
         if plan.resting_level < plan.target_level and stops.level_above_market == "keep":
             return
-        if not is_worthwhile_raise(rests, plan.resting_level, min_raise_bps=stops.min_raise_bps):
+        if not is_worthwhile_raise(rests, plan.resting_level, stops):
             return
         if not self.position.accepts_sells():
             self.result.notes.append("not raised: the product takes no new sells now")
@@ -258,7 +258,7 @@ class Cover:
     def replace(self, stop: OrderRecord) -> None:
         """Cancel one stop and place it again at today's level, with the old one as way back."""
         old = _as_order(stop)
-        if self.placing.is_dust(old.base_size):
+        if not self.placing.is_protectable(old.base_size):
             return
         self._open_group(stop, reason="raise")
         ended = self.desk.cancel(stop.client_id)

@@ -8,13 +8,14 @@ the price band or by the venue leads down the ladder; what proves nothing leads 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from tf_lib.core.client_ids import Leg
 from tf_lib.core.order_life import OrderStage
-from tf_lib.core.orders import floor_to, is_dust
+from tf_lib.core.orders import WantedStop, ceil_to, floor_to, is_dust, is_protectable
 from tf_lib.core.records import ZERO, StopOrder
+from tf_lib.core.steps import stop_rules
 from tf_lib.core.stops import StopPlan, limit_below, plan_stop
 from tf_lib.edge.coinbase import RefusalKind
 from tf_lib.edge.execution.position import Position
@@ -24,6 +25,7 @@ _TRIES = 4
 _ROUNDS = 3
 _WAITS = (2.0, 5.0, 10.0)
 _OLD_LEVEL = "old level again"
+_NEARER = "limit nearer:"
 _LADDER = ("5 ticks", "1 %", "2 %")
 _AGAIN = frozenset({RefusalKind.FUNDS, RefusalKind.RATE, RefusalKind.ACCESS})
 _SHOWN = (OrderStage.ACKED, OrderStage.WORKING)
@@ -94,34 +96,46 @@ class Placing:
         self.protection = protection
         self.stops = position.desk.config.stops
 
+    @property
+    def wanted(self) -> WantedStop:
+        """Where the stop belongs, for the rules of the core."""
+        level, atr = self.protection.target_level, self.protection.atr
+        return WantedStop(level, atr, stop_rules(self.stops))
+
     def is_dust(self, size: Decimal) -> bool:
-        """
-        Whether a size is too small for a stop at the limit it would have now.
+        """Whether a size is too small to matter at the last price."""
+        return size <= 0 or is_dust(size, self.position.product, self.position.last())
 
-        A stop rests below the last trade, so a level above the market does not make dust worth
-        more than it can be sold for.
-        """
-        if size <= 0:
-            return True
-        product, atr = self.position.product, self.protection.atr
-        level = min(self.protection.target_level, self.position.last())
-        return is_dust(size, product, limit_below(level, atr, product, self.stops))
+    def is_protectable(self, size: Decimal) -> bool:
+        """Whether a size is no dust and the exchange would take its stop."""
+        if self.is_dust(size):
+            return False
+        return is_protectable(size, self.position.product, self.position.last(), self.wanted)
 
-    def plan(self, last: Decimal) -> StopPlan | None:
-        """Return where a stop would rest now."""
+    def plan(self, last: Decimal, size: Decimal | None = None) -> StopPlan | None:
+        """Return where a stop over `size` would rest now; None for as much as is needed."""
         return plan_stop(
             self.protection.target_level,
             last=last,
             atr=self.protection.atr,
             product=self.position.product,
             stops=self.stops,
+            base_size=size,
         )
 
     def place(self, leg: Leg, size: Decimal, *, fallback: StopOrder | None = None) -> Placed:
-        """Place a stop: at today's level, else at the old one, else down the ladder."""
+        """
+        Place a stop: at today's level, else at the old one, else down the ladder.
+
+        A refusal for the price band is about the distance between stop and limit more often than
+        not, and no lower level mends that: there the same level is tried with a nearer limit first.
+        """
         placed = Placed()
-        if size <= 0 or self.is_dust(size):
-            placed.refusals.append(f"{format(size, 'f')} is too small for a stop")
+        if not self.is_protectable(size):
+            placed.refusals.append(
+                f"{format(size, 'f')} is too small: a stop for {self.protection.target_level} "
+                "would be worth less than the exchange takes"
+            )
             placed.is_proven = False
             return placed
         for _ in range(_ROUNDS):
@@ -132,11 +146,15 @@ class Placing:
 
     def _go_down(self, leg: Leg, size: Decimal, fallback: StopOrder | None, placed: Placed) -> bool:
         """Try rung after rung; whether the price has moved and all of it is worth another try."""
-        may_go_down = True
+        may_go_down, refusal = True, ""
         for name, order in self._candidates(size, fallback):
-            if not may_go_down and name != _OLD_LEVEL:
+            is_nearer = name.startswith(_NEARER)
+            if is_nearer and refusal != RefusalKind.BAND:
+                continue
+            if not (may_go_down or is_nearer or name == _OLD_LEVEL):
                 continue
             record = self._try(leg, order)
+            refusal = record.refusal
             if record.stage is OrderStage.WORKING or _traded(record):
                 placed.rests, placed.how = True, name
                 return False
@@ -154,27 +172,37 @@ class Placing:
         return False
 
     def _candidates(self, size: Decimal, fallback: StopOrder | None) -> list[tuple[str, StopOrder]]:
-        """Return the rungs from the top: each level is below the one before."""
+        """Return the rungs from the top: no level is above the one before."""
         last, product = self.position.last_now(), self.position.product
         found: list[tuple[str, StopOrder]] = []
-        plan = self.plan(last)
+        plan = self.plan(last, size)
         if plan is not None:
             clamped = plan.resting_level < plan.target_level
             name = "clamped below the market" if clamped else "at its level"
             found.append((name, plan.order(size)))
+            found.extend(_nearer(plan.order(size), product.price_increment))
         if fallback is not None and fallback.stop_price < last:
-            again = StopOrder(product.product_id, size, fallback.stop_price, fallback.limit_price)
-            found.append((_OLD_LEVEL, again))
+            again = self._stop_at(fallback.stop_price, size, nearest=fallback.limit_price)
+            found.extend([(_OLD_LEVEL, again)] if again is not None else [])
         tick = product.price_increment
         below = (last - 5 * tick, last * Decimal("0.99"), last * Decimal("0.98"))
         for name, price in zip(_LADDER, below, strict=True):
             level = floor_to(price, tick)
             if level <= tick or (found and level >= found[0][1].stop_price):
                 continue
-            limit = limit_below(level, self.protection.atr, product, self.stops)
-            order = StopOrder(product.product_id, size, level, min(limit, level - tick))
-            found.append((f"{name} below last", order))
+            order = self._stop_at(level, size)
+            found.extend([(f"{name} below last", order)] if order is not None else [])
         return found
+
+    def _stop_at(
+        self, level: Decimal, size: Decimal, *, nearest: Decimal = ZERO
+    ) -> StopOrder | None:
+        """Return the stop over `size` at a level; its limit is not below `nearest`."""
+        product, atr = self.position.product, self.protection.atr
+        limit = limit_below(level, atr, product, self.stops, base_size=size)
+        if limit is None:
+            return None
+        return StopOrder(product.product_id, size, level, max(limit, nearest))
 
     def _try(self, leg: Leg, order: StopOrder) -> OrderRecord:
         """Send one stop, again with another id where the answer allows it."""
@@ -185,7 +213,7 @@ class Placing:
                 break
             if record.refusal == RefusalKind.FUNDS or _failed(record):
                 free = self.position.await_release(order.base_size)
-                if self.is_dust(free):
+                if not self.is_protectable(free):
                     break
                 size = min(order.base_size, free)
                 order = StopOrder(order.product_id, size, order.stop_price, order.limit_price)
@@ -202,6 +230,21 @@ class Placing:
             self.position.desk.pause(seconds)
             record = self.position.desk.refresh(record.client_id, patient=False)
         return self.position.await_open(record) if record.stage in _SHOWN else record
+
+
+def _nearer(order: StopOrder, tick: Decimal) -> list[tuple[str, StopOrder]]:
+    """Return the same stop with ever nearer limits: 1 %, 0.5 % and one tick below its level."""
+    level, limit = order.stop_price, order.limit_price
+    found = []
+    for name, price in (
+        ("1 %", ceil_to(level * Decimal("0.99"), tick)),
+        ("0.5 %", ceil_to(level * Decimal("0.995"), tick)),
+        ("one tick", level - tick),
+    ):
+        if limit < price < level:
+            limit = price
+            found.append((f"{_NEARER} {name}", replace(order, limit_price=limit)))
+    return found
 
 
 def _may_try_again(record: OrderRecord) -> bool:

@@ -22,11 +22,10 @@ from tf_lib.core.orders import (
     below_minimum,
     floor_to,
     is_dust,
-    smallest_protectable,
     to_decimal,
 )
 from tf_lib.core.records import ZERO, MarketOrder, Reason, Side
-from tf_lib.core.stops import limit_below
+from tf_lib.core.stops import smallest_protectable
 from tf_lib.edge.coinbase import RefusalKind
 from tf_lib.edge.execution.cover import Cover, CoverResult, Protection
 from tf_lib.edge.execution.desk import PLAN_AGE_LIMIT, Desk
@@ -56,7 +55,7 @@ class TradeResult:
         return {
             **self.planned.to_mapping(),
             "status": self.status,
-            "note": self.reason,
+            "note": "; ".join(filter(None, (self.planned.note, self.reason))),
             "filled_size": format(self.filled_size, "f"),
             "filled_value": format(self.filled_value, "f"),
             "average_price": None if value is None else f"{value:.10g}",
@@ -392,14 +391,11 @@ class Rebalance:
 
     # -- dust ----------------------------------------------------------------------------
 
-    def dust_order(
-        self, product_id: str, held: Decimal, protection: Protection
-    ) -> tuple[PlannedOrder | None, str]:
+    def dust_order(self, product_id: str, held: Decimal) -> tuple[PlannedOrder | None, str]:
         """Return the order that closes a residual, or why it stays."""
         product = self.desk.products[product_id]
         last = self.desk.client.last_trade(product_id)
-        level, atr = min(protection.target_level, last), protection.atr
-        if not is_dust(held, product, limit_below(level, atr, product, self.desk.config.stops)):
+        if not is_dust(held, product, last):
             return None, "not dust"
         size = floor_to(held, product.base_increment)
         if below_minimum(size, product, last):
