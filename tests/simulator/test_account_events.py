@@ -190,6 +190,60 @@ def test_a_product_is_delisted(settings: SimulatorSettings, make_exchange: Make)
     assert order["status"] == "CANCELLED"
 
 
+def test_a_book_without_bids_and_far_from_the_last_trade(
+    settings: SimulatorSettings, make_exchange: Make
+) -> None:
+    """Nobody buys what is sold at the market; later the book is as it was."""
+    odd = {"kind": "book", "product": "ETH-USD", "bids": False, "away": "0.021", "at": "2024-03-01"}
+    usual = {"kind": "book", "product": "ETH-USD", "at": LATER}
+    exchange = make_exchange(with_events(settings, odd, usual))
+    hands = Hands(exchange)
+    hands.buy("3", "ETH-USD")
+    client = sdk_client(exchange.start())
+
+    def shown(product: str) -> Any:
+        found = client.get_best_bid_ask(product_ids=[product]).to_dict()["pricebooks"]
+        return found[0]["bids"], found[0]["asks"]
+
+    bids, asks = shown("ETH-USD")
+    last = Decimal(hands.get("/products/ETH-USD")["price"])
+    assert bids == []
+    assert abs(Decimal(asks[0]["price"]) / last - Decimal("1.021")) < Decimal("0.002")
+    assert shown("BTC-USD")[0]
+    unsold = hands.show(hands.made("SELL", {"market_market_ioc": {"base_size": "1"}}, "ETH-USD"))
+    assert (unsold["status"], unsold["filled_size"]) == ("CANCELLED", "0")
+    exchange.advance_to(at("2024-03-02 12:00"))
+    assert shown("ETH-USD")[0]
+
+
+def test_orders_and_fills_from_years_ago(settings: SimulatorSettings, make_exchange: Make) -> None:
+    """They come after all others, page by page, with what they had then, or without it."""
+    rows: list[dict[str, Any]] = [
+        {"kind": "old_order", "row": {"total_fees": "", "filled_value": 12.5}},
+        {"kind": "old_order", "row": {"product_id": "OLD-EUR", "client_order_id": "(missing)"}},
+        {"kind": "old_fill", "row": {"product_id": "OLD-EUR", "commission": ""}},
+    ]
+    exchange = make_exchange(with_events(settings, *(row | {"at": "2024-03-01"} for row in rows)))
+    hands = Hands(exchange)
+    hands.buy("1")
+    first = hands.get("/orders/historical/batch", limit=2)
+    assert (first["has_next"], len(first["orders"])) == (True, 2)
+    odd = first["orders"][1]
+    assert (odd["total_fees"], odd["filled_value"]) == ("", 12.5)
+    assert odd["created_time"].startswith("2021-03")
+    last = hands.get("/orders/historical/batch", limit=2, cursor=first["cursor"])["orders"]
+    assert [row["product_id"] for row in last] == ["OLD-EUR"]
+    assert "client_order_id" not in last[0]
+    assert hands.show(odd["order_id"]) == odd
+    asked = {"product_ids": "BTC-USD", "start_date": "2024-01-01T00:00:00Z"}
+    assert len(hands.get("/orders/historical/batch", **asked)["orders"]) == 1
+    assert hands.get("/orders/historical/batch", order_status="OPEN")["orders"] == []
+    client = sdk_client(exchange.start())
+    fills = client.get_fills().to_dict()["fills"]
+    assert [row["commission"] for row in fills][1:] == [""]
+    assert len(client.get_fills(product_ids=["BTC-USD"]).to_dict()["fills"]) == 1
+
+
 def test_each_event_happens_once(
     settings: SimulatorSettings, make_exchange: Make, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -317,6 +318,7 @@ def test_one_refused_stop_on_a_day(exchange: SimulatedExchange, hands: Hands) ->
 @pytest.mark.parametrize(
     ("world", "message"),
     [
+        ({"canonical_replies": ["all"]}, "canonical_replies: true or some of lists, books"),
         ({"refused_buys": "some"}, "refused_buys must be one of base_sized, all"),
         ({"fee_tiers": []}, "fee_tiers must be a list"),
         ({"fee_tiers": [{"name": "a"}]}, "each has name, usd_from, maker, taker"),
@@ -424,3 +426,64 @@ def test_every_run_of_a_schedule_is_identical(
     assert {line["fault"] for line in first} == {None} | {
         rule["kind"] for rule in SCHEDULE["faults"]
     }
+
+
+def test_replies_may_name_the_canonical_product(
+    settings: SimulatorSettings, make_exchange: Make
+) -> None:
+    """Lists, books, orders and fills of an alias stand under its product; wallets do not."""
+    world = {"usdc_aliases": True, "canonical_replies": True}
+    exchange = make_exchange(replace(settings, faults={"world": world}))
+    exchange.deposit("USDC", Decimal(500))
+    hands = Hands(exchange)
+    client = sdk_client(exchange.start())
+    bought = hands.buy("2", "BTC-USDC")
+    assert hands.show(bought)["product_id"] == "BTC-USD"
+    assert client.list_orders().to_dict()["orders"][0]["product_id"] == "BTC-USD"
+    assert client.get_fills().to_dict()["fills"][0]["product_id"] == "BTC-USD"
+    books = client.get_best_bid_ask(product_ids=["BTC-USDC"]).to_dict()["pricebooks"]
+    assert [book["product_id"] for book in books] == ["BTC-USD"]
+    listed = client.get_products(product_ids=["BTC-USDC", "ETH-USDC"]).to_dict()["products"]
+    assert [row["product_id"] for row in listed] == ["BTC-USD", "ETH-USD"]
+    assert listed[0]["alias_to"] == ["BTC-USDC"]
+    assert hands.wallet("BTC")[0] == 2
+    assert hands.wallet("USD")[0] == 15_000
+
+
+def test_one_kind_of_reply_alone_names_the_canonical_product(
+    settings: SimulatorSettings, make_exchange: Make
+) -> None:
+    world = {"usdc_aliases": True, "canonical_replies": ["books"]}
+    hands = Hands(make_exchange(replace(settings, faults={"world": world})))
+    (book,) = hands.get("/best_bid_ask", product_ids="ETH-USDC")["pricebooks"]
+    assert book["product_id"] == "ETH-USD"
+    (listed,) = hands.get("/products", product_ids="ETH-USDC")["products"]
+    assert listed["product_id"] == "ETH-USDC"
+
+
+def test_a_wrong_bar_that_is_put_right_later(exchange: SimulatedExchange, hands: Hands) -> None:
+    """A high of its date is shown 1.9 times as high on one day, and as it was on the next."""
+    exchange.add_fault(
+        kind="candles_scaled",
+        endpoint="GET /products/BTC-USD/candles",
+        value={"2024-03-02": {"high": "1.9"}, "2024-03-01": {"all": "0.5"}},
+        dates=["2024-03-03..2024-03-04"],
+    )
+
+    def shown() -> dict[str, tuple[str, str, str]]:
+        found = hands.get("/products/BTC-USD/candles", granularity="ONE_DAY")["candles"]
+        rows = {str(at_second(row["start"])): row for row in found}
+        return {day: (row["low"], row["high"], row["close"]) for day, row in rows.items()}
+
+    def at_second(text: str) -> Any:
+        return dt.datetime.fromtimestamp(int(text), dt.UTC).date()
+
+    exchange.advance_to(at("2024-03-03 00:01"))
+    wrong = shown()
+    exchange.advance_to(at("2024-03-05 00:01"))
+    right = shown()
+    assert wrong["2024-03-02"] == ("101", "201.4", "105")
+    assert right["2024-03-02"] == ("101", "106", "105")
+    assert wrong["2024-03-01"] == ("45", "52", "51")
+    assert right["2024-03-01"] == ("90", "104", "102")
+    assert wrong["2024-02-29"] == right["2024-02-29"]

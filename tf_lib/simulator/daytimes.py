@@ -14,6 +14,7 @@ from tf_lib.simulator.bars import day_number
 from tf_lib.simulator.clock import DAY, SECOND
 
 _LAST_DAY = day_number(dt.date.max)
+_LONGEST_SPAN = 36_525
 WINDOW_KEYS = ("from", "until", "dates")
 
 
@@ -99,12 +100,19 @@ def time_of_day(value: Any, what: str) -> int:
 
 
 def read_days(value: Any, what: str) -> frozenset[int]:
-    """Return a list of dates in days since 1970; None is empty."""
+    """Return dates, and spans like "2024-03-05..2024-03-09", in days since 1970; None is empty."""
     if value is None:
         return frozenset()
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         raise ParameterError(f"{what}: expected a list of dates, got {shown(value)}")
-    return frozenset(_day(each, what) for each in value)
+    days: set[int] = set()
+    for each in value:
+        first, is_span, last = str(each).partition("..")
+        begin, end = _day(first, what), _day(last if is_span else first, what)
+        if not 0 <= end - begin <= _LONGEST_SPAN:
+            raise ParameterError(f"{what}: expected a span of days, got {shown(each)}")
+        days.update(range(begin, end + 1))
+    return frozenset(days)
 
 
 def _day(value: Any, what: str) -> int:

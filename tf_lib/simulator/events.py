@@ -43,6 +43,9 @@ EVENT_KINDS: Mapping[str, EventKind] = {
     "transfer": EventKind("deposits", ("currency", "amount")),
     "trade": EventKind("foreign_orders", ("product", "side", "order_configuration"), ("source",)),
     "account": EventKind("account_rows", ("currency", "row"), ("first",)),
+    "old_order": EventKind("order_rows", ("row",)),
+    "old_fill": EventKind("fill_rows", ("row",)),
+    "book": EventKind("books", ("product",), ("bids", "asks", "away")),
     "delist": EventKind("delist", ("product",)),
     "rename": EventKind("rename", ("product", "to"), ("ratio",)),
     "flag": EventKind("flags", ("product", "flag", "value"), ("cancels",)),
@@ -128,6 +131,10 @@ def _event(row: Any, source: str) -> AccountEvent:
     if "amount" in row:
         _check_amount(row["amount"], f"{source}: {name}: amount", is_gift=name == "reward")
     at, window = _times(row, source)
+    if "away" in row:
+        _check_amount(row["away"], f"{source}: book: away", is_gift=False)
+        if abs(Decimal(str(row["away"]))) >= 1:
+            raise ParameterError(f"{source}: book: away must be below 1, got {row['away']}")
     if name == "rename":
         row = {"ratio": "1", **row}
         _check_rename(row, at, f"{source}: rename")
@@ -183,7 +190,7 @@ def _plain(data: Mapping[str, Any], source: str) -> dict[str, Any]:
         kept: dict[str, Any] = json.loads(json.dumps(data, default=str, allow_nan=False))
     except (TypeError, ValueError):
         raise ParameterError(f"{source}: holds what no answer could hold: {shown(data)}") from None
-    for key in ("amount", "ratio"):
+    for key in ("amount", "ratio", "away"):
         if key in kept:
             kept[key] = format(Decimal(str(kept[key])), "f")
     return kept
@@ -257,5 +264,6 @@ class Calendar:
                 self._venue.catalogue.check_flag(event.data["flag"], event.data["value"])
             except InputError as error:
                 raise ParameterError(f"events: flag: {error}") from None
-        if "row" in event.data and not isinstance(row, Mapping | None):
+        may_be_none = event.kind == "account" and row is None
+        if "row" in event.data and not (isinstance(row, Mapping) or may_be_none):
             raise ParameterError(f"events: {event.kind}: row must be a mapping, got {shown(row)}")

@@ -10,6 +10,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from tf_lib.simulator.replies import UNKNOWN, Cut, RefusedError, Reply, unauthorized
@@ -22,6 +23,7 @@ BODIES = {
 }
 _TYPES = {"json": "application/json", "html": "text/html; charset=UTF-8"}
 _RATE_LIMITED = '{"errors":[{"id":"rate_limit_exceeded","message":"Too many requests"}]}'
+PRICES = ("open", "high", "low", "close")
 Options = Mapping[str, Any]
 Effect = Callable[[Options, Reply | None], Reply]
 
@@ -144,6 +146,21 @@ def _revised(rows: list[Any], changes: Any) -> list[Any]:
     return [{**row, **revised.get(number, {})} for number, row in enumerate(rows)]
 
 
+def _scaled(rows: list[Any], changes: Any) -> list[Any]:
+    """Multiply fields of the candles of some dates."""
+    return [_scaled_row(row, changes.get(_date_of(row), {})) for row in rows]
+
+
+def _date_of(row: Mapping[str, Any]) -> str:
+    return str(dt.datetime.fromtimestamp(int(row["start"]), dt.UTC).date())
+
+
+def _scaled_row(row: Mapping[str, Any], factors: Mapping[str, Any]) -> dict[str, Any]:
+    named = factors if "all" not in factors else dict.fromkeys(PRICES, factors["all"])
+    changed = {key: Decimal(row[key]) * Decimal(str(by)) for key, by in named.items()}
+    return {**row, **{key: format(value.normalize(), "f") for key, value in changed.items()}}
+
+
 def _skewed(options: Options, reply: Reply | None) -> Reply:
     payload = _copy(reply)
     if not isinstance(payload, dict) or "iso" not in payload:
@@ -179,6 +196,7 @@ AFTER: Mapping[str, Effect] = {
     "loop_cursor": _loop_cursor,
     "candles_missing": _on_candles(_without),
     "candles_doubled": _on_candles(_doubled),
+    "candles_scaled": _on_candles(_scaled),
     "candles_revised": _on_candles(_revised),
     "clock_skew": _skewed,
 }

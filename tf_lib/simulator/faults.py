@@ -24,15 +24,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from tf_lib.days import day_from
 from tf_lib.errors import ParameterError
 from tf_lib.shown import shown, shown_key
 from tf_lib.simulator.daytimes import WINDOW_KEYS, Window, read_window
 from tf_lib.simulator.events import AccountEvent, read_events
-from tf_lib.simulator.fault_effects import BODIES, KINDS
+from tf_lib.simulator.fault_effects import BODIES, KINDS, PRICES
 from tf_lib.written import read_yaml
 
 PREFIX = "/api/v3/brokerage"
@@ -151,6 +153,7 @@ class Faults:
 
 _RULE_KEYS = ("kind", "endpoint", "calls", "probability", "contains", *WINDOW_KEYS)
 _MOST_CALLS = 1_000_000
+_LARGEST_FACTOR = 10**9
 _OPTION_KEYS = ("status", "body", "seconds", "field", "value", "error", "preview", "message")
 
 
@@ -224,6 +227,8 @@ def _check_options(mapping: Mapping[str, Any], source: str) -> None:
     value, kind = mapping.get("value"), mapping["kind"]
     if kind in ("candles_missing", "candles_doubled") and not _are_rows(value):
         raise ParameterError(f"{source}: {kind} needs value, a list of row numbers, got {value!r}")
+    if kind == "candles_scaled":
+        _check_factors(value, source)
     if kind == "candles_revised" and not (
         isinstance(value, Mapping)
         and _are_rows([int(key) if str(key).isdecimal() else key for key in value])
@@ -232,6 +237,21 @@ def _check_options(mapping: Mapping[str, Any], source: str) -> None:
         raise ParameterError(
             f"{source}: {kind} needs value, as in {{0: {{close: '1'}}}}, got {value!r}"
         )
+
+
+def _check_factors(value: Any, source: str) -> None:
+    """Refuse anything but factors of prices by date."""
+    try:
+        for day, factors in value.items():
+            day_from(day)
+            for name, factor in factors.items():
+                if name not in (*PRICES, "all") or not 0 < Decimal(str(factor)) < _LARGEST_FACTOR:
+                    raise ValueError
+    except (AttributeError, ValueError, InvalidOperation):
+        raise ParameterError(
+            f"{source}: candles_scaled needs value, as in {{2024-03-01: {{high: 1.9}}}} or "
+            f"{{2024-03-01: {{all: 0.5}}}}, got {shown(value)}"
+        ) from None
 
 
 def _contains(value: Any) -> tuple[str, ...]:

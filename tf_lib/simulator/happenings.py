@@ -51,8 +51,10 @@ _RULES = (
     "stop_edit_refusal",
     "token_skew_seconds",
     "usdc_aliases",
+    "canonical_replies",
 )
 _LONGEST_DELAY = 10**10
+_REPLIES = ("lists", "books", "orders", "fills")
 _REFUSED_BUYS = ("base_sized", "all")
 _STOP_EDITS = ("ONLY_LIMIT_ORDER_EDITS_SUPPORTED", "FIELD_STOPPRICE_NOT_SUPPORTED")
 
@@ -94,6 +96,8 @@ def _set_rules(venue: Venue, world: Mapping[str, Any]) -> None:
             known, got = ", ".join(_REFUSED_BUYS), world["refused_buys"]
             raise ParameterError(f"world: refused_buys must be one of {known}, got {got!r}")
         bent.refused_buys = world["refused_buys"]
+    if "canonical_replies" in world:
+        bent.canonical = _replies(world["canonical_replies"])
     if "fee_tiers" in world:
         venue.matching.costs = Costs(
             venue.matching.costs.slippage, read_fee_tiers(world["fee_tiers"])
@@ -108,6 +112,15 @@ def _set_rules(venue: Venue, world: Mapping[str, Any]) -> None:
             got = world["stop_edit_refusal"]
             raise ParameterError(f"world: stop_edit_refusal must be one of {known}, got {got!r}")
         bent.stop_edit_refusal = world["stop_edit_refusal"]
+
+
+def _replies(value: Any) -> frozenset[str]:
+    """Return the replies that name an alias by its product; true stands for all of them."""
+    wanted = _REPLIES if value is True else value or ()
+    if not isinstance(wanted, list | tuple) or not all(each in _REPLIES for each in wanted):
+        known = ", ".join(_REPLIES)
+        raise ParameterError(f"world: canonical_replies: true or some of {known}, got {value!r}")
+    return frozenset(wanted)
 
 
 def read_fee_tiers(rows: Any) -> tuple[FeeTier, ...]:
@@ -233,6 +246,9 @@ class Happenings:
             "delist": self._on_delist,
             "rename": self._on_rename,
             "account_rows": venue.oddities.put_account_row,
+            "order_rows": venue.oddities.put_order_row,
+            "fill_rows": venue.oddities.put_fill_row,
+            "books": venue.oddities.put_book,
         }
         self.flipped: list[tuple[str, str, Any]] = []
         self.fees_changed = False

@@ -8,6 +8,7 @@ from itertools import chain, takewhile
 from typing import Any
 
 from tf_lib.core.records import Side
+from tf_lib.simulator.old_rows import is_asked, old_fills, old_orders
 from tf_lib.simulator.orders import Fill, Force, Kind, Order, Status
 from tf_lib.simulator.queries import Query, Request, page
 from tf_lib.simulator.replies import invalid, not_found
@@ -32,6 +33,9 @@ def get_order(venue: Venue, request: Request) -> Any:
     """GET /orders/historical/{order_id}."""
     (order_id,) = request.parts
     order = venue.matching.orders.get(order_id)
+    for row in old_orders(venue) if order is None else ():
+        if row.get("order_id") == order_id:
+            return {"order": row}
     if order is None or order.visible_from > venue.matching.now:
         if not _ID.fullmatch(order_id):
             raise invalid("invalid order id")
@@ -41,7 +45,8 @@ def get_order(venue: Venue, request: Request) -> Any:
 
 def _order(venue: Venue, order: Order) -> dict[str, Any]:
     owner = venue.rights.portfolio.uuid
-    return order_view(order, user_id=venue.user_id, portfolio_uuid=owner)
+    view = order_view(order, user_id=venue.user_id, portfolio_uuid=owner)
+    return view | {"product_id": venue.shown_as(order.terms.product_id, "orders")}
 
 
 def list_orders(venue: Venue, request: Request) -> Any:
@@ -57,9 +62,10 @@ def list_orders(venue: Venue, request: Request) -> Any:
     shown = (o for o in _candidates(venue, query) if o.visible_from <= now)
     found = sorted(filter(wanted, shown), key=_order_key(query))
     limit = query.whole("limit", PAGE, most=MOST_ORDERS) or PAGE
-    rows, more, cursor = page(found, query, limit=limit)
+    old = (row for row in old_orders(venue) if is_asked(query, row, "created_time"))
+    rows, more, cursor = page([*found, *old], query, limit=limit)
     return {
-        "orders": [_order(venue, order) for order in rows],
+        "orders": [_order(venue, row) if isinstance(row, Order) else row for row in rows],
         "sequence": "0",
         "has_next": more,
         "cursor": cursor,
@@ -136,12 +142,18 @@ def list_fills(venue: Venue, request: Request) -> Any:
     if sort == "PRICE":
         found.sort(key=lambda fill: -fill.price)
     limit = query.whole("limit", PAGE, most=MOST_FILLS) or PAGE
-    rows, _, cursor = page(found, query, limit=limit)
-    owner = venue.rights.portfolio.uuid
+    old = (row for row in old_fills(venue) if is_asked(query, row, "trade_time"))
+    rows, _, cursor = page([*found, *old], query, limit=limit)
     return {
-        "fills": [fill_view(f, user_id=venue.user_id, portfolio_uuid=owner) for f in rows],
+        "fills": [_fill(venue, row) if isinstance(row, Fill) else row for row in rows],
         "cursor": cursor,
     }
+
+
+def _fill(venue: Venue, fill: Fill) -> dict[str, Any]:
+    owner = venue.rights.portfolio.uuid
+    view = fill_view(fill, user_id=venue.user_id, portfolio_uuid=owner)
+    return view | {"product_id": venue.shown_as(fill.product_id, "fills")}
 
 
 def _fill_filter(query: Query) -> Callable[[Fill], bool]:

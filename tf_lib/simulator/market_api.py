@@ -26,6 +26,8 @@ def products(venue: Venue, request: Request) -> Any:
     wanted = set(query.all("product_ids"))
     kinds = query.among("product_type", _PRODUCT_TYPES)
     known = [p for name, p in venue.catalogue.items() if not wanted or name in wanted]
+    names = dict.fromkeys(venue.shown_as(p.product_id, "lists") for p in known)
+    known = [venue.catalogue[name] for name in names]
     if kinds and "SPOT" not in kinds:
         known = []
     begin = query.whole("offset", 0)
@@ -89,10 +91,11 @@ def product_book(venue: Venue, request: Request) -> Any:
 
 def _pricebook(venue: Venue, product: Product, *, levels: int) -> dict[str, Any]:
     quote = venue.quote(product.product_id)
+    name, has_side = product.product_id, venue.oddities.has_side
     return {
-        "product_id": product.product_id,
-        "bids": _levels(product, quote, levels, -1),
-        "asks": _levels(product, quote, levels, 1),
+        "product_id": venue.shown_as(name, "books"),
+        "bids": _levels(product, quote, levels if has_side(name, "bids") else 0, -1),
+        "asks": _levels(product, quote, levels if has_side(name, "asks") else 0, 1),
         "time": rfc3339(venue.matching.now),
     }
 
@@ -148,13 +151,13 @@ def ticker(venue: Venue, request: Request) -> Any:
     """GET /products/{id}/ticker: the last trades; the newest is the price now."""
     found = _known(venue, request.parts[0])
     count = min(request.query.whole("limit", 1), 100)
-    quote = venue.quote(found.product_id)
+    quote, has_side = venue.quote(found.product_id), venue.oddities.has_side
     if quote is None:
         return {"trades": [], "best_bid": "", "best_ask": ""}
     return {
         "trades": [_trade(venue, found.product_id, back) for back in range(count)],
-        "best_bid": plain(quote.bid),
-        "best_ask": plain(quote.ask),
+        "best_bid": plain(quote.bid) if has_side(found.product_id, "bids") else "",
+        "best_ask": plain(quote.ask) if has_side(found.product_id, "asks") else "",
     }
 
 

@@ -307,6 +307,9 @@ class Matching:
 
     def _other_side(self, order: Order, price: Decimal) -> Decimal:
         """How much of an order that takes finds another side."""
+        other = "asks" if order.terms.is_buy else "bids"
+        if not self.world.oddities.has_side(order.terms.product_id, other):
+            return ZERO
         found = order.remaining * self.world.partial_fills.pop(order.terms.product_id, ONE)
         if self.world.depth_usd is not None:
             found = min(found, self.world.depth_usd / price)

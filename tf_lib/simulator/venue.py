@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 from tf_lib.core.records import Quote
@@ -49,8 +49,6 @@ class Venue:
     rights : KeyRights
     opened : int
         When the account was made, in microseconds since 1970.
-    oddities : Oddities
-        What the answers show beside it.
     """
 
     matching: Matching
@@ -59,25 +57,37 @@ class Venue:
     books: dict[str, Wallets]
     rights: KeyRights
     opened: int
-    oddities: Oddities = field(default_factory=Oddities)
 
     @property
     def user_id(self) -> str:
         """Id of the customer."""
         return derived_uuid("user", self.portfolios[0].uuid)
 
+    @property
+    def oddities(self) -> Oddities:
+        """What the answers show beside what is true."""
+        return self.matching.world.oddities
+
+    def shown_as(self, product_id: str, where: str) -> str:
+        """Return the name under which a reply of this kind shows a product."""
+        if where not in self.matching.world.canonical:
+            return product_id
+        return self.catalogue.alias_of.get(product_id, product_id)
+
     def account_uuid(self, currency: str, portfolio_uuid: str) -> str:
         """Id of a wallet."""
         return derived_uuid("account", portfolio_uuid, currency)
 
     def quote(self, product_id: str) -> Quote | None:
-        """Bid and ask one tick around the last trade; None before the product lists."""
+        """Bid and ask one tick around the last trade or the odd middle; None before it lists."""
         last = self.matching.last_price(product_id)
         if last is None:
             return None
         tick = self.catalogue[product_id].price_increment
-        bid = last - tick if last > tick else last / 2
-        return Quote(bid=bid, ask=last + tick, last=last)
+        away = Decimal(self.oddities.book(product_id).get("away", 0))
+        middle = last if away == 0 else round(last * (1 + away) / tick) * tick
+        bid = middle - tick if middle > tick else middle / 2
+        return Quote(bid=bid, ask=middle + tick, last=last)
 
     def volume(self, product_id: str) -> Decimal:
         """Base units traded yesterday."""

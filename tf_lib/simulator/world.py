@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from tf_lib.simulator.oddities import Oddities
+
 
 @dataclass
 class World:
@@ -48,6 +50,10 @@ class World:
         For how much an order finds another side when it takes.
     failures : dict of product id to reason
         The next order of the product is taken and then fails for this reason.
+    canonical : frozenset of str
+        In which replies an alias stands under the name of its product.
+    oddities : Oddities
+        What is shown beside what is true.
     """
 
     hold_release: int = 0
@@ -67,6 +73,8 @@ class World:
     stop_band: Decimal | None = None
     refused_buys: str = ""
     depth_usd: Decimal | None = None
+    canonical: frozenset[str] = frozenset()
+    oddities: Oddities = field(default_factory=Oddities)
 
     def band(self, *, is_stop: bool) -> Decimal | None:
         """How far beyond its stop, or beyond the market, a limit may lie."""
