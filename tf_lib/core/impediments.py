@@ -38,6 +38,19 @@ class ImpedimentKind(StrEnum):
     DATA_NOT_BELIEVED = "data_not_believed"
 
 
+PASSES_BY_ITSELF = frozenset(
+    {
+        ImpedimentKind.NO_BUYS,
+        ImpedimentKind.NO_PRICE,
+        ImpedimentKind.NOT_DONE,
+        ImpedimentKind.HALTED,
+        ImpedimentKind.FEES_UNREADABLE,
+        ImpedimentKind.DATA_NOT_BELIEVED,
+    }
+)
+"""Kinds that the next run may be rid of without anybody's doing."""
+
+
 @dataclass(frozen=True)
 class Impediment:
     """
@@ -72,6 +85,11 @@ class Impediment:
     def scope(self) -> str:
         """``product`` or ``portfolio``."""
         return "product" if self.product else "portfolio"
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether it stays until somebody does something, or keeps money in what is to be sold."""
+        return self.is_missed_exit or self.kind not in PASSES_BY_ITSELF
 
     @property
     def key(self) -> tuple[str, str]:
@@ -140,3 +158,71 @@ def brought_together(
             since=since.get(one.key) or day,
         )
     return tuple(merged[key] for key in sorted(merged))
+
+
+def keeps_from_trading(found: Iterable[Impediment], *, is_anything_done: bool) -> bool:
+    """
+    Whether the day must not end as if it were good.
+
+    An exit or a trim that was wanted and not carried out, or a day on which something was wanted
+    and nothing was traded.
+
+    Parameters
+    ----------
+    is_anything_done : bool
+        Whether any order of the day's plan was carried out.
+    """
+    known = list(found)
+    if any(one.is_missed_exit for one in known):
+        return True
+    return not is_anything_done and any(one.wanted for one in known)
+
+
+def in_a_line(record: Mapping[str, Any]) -> str:
+    """
+    Return an impediment of a summary as one line: what, since when, what was wanted, why, what now.
+
+    Examples
+    --------
+    >>> lock = Impediment(ImpedimentKind.LOCKED, "it changed", "tf release X-USD", "X-USD",
+    ...                   wanted="full exit of 4,750.12 USD", since=dt.date(2026, 3, 1))
+    >>> in_a_line(lock.to_mapping())
+    'X-USD locked since 2026-03-01; wanted: full exit of 4,750.12 USD; why: it changed; what to do:\
+ tf release X-USD'
+    """
+    head = f"{record.get('product') or 'whole portfolio'} {kind_in_words(record)}"
+    since = f" since {record['since']}" if record.get("since") else ""
+    parts = [f"{head}{since}"]
+    for name, said in (("wanted", "wanted"), ("why", "why"), ("what_to_do", "what to do")):
+        if record.get(name):
+            parts.append(f"{said}: {record[name]}")
+    return "; ".join(parts)
+
+
+def kind_in_words(record: Mapping[str, Any]) -> str:
+    """Return what stands in the way, as a reader would say it."""
+    kind = str(record.get("kind", ""))
+    return _IN_WORDS.get(kind, kind.replace("_", " "))
+
+
+_IN_WORDS: Mapping[str, str] = {
+    ImpedimentKind.LOCKED: "locked",
+    ImpedimentKind.UNKNOWN_HOLDING: "holding unknown",
+    ImpedimentKind.NOT_LISTED: "not listed any more",
+    ImpedimentKind.NOT_TRADABLE: "takes no orders",
+    ImpedimentKind.NO_PRICE: "without a believable price",
+    ImpedimentKind.NOT_PROTECTABLE: "not protectable",
+    ImpedimentKind.STOP_REFUSED: "stop refused",
+    ImpedimentKind.BUY_REFUSED: "buy refused",
+    ImpedimentKind.SELL_REFUSED: "sell refused",
+    ImpedimentKind.NOT_DONE: "trade not done",
+    ImpedimentKind.UNPROTECTED: "UNPROTECTED",
+    ImpedimentKind.NO_BUYS: "buys nothing",
+    ImpedimentKind.HALTED: "trades nothing",
+    ImpedimentKind.EQUITY_UNEXPLAINED: "changed by more than is explained",
+    ImpedimentKind.WRONG_CURRENCY: "money in another currency",
+    ImpedimentKind.FEES_UNREADABLE: "fees unreadable",
+    ImpedimentKind.HISTORY_UNREADABLE: "order history unreadable",
+    ImpedimentKind.LEDGER_UNREADABLE: "ledger unreadable",
+    ImpedimentKind.DATA_NOT_BELIEVED: "bars not believed",
+}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.core.cooldown import is_cooling
+from tf_lib.core.impediments import Impediment
 from tf_lib.drivers.protection_ledger import PROTECTION_FILE
 from tf_lib.edge.files import last_json_line
 from tf_lib.edge.ledger import Ledger
@@ -23,12 +24,16 @@ from tf_lib.errors import EXIT_DONE, EXIT_REFUSED, EXIT_UNPROTECTED, StateError
 
 GUARD_LOG = "guard.jsonl"
 SILENT_AFTER = dt.timedelta(hours=1)
-_STATES = {EXIT_DONE: "done", EXIT_UNPROTECTED: "unprotected", EXIT_REFUSED: "refused"}
+_STATES = {EXIT_UNPROTECTED: "unprotected", EXIT_REFUSED: "refused"}
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the launcher knows of a run besides its folder."""
+    """
+    What the launcher knows of a run besides its folder.
+
+    `is_held_up` says that every step went well, and the exit code is for impediments alone.
+    """
 
     day: dt.date
     profile: str
@@ -38,13 +43,17 @@ class RunFacts:
     exit_code: int
     cooldown_days: int
     problems: list[str] = field(default_factory=list)
+    impediments: tuple[Impediment, ...] = ()
+    is_held_up: bool = False
 
     @property
     def state(self) -> str:
         """The run's state in a word."""
-        if self.is_dry and self.exit_code == EXIT_DONE:
+        if self.exit_code != EXIT_DONE and not self.is_held_up:
+            return _STATES.get(self.exit_code, "failed")
+        if self.is_dry:
             return "dry"
-        return _STATES.get(self.exit_code, "failed")
+        return "attention" if self.impediments else "done"
 
 
 def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> dict[str, Any]:
@@ -74,6 +83,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
         "tickers": decision.get("tickers", {}),
         "sleeves": decision.get("sleeves", {}),
         "portfolio": decision.get("portfolio", {}),
+        "impediments": [one.to_mapping() for one in facts.impediments],
         "trades": _trades(decision),
         "orders": orders,
         "stops": stops,

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.core.client_ids import parse_client_id
+from tf_lib.core.impediments import Impediment, ImpedimentKind, in_a_line
 from tf_lib.drivers.finish import GUARD_LOG, failures, unsettled
+from tf_lib.drivers.impediments import standing_impediments
 from tf_lib.drivers.place import has_own_clock
 from tf_lib.drivers.protect import protect_holdings
 from tf_lib.drivers.upkeep import armed, never_ran, profile_of
@@ -85,6 +87,7 @@ def _look(name: str, config: Config, folder: ProfileFolder) -> int:
     ledger = Ledger(folder.state / FILE_NAME, wall_now)
     alarms += [f"own order unsettled: {order}" for order in unsettled(ledger)]
     alarms += [f"{p} is locked: {why}" for p, why in sorted(ledger.state.locked.items())]
+    alarms += [in_a_line(one.to_mapping()) for one in _for_a_person(folder)]
     alarms += _missing_done(ledger, config, now)
     _log(folder, "looked", held=None if rows is None else len(rows), alarms=[*bare, *alarms])
     for line in (*bare, *alarms):
@@ -95,6 +98,15 @@ def _look(name: str, config: Config, folder: ProfileFolder) -> int:
     if bare:
         return EXIT_UNPROTECTED
     return EXIT_FAILED if alarms else EXIT_DONE
+
+
+_SEEN_BY_ITSELF = (ImpedimentKind.LOCKED, ImpedimentKind.UNPROTECTED)
+
+
+def _for_a_person(folder: ProfileFolder) -> list[Impediment]:
+    """Return what stood in the last run's way and needs somebody; what the guard sees is not it."""
+    standing = standing_impediments(folder.state)
+    return [one for one in standing if one.needs_person and one.kind not in _SEEN_BY_ITSELF]
 
 
 def _sells_only(action: str, subject: str) -> None:

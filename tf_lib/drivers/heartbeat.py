@@ -23,10 +23,18 @@ class Heartbeat:
         self._state = state
         self.heard: list[dict[str, Any]] = []
 
-    def beat(self, event: str, **fields: Any) -> None:
-        """Print an event and write it down."""
+    def beat(self, event: str, *, said: str = "", **fields: Any) -> None:
+        """
+        Print an event and write it down.
+
+        Parameters
+        ----------
+        said : str
+            What a reader of the terminal gets instead of the event's name and fields.
+        """
         line = {"at": wall_now().isoformat(timespec="seconds"), "event": event, **fields}
         self.heard.append(line)
         append_json_line(self._state / "heartbeat.jsonl", line)
-        rest = " ".join(f"{key}={value}" for key, value in fields.items())
-        print(f"{event} {rest}".rstrip(), flush=True)
+        known = {key: value for key, value in fields.items() if value not in (None, "")}
+        rest = " ".join(f"{key}={value}" for key, value in known.items())
+        print(said or f"{event} {rest}".rstrip(), flush=True)

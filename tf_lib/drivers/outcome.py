@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tf_lib.core.impediments import Impediment, in_a_line, keeps_from_trading
 from tf_lib.drivers.attempt import Attempt
 from tf_lib.drivers.finish import RunFacts, build_summary, guard_silence, unsettled
+from tf_lib.drivers.impediments import DayRecord, impediments_of, keep_impediments
 from tf_lib.drivers.heartbeat import Heartbeat
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import write_whole
@@ -49,6 +51,8 @@ class Outcome:
             note_unprotected(folder, f"own order unsettled: {order}")
             code = EXIT_UNPROTECTED
         is_done = not attempt.is_dry and _all_steps_ended(folder, problem)
+        found, is_held_up = self._in_the_way(folder, attempt, code)
+        code = EXIT_FAILED if is_held_up else code
         self.heartbeat.beat(
             "run_end", day=attempt.day.isoformat(), exit_code=code, problem=problem or None
         )
@@ -66,6 +70,8 @@ class Outcome:
             code,
             self.config.execution_and_costs.cooldown_counter_threshold,
             [problem] if problem else [],
+            found,
+            is_held_up,
         )
         _write_journal(folder, ledger, attempt.day)
         if (folder.path / "daily_run.ipynb").exists():
@@ -79,6 +85,17 @@ class Outcome:
         self._say(summary, folder)
         return code
 
+    def _in_the_way(
+        self, folder: RunFolder, attempt: Attempt, code: int
+    ) -> tuple[tuple[Impediment, ...], bool]:
+        """Return what stood in the run's way, and whether it must not end as if all were well."""
+        record = DayRecord.of(folder)
+        found = impediments_of(record, self.folder.state, attempt.day)
+        if not attempt.is_dry:
+            keep_impediments(self.folder.state, attempt.day, found)
+        is_kept = keeps_from_trading(found, is_anything_done=record.is_anything_done)
+        return found, code == EXIT_DONE and is_kept
+
     def _report(self, folder: RunFolder, summary: Mapping[str, Any]) -> None:
         try:
             from tf_lib.pages.report import export_report
@@ -90,7 +107,7 @@ class Outcome:
 
     def _notify(self, summary: Mapping[str, Any], folder: RunFolder) -> None:
         settings = self.config.notifications
-        is_good = summary["exit_code"] == EXIT_DONE
+        is_good = summary["state"] == "done"
         if not settings.email or summary["state"] == "dry" or (is_good and not settings.on_success):
             return
         try:
@@ -103,7 +120,7 @@ class Outcome:
             results = []
             folder.logs.write("errors", severity="warning", message=f"mail: {error!r}")
         for result in results:
-            self.heartbeat.beat("notified", **result)
+            self.heartbeat.beat("notified", said=_told(result), **result)
 
     def tell_refused(self, day: dt.date, error: TfError) -> None:
         """Mail that a run was refused before anything was sent."""
@@ -124,8 +141,19 @@ class Outcome:
             f"orders {len(summary['orders'])} stops {len(summary['stops'])} -> {folder.path}",
             flush=True,
         )
+        for one in summary["impediments"]:
+            print(f"  {in_a_line(one)}", flush=True)
         for line in summary["errors"]:
             print(f"  {line.get('severity', 'error')}: {line.get('message')}", flush=True)
+
+
+def _told(result: Mapping[str, str]) -> str:
+    """Return what became of a message, in words."""
+    channel, reason = result["channel"], result["reason"]
+    if result["result"] == "not_configured":
+        return f"no {channel} sent: {reason} (put them into ~/tf_email.env; tf doctor checks them)"
+    said = f"{channel} sent" if result["result"] == "sent" else f"{channel} NOT sent"
+    return f"{said}: {reason}" if reason else said
 
 
 def note_unprotected(folder: RunFolder, message: str) -> None:

@@ -145,7 +145,7 @@ class Runner:
         ledger.mark(day, "claimed", attempt=number, forced=is_forced, pid=os.getpid())
         protect_only = ""
         if ledger.state.has_mark(day, "effects_complete"):
-            protect_only = "this day's trades are complete; only its record was not finished"
+            protect_only = TRADES_COMPLETE
         return Attempt(
             day,
             run_dir,

@@ -20,6 +20,9 @@ from tf_lib.errors import EXIT_DONE
 
 Rows = list[dict[str, Any]]
 
+TRADES_COMPLETE = "this day's trades are complete; only its record was not finished"
+"""Why a run that comes after them only protects: nothing of them is missing."""
+
 
 def problem(
     message: str, *, severity: str = "warning", exit_code: int = EXIT_DONE

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.core.cooldown import is_cooling
+from tf_lib.core.impediments import in_a_line
 from tf_lib.core.order_life import OrderStage
+from tf_lib.drivers.impediments import standing_impediments
 from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.ledger import FILE_NAME, Ledger
@@ -62,6 +64,7 @@ def _facts(folder: ProfileFolder, state: LedgerState, cooldown_days: int) -> dic
         },
         "locked": dict(state.locked),
         "bare_now": {p: since.isoformat() for p, since in state.bare_since.items()},
+        "impediments": [one.to_mapping() for one in standing_impediments(folder.state)],
         "errors": [line.get("message") for line in summary.get("errors", [])],
     }
 
@@ -92,6 +95,9 @@ def _screen(name: str, found: dict[str, Any], option: str) -> str:
     for key, title in _LISTED.items():
         if found[key]:
             lines.append(f"{title}: " + ", ".join(f"{k} ({v})" for k, v in found[key].items()))
+    if found["impediments"]:
+        lines.append("stands in the way:")
+        lines.extend(f"  {in_a_line(one)}" for one in found["impediments"])
     lines.extend(
         f"order {order['client_id']} of {order['product']} is {order['stage']}"
         for order in found["open_orders"]

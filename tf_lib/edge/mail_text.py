@@ -12,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tf_lib.core.impediments import in_a_line, kind_in_words
+
 Summary = Mapping[str, Any]
 Rows = list[list[str]]
 
 _MOST_WORDS = 90
 _WHAT_TO_DO = {
     "done": "Nothing.",
+    "attention": "Read what stood in the way, below: each says what to do about it.",
     "dry": "Nothing: this was a dry run, no order was sent.",
     "unprotected": (
         "Now: open Coinbase and look at the positions below. Then run\n"
@@ -90,7 +93,7 @@ def _protection(summary: Summary) -> str:
     bare = _bare(summary)
     if bare:
         return f"NOT PROTECTED: {', '.join(bare)}"
-    if summary.get("exit_code") != 0:
+    if summary.get("exit_code") != 0 and _state(summary) != "attention":
         return ""
     return "all protected" if summary.get("positions") else "nothing held"
 
@@ -101,13 +104,27 @@ def _bare(summary: Summary) -> list[str]:
 
 
 def _first_trouble(summary: Summary) -> str:
-    """Return the first error in a few words, for a day that did not end well."""
-    if summary.get("exit_code") == 0:
-        return ""
+    """Return the first error, or what stood in the way, in a few words."""
+    impediments = _in_the_way(summary)
+    if impediments or summary.get("exit_code") == 0:
+        return impediments
     rows = [row for row in _rows(summary, "errors") if row.get("severity") != "warning"]
     words = str(rows[0].get("message", "")) if rows else next(iter(_problems(summary)), "")
     line = _one_line(words)
     return line if len(line) <= _MOST_WORDS else line[: _MOST_WORDS - 3] + "..."
+
+
+def _in_the_way(summary: Summary) -> str:
+    """Return the gravest impediment of a day that went well but for it, and how many more."""
+    rows = _rows(summary, "impediments")
+    if _state(summary) not in ("attention", "dry") or not rows:
+        return ""
+    first = max(rows, key=lambda row: (bool(row.get("is_missed_exit")), bool(row.get("wanted"))))
+    said = f"{first.get('product') or 'portfolio'} {kind_in_words(first)}"
+    if first.get("wanted"):
+        said = f"{said}: {first['wanted']} not made"
+    more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return f"{_one_line(said)}{more}"
 
 
 def _problems(summary: Summary) -> list[str]:
@@ -122,6 +139,7 @@ def _sections(summary: Summary) -> list[tuple[str, Rows]]:
         if _is_number(summary.get(name))
     ]
     sections = [
+        ("What stood in the way", _impediments(summary)),
         ("Account", account),
         ("Errors", _errors(summary)),
         ("Orders", [_order(row) for row in _rows(summary, "orders")]),
@@ -132,6 +150,10 @@ def _sections(summary: Summary) -> list[tuple[str, Rows]]:
         ("Data", _data(summary)),
     ]
     return [(title, rows) for title, rows in sections if rows]
+
+
+def _impediments(summary: Summary) -> Rows:
+    return [[in_a_line(row)] for row in _rows(summary, "impediments")]
 
 
 def _errors(summary: Summary) -> Rows:

@@ -78,6 +78,8 @@ class DayFacts:
         None while the run is still going on.
     equity : float or None
         In quote currency.
+    impediments : rows
+        What kept the run from doing what was decided, as in the summary.
     notes : sequence of str
         What is worth a line and does not make a day less good.
     """
@@ -93,6 +95,7 @@ class DayFacts:
     errors: Rows = ()
     exit_code: int | None = None
     equity: float | None = None
+    impediments: Rows = ()
     notes: Sequence[str] = ()
 
     @classmethod
@@ -112,6 +115,7 @@ class DayFacts:
             errors=summary.get("errors") or (),
             exit_code=None if code is None else int(code),
             equity=summary.get("equity"),
+            impediments=summary.get("impediments") or (),
         )
 
 

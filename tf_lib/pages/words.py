@@ -33,7 +33,8 @@ REASONS: Mapping[str, str] = {
 ORDER_STATUSES: Mapping[str, str] = {
     "done": "filled",
     "skipped": "not sent",
-    "void": "not sent",
+    "void": "no longer wanted",
+    "given_up": "bought and sold again: no stop was taken for it",
     "refused": "refused by the exchange",
     "unfilled": "ended without a fill",
     "absent": "never reached the exchange",

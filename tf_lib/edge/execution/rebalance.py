@@ -38,7 +38,12 @@ _TRADABLE_HOLDS = dt.timedelta(seconds=5)
 
 @dataclass
 class TradeResult:
-    """What became of one planned order."""
+    """
+    What became of one planned order.
+
+    `status` is ``void`` where the strategy's own gates took it back since the plan, ``skipped``
+    or ``given_up`` where something else stood in its way.
+    """
 
     planned: PlannedOrder
     status: str
@@ -250,6 +255,8 @@ class Rebalance:
         product_id = planned.product_id
         # The old stop is not touched: what is bought gets one of its own.
         cover = self.cover_of(product_id, False)
+        if not self._is_tradable(product_id):
+            return self._collect(TradeResult(planned, "skipped", "the product takes no orders now"))
         void = self._void(planned, cover.protection)
         if void:
             return self._collect(TradeResult(planned, "void", void))
@@ -271,8 +278,6 @@ class Rebalance:
     def _void(self, planned: PlannedOrder, protection: Protection) -> str:
         """Re-read the product: what happened since the plan can make its buy wrong."""
         product_id = planned.product_id
-        if not self._is_tradable(product_id):
-            return "the product takes no orders now"
         for order in self.desk.ledger.state.live_orders(product_id):
             if order.key.side is Side.SELL:
                 self.desk.refresh(order.client_id)
@@ -323,7 +328,7 @@ class Rebalance:
             covered = cover.ensure()
             if covered.is_protected:
                 return None
-            return TradeResult(planned, "void", "what is held is not protected", cover=covered)
+            return TradeResult(planned, "skipped", "what is held is not protected", cover=covered)
         pilot = size if size <= 2 * least else least
         pilot = min(pilot, self._affordable(planned.product_id))
         if below_minimum(pilot, product, planned.reference_price):
@@ -351,7 +356,7 @@ class Rebalance:
         result.cover = self.cover_of(product_id, False).ensure()
         if result.cover.is_protected:
             self.halted = ""
-        result.status, result.reason = "void", "the exchange took no stop for the pilot"
+        result.status, result.reason = "given_up", "the exchange took no stop for the pilot"
         return result
 
     def _bought(self, leg: Leg, product_id: str, size: Decimal) -> OrderRecord:

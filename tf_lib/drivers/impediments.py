@@ -1,0 +1,423 @@
+"""
+Impediments of a day: what its decision wanted and did not get, and why.
+
+Made from the run's folder alone, so that the list exists for a run that died half-way, for a dry
+run, and for a run that is looked at again. What was noted where it was met
+(``logs/impediments.jsonl``) comes on top; what holds since when is kept in
+``state/impediments.json``, which guard and status read.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tf_lib.core.impediments import Impediment, ImpedimentKind, brought_together
+from tf_lib.core.records import Reason
+from tf_lib.drivers.session import TRADES_COMPLETE
+from tf_lib.edge.files import write_json
+from tf_lib.edge.run_store import RunFolder
+from tf_lib.errors import StateError
+
+STATE_FILE = "impediments.json"
+DONE_STATUSES = ("done", "preview_ok", "would_cancel_first")
+"""Of an order that was carried out, or would be."""
+
+# A buy that came out smaller by this much was rounded, or met a price that had moved.
+_SMALL_SHARE = 0.05
+_FALLBACK_QUOTE_MIN = 1.0
+
+_WHAT_TO_DO: Mapping[ImpedimentKind, str] = {
+    ImpedimentKind.LOCKED: "look at your orders and transfers of {product}; when the holding is "
+    "as you want it: tf release {product}",
+    ImpedimentKind.UNKNOWN_HOLDING: "look at your holding of {product} at the exchange; its stops "
+    "are left as they are until its figures fit again",
+    ImpedimentKind.NOT_LISTED: "see at the exchange what became of {product}; take it out of the "
+    "universe, or name its new product in universe.renamed",
+    ImpedimentKind.NOT_TRADABLE: "the exchange takes no orders for {product}: watch its notices, "
+    "and sell by hand when it trades again if you do not want to wait for the next run",
+    ImpedimentKind.NO_PRICE: "nothing, if its book fills again; else take {product} out of the "
+    "universe",
+    ImpedimentKind.NOT_PROTECTABLE: "nothing is bought that no stop can protect; take {product} "
+    "out of the universe if it stays so",
+    ImpedimentKind.BUY_REFUSED: "read the exchange's words; what it refuses every day needs the "
+    "key, the account or the product to be put right at the exchange",
+    ImpedimentKind.SELL_REFUSED: "read the exchange's words; sell {product} by hand if you do not "
+    "want to wait for the next run",
+    ImpedimentKind.NOT_DONE: "the next run decides anew; for today's trades: run again with "
+    "--force-run",
+    ImpedimentKind.UNPROTECTED: "tf protect; if it stays without a stop, place one or sell it by "
+    "hand at the exchange",
+    ImpedimentKind.NO_BUYS: "put right what it names; the next run buys again",
+    ImpedimentKind.HALTED: "put right what it names; the next run trades again",
+    ImpedimentKind.DATA_NOT_BELIEVED: "nothing, if its next bars are good; its stop stays as it "
+    "is until then. Sell by hand if you do not want to wait",
+}
+_GATES = frozenset(
+    {
+        ImpedimentKind.LOCKED,
+        ImpedimentKind.UNKNOWN_HOLDING,
+        ImpedimentKind.NOT_LISTED,
+        ImpedimentKind.NOT_TRADABLE,
+        ImpedimentKind.NO_PRICE,
+        ImpedimentKind.NOT_PROTECTABLE,
+        ImpedimentKind.STOP_REFUSED,
+    }
+)
+"""Kinds that keep a product from being traded."""
+
+
+@dataclass(frozen=True)
+class DayRecord:
+    """
+    What a run's folder says of the decision, of the account, and of what was done.
+
+    Attributes
+    ----------
+    decision : mapping
+        As in plan.json; empty when the run never got there.
+    account, after : mapping
+        ``inputs/account.json``, and the account after the trades (else the same).
+    notes : mapping of product to str
+        Why a desired trade became no order; absent where it became one.
+    planned : rows
+        Orders of plan.json.
+    orders : rows
+        The last result of each order of the plan.
+    stops : rows
+        The last word on each product's protection.
+    noted : sequence of Impediment
+        Those that were written down where they were met.
+    """
+
+    decision: Mapping[str, Any] = field(default_factory=dict)
+    account: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    planned: Sequence[Mapping[str, Any]] = ()
+    orders: Sequence[Mapping[str, Any]] = ()
+    stops: Sequence[Mapping[str, Any]] = ()
+    noted: Sequence[Impediment] = ()
+
+    @property
+    def tickers(self) -> Mapping[str, Mapping[str, Any]]:
+        """The decision's row of each ticker."""
+        found: Mapping[str, Mapping[str, Any]] = self.decision.get("tickers", {})
+        return found
+
+    @property
+    def is_anything_done(self) -> bool:
+        """Whether any order of the plan was carried out."""
+        return any(row.get("status") in DONE_STATUSES for row in self.orders)
+
+    def reached_account(self) -> bool:
+        """Whether the run got so far as to read the account."""
+        return bool(self.account)
+
+    def held(self, ticker: str) -> float:
+        """Return the units that are owned of a ticker's base."""
+        wallet = self.after.get("wallets", {}).get(ticker.split("-")[0], {})
+        return float(wallet.get("available", 0)) + float(wallet.get("hold", 0))
+
+    def is_held(self, ticker: str) -> bool:
+        """Whether more than dust of a ticker is owned."""
+        held, product = self.held(ticker), self._product(ticker)
+        if held <= 0 or held < float(product.get("base_min_size", 0)):
+            return False
+        price = self.price(ticker)
+        return price is None or held * price >= self.quote_min(ticker)
+
+    def price(self, ticker: str) -> float | None:
+        """Return the mid price, else the last close."""
+        quote = self.after.get("quotes", {}).get(ticker)
+        if quote is not None:
+            return (float(quote["bid"]) + float(quote["ask"])) / 2
+        close = self.tickers.get(ticker, {}).get("close")
+        return None if close is None else float(close)
+
+    def quote_min(self, ticker: str) -> float:
+        """Return the least value that the exchange lets be traded."""
+        return float(self._product(ticker).get("quote_min_size", _FALLBACK_QUOTE_MIN))
+
+    def _product(self, ticker: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.account.get("products", {}).get(ticker, {})
+        return found
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> DayRecord:
+        """Read what a run has left in its folder so far."""
+        plan, account = _content(folder, "plan.json"), _content(folder, "inputs/account.json")
+        results = [r for r in folder.logs.read("order_submit") if r.get("action") == "result"]
+        stops = [r for r in folder.logs.read("stop_updates") if r.get("action") == "result"]
+        builds = folder.logs.read("order_build")
+        return cls(
+            decision=plan.get("decision", {}),
+            account=account,
+            after=_content(folder, "account_after.json") or account,
+            notes={b["product"]: b["note"] for b in builds if b.get("order") is None},
+            planned=plan.get("orders", []),
+            orders=list({(r["product_id"], r["side"]): r for r in results}.values()),
+            stops=list({r["product"]: r for r in stops}.values()),
+            noted=_noted(folder),
+        )
+
+
+def _content(folder: RunFolder, name: str) -> dict[str, Any]:
+    try:
+        content = folder.read_json(name)
+    except StateError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _noted(folder: RunFolder) -> list[Impediment]:
+    return [Impediment.from_mapping(line) for line in folder.logs.read("impediments")]
+
+
+# -- what stands in the way, whatever is wanted ---------------------------------------------------
+
+
+def found_in(record: DayRecord) -> list[Impediment]:
+    """
+    Return what kept a run from doing what its decision wants, worst known cause first.
+
+    A gate of the strategy itself (threshold, cooldown, a breached stop) is none.
+    """
+    # What was noted where it was met knows more of the cause, and so stands last.
+    met = (*_of_portfolio(record), *_of_products(record), *_of_stops(record), *record.noted)
+    known = {one.key: one for one in met}
+    for product, why in record.account.get("blocked", {}).items():
+        if _gate_of(product, known) is None:
+            lock = _made(ImpedimentKind.LOCKED, why, product)
+            known[lock.key] = lock
+    for one in _missed(record):
+        gate = _gate_of(one.product, known) if one.kind in _GATES else None
+        there = known.get(one.key) or gate or one
+        known[there.key] = _wanting(there, one) if there is not one else one
+    return list(known.values())
+
+
+def _gate_of(product: str, known: Mapping[tuple[str, str], Impediment]) -> Impediment | None:
+    """Return what is known to keep a product from being traded, under whatever name."""
+    gates = (one for one in known.values() if one.product == product and one.kind in _GATES)
+    return next(gates, None)
+
+
+def _wanting(there: Impediment, missed: Impediment) -> Impediment:
+    """Put what was wanted to what stands in its way."""
+    said = "; ".join(dict.fromkeys(part for part in (there.wanted, missed.wanted) if part))
+    is_exit = there.is_missed_exit or missed.is_missed_exit
+    return replace(there, wanted=said, is_missed_exit=is_exit)
+
+
+def _made(kind: ImpedimentKind, why: str, product: str = "", **more: Any) -> Impediment:
+    todo = _WHAT_TO_DO[kind].format(product=product)
+    return Impediment(kind, why, todo, product=product, **more)
+
+
+def _of_portfolio(record: DayRecord) -> Iterator[Impediment]:
+    halt, no_buys = record.account.get("halt"), record.account.get("no_buys")
+    if halt and halt != TRADES_COMPLETE:
+        yield _made(ImpedimentKind.HALTED, halt)
+    if no_buys:
+        yield _made(ImpedimentKind.NO_BUYS, no_buys)
+
+
+def _of_products(record: DayRecord) -> Iterator[Impediment]:
+    """Return what keeps single products from being traded, wanted or not."""
+    account = record.account
+    for ticker, row in record.tickers.items():
+        if not record.is_held(ticker):
+            continue
+        rules = account.get("products", {}).get(ticker)
+        if rules is None:
+            yield _made(ImpedimentKind.NOT_LISTED, "held, and no longer listed", ticker)
+        elif _state_of(rules):
+            yield _made(ImpedimentKind.NOT_TRADABLE, f"held, and {_state_of(rules)}", ticker)
+        elif ticker not in account.get("quotes", {}):
+            yield _made(ImpedimentKind.NO_PRICE, "held, and without a believable price", ticker)
+        if row.get("reason") in (Reason.STALE_OR_MISSING_OHLC, Reason.UNKNOWN_SIGNAL):
+            yield _made(ImpedimentKind.DATA_NOT_BELIEVED, _DATA[row["reason"]], ticker)
+
+
+_DATA: Mapping[str, str] = {
+    Reason.STALE_OR_MISSING_OHLC: "held, and yesterday's bar is missing or not believable",
+    Reason.UNKNOWN_SIGNAL: "held, and its signal is undefined",
+}
+
+
+def _state_of(rules: Mapping[str, Any]) -> str:
+    """Return why a product takes no orders, in the exchange's names, or nothing."""
+    names = ("trading_disabled", "is_disabled", "cancel_only", "view_only", "auction_mode")
+    said = [name for name in (*names, "post_only") if rules.get(name)]
+    if rules.get("status", "online") != "online":
+        said.insert(0, f"status {rules['status']}")
+    return f"the exchange says {', '.join(said)}" if said else ""
+
+
+def _of_stops(record: DayRecord) -> Iterator[Impediment]:
+    for row in record.stops:
+        why, product = str(row.get("reason") or ""), row["product"]
+        if why.startswith("holding unknown"):
+            yield _made(ImpedimentKind.UNKNOWN_HOLDING, why, product)
+        elif row.get("status") == "failed":
+            yield _made(ImpedimentKind.UNPROTECTED, why, product)
+
+
+# -- what was wanted and is not done --------------------------------------------------------------
+
+
+def _missed(record: DayRecord) -> Iterator[Impediment]:
+    """Return each trade that was wanted and not done, under what is known of its cause."""
+    results = {row["product_id"]: row for row in record.orders}
+    planned = {row["product_id"]: row for row in record.planned}
+    for row in record.orders:
+        yield from _of_result(record, row)
+    if record.account.get("halt") == TRADES_COMPLETE:
+        return
+    for ticker, row in record.tickers.items():
+        if ticker in results:
+            continue
+        if row["reason"] == Reason.NOT_PROTECTABLE:
+            yield _not_bought(record, ticker, row)
+        elif row["trade_notional"]:
+            yield from _not_ordered(record, ticker, row, is_planned=ticker in planned)
+
+
+def _of_result(record: DayRecord, row: Mapping[str, Any]) -> Iterator[Impediment]:
+    """Judge one order of the plan by what became of it."""
+    status, side, product = str(row["status"]), row["side"], row["product_id"]
+    if status == "void":
+        return
+    if status == "done" and _is_whole(record, row):
+        return
+    if status in DONE_STATUSES and status != "done":
+        return
+    kind = ImpedimentKind.NOT_DONE
+    if status == "refused":
+        kind = ImpedimentKind.SELL_REFUSED if side == "SELL" else ImpedimentKind.BUY_REFUSED
+    elif status == "given_up":
+        kind = ImpedimentKind.NOT_PROTECTABLE
+    why = str(row.get("note") or _RESULTS.get(status, status))
+    wanted = _in_money(row["reason"], float(row["notional"]), product)
+    if status == "done" and float(row["filled_size"]):
+        why = f"only {row['filled_size']} of {row['base_size']} were filled ({why})"
+    yield _made(kind, why, product, wanted=wanted, is_missed_exit=side == "SELL")
+
+
+_RESULTS = {
+    "unfilled": "the order ended without a fill",
+    "absent": "the order never reached the exchange",
+    "unsettled": "the exchange has not said what became of the order",
+}
+
+
+def _is_whole(record: DayRecord, row: Mapping[str, Any]) -> bool:
+    """Whether what an order left undone is too little to speak of."""
+    planned, filled = float(row["base_size"]), float(row.get("filled_size") or 0)
+    left = planned - filled
+    if row["side"] == "BUY":
+        return left <= _SMALL_SHARE * planned
+    return left * float(row["reference_price"]) < record.quote_min(row["product_id"])
+
+
+def _not_ordered(
+    record: DayRecord, ticker: str, row: Mapping[str, Any], *, is_planned: bool
+) -> Iterator[Impediment]:
+    """Return a desired trade that became no order, or whose order was never begun."""
+    notional, account = float(row["trade_notional"]), record.account
+    wanted = _in_money(row["reason"], notional, ticker)
+    is_exit = notional < 0
+    note = "" if is_planned else record.notes.get(ticker, "")
+    if not note:
+        kind, why = ImpedimentKind.NOT_DONE, "the run ended before it came to this order"
+    elif account.get("halt"):
+        kind, why = ImpedimentKind.HALTED, account["halt"]
+    elif ticker in account.get("blocked", {}):
+        kind, why = ImpedimentKind.LOCKED, account["blocked"][ticker]
+    elif not is_exit and account.get("no_buys"):
+        kind, why = ImpedimentKind.NO_BUYS, account["no_buys"]
+    elif ticker not in account.get("products", {}):
+        kind, why = ImpedimentKind.NOT_LISTED, note
+    elif ticker not in account.get("quotes", {}):
+        kind, why = ImpedimentKind.NO_PRICE, note
+    elif is_exit:
+        return  # below the exchange's minimums: dust
+    else:
+        kind, why = ImpedimentKind.NOT_DONE, note
+    scope = "" if kind in (ImpedimentKind.HALTED, ImpedimentKind.NO_BUYS) else ticker
+    said = f"{ticker}: {wanted}" if not scope else wanted
+    yield _made(kind, why, scope, wanted=said, is_missed_exit=is_exit)
+
+
+def _not_bought(record: DayRecord, ticker: str, row: Mapping[str, Any]) -> Impediment:
+    """Return an entry or addition that the gate refused for want of a stop."""
+    account = record.account
+    amount = float(row["target_notional"]) - float(row["current_notional"] or 0.0)
+    what = Reason.ADD if row["current_notional"] else Reason.ENTER
+    rules = account.get("products", {}).get(ticker)
+    if account and rules is None:
+        kind, why = ImpedimentKind.NOT_LISTED, "the exchange does not list it"
+    elif rules is not None and (_state_of(rules) or rules.get("limit_only")):
+        kind, why = ImpedimentKind.NOT_TRADABLE, _state_of(rules) or "it takes limit orders only"
+    elif account and ticker not in account.get("quotes", {}):
+        kind, why = ImpedimentKind.NO_PRICE, "no believable price"
+    elif ticker in account.get("not_protectable", ()):
+        kind, why = ImpedimentKind.NOT_PROTECTABLE, "the exchange took no stop for it"
+    else:
+        kind = ImpedimentKind.NOT_PROTECTABLE
+        why = "a stop under so little of it would be below the exchange's minimums"
+    return _made(kind, why, ticker, wanted=_in_money(what, amount, ticker))
+
+
+_TRADES: Mapping[str, str] = {
+    Reason.FULL_EXIT: "full exit",
+    Reason.TRIM: "trim",
+    Reason.ENTER: "entry",
+    Reason.ADD: "addition",
+}
+
+
+def _in_money(reason: str, notional: float, ticker: str) -> str:
+    currency = ticker.split("-")[-1]
+    return f"{_TRADES.get(reason, reason)} of {abs(notional):,.2f} {currency}"
+
+
+# -- since when ----------------------------------------------------------------------------------
+
+
+def impediments_of(record: DayRecord, state: Path, day: dt.date) -> tuple[Impediment, ...]:
+    """
+    Return what stands in the way of a run, each with the day since which it does.
+
+    Parameters
+    ----------
+    state : Path
+        Folder of what outlives a day.
+    """
+    before = standing_impediments(state)
+    found = found_in(record)
+    if not record.reached_account():
+        # Nothing says that what stood in the way yesterday is gone.
+        kept = [replace(one, wanted="", is_missed_exit=False) for one in before]
+        found = [*kept, *found]
+    return brought_together(found, before=before, day=day)
+
+
+def standing_impediments(state: Path) -> tuple[Impediment, ...]:
+    """Return the list of the last run; a file that is not there or is spoilt has none."""
+    try:
+        content = json.loads((state / STATE_FILE).read_text(encoding="utf-8"))
+        return tuple(Impediment.from_mapping(one) for one in content["impediments"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
+def keep_impediments(state: Path, day: dt.date, found: Sequence[Impediment]) -> None:
+    """Write the list down for the next run, the guard and status."""
+    content = {"day": day.isoformat(), "impediments": [one.to_mapping() for one in found]}
+    write_json(state / STATE_FILE, content)
