@@ -252,12 +252,16 @@ def test_no_stop_is_taken_at_all(profile: Profile, faulty: Faulty) -> None:
 
 
 def test_a_stop_that_is_refused_once(profile: Profile, faulty: Faulty) -> None:
-    """The next candidate is taken; the day ends well."""
+    """The old stop is put back, all else goes on; the trim that was not made is said, exit 1."""
     with faulty(refused_stops(1)):
         code, said = profile.run(DAY)
 
-    assert code == 0, said
+    assert code == 1, said
     assert profile.wrong(DAY) == []
+    assert profile.summary(DAY)["state"] == "attention"
+    (missed,) = profile.summary(DAY)["impediments"]
+    assert (missed["product"], missed["is_missed_exit"]) == ("ADA-USD", True)
+    assert missed["wanted"].startswith("trim of ")
     assert [row for row in profile.summary(DAY)["rejects"] if row.get("answer") == "refused"]
     assert profile.marks(DAY)[-1] == "done"
 
@@ -309,13 +313,18 @@ def test_buy_that_never_arrived_is_not_sent_again(profile: Profile, faulty: Faul
     )
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "status", "reset_after"])
-def test_cancel_whose_answer_was_lost(profile: Profile, faulty: Faulty, kind: str) -> None:
-    """What counts is what the order says when it is read."""
+@pytest.mark.parametrize(
+    ("kind", "missed"), [("drop_before", 1), ("drop_after", 0), ("status", 1), ("reset_after", 0)]
+)
+def test_cancel_whose_answer_was_lost(
+    profile: Profile, faulty: Faulty, kind: str, missed: int
+) -> None:
+    """What counts is what the order says when it is read; a trim that was left out is said."""
     with faulty({"kind": kind, "endpoint": "POST /orders/batch_cancel", "calls": [1]}):
         code, said = profile.run(DAY)
 
-    assert code == 0, said
+    assert code == missed, said
+    assert len(profile.summary(DAY)["impediments"]) == missed
     assert profile.wrong(DAY) == []
     finished(profile)
 

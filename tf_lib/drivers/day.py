@@ -22,6 +22,7 @@ from tf_lib.core.decision import Decision, covariance_at
 from tf_lib.core.market import Bars
 from tf_lib.core.records import Reason, Side
 from tf_lib.core.signals import Signals, signals
+from tf_lib.drivers.page_facts import told_so_far, told_then
 from tf_lib.drivers.plan import (
     NO_CANDLES,
     Inputs,
@@ -285,8 +286,10 @@ class Day:
         return table
 
     def summary_facts(self) -> dict[str, Any]:
-        """Return what the page shows besides the steps: fills, protection, and errors."""
+        """Return what the page shows besides the steps: fills, protection, what went wrong."""
+        told = told_so_far if self.writes else told_then
         return {
+            **told(self.folder, self.day),
             "fills": self.session.fills(),
             "bare_seconds": self.session.bare_seconds(),
             "protection": self.session.protection(self.stops, self.candles),

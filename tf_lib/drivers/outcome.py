@@ -16,8 +16,8 @@ from typing import Any
 from tf_lib.core.impediments import Impediment, in_a_line, keeps_from_trading
 from tf_lib.drivers.attempt import Attempt
 from tf_lib.drivers.finish import RunFacts, build_summary, guard_silence, unsettled
-from tf_lib.drivers.impediments import DayRecord, impediments_of, keep_impediments
 from tf_lib.drivers.heartbeat import Heartbeat
+from tf_lib.drivers.impediments import DayRecord, impediments_of, keep_impediments
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import write_whole
 from tf_lib.edge.ledger import Ledger

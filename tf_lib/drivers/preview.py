@@ -38,6 +38,11 @@ class PreviewSession(LiveSession):
         tickers = desk.config.universe.sorted_tickers
         return self.cache.update(desk.client, tickers, yesterday, today=desk.day)
 
+    def frozen_plan(self) -> dict[str, Any] | None:
+        """Return a plan that a run would resume; after its effects only a second one is made."""
+        is_over = self.desk.ledger.state.has_mark(self.desk.day, "effects_complete")
+        return None if is_over else super().frozen_plan()
+
     def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
         """Preview the sells."""
         return [self._preview(order) for order in orders]

@@ -25,6 +25,7 @@ from tf_lib.drivers.notebook import MASTER, execute
 from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.drivers.outcome import Outcome, exit_code, note_unprotected
 from tf_lib.drivers.place import Connection, Place, check_key_file, has_own_clock, open_place
+from tf_lib.drivers.session import TRADES_COMPLETE
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, issue
 from tf_lib.edge.ledger import Ledger

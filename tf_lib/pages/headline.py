@@ -14,6 +14,7 @@ from enum import StrEnum
 from html import escape
 from typing import Any
 
+from tf_lib.core.impediments import in_a_line, kind_in_words
 from tf_lib.errors import (
     EXIT_BAD_INPUT,
     EXIT_DONE,
@@ -76,6 +77,8 @@ class DayFacts:
         With ``severity`` and ``message``.
     exit_code : int or None
         None while the run is still going on.
+    state : str
+        The run's state in a word, once it is over.
     equity : float or None
         In quote currency.
     impediments : rows
@@ -94,9 +97,15 @@ class DayFacts:
     problems: Sequence[str] = ()
     errors: Rows = ()
     exit_code: int | None = None
+    state: str = ""
     equity: float | None = None
     impediments: Rows = ()
     notes: Sequence[str] = ()
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether something went wrong, besides what stood in the way."""
+        return bool(self.exit_code) and self.state not in ("attention", "dry")
 
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> DayFacts:
@@ -114,6 +123,7 @@ class DayFacts:
             problems=[*(quality.get("problems") or ()), *(summary.get("problems") or ())],
             errors=summary.get("errors") or (),
             exit_code=None if code is None else int(code),
+            state=str(summary.get("state", "")),
             equity=summary.get("equity"),
             impediments=summary.get("impediments") or (),
         )
@@ -134,14 +144,31 @@ def verdict(facts: DayFacts) -> Verdict:
     act, look = _to_act_on(facts, lines), _to_look_at(facts, lines)
     what = f"{_orders_in_words(facts)}, {_stops_in_words(lines)}"
     if act:
-        failed = facts.exit_code or EXIT_DONE
-        why = f"{EXIT_WORDS.get(failed, f'exit code {failed}')}; " if failed else ""
-        return Verdict(Level.ACT, f"ACT NOW: {why}{what}", (*act, *look, *facts.notes))
+        return Verdict(Level.ACT, f"ACT NOW: {_trouble(facts)}{what}", (*act, *look, *facts.notes))
     if facts.mode == "dry":
         what = f"dry run, nothing was sent: {what}"
+    if facts.impediments:
+        names = list(dict.fromkeys(_in_short(row) for row in facts.impediments))
+        said = f"Attention: {words.listed(names, most=2)}; {what}"
+        return Verdict(Level.LOOK, said, (*look, *facts.notes))
     if look:
         return Verdict(Level.LOOK, f"Have a look: {what}", (*look, *facts.notes))
     return Verdict(Level.GOOD, f"Good day: {what}", tuple(facts.notes))
+
+
+def _trouble(facts: DayFacts) -> str:
+    """Return what went wrong, for the title."""
+    if facts.is_failed:
+        return f"{EXIT_WORDS.get(facts.exit_code or 0, f'exit code {facts.exit_code}')}; "
+    missed = [row for row in facts.impediments if row.get("is_missed_exit")]
+    if not missed:
+        return ""
+    names = [f"{row.get('product') or 'portfolio'}: {row.get('wanted')}" for row in missed]
+    return f"not sold ({words.listed(names, most=2)}); "
+
+
+def _in_short(row: Mapping[str, Any]) -> str:
+    return f"{row.get('product') or 'the portfolio'} {kind_in_words(row)}"
 
 
 def banner(facts: DayFacts) -> Fragment:
@@ -186,9 +213,11 @@ def _to_act_on(facts: DayFacts, lines: list[StopLine]) -> list[str]:
         if row.get("status") == "unsettled"
     ]
     points += [str(row.get("message")) for row in facts.errors if _is_error(row)]
-    if facts.exit_code:
+    points += [in_a_line(row) for row in facts.impediments if row.get("is_missed_exit")]
+    if facts.is_failed:
         points += [str(problem) for problem in facts.problems]
-        points.append(EXIT_ADVICE.get(facts.exit_code, f"The exit code was {facts.exit_code}."))
+        said = f"The exit code was {facts.exit_code}."
+        points.append(EXIT_ADVICE.get(facts.exit_code or EXIT_DONE, said))
     return points
 
 
@@ -197,23 +226,28 @@ def _is_error(row: Mapping[str, Any]) -> bool:
 
 
 def _to_look_at(facts: DayFacts, lines: list[StopLine]) -> list[str]:
-    points = [f"{line.product}: {line.reason}" for line in lines if not line.is_known]
+    points = [in_a_line(row) for row in facts.impediments if not row.get("is_missed_exit")]
+    named = {row.get("product") for row in facts.impediments}
+    points += [f"{line.product}: {line.reason}" for line in lines if not line.is_known]
     points += [
         f"{line.product} was without its stop for {words.seconds(line.bare_seconds)}."
         for line in lines
         if line.bare_seconds > LONG_BARE_SECONDS
     ]
-    points += [_order_point(row) for row in facts.orders if _is_odd(row)]
+    points += [_order_point(row) for row in facts.orders if _is_odd(row, named)]
     if facts.not_ok:
         names = words.listed(sorted(facts.not_ok))
         points.append(f"No believable bar of yesterday for {names}: not traded, stops untouched.")
-    if not facts.exit_code:
+    if not facts.is_failed:
         points += [str(problem) for problem in facts.problems]
     points += [str(row.get("message")) for row in facts.errors if not _is_error(row)]
     return points
 
 
-def _is_odd(row: Mapping[str, Any]) -> bool:
+def _is_odd(row: Mapping[str, Any], named: set[Any]) -> bool:
+    """Whether an order's end is worth a point: not if an impediment tells of its product."""
+    if row.get("product_id") in named:
+        return False
     return row.get("status") not in ("done", "preview_ok", "would_cancel_first", "unsettled")
 
 
@@ -226,7 +260,7 @@ def _order_point(row: Mapping[str, Any]) -> str:
 
 def _orders_in_words(facts: DayFacts) -> str:
     if not facts.orders:
-        return "no orders" if facts.exit_code else "nothing to trade"
+        return "no orders" if facts.exit_code or facts.impediments else "nothing to trade"
     counts = Counter(str(row.get("status")) for row in facts.orders)
     done, previewed = counts.pop("done", 0), counts.pop("preview_ok", 0)
     previewed += counts.pop("would_cancel_first", 0)

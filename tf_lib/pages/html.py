@@ -50,11 +50,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its heading, its side, and what the heading means when it is not plain."""
+    """
+    One column: its heading, its side, and what the heading means when it is not plain.
+
+    `is_wide` is for sentences: they run over several lines instead of off the page.
+    """
 
     name: str
     side: str = RIGHT
     hint: str = field(default="")
+    is_wide: bool = False
 
 
 def table(columns: Sequence[Column], rows: Sequence[Row], *, empty: str, caption: str) -> Fragment:
@@ -94,7 +99,8 @@ def _look(look: str) -> str:
 
 def _cell(tag: str, text: str, column: Column, *, title: str = "") -> str:
     hint = f' title="{escape(title)}"' if title else ""
-    return f'<{tag}{hint} style="text-align:{column.side}">{escape(text)}</{tag}>'
+    wide = ";white-space:normal;min-width:12em" if column.is_wide else ""
+    return f'<{tag}{hint} style="text-align:{column.side}{wide}">{escape(text)}</{tag}>'
 
 
 def _as_text(columns: Sequence[Column], rows: Sequence[Row]) -> str:

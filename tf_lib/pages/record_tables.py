@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from tf_lib.core.decision import Decision
+from tf_lib.core.impediments import kind_in_words
 from tf_lib.core.market import Bars
 from tf_lib.pages import words
 from tf_lib.pages.focus import Rows
@@ -235,6 +236,32 @@ def _revision(one: object) -> str:
     if isinstance(one, Mapping):
         return ", ".join(f"{key} {value}" for key, value in one.items())
     return str(one)
+
+
+def impediments_table(rows: Rows) -> Fragment:
+    """Return what kept the run from doing what was decided, each with what to do about it."""
+    columns = [
+        Column("what", LEFT),
+        Column("since", LEFT),
+        Column("wanted and not done", LEFT, is_wide=True),
+        Column("why", LEFT, is_wide=True),
+        Column("what to do", LEFT, is_wide=True),
+    ]
+    lines = [
+        Row(
+            [
+                f"{row.get('product') or 'whole portfolio'} {kind_in_words(row)}",
+                str(row.get("since") or words.UNDEFINED),
+                str(row.get("wanted") or words.UNDEFINED),
+                str(row.get("why") or ""),
+                str(row.get("what_to_do") or ""),
+            ],
+            BAD if row.get("is_missed_exit") else WARN,
+        )
+        for row in rows
+    ]
+    said = "Nothing stood in the way of what was decided."
+    return table(columns, lines, empty=said, caption="What stood in the way")
 
 
 def errors_table(rows: Rows, problems: Sequence[str] = ()) -> Fragment:

@@ -30,6 +30,7 @@ from tf_lib.pages.html import (
 from tf_lib.pages.record_tables import (
     data_quality,
     errors_table,
+    impediments_table,
     not_protected,
     orders_table,
     protection_table,
@@ -43,6 +44,7 @@ __all__ = [
     "data_quality",
     "decision_table",
     "errors_table",
+    "impediments_table",
     "not_ok",
     "not_protected",
     "notes",

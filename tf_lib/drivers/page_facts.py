@@ -1,0 +1,33 @@
+"""
+Page facts: what the notebook shows of a run besides its steps.
+
+While the run goes on it is made from its folder so far; of a run that is over it is read from the
+daily summary, which is what its mail said too.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from tf_lib.drivers.handover import SESSION_FILE
+from tf_lib.drivers.impediments import DayRecord, impediments_of
+from tf_lib.edge.run_store import RunFolder
+from tf_lib.errors import StateError
+
+
+def told_so_far(folder: RunFolder, day: dt.date) -> dict[str, Any]:
+    """Return what stands in the way of a run that is going on."""
+    state = Path(folder.read_json(SESSION_FILE)["state"])
+    found = impediments_of(DayRecord.of(folder), state, day)
+    return {"impediments": [one.to_mapping() for one in found]}
+
+
+def told_then(folder: RunFolder, day: dt.date) -> dict[str, Any]:
+    """Return the same of a run that is over; nothing where it left no summary."""
+    try:
+        summary = folder.read_json(f"daily_summary_{day.isoformat()}.json")
+    except StateError:
+        summary = {}
+    return {"impediments": summary.get("impediments", [])}
