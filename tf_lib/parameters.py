@@ -166,6 +166,26 @@ class UniverseSection(_Section):
         """The sleeve of each ticker."""
         return {t: name for name in self.sorted_sleeves for t in self.sleeves[name].tickers}
 
+    def named(self, ticker: str) -> str:
+        """
+        Return a ticker that was asked for; an empty one, for none in particular, stays empty.
+
+        Raises
+        ------
+        ParameterError
+            If it is none of the universe; names the nearest.
+        """
+        if not ticker or ticker in self.tickers:
+            return ticker
+        upper = ticker.upper()
+        near = [each for each in self.sorted_tickers if each.split("-")[0] == upper]
+        near = near or difflib.get_close_matches(upper, self.sorted_tickers, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ParameterError(
+            f"ticker: {shown(ticker)} is not in this universe{hint}. "
+            f"It has {', '.join(self.sorted_tickers)}"
+        )
+
     @property
     def quote_currency(self) -> str:
         """The one currency all tickers are quoted in."""

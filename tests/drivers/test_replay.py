@@ -27,7 +27,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 @pytest.fixture
 def day(ran: Profile, tmp_path: Path) -> Path:
     """Return a copy of one day's folder, somewhere else, to change."""
-    return shutil.copytree(ran.day(DAY), tmp_path / DAY)
+    return shutil.copytree(ran.day(DAY), tmp_path / DAY, copy_function=shutil.copyfile)
 
 
 def replayed(folder: Path) -> tuple[int, str]:

@@ -128,6 +128,7 @@ def _good_days(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     scene.call("release", "ADA-USD", *options, wanted=(2,))
     scene.call("replay", str(scene.folder / "runs" / "good" / DAY), wanted=(0,))
     scene.call("site", "--runs", str(scene.folder / "runs"), wanted=(0,))
+    scene.call("reset", wanted=(0, 2))
     scene.call("cron", wanted=(0,))
 
 

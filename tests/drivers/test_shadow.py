@@ -57,6 +57,7 @@ def only(report: ShadowReport, cause: str, amount: float | None = None) -> float
 def change_json(path: Path, change: Callable[[Any], None]) -> None:
     content = json.loads(path.read_text())
     change(content)
+    path.chmod(0o600)
     path.write_text(json.dumps(content))
 
 

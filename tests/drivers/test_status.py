@@ -109,6 +109,7 @@ def test_status_tells_what_needs_a_person(profile: Profile) -> None:
     path = profile.day(DAY) / f"daily_summary_{DAY}.json"
     summary = profile.summary(DAY)
     summary["positions"]["ADA-USD"] |= {"stop": None, "status": "failed"}
+    path.chmod(0o600)
     path.write_text(json.dumps(summary), encoding="utf-8")
     lines = profile.ledger()
     intent = next(line for line in lines if line["kind"] == "intent")

@@ -303,11 +303,22 @@ def simulator(
 @app.command()
 def site(runs: RunsOption = None) -> int:
     """Build the static index of all runs."""
-    from tf_lib.drivers.options import PROJECT_ROOT
-    from tf_lib.pages.site import build_site
+    from tf_lib.drivers.site import site_command
 
-    print(build_site(runs or PROJECT_ROOT / "runs"))
-    return EXIT_DONE
+    return site_command(runs)
+
+
+@app.command()
+def reset(
+    profile: ProfileOption = None,
+    config: ProfileConfigOption = None,
+    runs: RunsOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> int:
+    """Start the demo anew: moves its folder aside, deletes nothing; simulated exchange only."""
+    from tf_lib.drivers.reset import reset_command
+
+    return reset_command(profile, config, runs, is_sure=yes)
 
 
 if __name__ == "__main__":

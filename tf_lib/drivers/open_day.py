@@ -28,7 +28,7 @@ from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.ledger_checkpoint import FILE_NAME as CHECKPOINT_FILE
 from tf_lib.edge.lock import sender_lock
-from tf_lib.edge.run_store import RunFolder
+from tf_lib.edge.run_store import ProfileFolder, RunFolder
 from tf_lib.errors import HaltRun, StateError
 from tf_lib.parameters import Config, config_from_mapping
 from tf_lib.written import read_yaml
@@ -62,12 +62,12 @@ def _chosen(run_dir: str) -> Path:
     name = run_dir or os.environ.get(RUN_VARIABLE, "")
     if name:
         return Path(name)
-    demo = PROJECT_ROOT / "runs" / "demo"
-    days = sorted(p.parent for p in demo.glob("*-*-*/inputs/account.json"))
+    demo = ProfileFolder(PROJECT_ROOT / "runs", "demo")
+    days = [day for day in demo.days() if (day / "inputs" / "account.json").is_file()]
     if not days:
         raise StateError(
-            f"there is no run under {demo} yet. Make one with scripts/run_papermill.sh, or name a "
-            "run's folder in the parameter run_dir."
+            f"there is no run under {demo.path} yet. Make one with scripts/run_papermill.sh, "
+            "or name a run's folder in the parameter run_dir."
         )
     return days[-1]
 

@@ -82,6 +82,7 @@ class Outcome:
         if is_done:
             folder.write_json("done.json", {**_done(facts), "artifacts": folder.artifacts()})
             ledger.mark(attempt.day, "done", run_id=attempt.run_id, exit_code=code)
+            folder.make_read_only()
         self._say(summary, folder)
         return code
 

@@ -292,7 +292,8 @@ def _move_clock(embedded: Any, day: dt.date) -> None:
     if now.date() > day:
         raise ParameterError(
             f"--date {day}: the simulated exchange is already at {now:%Y-%m-%d %H:%M} UTC and its "
-            "time does not go back. Use a later date, or another --runs folder to start anew."
+            "time does not go back. Use a later date or another --runs folder, or start this "
+            "profile anew with tf reset, which moves its folder aside and deletes nothing."
         )
     if now < start:
         embedded.advance_to(start)

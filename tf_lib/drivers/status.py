@@ -15,7 +15,7 @@ from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.ledger_state import LedgerState
-from tf_lib.edge.run_store import ProfileFolder
+from tf_lib.edge.run_store import ProfileFolder, RunFolder
 from tf_lib.errors import EXIT_DONE
 
 _LISTED = {
@@ -65,8 +65,13 @@ def _facts(folder: ProfileFolder, state: LedgerState, cooldown_days: int) -> dic
         "locked": dict(state.locked),
         "bare_now": {p: since.isoformat() for p, since in state.bare_since.items()},
         "impediments": [one.to_mapping() for one in standing_impediments(folder.state)],
+        "record_changed": [] if newest is None else _changed(newest),
         "errors": [line.get("message") for line in summary.get("errors", [])],
     }
+
+
+def _changed(newest: Path) -> list[str]:
+    return RunFolder(newest, wall_now).changed_since_done()
 
 
 def _summary(newest: Path | None) -> dict[str, Any]:
@@ -103,5 +108,6 @@ def _screen(name: str, found: dict[str, Any], option: str) -> str:
         for order in found["open_orders"]
         if order["stage"] != OrderStage.WORKING
     )
+    lines.extend(f"RECORD CHANGED: {words}" for words in found["record_changed"])
     lines.extend(f"error: {message}" for message in found["errors"])
     return "\n".join(lines)

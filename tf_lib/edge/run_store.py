@@ -8,6 +8,7 @@ logs are lines appended, closed when the day ends.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import json
@@ -40,6 +41,7 @@ LOG_NAMES = (
     "impediments",
     "errors",
 )
+DONE_FILE = "done.json"
 SNAPSHOT_NAMES = ("post_desired_trades", "post_refresh_positions", "final")
 
 
@@ -110,6 +112,14 @@ class ProfileFolder:
         folder.mkdir(parents=True)
         return folder
 
+    def move_aside(self) -> Path:
+        """Move the whole folder under ``runs/earlier``, which holds no profile; return where."""
+        last = next((day.name for day in reversed(self.days())), "no-day")
+        kept = _free_name(self.path.parent / "earlier", f"{self.profile}-{last}")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        self.path.rename(kept)
+        return kept
+
     def days(self) -> list[Path]:
         """Return the folders of all days that were run, oldest first."""
         if not self.path.is_dir():
@@ -131,6 +141,17 @@ def _free_name(parent: Path, name: str) -> Path:
         number += 1
         path = parent / f"{name}.{number}"
     return path
+
+
+def _changed(path: Path, name: str, sealed: str) -> str:
+    """Say how a file differs from what was sealed, or nothing."""
+    try:
+        now = file_sha256(path) if path.is_file() else "missing"
+    except OSError as error:
+        now = f"cannot be read: {error.strerror}"
+    if now == sealed:
+        return ""
+    return f"{name} is not the file this run wrote: sha256 {sealed[:16]} then, {now[:16]} now"
 
 
 class RunLogs:
@@ -221,16 +242,31 @@ class RunFolder:
 
     def broken_seals(self, name: str) -> list[str]:
         """Return what is wrong with the files that were sealed, in words."""
-        found = []
-        for each, sealed in self.read_json(name).items():
-            path = self.path / each
-            now = file_sha256(path) if path.is_file() else "missing"
-            if now != sealed:
-                found.append(
-                    f"{each} is not the file this run wrote: sha256 {sealed[:16]} then, "
-                    f"{now[:16]} now"
-                )
-        return found
+        found = [
+            _changed(self.path / each, each, sha) for each, sha in self.read_json(name).items()
+        ]
+        return [words for words in found if words]
+
+    def changed_since_done(self) -> list[str]:
+        """Return what is no longer as the done mark says, in words; nothing without a mark."""
+        if not (self.path / DONE_FILE).exists():
+            return []
+        try:
+            sealed = {str(row["path"]): str(row["sha256"]) for row in self._artifacts_done()}
+        except (StateError, OSError, KeyError, TypeError) as error:
+            return [f"{DONE_FILE} cannot be read: {error}"]
+        found = [_changed(self.path / name, name, sha) for name, sha in sorted(sealed.items())]
+        return [words for words in found if words]
+
+    def _artifacts_done(self) -> list[Mapping[str, Any]]:
+        return list(self.read_json(DONE_FILE)["artifacts"])
+
+    def make_read_only(self) -> None:
+        """Take the right to write from every file: a record is not saved over by mistake."""
+        for path in self.path.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                with contextlib.suppress(OSError):
+                    path.chmod(0o400)
 
     def artifacts(self) -> list[dict[str, Any]]:
         """Return every file of the run with its size and sha256, without the done mark."""
@@ -241,5 +277,5 @@ class RunFolder:
                 "sha256": file_sha256(path),
             }
             for path in sorted(self.path.rglob("*"))
-            if path.is_file() and path.name != "done.json" and not path.name.startswith(".")
+            if path.is_file() and path.name != DONE_FILE and not path.name.startswith(".")
         ]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import os
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tf_lib.pages.headline import DayFacts, Level, Verdict, banner, verdict
 from tf_lib.pages.page import write_page
 from tf_lib.pages.stop_rows import stop_lines
 from tf_lib.pages.style import BLUE, GREY, Chart, date_axis, styled
+from tf_lib.shown import printable
 
 PAGE_NAME = "index.html"
 _EPOCH = dt.date(1970, 1, 1)
@@ -36,13 +38,23 @@ _HEADINGS = ("date", "", "equity", "orders", "stops", "bare", "open", "what to k
 
 @dataclass(frozen=True)
 class Run:
-    """One run's folder and what its summary says; `problem` when there is none to read."""
+    """
+    One run's folder and what its summary says.
+
+    Attributes
+    ----------
+    problem : str
+        Why there is no summary to show.
+    changed : tuple of str
+        Which files are no longer what the run wrote.
+    """
 
     profile: str
     folder: Path
     kind: str
     summary: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
+    changed: tuple[str, ...] = ()
 
     @property
     def date(self) -> str:
@@ -58,22 +70,12 @@ class Run:
 
 
 def build_site(runs: Path) -> Path:
-    """
-    Write ``index.html`` into the folder of runs and return its path.
+    """Write ``index.html`` into the folder of runs, one folder per profile; return its path."""
+    return write_site(runs, list(read_runs(runs)))
 
-    Parameters
-    ----------
-    runs : Path
-        Holds one folder per profile.
 
-    Raises
-    ------
-    StateError
-        If there is no such folder.
-    """
-    if not runs.is_dir():
-        raise StateError(f"{runs}: there is no such folder of runs")
-    found = list(read_runs(runs))
+def write_site(runs: Path, found: Sequence[Run]) -> Path:
+    """Write the page of runs that were read."""
     profiles = sorted({run.profile for run in found}, key=_live_first)
     body = ["<h1>Trend following: all runs</h1>"]
     if not profiles:
@@ -87,15 +89,39 @@ def build_site(runs: Path) -> Path:
     return page
 
 
-def read_runs(runs: Path) -> Iterator[Run]:
-    """Yield every run below a folder of runs, oldest first within its kind."""
+def read_runs(runs: Path, changed: Callable[[Path], Sequence[str]] | None = None) -> Iterator[Run]:
+    """
+    Yield every run below a folder of runs, oldest first within its kind.
+
+    One that cannot be shown is yielded with its problem, and is in nobody's way.
+
+    Parameters
+    ----------
+    runs : Path
+        Holds one folder per profile.
+    changed : callable, optional
+        Says which files of a run's folder are no longer what the run wrote.
+
+    Raises
+    ------
+    StateError
+        If there is no such folder.
+    """
+    if not runs.is_dir():
+        raise StateError(f"{runs}: there is no such folder of runs")
     for profile in sorted(path for path in runs.iterdir() if path.is_dir()):
         for place, kind in _KINDS:
             parent = profile / place if place else profile
-            folders = sorted(parent.iterdir()) if parent.is_dir() else []
+            try:
+                folders = sorted(parent.iterdir()) if parent.is_dir() else []
+            except OSError as error:
+                problem = f"this folder cannot be read: {error.strerror}"
+                yield Run(profile.name, parent, kind, problem=problem)
+                continue
             for folder in folders:
-                if folder.is_dir() and _is_day(folder.name[:10]):
-                    yield _read_run(profile.name, folder, kind)
+                if _is_day(folder.name[:10]) and folder.is_dir():
+                    run = _sound(_read_run(profile.name, folder, kind), runs)
+                    yield run if changed is None else replace(run, changed=tuple(changed(folder)))
 
 
 def _is_day(name: str) -> bool:
@@ -111,11 +137,23 @@ def _read_run(profile: str, folder: Path, kind: str) -> Run:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Run(profile, folder, kind, problem="no summary: the run is going on or was ended")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return Run(profile, folder, kind, problem=f"the summary cannot be read: {error}")
     if not isinstance(content, dict):
         return Run(profile, folder, kind, problem="the summary is not an object")
     return Run(profile, folder, kind, summary=content)
+
+
+def _sound(run: Run, root: Path) -> Run:
+    """Return a run that can be shown: a summary of any form may lie in a folder of years."""
+    try:
+        _row(run, root)
+        banner(DayFacts.from_summary(run.summary))
+    except Exception as error:  # whatever a foreign or spoilt summary holds
+        why = f"{type(error).__name__}: {error}"
+        problem = f"the summary cannot be shown: {printable(why):.200}"
+        return Run(run.profile, run.folder, run.kind, problem=problem)
+    return run
 
 
 def _live_first(profile: str) -> tuple[int, str]:
@@ -146,8 +184,9 @@ def _row(run: Run, root: Path) -> str:
     found, facts = run.verdict, DayFacts.from_summary(run.summary)
     state = str(run.summary.get("state") or "?")
     mark = {Level.GOOD: "✓", Level.LOOK: "!", Level.ACT: "✗"}[found.level]
-    look = {Level.GOOD: "", Level.LOOK: ' class="warn"', Level.ACT: ' class="bad"'}[found.level]
-    about = "; ".join(found.points) or (run.problem if run.problem else "")
+    level = Level.LOOK if run.changed and found.level is Level.GOOD else found.level
+    look = {Level.GOOD: "", Level.LOOK: ' class="warn"', Level.ACT: ' class="bad"'}[level]
+    about = "; ".join([*run.changed, *(found.points or [run.problem])]).rstrip("; ")
     cells = [
         escape(run.date + (f" ({run.kind})" if run.kind else "")),
         f"{mark} {escape(state)}",
@@ -174,7 +213,7 @@ def _links(run: Run, root: Path) -> str:
     links = [
         f'<a href="{quote(f"{where}/{file}")}">{name}</a>'
         for name, file in names
-        if (run.folder / file).exists()
+        if os.access(run.folder / file, os.F_OK)
     ]
     return " ".join(links) or "nothing there"
 

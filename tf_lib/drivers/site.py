@@ -1,0 +1,30 @@
+"""The ``site`` command: one page over all runs, and what of them could not be shown."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tf_lib.drivers.options import PROJECT_ROOT
+from tf_lib.edge.clock import wall_now
+from tf_lib.edge.run_store import RunFolder
+from tf_lib.errors import EXIT_DONE
+from tf_lib.pages.site import read_runs, write_site
+
+
+def site_command(runs: Path | None) -> int:
+    """Write the page; name every run that is not shown, and every record that was changed."""
+    root = runs or PROJECT_ROOT / "runs"
+    found = list(read_runs(root, _changed))
+    page = write_site(root, found)
+    for run in found:
+        if run.problem:
+            print(f"not shown: {run.folder}: {run.problem}", file=sys.stderr)
+        for words in run.changed:
+            print(f"RECORD CHANGED: {run.folder}: {words}", file=sys.stderr)
+    print(page)
+    return EXIT_DONE
+
+
+def _changed(folder: Path) -> list[str]:
+    return RunFolder(folder, wall_now).changed_since_done()
