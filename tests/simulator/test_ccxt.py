@@ -61,7 +61,7 @@ def test_a_round_of_orders(outsider: Any, exchange: SimulatedExchange) -> None:
     bought = outsider.create_order(BTC, "market", "buy", 2, 100)  # 2 at 100: spend 200
     shown = outsider.fetch_order(bought["id"])
     assert (shown["status"], shown["type"], shown["side"]) == ("closed", "market", "buy")
-    assert (shown["average"], shown["filled"]) == (100.1, 1.97431027)
+    assert (shown["average"], shown["filled"]) == (100.1, 1.9743102747055317)
     assert shown["cost"] == pytest.approx(197.628, abs=0.001)
     assert float(shown["fee"]["cost"]) == pytest.approx(2.3715, abs=0.0001)
 
@@ -73,7 +73,7 @@ def test_a_round_of_orders(outsider: Any, exchange: SimulatedExchange) -> None:
     protected = outsider.fetch_order(stop["id"])
     assert (protected["status"], protected["stopPrice"], protected["price"]) == ("open", 92.0, 90.0)
     balance = outsider.fetch_balance({"v3": True})
-    assert (balance["BTC"]["used"], balance["BTC"]["free"]) == (1.0, 0.97431027)
+    assert (balance["BTC"]["used"], balance["BTC"]["free"]) == (1.0, 0.9743102747055316)
     assert balance["USD"]["used"] == 80.96
 
     outsider.edit_order(resting["id"], BTC, "limit", "buy", 1.5, 81)

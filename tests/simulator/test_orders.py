@@ -30,10 +30,39 @@ def test_market_buy_and_sell_to_the_last_digit(hands: Hands) -> None:
 
 def test_buy_for_an_amount_of_money_includes_the_fee(hands: Hands) -> None:
     order = hands.show(hands.made("BUY", {"market_market_ioc": {"quote_size": "1000"}}))
-    spent = 15_000 - hands.wallet("USD")[0]
-    assert D("999.9999") < spent <= 1000
+    assert hands.wallet("USD") == (14_000, 0)
     assert order["size_in_quote"]
-    assert D(order["total_value_after_fees"]) == spent
+    assert D(order["total_value_after_fees"]) == 1000
+    (fill,) = hands.get("/orders/historical/fills")["fills"]
+    value = D(fill["price"]) * D(fill["size"])
+    assert abs(value + D(fill["commission"]) - 1000) < D("1E-12")
+    assert D(fill["size"]) == hands.wallet("BTC")[0] == D(order["filled_size"])
+    # 1000 / 1.012 / 100.1 = 9.87155137352765811..., of which a step is 0.00000001
+    assert order["filled_size"] == "9.8715513735276581"
+    assert not hands.order("SELL", {"market_market_ioc": {"base_size": order["filled_size"]}})[
+        "success"
+    ]
+    hands.made("SELL", {"market_market_ioc": {"base_size": "9.87155137"}})
+    assert hands.wallet("BTC") == (D("0.0000000035276581"), 0)
+
+
+def test_preview_of_a_buy_for_an_amount_of_money(hands: Hands) -> None:
+    """Says the size that the buy has: no whole steps, and the whole amount as its total."""
+    configuration = {"market_market_ioc": {"quote_size": "1000"}}
+    asked = {"product_id": "BTC-USD", "side": "BUY", "order_configuration": configuration}
+    said = hands.post("/orders/preview", asked)
+    assert said["errs"] == []
+    assert said["base_size"] == "9.8715513735276581"
+    assert D(said["order_total"]) == 1000
+
+
+def test_a_part_of_a_buy_for_an_amount_of_money(exchange: SimulatedExchange, hands: Hands) -> None:
+    """What finds no other side is not spent; the fee is of what was bought."""
+    exchange.thin_out({"BTC-USD": "0.5"})
+    order = hands.show(hands.made("BUY", {"market_market_ioc": {"quote_size": "1000"}}))
+    assert order["status"] == "CANCELLED"
+    assert D(order["total_fees"]) == (D(order["filled_value"]) * D("0.012")).quantize(D("1E-16"))
+    assert hands.wallet("USD") == (15_000 - D(order["total_value_after_fees"]), 0)
 
 
 def test_gap_below_the_limit_rests_and_comes_back(

@@ -103,10 +103,9 @@ class Matching:
         return pricing.market_price(terms, last, self.costs.slippage)
 
     def base_size(self, terms: Terms) -> Decimal:
-        """Size in base units; an amount of quote buys whole steps, its fee included."""
-        step = self.products[terms.product_id].base_increment
+        """Size in base units; an amount of quote buys parts of steps, too, its fee included."""
         price, taker = self.market_price(terms), self.fee_tier().taker
-        return pricing.base_size(terms, price=price, taker=taker, step=step)
+        return pricing.base_size(terms, price=price, taker=taker)
 
     def executing(self) -> Iterator[Order]:
         """Market orders that are accepted and not filled yet, newest first."""
@@ -288,6 +287,8 @@ class Matching:
         value = (price * size).quantize(MONEY, ROUND_DOWN)
         rate = order.fee_rate_maker if is_maker else order.fee_rate_taker
         fee = (value * rate).quantize(MONEY, ROUND_DOWN)
+        if terms.quote_size is not None and size == order.remaining:
+            fee = order.held - value  # to the last of the amount that was to be spent
         spent = value + fee if terms.is_buy else size
         self.wallets.spend_held(terms.held_currency, spent)
         order.held -= spent

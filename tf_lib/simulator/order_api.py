@@ -101,8 +101,6 @@ def judge(venue: Venue, terms: Terms, attached: Terms | None = None) -> Product:
         check_attached(attached, terms, product, last)
     entry.check_post_only(terms, would_trade=matching.would_trade_now(terms))
     needed = matching.needed(terms, size)
-    if terms.quote_size is not None:
-        needed = max(needed, terms.quote_size)
     entry.check_funds(needed=needed, available=matching.wallets.available(terms.held_currency))
     return product
 
@@ -137,11 +135,11 @@ def _estimate(venue: Venue, terms: Terms | None, errors: list[str]) -> dict[str,
         ("order_total", total),
         ("commission_total", fee),
         ("quote_size", value),
-        ("base_size", size),
         ("average_filled_price", price),
     )}  # fmt: skip
     return {
         **text,
+        "base_size": plain(size),
         "errs": errors,
         "warning": [],
         "best_bid": plain(quote.bid) if quote else "",

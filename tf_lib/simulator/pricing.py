@@ -58,24 +58,26 @@ def market_price(terms: Terms, last: Decimal, slippage: Decimal) -> Decimal:
     return rule.market_price(last, slippage, terms.is_buy)
 
 
-def base_size(terms: Terms, *, price: Decimal, taker: Decimal, step: Decimal) -> Decimal:
-    """Size in base units; an amount of quote buys whole steps, its fee included."""
+def base_size(terms: Terms, *, price: Decimal, taker: Decimal) -> Decimal:
+    """Size in base units; an amount of quote buys 16 decimals of them, its fee included."""
     if terms.base_size is not None:
         return terms.base_size
     if price <= 0 or terms.quote_size is None:
         return ZERO
-    units = terms.quote_size / (ONE + taker) / price
-    return (units / step).to_integral_value(ROUND_DOWN) * step
+    return (terms.quote_size / (ONE + taker) / price).quantize(MONEY, ROUND_DOWN)
 
 
 def needed_hold(terms: Terms, size: Decimal, *, price: Decimal, taker: Decimal) -> Decimal:
     """
     What an order must hold: base for a sell, quote with the taker fee for a buy.
 
-    `price` is what a market order would get; other orders hold their worst price.
+    A buy that is sized in quote holds just that. `price` is what a market order would get; other
+    orders hold their worst price.
     """
     if not terms.is_buy:
         return size
+    if terms.quote_size is not None:
+        return terms.quote_size
     worst = price if terms.limit_price is None else terms.limit_price
     if terms.kind is Kind.BRACKET and terms.stop_price is not None:
         worst = max(worst, terms.stop_price * (ONE + BRACKET_GIVE))
