@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from tests.edge.canned_exchange import Canned, CannedExchange
-from tf_lib.edge.clock import clock_offset, now_source, wall_now
+from tf_lib.edge.clock import HeardTime, clock_offset, now_source
 from tf_lib.edge.coinbase import Coinbase
 from tf_lib.errors import ParameterError
 
@@ -55,13 +55,57 @@ def test_an_exchange_that_tells_its_time_is_believed_with_every_answer(
     assert now() == later
 
 
-def test_the_wall_clock_asks_nobody(canned: CannedExchange, client: Coinbase) -> None:
-    """And is aware."""
-    now = now_source("wall", client)()
+def test_the_wall_clock_is_what_the_answers_told(canned: CannedExchange, client: Coinbase) -> None:
+    """Asked for once if nobody has told it, however wrong the machine's own time is."""
+    canned.answer("GET", "/time", {"epochMillis": str(int(NOON.timestamp()) * 1000)})
+    client.heard_time.hear(NOON - dt.timedelta(seconds=4))
+    now = now_source("wall", client)
+    first = now()
+    client.server_time()
 
-    assert now.tzinfo is dt.UTC
-    assert abs((now - wall_now()).total_seconds()) < 5
-    assert canned.seen == []
+    assert 0 <= (first - (NOON - dt.timedelta(seconds=4))).total_seconds() < 4
+    assert NOON <= now() < NOON + dt.timedelta(seconds=5)
+    assert len(canned.seen) == 1
+
+
+class Running:
+    """A clock of the machine that a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_what_is_heard_never_runs_backwards() -> None:
+    """Late answers and whole seconds prove less than what is known; they change nothing."""
+    running = Running()
+    heard = HeardTime(running=running)
+    told, seen = [0.9, 0.0, 1.0, 1.0, 3.2, 2.0, 2.9], []
+    for late in told:
+        heard.hear(NOON + dt.timedelta(seconds=late))
+        seen.append(heard.now())
+        running.seconds += 0.25
+
+    assert seen == sorted(seen)
+    assert seen[0] == NOON + dt.timedelta(seconds=0.9)
+    assert seen[4] == NOON + dt.timedelta(seconds=3.2)
+    assert seen[-1] == NOON + dt.timedelta(seconds=3.7)
+
+
+def test_one_answer_alone_does_not_move_the_clock_far() -> None:
+    """A proxy writes what it likes; a machine that slept hears it again with the next answer."""
+    heard = HeardTime(running=Running())
+    heard.hear(NOON)
+    heard.hear(NOON + dt.timedelta(days=900))
+    heard.hear(NOON)
+    after_one = heard.now()
+    for _ in range(2):
+        heard.hear(NOON + dt.timedelta(hours=2))
+
+    assert after_one == NOON
+    assert heard.now() == NOON + dt.timedelta(hours=2)
 
 
 def test_the_real_exchange_does_not_tell_the_time() -> None:
@@ -69,6 +113,7 @@ def test_the_real_exchange_does_not_tell_the_time() -> None:
 
     class Real:
         host = "api.coinbase.com"
+        heard_time = HeardTime()
 
         def server_time(self) -> dt.datetime:
             raise AssertionError("asked")

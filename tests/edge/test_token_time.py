@@ -10,7 +10,6 @@ import jwt
 import pytest
 
 from tests.edge.canned_exchange import Canned, CannedExchange
-from tf_lib.edge.clock import corrected_now
 from tf_lib.edge.coinbase import Coinbase
 
 
@@ -39,7 +38,7 @@ def test_the_fresh_token_after_a_401_is_dated_by_the_answer(
 
     assert client.portfolios() == []
 
-    ours = corrected_now(client).timestamp()
+    ours = client.heard_time.now().timestamp()
     assert began + offset - 3 <= ours <= time.time() + offset
     first, second = (claims(one.token) for one in canned.seen)
     assert abs(first["nbf"] - began) < 2

@@ -20,6 +20,8 @@ from tf_lib.edge.run_store import ProfileFolder
 from tf_lib.errors import ExchangeError, PreflightRefused
 from tf_lib.parameters import Config
 
+_MIDNIGHT_WAIT = dt.timedelta(seconds=30)
+
 
 @dataclass
 class Gate:
@@ -107,6 +109,11 @@ class Gate:
             return
         try:
             theirs = connection.client.server_time()
+            midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
+            if dt.timedelta(0) < midnight - theirs <= _MIDNIGHT_WAIT:
+                # This machine is a little ahead: its day has begun, the exchange's is about to.
+                connection.pause((midnight - theirs).total_seconds())
+                theirs = connection.client.server_time()
         except ExchangeError as error:
             raise _unreachable(place, error) from error
         if theirs.date() != day:

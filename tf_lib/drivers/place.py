@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
 from tf_lib.core.records import Product
 from tf_lib.edge.api_key import ApiKey
-from tf_lib.edge.clock import ExchangeClock, corrected_now, now_source, wall_now
+from tf_lib.edge.clock import ExchangeClock, now_source, wall_now
 from tf_lib.edge.coinbase import Coinbase, is_loopback
 from tf_lib.errors import ParameterError, PreflightRefused
 from tf_lib.parameters import Config
@@ -307,7 +307,7 @@ def connect(place: Place) -> Connection:
         key_file=Path(place.key_file) if place.key_file else None,
     )
     if place.clock != "exchange":
-        return Connection(client, lambda: corrected_now(client), time.sleep)
+        return Connection(client, now_source("wall", client), time.sleep)
     now = now_source("exchange", client)
 
     def pause(seconds: float) -> None:

@@ -66,7 +66,10 @@ def protect_holdings(
             may_rebalance=False,
             may_cancel_intact=may_cancel_intact,
         )
+        hands = Protecting(desk=desk, protect_only="protection only")
         try:
-            return Protecting(desk=desk, protect_only="protection only").protect_only_now()
+            return hands.protect_only_now()
         finally:
+            for found in hands.problems:
+                logs.write("errors", **found)
             ledger.close()

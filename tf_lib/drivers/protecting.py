@@ -21,6 +21,7 @@ from tf_lib.edge.coinbase import OrderState
 from tf_lib.edge.execution.belief import Belief, believed_holdings, bought_outside
 from tf_lib.edge.execution.cover import Cover, CoverResult, Foreign, Position, Protection, Reading
 from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.execution.evidence import CLOCK_TOLERANCE
 from tf_lib.edge.execution.settling import (
     fallback_protection,
     foreign_orders,
@@ -159,6 +160,7 @@ class Protecting:
         A rebalance order of today that the ledger lacks means that state was lost or that
         another machine trades. An order that was thought refused or absent locks its product.
         """
+        self._report_the_future()
         learned = learn(self.desk)
         self._open, self._open_seen_at = learned.open_orders, self.desk.now()
         self._open_read_at = self.desk.changes
@@ -174,6 +176,19 @@ class Protecting:
             )
             self.problems.append(
                 problem(self.protect_only, severity="error", exit_code=EXIT_FAILED)
+            )
+
+    def _report_the_future(self) -> None:
+        """Say that a line of the ledger lies in the exchange's future; it moves no clock."""
+        ledger, now = self.desk.ledger, self.desk.now()
+        line = ledger.line_after(now + CLOCK_TOLERANCE)
+        if line is not None:
+            self.problems.append(
+                problem(
+                    f"{ledger.path}: line {line['seq']} is dated {line['at']}, after the "
+                    f"exchange's time: the clock was wrong when it was written. Orders go by "
+                    "their place in the ledger, not by its times; check the machine's clock (NTP)"
+                )
             )
 
     def _lock(self, product_id: str, why: str, **facts: str) -> None:

@@ -25,6 +25,11 @@ class TellsTime(Protocol):
         """Host and port that are spoken to."""
         ...
 
+    @property
+    def heard_time(self) -> HeardTime:
+        """What its answers told of the time."""
+        ...
+
     def server_time(self) -> dt.datetime:
         """Return the exchange's own time."""
         ...
@@ -36,21 +41,63 @@ class TellsTime(Protocol):
 
 def wall_now() -> dt.datetime:
     """Return the machine's time in UTC."""
-    return dt.datetime.now(dt.UTC)
+    return dt.datetime.fromtimestamp(time.time(), dt.UTC)
 
 
-class KnowsShift(Protocol):
-    """Who has heard how far the exchange's clock is from the machine's."""
+def running_seconds() -> float:
+    """Return seconds on a clock that nobody sets, and that goes on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+_BELIEVED_AHEAD_SECONDS = 5.0
+
+
+class HeardTime:
+    """
+    The exchange's time as its answers tell it; it never runs backwards.
+
+    What an answer tells was true before it was heard, so the exchange is at least that far. The
+    most that any answer has proved stands, carried on by a clock of the machine that nobody sets:
+    how far the machine's own time is off, and whether it is set meanwhile, does not matter.
+
+    Parameters
+    ----------
+    running : callable
+        Seconds of a clock that only goes forward.
+    """
+
+    def __init__(self, *, running: Callable[[], float] = running_seconds) -> None:
+        self._running = running
+        self._ahead: float | None = None
+        self._doubted: float | None = None
 
     @property
-    def clock_shift(self) -> float:
-        """Seconds to add to the machine's time."""
-        ...
+    def is_known(self) -> bool:
+        """Whether the exchange has told its time."""
+        return self._ahead is not None
 
+    def hear(self, told: dt.datetime) -> None:
+        """Take in that the exchange has reached a moment; one far ahead wants a second answer."""
+        ahead = told.timestamp() - self._running()
+        if self._ahead is None or ahead <= self._ahead + _BELIEVED_AHEAD_SECONDS:
+            self._ahead = ahead if self._ahead is None else max(self._ahead, ahead)
+        elif self._doubted is not None and abs(ahead - self._doubted) <= _BELIEVED_AHEAD_SECONDS:
+            self._ahead, self._doubted = min(ahead, self._doubted), None
+        else:
+            self._doubted = ahead
 
-def corrected_now(client: KnowsShift, *, wall: Now = wall_now) -> dt.datetime:
-    """Return the machine's time, put right by what the exchange's answers say of theirs."""
-    return wall() + dt.timedelta(seconds=client.clock_shift)
+    def now(self) -> dt.datetime:
+        """
+        Return the exchange's time, as far as it is proved.
+
+        Raises
+        ------
+        UnknownState
+            If no answer was heard yet.
+        """
+        if self._ahead is None:
+            raise UnknownState("the exchange has not told its time")
+        return dt.datetime.fromtimestamp(self._running() + self._ahead, dt.UTC)
 
 
 def clock_offset(client: TellsTime, *, wall: Now = wall_now) -> float:
@@ -113,7 +160,8 @@ def now_source(kind: Literal["wall", "exchange"], client: TellsTime) -> Now:
     Parameters
     ----------
     kind : wall or exchange
-        ``exchange`` is for one whose clock is not ours.
+        ``exchange`` is for one whose clock is not ours. ``wall`` is for one that lives in our
+        time: its answers tell it, and the first to tell is asked for if none has come yet.
 
     Raises
     ------
@@ -121,7 +169,13 @@ def now_source(kind: Literal["wall", "exchange"], client: TellsTime) -> Now:
         If ``exchange`` is asked of the real host.
     """
     if kind == "wall":
-        return wall_now
+        return lambda: _told_now(client)
     if client.host == REAL_HOST:
         raise ParameterError("exchange.clock: 'exchange' is refused for the real host, use wall")
     return ExchangeClock(client)
+
+
+def _told_now(client: TellsTime) -> dt.datetime:
+    if not client.heard_time.is_known:
+        client.server_time()
+    return client.heard_time.now()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tf_lib.core.records import MarketOrder, StopOrder
 from tf_lib.edge.account_reads import AccountReads
+from tf_lib.edge.clock import HeardTime
 from tf_lib.edge.market_reads import MarketReads
 from tf_lib.edge.values import decimal_text, records_of
 from tf_lib.edge.wire import HttpRejectedError
@@ -36,9 +37,9 @@ class ExchangeReads(MarketReads, AccountReads):
         return self._wire.requests_sent
 
     @property
-    def clock_shift(self) -> float:
-        """Seconds from the machine's clock to the exchange's; 0 for one that is right."""
-        return self._wire.clock_shift
+    def heard_time(self) -> HeardTime:
+        """The exchange's time, as its answers told it."""
+        return self._wire.heard_time
 
     def listen(self, hear: Callable[[Mapping[str, str]], None]) -> None:
         """Let `hear` have the headers of every answer from now on."""

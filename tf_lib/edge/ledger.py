@@ -28,6 +28,7 @@ from tf_lib.errors import PreflightRefused, StateError, TfError
 FILE_NAME = "ledger.jsonl"
 _LINES_BETWEEN = 400
 _DAYS_READ = 2
+_DATED_BY_THE_EXCHANGE = frozenset({"mark", "plan", "intent", "move"})
 
 
 class Ledger:
@@ -76,6 +77,14 @@ class Ledger:
     @property
     def _count(self) -> int:
         return self._start.lines + len(self.lines)
+
+    def line_after(self, moment: dt.datetime) -> dict[str, Any] | None:
+        """Return a line that is dated after a moment: one of a clock that was wrong, if any."""
+        dated = (line for line in self.lines if line["kind"] in _DATED_BY_THE_EXCHANGE)
+        latest = max(dated, key=lambda line: str(line["at"]), default=None)
+        if latest is None or dt.datetime.fromisoformat(latest["at"]) <= moment:
+            return None
+        return latest
 
     def append(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Write one line and return it once it is on disk; raise and write nothing if illegal."""
@@ -199,6 +208,7 @@ class Ledger:
         """Write the intent of a new order of a leg, with its id and frozen body."""
         ordinal = self.next_ordinal(key, known_ids)
         identity = client_id(self.state.portfolio_uuid, key, ordinal)
+        plan = {"plan": self.state.plan_id(key.day)} if key.leg.is_rebalance else {}
         self.append(
             "intent",
             client_id=identity,
@@ -208,6 +218,7 @@ class Ledger:
             leg=str(key.leg),
             ordinal=ordinal,
             body=dict(body),
+            **plan,
         )
         return self.state.orders[identity]
 

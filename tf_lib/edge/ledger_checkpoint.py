@@ -26,7 +26,7 @@ from tf_lib.edge.files import write_whole
 from tf_lib.edge.ledger_state import LedgerState, OrderRecord
 
 FILE_NAME = "ledger_checkpoint.json"
-VERSION = 1
+VERSION = 2
 KEPT_DAYS = 400
 """Charts show the fills of 400 days; who looks back further says so."""
 
@@ -108,7 +108,7 @@ def _without_past(state: LedgerState, oldest: dt.date) -> LedgerState:
 
 
 def _last_told(order: OrderRecord) -> dt.datetime:
-    return max(order.last_sent_at, order.ended_at or order.intended_at)
+    return max(order.last_sent_at, order.last_fill_at or order.intended_at)
 
 
 # -- to plain values and back ----------------------------------------------------------------
@@ -116,6 +116,7 @@ def _last_told(order: OrderRecord) -> dt.datetime:
 
 def _plain(state: LedgerState) -> dict[str, Any]:
     return {
+        "lines": state.lines,
         "portfolio_uuid": state.portfolio_uuid,
         "orders": [_plain_order(order) for order in state.orders.values()],
         "marks": _by_day(state.marks),
@@ -136,6 +137,7 @@ def _plain(state: LedgerState) -> dict[str, Any]:
             [str(day), name, n] for (day, name), n in state.bare_usd_seconds.items()
         ],
         "flat_at": _texts(state.flat_at),
+        "flat_line": state.flat_line,
         "in_order_at": None if state.in_order_at is None else state.in_order_at.isoformat(),
     }
 
@@ -165,6 +167,7 @@ def _order(record: Mapping[str, Any]) -> OrderRecord:
 def _state(plain: Mapping[str, Any]) -> LedgerState:
     orders = (_order(record) for record in plain["orders"])
     return LedgerState(
+        lines=plain["lines"],
         portfolio_uuid=plain["portfolio_uuid"],
         orders={order.client_id: order for order in orders},
         marks={_day(day): marks for day, marks in plain["marks"].items()},
@@ -183,6 +186,7 @@ def _state(plain: Mapping[str, Any]) -> LedgerState:
         bare_seconds=_by_day_and_name(plain["bare_seconds"]),
         bare_usd_seconds=_by_day_and_name(plain["bare_usd_seconds"]),
         flat_at=_moments(plain["flat_at"]),
+        flat_line=dict(plain["flat_line"]),
         in_order_at=None if plain["in_order_at"] is None else _moment(plain["in_order_at"]),
     )
 

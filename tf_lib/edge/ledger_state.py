@@ -3,6 +3,9 @@ What the ledger's lines add up to: orders, day marks, levels, cooldowns, confirm
 
 A pure fold: the same lines give the same state, whoever reads them and whenever. Every fact
 that a line may change is a field here; nothing else is remembered between runs.
+
+What came before what is told by the number of its line, and what belongs to which plan by the
+plan's id: the times on the lines are for people, since no two clocks are the same.
 """
 
 from __future__ import annotations
@@ -23,7 +26,16 @@ DAY_MARKS = ("claimed", "effects_complete", "done")
 
 @dataclass(frozen=True)
 class OrderRecord:
-    """One order of ours: its frozen body, and what is proven about it."""
+    """
+    One order of ours: its frozen body, and what is proven about it.
+
+    Attributes
+    ----------
+    plan : str
+        Id of the plan that it carries out; empty for protection.
+    intended_line, fill_seen_line, ended_line : int
+        Numbers of the ledger's lines that told of it; 0 for none.
+    """
 
     client_id: str
     key: LegKey
@@ -41,11 +53,13 @@ class OrderRecord:
     cancel_sent_at: dt.datetime | None = None
     resent_at: dt.datetime | None = None
     first_fill_at: dt.datetime | None = None
-    fill_seen_at: dt.datetime | None = None
     working_at: dt.datetime | None = None
-    ended_at: dt.datetime | None = None
     refusal: str = ""
     adopted: bool = False
+    plan: str = ""
+    intended_line: int = 0
+    fill_seen_line: int = 0
+    ended_line: int = 0
 
     @property
     def last_sent_at(self) -> dt.datetime:
@@ -75,8 +89,13 @@ class OrderRecord:
 
 @dataclass
 class LedgerState:
-    """The sum of all lines so far."""
+    """
+    The sum of all lines so far.
 
+    `lines` is their count, and so the number of the line that was added last.
+    """
+
+    lines: int = 0
     portfolio_uuid: str = ""
     orders: dict[str, OrderRecord] = field(default_factory=dict)
     marks: dict[dt.date, dict[str, dict[str, Any]]] = field(default_factory=dict)
@@ -95,13 +114,19 @@ class LedgerState:
     bare_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
     bare_usd_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
     flat_at: dict[str, dt.datetime] = field(default_factory=dict)
+    flat_line: dict[str, int] = field(default_factory=dict)
     in_order_at: dt.datetime | None = None
 
     def apply(self, line: Mapping[str, Any]) -> None:
         """Add one line; raise and change nothing when it contradicts what is there."""
         handler = _HANDLERS.get(str(line.get("kind")))
-        if handler is not None:
-            handler(self, line)
+        self.lines += 1
+        try:
+            if handler is not None:
+                handler(self, line)
+        except BaseException:
+            self.lines -= 1
+            raise
 
     def bare_seconds_on(self, day: dt.date) -> dict[str, float]:
         """Return the seconds that each position was without its stop on a day."""
@@ -121,32 +146,42 @@ class LedgerState:
 
     def stops_of_holding(self, product_id: str) -> list[OrderRecord]:
         """Return the stops that reached the exchange since the holding last rose above dust."""
-        flat_at = self.flat_at.get(product_id)
+        flat_line = self.flat_line.get(product_id, 0)
         return [
             order
             for order in self.orders.values()
             if order.product_id == product_id
             and order.key.leg.is_stop
             and order.order_id
-            and (flat_at is None or order.intended_at > flat_at)
+            and order.intended_line > flat_line
         ]
 
     def taken_by_market(self, day: dt.date) -> list[OrderRecord]:
         """Return stops and emergency exits that filled, as far as no run before `day` knew."""
-        ended = [
-            _time(marks["effects_complete"]["at"])
-            for on, marks in self.marks.items()
-            if on < day and "effects_complete" in marks
-        ]
-        since = max(ended, default=None)
+        since = max(
+            (
+                marks["effects_complete"]["line"]
+                for on, marks in self.marks.items()
+                if on < day and "effects_complete" in marks
+            ),
+            default=0,
+        )
         taken = [
-            (order.fill_seen_at, order.client_id, order)
+            order
             for order in self.orders.values()
-            if order.key.leg.ends_in_cooldown
-            and order.fill_seen_at is not None
-            and (since is None or order.fill_seen_at > since)
+            if order.key.leg.ends_in_cooldown and order.fill_seen_line > since
         ]
-        return [order for _, _, order in sorted(taken, key=lambda row: row[:2])]
+        return sorted(taken, key=lambda order: (order.fill_seen_line, order.client_id))
+
+    def plan_id(self, day: dt.date) -> str:
+        """Return the id of the plan that a day's orders belong to now, or nothing."""
+        plan = self.plans.get(day)
+        return str(plan["id"]) if plan is not None else ""
+
+    def of_plan(self, key: LegKey) -> list[OrderRecord]:
+        """Return the orders of one leg that the day's plan has made so far, by ordinal."""
+        plan = self.plan_id(key.day)
+        return [order for order in self.of_leg(key) if plan and order.plan == plan]
 
     def has_mark(self, day: dt.date, mark: str) -> bool:
         """Whether a day carries a mark."""
@@ -208,7 +243,7 @@ def _mark(state: LedgerState, line: Mapping[str, Any]) -> None:
     if line["mark"] == "effects_complete" and "claimed" in marks:
         # Everything was looked at between these two marks.
         state.in_order_at = _time(marks["claimed"]["at"])
-    marks[line["mark"]] = dict(line)
+    marks[line["mark"]] = {**line, "line": state.lines}
     if line["mark"] == "claimed":
         state.attempts[day] = state.attempts.get(day, 0) + 1
         if line.get("forced"):
@@ -221,7 +256,10 @@ def _mark(state: LedgerState, line: Mapping[str, Any]) -> None:
 
 
 def _plan(state: LedgerState, line: Mapping[str, Any]) -> None:
-    state.plans[_day(line["day"])] = dict(line)
+    day = _day(line["day"])
+    # A plan is one of an attempt's: an older ledger, which did not name it, is read the same way.
+    known = line.get("id") or f"{day}-{state.attempts.get(day, 0)}"
+    state.plans[day] = {**line, "id": known, "line": state.lines}
 
 
 def _intent(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -233,16 +271,28 @@ def _intent(state: LedgerState, line: Mapping[str, Any]) -> None:
             f"{known.body} then {line['body']}"
         )
     if known is None:
-        state.orders[line["client_id"]] = OrderRecord(
+        found = state.orders[line["client_id"]] = OrderRecord(
             client_id=line["client_id"],
             key=key,
             ordinal=int(line["ordinal"]),
             body=dict(line["body"]),
-            intended_at=_time(line["at"]),
+            intended_at=_time(line.get("created_at", line["at"])),
             adopted=line.get("adopted") is True,
+            plan=_plan_of(state, key, line),
+            intended_line=state.lines,
         )
+        if line.get("order_id"):
+            # Taken in: the exchange has shown it.
+            _record_facts(state, found, line, {"stage": OrderStage.ACKED})
         if key.leg in (Leg.ENTRY, Leg.PILOT):
             state.bought_products.add(key.product_id)
+
+
+def _plan_of(state: LedgerState, key: LegKey, line: Mapping[str, Any]) -> str:
+    """Return the plan that an intent names; an older ledger's belong to the plan above them."""
+    if not key.leg.is_rebalance:
+        return ""
+    return str(line["plan"]) if "plan" in line else state.plan_id(key.day)
 
 
 def _move(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -258,7 +308,7 @@ def _move(state: LedgerState, line: Mapping[str, Any]) -> None:
         # A cancel that was not taken is none: what ends the order later is not our doing.
         changes |= {"cancel_sent": False, "working_at": at}
     elif to is OrderStage.DONE:
-        changes["ended_at"] = at
+        changes["ended_line"] = state.lines
     elif to is OrderStage.UNKNOWN and line.get("sent"):
         changes["resent_at"] = at
     _record_facts(state, order, line, changes)
@@ -295,8 +345,8 @@ def _record_facts(
     changes |= {name: Decimal(line[name]) for name in _AMOUNTS if name in line}
     changes |= {name: _time(line[name]) for name in _TIMES if line.get(name)}
     changes |= {name: line[name] for name in _TEXTS if name in line}
-    if changes.get("filled_size", order.filled_size) != order.filled_size and "at" in line:
-        changes["fill_seen_at"] = _time(line["at"])
+    if changes.get("filled_size", order.filled_size) != order.filled_size:
+        changes["fill_seen_line"] = state.lines
     updated = _with(order, **changes)
     gained = updated.signed_fill - order.signed_fill
     if gained:
@@ -314,6 +364,7 @@ def _flat(state: LedgerState, line: Mapping[str, Any]) -> None:
     """A holding that fell to dust ends what was remembered of its level."""
     state.levels.pop(line["product"], None)
     state.flat_at[line["product"]] = _time(line["at"])
+    state.flat_line[line["product"]] = state.lines
 
 
 def _cooldown(state: LedgerState, line: Mapping[str, Any]) -> None:

@@ -66,7 +66,9 @@ class MarketReads(Reads):
         """Return the exchange's own time, to the millisecond."""
         answer = self._wire.get("/time", public=True)
         milliseconds = amount(answer.get("epochMillis"), what="exchange time")
-        return utc_time_of_seconds(milliseconds / 1000, what="exchange time")
+        told = utc_time_of_seconds(milliseconds / 1000, what="exchange time")
+        self._wire.heard_time.hear(told)
+        return told
 
     def products(self, product_ids: Iterable[str]) -> dict[str, ListedProduct]:
         """

@@ -123,7 +123,7 @@ class Wire:
         self._key = key
         self._retry = retry
         self._budget = budget
-        self._token_time = keep_token_time(client, key)
+        self.heard_time = keep_token_time(client, key)
         self.requests_sent = 0
         self.before_send: Callable[[str, str], None] | None = None
 
@@ -135,11 +135,6 @@ class Wire:
     def host(self) -> str:
         """Host and port that are spoken to."""
         return str(self._client.base_url)
-
-    @property
-    def clock_shift(self) -> float:
-        """Seconds from the machine's clock to the exchange's; 0 for one that is right."""
-        return self._token_time.shift
 
     def listen(self, hear: Callable[[Mapping[str, str]], None]) -> None:
         """Let `hear` have the headers of every answer from now on."""

@@ -131,6 +131,14 @@ class Engine:
             self._write_log(method, path, query, body, answer, rule)
         return sent
 
+    def date_seconds(self) -> float:
+        """
+        Return what ``Date`` says, in seconds since 1970.
+
+        A clock that stands still says nothing of the time that a client lives in.
+        """
+        return self.now() / SECOND if self.clock.is_running else wall_clock() / SECOND
+
     def time_headers(self) -> str:
         """Return what every answer tells of the exchange's time, as header lines."""
         running = "running" if self.clock.is_running else "standing"

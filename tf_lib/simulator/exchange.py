@@ -116,7 +116,9 @@ class SimulatedExchange:
         credentials = open_credentials(self._credentials_folder(), portfolio_uuid)
         hosts: set[str] = set()
         skew = self.engine.venue.matching.world.token_skew_seconds
-        tokens = TokenCheck(credentials, hosts, skew_seconds=skew)
+        tokens = TokenCheck(
+            credentials, hosts, skew_seconds=skew, now=lambda: self.engine.date_seconds()
+        )
         try:
             server = Server(self.engine, tokens, credentials.server_file, self.settings.port)
         except OSError as error:

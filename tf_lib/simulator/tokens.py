@@ -1,7 +1,7 @@
 """
 Tokens: whether a bearer token entitles to one request.
 
-Judged as Coinbase does, by wall-clock time: signature (ES256 or EdDSA), key name, issuer, and
+Judged as Coinbase does: time, signature (ES256 or EdDSA), key name, issuer, and
 the ``uri`` claim (or one of ``uris``), which names method, host and path without the query.
 """
 
@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tf_lib.simulator.credentials import Credentials
@@ -30,14 +31,23 @@ class TokenCheck:
         ``host:port`` under which clients may address the server.
     skew_seconds : float
         How far a client's clock may be ahead of the server's.
+    now : callable
+        The exchange's own time, in seconds since 1970. A token is current by it, or by the time of
+        the machine: a client may live in either.
     """
 
     def __init__(
-        self, credentials: Credentials, hosts: set[str], *, skew_seconds: float = SKEW_SECONDS
+        self,
+        credentials: Credentials,
+        hosts: set[str],
+        *,
+        skew_seconds: float = SKEW_SECONDS,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._credentials = credentials
         self._hosts = hosts
         self._skew = skew_seconds
+        self._now = now
 
     def is_valid(self, authorization: str | None, method: str, path: str) -> bool:
         """Whether an Authorization header entitles to this method and path."""
@@ -88,8 +98,8 @@ class TokenCheck:
         begin, end = claims.get("nbf"), claims.get("exp")
         if not isinstance(begin, (int, float)) or not isinstance(end, (int, float)):
             return False
-        now = time.time()
-        return begin - self._skew <= now <= end and end - begin <= LONGEST_LIFE_SECONDS
+        is_current = any(begin - self._skew <= now <= end for now in (self._now(), time.time()))
+        return is_current and end - begin <= LONGEST_LIFE_SECONDS
 
 
 def _part(token: str, index: int) -> dict[str, Any] | None:

@@ -18,6 +18,9 @@ def adopt(desk: Desk, seen: OrderState) -> OrderRecord | None:
     """
     Take an own order into a ledger that lacks it, and follow it to where it stands.
 
+    One line says that it is ours, that the exchange has it, and since when by the exchange's own
+    time: killed at any moment, nobody later sends its id again or finds that it never arrived.
+
     Returns None for an order that is not ours or that has no size in base units.
     """
     parsed = parse_client_id(seen.client_order_id)
@@ -38,9 +41,12 @@ def adopt(desk: Desk, seen: OrderState) -> OrderRecord | None:
         ordinal=parsed.ordinal,
         body=body,
         adopted=True,
+        created_at=seen.created_time.isoformat(),
+        order_id=seen.order_id,
+        **fill_facts(seen),
     )
     desk.note_seen(seen.client_order_id, seen)
-    acked = desk.ledger.move(seen.client_order_id, OrderStage.ACKED, order_id=seen.order_id)
+    acked = desk.ledger.state.orders[seen.client_order_id]
     if seen.is_terminal:
         return desk.finish(acked, seen)
     moved = desk.ledger.move(acked.client_id, OrderStage.WORKING, **fill_facts(seen))

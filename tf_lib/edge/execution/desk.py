@@ -93,6 +93,7 @@ class Desk:
     may_rebalance: bool = True
     may_cancel_intact: bool = True
     _seen_at: dict[str, tuple[dt.datetime, int, int]] = field(default_factory=dict, init=False)
+    _met_at: dict[dt.datetime, dt.datetime] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Set the clocks up, and say what is traded here."""
@@ -263,7 +264,9 @@ class Desk:
         """Settle an id that answered with another order: a stop is over, others take it over."""
         facts = {} if record.key.leg.is_stop else fill_facts(seen)
         moved = self.ledger.move(record.client_id, OrderStage.MISMATCH, detail=problem, **facts)
-        if record.key.leg.is_stop and not seen.is_terminal and is_own(seen.client_order_id):
+        is_intact = seen.is_live_stop and not self.may_cancel_intact
+        is_ours = is_own(seen.client_order_id) and not is_intact
+        if record.key.leg.is_stop and not seen.is_terminal and is_ours:
             # It would hold the base under a level that nobody chose today.
             self._ask_to_cancel(record)
         return moved
@@ -303,7 +306,7 @@ class Desk:
     def _forget_old_cancel(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
         """A cancel that cannot arrive any more, of an order that works on, was none."""
         sent = record.cancel_sent_at
-        is_old = sent is not None and self.now() - sent > ABSENT_AFTER
+        is_old = sent is not None and self.now() - self._past(sent) > ABSENT_AFTER
         if record.stage is not OrderStage.CANCEL_SENT or not is_old or seen.pending_cancel:
             return record
         detail = "its cancel never arrived"
@@ -345,9 +348,7 @@ class Desk:
         if record.key.side is not Side.BUY or seen.filled_size <= record.filled_size:
             return
         first = min((fill.trade_time for fill in fills), default=record.intended_at)
-        # Filled before it was written down: adopted, and what was bare since is not known.
-        if first >= record.intended_at - CLOCK_TOLERANCE:
-            self.bare_time.begin(record.product_id, first)
+        self.bare_time.begin(record.product_id, first)
 
     def _note_late_fill(self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill]) -> None:
         """A stop that traded as a maker had triggered and rested below its limit for a while."""
@@ -386,7 +387,8 @@ class Desk:
             if found is not None:
                 self.ledger.move(identity, OrderStage.ACKED, order_id=found.order_id)
                 return self.read_back(identity)
-            if looked_at - record.last_sent_at > ABSENT_AFTER:
+            is_over = looked_at - self._past(record.last_sent_at) > ABSENT_AFTER
+            if is_over and not record.adopted:
                 return self.ledger.move(identity, OrderStage.ABSENT)
             if not is_sent_again and self._may_resend(record):
                 is_sent_again = True
@@ -405,21 +407,39 @@ class Desk:
                 return record
             self.pause(waits.pop(0) if waits else _PATIENCE_SECONDS)
 
+    def _past(self, line_at: dt.datetime) -> dt.datetime:
+        """Return a moment of the ledger; one in the exchange's future was over when first met."""
+        now = self.now()
+        return line_at if line_at <= now else self._met_at.setdefault(line_at, now)
+
     def _may_resend(self, record: OrderRecord) -> bool:
         """Whether an unseen order may go out again: never a buy, never an earlier day's."""
-        now = self.now()
-        if record.key.side is not Side.SELL or record.key.day != self.day:
+        if record.key.side is not Side.SELL or record.key.day != self.day or record.adopted:
             return False
         if not record.key.leg.is_rebalance:
             return True
-        plan = self.ledger.state.plans.get(self.day, {})
-        planned_at = dt.datetime.fromisoformat(plan.get("planned_at", str(record.intended_at)))
-        in_time = now - planned_at <= PLAN_AGE_LIMIT and now.date() == self.day
-        return self.may_rebalance and in_time
+        plan = self.ledger.state.plans.get(self.day)
+        if plan is None or record.plan != plan["id"] or not self.may_rebalance:
+            return False
+        return not self.plan_is_dead(dt.datetime.fromisoformat(plan["planned_at"]))
+
+    def plan_is_dead(self, planned_at: dt.datetime) -> str:
+        """Return why no order of a plan of that moment goes out any more, or nothing."""
+        now = self.now()
+        if planned_at - now > CLOCK_TOLERANCE:
+            return f"the plan of {planned_at:%Y-%m-%d %H:%M:%S} lies in the exchange's future"
+        if now - planned_at > PLAN_AGE_LIMIT:
+            return f"the plan of {planned_at:%H:%M:%S} is older than 10 minutes"
+        if now.date() != self.day:
+            return f"the day of the plan, {self.day}, is over"
+        return ""
 
     def _look_up(self, record: OrderRecord) -> OrderState | None:
-        since = record.intended_at - dt.timedelta(minutes=5)
-        listed = self.client.orders(product_ids=[record.product_id], start=since)
+        # From the day that stands in its id on: the time of its intent may be of a wrong clock.
+        since = dt.datetime.combine(record.key.day, dt.time(), dt.UTC) - dt.timedelta(minutes=5)
+        listed = self.client.orders(
+            product_ids=[record.product_id], start=None if record.adopted else since
+        )
         self.remember(listed)
         return next((seen for seen in listed if seen.client_order_id == record.client_id), None)
 

@@ -14,8 +14,14 @@ CLOCK_TOLERANCE = dt.timedelta(seconds=5)
 
 
 def difference(record: OrderRecord, seen: OrderState) -> str:
-    """Return how an order at the exchange is not the one that was sent, or nothing."""
+    """
+    Return how an order at the exchange is not the one that was sent, or nothing.
+
+    A stop that rests as it was sent protects, whatever two clocks say of its age.
+    """
     problem = alteration(record, seen)
+    if record.adopted or (seen.is_live_stop and not problem):
+        return problem
     if seen.created_time < record.intended_at - CLOCK_TOLERANCE:
         old = f"created {seen.created_time.isoformat()}, before it was intended"
         return f"{problem}; {old}" if problem else old

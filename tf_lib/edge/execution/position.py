@@ -326,13 +326,12 @@ class Position:
         """
         stops = self.desk.ledger.state.stops_of_holding(self.product_id)
         newest = {stop.key.leg: stop for stop in stops}
-        placed_last = max((stop.intended_at for stop in stops), default=None)
+        placed_last = max((stop.intended_line for stop in stops), default=0)
         ended = [
             stop
             for stop in newest.values()
             if stop.stage is OrderStage.DONE and stop.filled_size < stop.base_size
-            if stop.ended_at is not None and placed_last is not None
-            if stop.intended_at == placed_last or stop.ended_at > placed_last
+            if stop.intended_line == placed_last or stop.ended_line > placed_last
         ]
         return sorted(ended, key=lambda stop: Decimal(stop.body["stop_price"]), reverse=True)
 

@@ -28,7 +28,7 @@ from tf_lib.core.records import ZERO, MarketOrder, Reason, Side
 from tf_lib.core.stops import smallest_protectable
 from tf_lib.edge.coinbase import RefusalKind
 from tf_lib.edge.execution.cover import Cover, CoverResult, Protection
-from tf_lib.edge.execution.desk import PLAN_AGE_LIMIT, Desk
+from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.ledger_state import OrderRecord
 
 _TRIES = 3
@@ -80,7 +80,8 @@ class Rebalance:
     cover_of : callable
         Returns the protection of a product; told whether intact stops may be raised.
     planned_at : datetime
-        When the plan was frozen, in exchange time; an old plan is dead.
+        When the plan was frozen, in exchange time: an old plan is dead. Which orders are the
+        plan's is not asked of it, but of the plan's id in the ledger.
     taker_fee : Decimal
         Fraction of notional that a buy must leave room for.
     blocked : mapping of product to why
@@ -126,17 +127,11 @@ class Rebalance:
         return [
             order
             for leg in legs
-            for order in state.of_leg(LegKey(self.desk.day, planned.product_id, planned.side, leg))
-            if order.intended_at >= self.planned_at
+            for order in state.of_plan(LegKey(self.desk.day, planned.product_id, planned.side, leg))
         ]
 
     def _too_late(self) -> str:
-        now = self.desk.now()
-        if now - self.planned_at > PLAN_AGE_LIMIT:
-            return f"the plan of {self.planned_at:%H:%M:%S} is older than 10 minutes"
-        if now.date() != self.desk.day:
-            return f"the day of the plan, {self.desk.day}, is over"
-        return ""
+        return self.desk.plan_is_dead(self.planned_at)
 
     def _collect(self, result: TradeResult) -> TradeResult:
         """Fill in what all orders of this planned order did."""
@@ -295,12 +290,13 @@ class Rebalance:
         return ""
 
     def _took_from_us(self, order: OrderRecord) -> bool:
-        """Whether a stop or market exit was at work since the plan was made."""
+        """Whether a stop or market exit did something that the plan did not know of."""
         if not order.key.leg.ends_in_cooldown:
             return False
         if order.stage is OrderStage.TRIGGERED:
             return True
-        return order.last_fill_at is not None and order.last_fill_at >= self.planned_at
+        plan = self.desk.ledger.state.plans[self.desk.day]
+        return bool(order.fill_seen_line > plan["line"])
 
     def _is_cooling(self, product_id: str) -> bool:
         start = self.desk.ledger.state.cooldowns.get(product_id)

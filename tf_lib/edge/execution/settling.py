@@ -22,7 +22,7 @@ from tf_lib.edge.execution.belief import Belief
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.execution.placing import Protection
 from tf_lib.edge.execution.position import Foreign
-from tf_lib.edge.ledger_state import OrderRecord
+from tf_lib.edge.ledger_state import LedgerState, OrderRecord
 from tf_lib.errors import ExchangeError
 
 _UNLISTED_SPAN = dt.timedelta(hours=48)
@@ -184,17 +184,25 @@ def recall_level(desk: Desk, product: Product, held: Decimal) -> None:
     name = product.product_id
     if name in desk.ledger.state.levels:
         return
-    gone_at = desk.ledger.state.flat_at.get(name)
     own = [
         order
         for order in desk.client.orders([name])
-        if is_own(order.client_order_id) and (gone_at is None or order.created_time > gone_at)
+        if is_own(order.client_order_id) and not _is_of_before(desk.ledger.state, order)
     ]
     stops = stops_of_this_holding(own, held, dust=product.base_min_size)
     prices = [order.stop_price for order in stops if order.stop_price is not None]
     if prices:
         level = floor_to(max(prices), product.price_increment)
         desk.ledger.append("level", product=name, target_level=format(level, "f"))
+
+
+def _is_of_before(state: LedgerState, order: OrderState) -> bool:
+    """Whether an order belongs to a holding that is gone, as far as the ledger tells."""
+    known, gone_at = state.orders.get(order.client_order_id), state.flat_at.get(order.product_id)
+    if known is not None:
+        return known.intended_line < state.flat_line.get(order.product_id, 0)
+    # The ledger has forgotten it, which takes years, or it was lost for longer than days.
+    return gone_at is not None and order.created_time <= gone_at
 
 
 def fallback_protection(desk: Desk, product: Product) -> Protection:
@@ -206,8 +214,7 @@ def fallback_protection(desk: Desk, product: Product) -> Protection:
     """
     state, name = desk.ledger.state, product.product_id
     plan = state.plans.get(max(state.plans), {}) if state.plans else {}
-    gone_at = state.flat_at.get(name)
-    if plan and gone_at is not None and gone_at > dt.datetime.fromisoformat(plan["planned_at"]):
+    if plan and state.flat_line.get(name, 0) > plan["line"]:
         # It speaks of another holding, by the level of that one.
         plan = {}
     planned: Mapping[str, str | float] | None = plan.get("levels", {}).get(name)
