@@ -53,22 +53,31 @@ def two_slots(bench: Bench) -> Decimal:
     return level
 
 
-def test_the_add_slot_is_not_freed_where_nothing_could_be_placed(bench: Bench) -> None:
-    """Cancelled, it could not come back: the new units alone are bare, and that is said."""
-    level, before = two_slots(bench), {o.client_id for o in bench.stops()}
+def three_slots(bench: Bench) -> Decimal:
+    """Hold three units under as many stops as there may be; return their level."""
+    level = two_slots(bench)
+    bench.buy()
+    assert bench.cover(level).ensure().is_protected
+    assert [str(o.key.leg) for o in bench.stops()] == ["sc", "sa", "sa"]
+    return level
+
+
+def test_an_add_stop_is_not_freed_where_nothing_could_be_placed(bench: Bench) -> None:
+    """Cancelled, it could not come back: the new units alone are unprotected, and that is said."""
+    level, before = three_slots(bench), {o.client_id for o in bench.stops()}
     bench.buy()
     bench.exchange.set_flag(COIN, "cancel_only", True)
 
     result = bench.cover(level).ensure()
 
     assert {o.client_id for o in bench.stops()} == before
-    assert (result.status, result.covered) == ("failed", 2)
+    assert (result.status, result.covered) == ("failed", 3)
     assert "not replaced: the product takes no new sells now" in result.notes
 
 
-def test_the_add_slot_goes_back_where_its_new_level_is_refused(bench: Bench) -> None:
+def test_an_add_stop_goes_back_where_its_new_level_is_refused(bench: Bench) -> None:
     """A refusal of any kind leads back to the old level before anything else."""
-    level = two_slots(bench)
+    level = three_slots(bench)
     bench.buy()
     higher = (level * Decimal("1.05")).quantize(Decimal("0.01"))
     bench.exchange.add_fault(
@@ -79,7 +88,61 @@ def test_the_add_slot_goes_back_where_its_new_level_is_refused(bench: Bench) -> 
 
     assert result.status == "placed"
     assert {Decimal(o.body["stop_price"]) for o in bench.stops()} == {level}
-    assert result.covered == 3
+    assert result.covered == 4
+
+
+@pytest.mark.parametrize("lag", [0, 28, 29, 60, 120])
+@pytest.mark.parametrize("rest", ["0.02", "0.4"])
+@pytest.mark.parametrize("may_cancel", [True, False], ids=["run", "guard"])
+def test_a_small_missing_rest_costs_no_good_stop(
+    bench: Bench, lag: float, rest: str, may_cancel: bool
+) -> None:
+    """However late holds come back: what rests stays, the rest gets a stop of its own, at once."""
+    level = two_slots(bench)
+    before = {o.client_id for o in bench.stops()}
+    bench.exchange.set_delays(hold_release_seconds=lag)
+    bench.buy(rest)
+    bench.desk.may_cancel_intact = may_cancel
+
+    for _ in range(3):
+        result = bench.cover(level, may_move=may_cancel).ensure()
+        assert (result.is_protected, result.covered) == (True, 2 + Decimal(rest))
+
+    assert before < {o.client_id for o in bench.stops()}
+    assert legs(bench).count("sc") + legs(bench).count("sa") == 3
+
+
+@pytest.mark.parametrize("lag", [0, 28, 29, 60, 120])
+def test_no_call_ends_with_less_covered_than_it_began(bench: Bench, lag: float) -> None:
+    """Raises and a fourth rest with holds that come back up to two minutes late."""
+    level = three_slots(bench)
+    bench.exchange.set_delays(hold_release_seconds=lag)
+    covered = Decimal(3)
+
+    for step in range(3):
+        bench.buy("0.05")
+        higher = (level * (1 + Decimal(step) / 50)).quantize(Decimal("0.01"))
+        for _ in range(2):
+            result = bench.cover(higher).ensure()
+            assert result.covered >= covered
+            covered = result.covered
+        assert (result.covered, result.resting_level) == (units(bench), higher)
+
+    assert len(bench.stops()) == 3
+
+
+def test_of_two_added_stops_each_is_judged_by_its_own(bench: Bench) -> None:
+    """Somebody cancelled the older one and price went through all levels: its units are sold."""
+    level = three_slots(bench)
+    older = next(o for o in bench.stops() if o.key.leg is Leg.STOP_ADD)
+    bench.cancel_by_hand(older.order_id)
+    bench.jump(level - Decimal("0.5"))
+    bench.go(5)
+
+    result = bench.cover(level).ensure()
+
+    assert (legs(bench).count("em"), units(bench)) == (1, 0)
+    assert result.reason == "market exit: its stop ended and price is at or below its level"
 
 
 def test_a_stop_that_the_exchange_takes_and_fails_is_tried_again(bench: Bench) -> None:

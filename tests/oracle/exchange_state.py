@@ -190,7 +190,7 @@ class ExchangeState:
                 if rule.is_limit_too_far(stop)
             )
             legs = sorted(stop.leg for stop in stops)
-            if len(legs) != len(set(legs)):
+            if legs.count("sc") > 1 or legs.count("sa") > 2:
                 found.append(f"{product}: doubled stops {legs}")
             others = [o.client_id for o in self.live if o.product == product and o not in stops]
             if others:

@@ -27,6 +27,8 @@ CLAMP_TICKS = 2
 PILOT_MARGIN = 1.1
 DUST_MARGIN = 1.05
 """Of the exchange's least value: what is worth less at the last price is dust."""
+MOST_STOPS = 3
+"""Stops of one product: one for what was held first, two for what was added since."""
 NOWHERE = 0
 _MOST_STEPS = 9.0e15
 _LARGEST_DENOMINATOR = 10**9

@@ -52,6 +52,7 @@ from tf_lib.research.book_stops import (
     Protection,
     cover,
     exit_triggered,
+    free_slots,
     highest_stop,
     meet_day,
     meet_jump,
@@ -209,7 +210,7 @@ def _protect(row: int, market: Market, rules: Handling, book: Book, tape: Tape) 
         last = market.bars[row, OPEN, i]
         if is_dust(holding.lots, last, steps):
             holding.level = 0
-            slots[0].lots, slots[1].lots = 0, 0
+            free_slots(slots)
             continue
         cover(holding, slots, last, wanted, steps, rules.stops)
 

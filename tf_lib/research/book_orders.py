@@ -23,8 +23,8 @@ from tf_lib.core.step_kernels import (
 )
 from tf_lib.core.steps import NOWHERE, Steps, StopRules
 from tf_lib.core.trades import TRIM
-from tf_lib.research.book_records import ADD, CORE, Book, Costs, Handling, Tape
-from tf_lib.research.book_stops import Protection, cover, place, sell, write_fill
+from tf_lib.research.book_records import CORE, Book, Costs, Handling, Tape
+from tf_lib.research.book_stops import Protection, cover, free_slots, place, sell, write_fill
 
 
 @leaf_kernel
@@ -68,9 +68,7 @@ def sell_planned(
 ) -> None:
     """Free what the stops hold, cover what is to stay, sell, and cover whatever is left."""
     holding, slots, steps = book.holdings[i], book.slots[i], book.steps[i]
-    for k in range(2):
-        slots[k].lots = 0
-        slots[k].is_triggered = False
+    free_slots(slots)
     if lots < holding.lots and wanted.target > 0.0:
         place(slots[CORE], holding.lots - lots, price, wanted, steps, rules.stops)
     paid = market_price(price, rules.costs.slippage, False)
@@ -100,8 +98,9 @@ def buy_planned(
     lots = lots_for(trade, price, steps)
     if is_below_least(lots, price, steps):
         return
-    if slots[CORE].is_triggered or slots[ADD].is_triggered:
-        return
+    for k in range(slots.size):
+        if slots[k].is_triggered:
+            return
     if price <= wanted.target:
         holding.cooldown = row
         return

@@ -17,12 +17,12 @@ from tf_lib.core.arrays import FloatArray, IntArray
 from tf_lib.core.records import Product
 from tf_lib.core.sizing import SizingRules, SleeveMap
 from tf_lib.core.step_kernels import Records, steps_table
-from tf_lib.core.steps import StopRules
+from tf_lib.core.steps import MOST_STOPS, StopRules
 from tf_lib.core.trades import REASONS, Lots, TradeRules
 
-CORE, ADD = 0, 1
-MOST_FILLS_A_DAY = 8
-"""Per ticker: two slots at the open, a sale, a pilot and its rest, an exit, two slots by day."""
+CORE = 0
+MOST_FILLS_A_DAY = 4 + 2 * MOST_STOPS
+"""Per ticker: its slots at the open, a sale, a pilot and its rest, an exit, its slots by day."""
 NEVER = -(1 << 40)
 """The day on which no cooldown ever began."""
 
@@ -162,7 +162,7 @@ class Rules(NamedTuple):
 
 
 class Book(NamedTuple):
-    """State that each day changes, one record per ticker (two slots each); `cash` has one item."""
+    """State that each day changes: a record and `MOST_STOPS` slots per ticker; one item of cash."""
 
     cash: FloatArray
     holdings: Records
@@ -196,7 +196,7 @@ def new_book(tickers: Sequence[str], products: Mapping[str, Product], *, cash: f
     holdings = np.zeros(n, dtype=HOLDING)
     holdings["cooldown"] = NEVER
     steps = steps_table(products[ticker] for ticker in tickers)
-    return Book(np.array([cash]), holdings, np.zeros((n, 2), dtype=SLOT), steps)
+    return Book(np.array([cash]), holdings, np.zeros((n, MOST_STOPS), dtype=SLOT), steps)
 
 
 def new_tape(n_days: int, n_tickers: int) -> Tape:

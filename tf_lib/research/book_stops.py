@@ -3,7 +3,7 @@ Book stops: what protects a position in the backtest, slot by slot, as live exec
 
 Part of the backtest (`tf_lib.research.book`). The rules are those of EXECUTION section 7, on the
 kernels of `tf_lib.core.step_kernels` and `tf_lib.core.fill_kernels`; `tf_lib.edge.execution.cover`
-does the same on an exchange. Two slots a ticker: what was held, and what was bought since.
+does the same on an exchange. One slot for what was held first, the others for what was added.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from tf_lib.core.step_kernels import (
 )
 from tf_lib.core.steps import NOWHERE, Steps, StopRules
 from tf_lib.research.book_records import (
-    ADD,
     CLOSE,
     CORE,
     EMERGENCY,
@@ -107,37 +106,51 @@ def cover(
     """Put everything above dust under stops, and raise those that may and should be raised."""
     if not wanted.target > 0.0 or is_dust(holding.lots, last, steps):
         return
-    core, add = slots[CORE], slots[ADD]
-    gap = holding.lots - core.lots - add.lots
-    has_stop = core.lots > 0 or add.lots > 0
+    covered = covered_lots(slots)
+    gap, has_stop = holding.lots - covered, covered > 0
     can_rest = is_protectable(gap, wanted.target, last, wanted.atr, steps, rules)
     if gap > 0 and (can_rest or not has_stop):
-        _close_gap(core, add, gap, last, wanted, steps, rules)
+        _close_gap(slots, gap, last, wanted, steps, rules)
     elif wanted.may_move:
-        _raise(core, last, wanted, steps, rules)
-        _raise(add, last, wanted, steps, rules)
-    if core.lots > 0 or add.lots > 0:
+        for k in range(slots.size):
+            _raise(slots[k], last, wanted, steps, rules)
+    if covered_lots(slots) > 0:
         holding.level = max(holding.level, ticks_below(wanted.target, steps))
         holding.is_proven = True
 
 
 @leaf_kernel
+def covered_lots(slots: Records) -> int:
+    """Return the lots under a ticker's stops."""
+    lots = 0
+    for k in range(slots.size):
+        lots += slots[k].lots
+    return lots
+
+
+@leaf_kernel
+def free_slots(slots: Records) -> None:
+    """Take all stops of a ticker away."""
+    for k in range(slots.size):
+        slots[k].lots = 0
+        slots[k].is_triggered = False
+
+
+@leaf_kernel
 def _close_gap(
-    core: Slot,
-    add: Slot,
-    gap: int,
-    last: float,
-    wanted: Protection,
-    steps: Steps,
-    rules: StopRules,
+    slots: Records, gap: int, last: float, wanted: Protection, steps: Steps, rules: StopRules
 ) -> None:
-    """Give bare lots a stop: the core slot if it is free, else the add slot, resized."""
-    if core.lots == 0:
-        place(core, gap, last, wanted, steps, rules)
-        return
-    lots = gap + add.lots
-    add.lots = 0
-    place(add, lots, last, wanted, steps, rules)
+    """Give unprotected lots a slot of their own, or the smallest that was added, resized."""
+    smallest = CORE + 1
+    for k in range(slots.size):
+        if slots[k].lots == 0:
+            place(slots[k], gap, last, wanted, steps, rules)
+            return
+        if k > CORE and slots[k].lots < slots[smallest].lots:
+            smallest = k
+    lots = gap + slots[smallest].lots
+    slots[smallest].lots = 0
+    place(slots[smallest], lots, last, wanted, steps, rules)
 
 
 @leaf_kernel
@@ -229,12 +242,18 @@ def _meet_path(
     book: Book,
     tape: Tape,
 ) -> None:
-    """Let one ticker's stops meet a path, the higher one first."""
-    slots = book.slots[i]
-    first = ADD if slots[ADD].level > slots[CORE].level else CORE
-    for k in (first, 1 - first):
-        if slots[k].lots > 0:
-            _meet(row, i, k, path, from_second, costs, book, tape)
+    """Let one ticker's stops meet a path, the highest first."""
+    slots, met = book.slots[i], 0
+    for _ in range(slots.size):
+        highest = -1
+        for k in range(slots.size):
+            is_waiting = slots[k].lots > 0 and not met >> k & 1
+            if is_waiting and (highest < 0 or slots[k].level > slots[highest].level):
+                highest = k
+        if highest < 0:
+            return
+        met |= 1 << highest
+        _meet(row, i, highest, path, from_second, costs, book, tape)
 
 
 @leaf_kernel
@@ -278,7 +297,7 @@ def exit_triggered(row: int, bars: FloatArray, costs: Costs, book: Book, tape: T
     What is too small to be sold stays, without its stop, and counts as dust.
     """
     for i in range(book.holdings.size):
-        for k in range(2):
+        for k in range(book.slots.shape[1]):
             slot, steps = book.slots[i, k], book.steps[i]
             if slot.lots == 0 or not slot.is_triggered:
                 continue

@@ -1,8 +1,8 @@
 """
 Cover: the stops of one product, so that every unit above dust rests under one.
 
-Two slots: *core* for what was held, *add* for what was bought since, so that the old stop never
-moves while the new units get theirs (EXECUTION section 7). A replacement is checked before the
+Slots: *core* for what was held first, *add* for what came since, so that the old stop never moves
+while the new units get theirs (EXECUTION sections 7 and 14). A replacement is checked before the
 old stop is cancelled, and a placement that fails falls back step by step; the market exit is
 the last of them and only where the rules allow it.
 """
@@ -17,6 +17,7 @@ from tf_lib.core.client_ids import Leg
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import floor_to
 from tf_lib.core.records import ZERO, StopOrder
+from tf_lib.core.steps import MOST_STOPS
 from tf_lib.core.stops import is_worthwhile_raise
 from tf_lib.edge.execution.leaving import sell_out
 from tf_lib.edge.execution.placing import Placing, Protection
@@ -202,15 +203,20 @@ class Cover:
         return self.placing.is_dust(size) or self._place(Leg.STOP_CORE, size)
 
     def _close_gap(self, stops: list[OrderRecord]) -> None:
-        """Give bare units a stop: the core slot if it is free, else the add slot, resized."""
-        core = next((s for s in stops if s.key.leg is Leg.STOP_CORE), None)
-        add = next((s for s in stops if s.key.leg is Leg.STOP_ADD), None)
+        """
+        Give unprotected units a stop of their own; what rests is not given up for them.
+
+        Only where there are as many stops as there may be, the smallest that was added is resized.
+        """
+        has_core = any(stop.key.leg is Leg.STOP_CORE for stop in stops)
         old = None
-        if core is not None and add is not None:
-            if not self._free_slot(add, "add slot resized"):
+        if has_core and len(stops) >= MOST_STOPS:
+            added = [stop for stop in stops if stop.key.leg is Leg.STOP_ADD]
+            smallest = min(added, key=lambda stop: stop.base_size - stop.filled_size)
+            if not self._free_slot(smallest, "add slot resized"):
                 return
-            old, stops = _as_order(add), self.position.live_stops()
-        leg = Leg.STOP_ADD if core is not None else Leg.STOP_CORE
+            old, stops = _as_order(smallest), self.position.live_stops()
+        leg = Leg.STOP_ADD if has_core else Leg.STOP_CORE
         size = self.position.coverable(self.position.held()) - remaining(stops)
         free = min(size, self.position.await_release(size))
         if old is None or not self._leave_if_through(old.stop_price, free):

@@ -17,8 +17,9 @@ from tf_lib.errors import UnknownState
 
 T = TypeVar("T")
 
-_HOLD_TRIES = 15
 _HOLD_SECONDS = 2.0
+_HOLD_PATIENCE = 150.0
+_HOLD_IS_LATE = 30.0
 _BELIEF_TRIES = 6
 _VISIBLE_SECONDS = 60.0
 _POLL_SECONDS = 5.0
@@ -187,19 +188,25 @@ class Position:
         return floor_to(max(held - others, ZERO), self.product.base_increment)
 
     def await_release(self, wanted: Decimal) -> Decimal:
-        """Wait, bounded, until a cancelled order's hold is free; return the free units, floored."""
+        """
+        Wait, bounded, until a cancelled order's hold is free; return the free units, floored.
+
+        Holds have come back two minutes late. What is free before that may be a small rest: a stop
+        over it alone would leave the units of the cancelled one without any.
+        """
         seen, free = self._wallet_seen, ZERO
         if seen is not None and self._holds(seen, _JUST_NOW):
             free = self._freed(seen.value)
             if free >= wanted:
                 return free
-        for attempt in range(_HOLD_TRIES):
-            if attempt:
-                self.desk.pause(_HOLD_SECONDS)
+        waited = 0.0
+        while True:
             free = self._freed(self._wallet())
-            if free >= wanted:
-                break
-        return free
+            if free >= wanted or waited >= _HOLD_PATIENCE:
+                return free
+            seconds = _HOLD_SECONDS if waited < _HOLD_IS_LATE else _POLL_SECONDS
+            self.desk.pause(seconds)
+            waited += seconds
 
     # -- prices --------------------------------------------------------------------------
 
@@ -321,15 +328,14 @@ class Position:
         """
         Return the stops of this holding that ended with units left to sell, highest level first.
 
-        Each slot is judged by its own: one that was cancelled leaves its units bare however
-        young the other is. What has been placed since one ended stands in for it.
+        Each is judged by its own: one that was cancelled leaves its units bare however young
+        the others are. What has been placed since one ended stands in for it.
         """
         stops = self.desk.ledger.state.stops_of_holding(self.product_id)
-        newest = {stop.key.leg: stop for stop in stops}
         placed_last = max((stop.intended_line for stop in stops), default=0)
         ended = [
             stop
-            for stop in newest.values()
+            for stop in stops
             if stop.stage is OrderStage.DONE and stop.filled_size < stop.base_size
             if stop.intended_line == placed_last or stop.ended_line > placed_last
         ]
