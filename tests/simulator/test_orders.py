@@ -34,9 +34,10 @@ def test_buy_for_an_amount_of_money_includes_the_fee(hands: Hands) -> None:
     assert order["size_in_quote"]
     assert D(order["total_value_after_fees"]) == 1000
     (fill,) = hands.get("/orders/historical/fills")["fills"]
-    value = D(fill["price"]) * D(fill["size"])
-    assert abs(value + D(fill["commission"]) - 1000) < D("1E-12")
-    assert D(fill["size"]) == hands.wallet("BTC")[0] == D(order["filled_size"])
+    assert fill["size_in_quote"]
+    assert D(fill["size"]) + D(fill["commission"]) == 1000
+    assert abs(D(fill["size"]) / D(fill["price"]) - D(order["filled_size"])) < D("1E-15")
+    assert hands.wallet("BTC")[0] == D(order["filled_size"])
     # 1000 / 1.012 / 100.1 = 9.87155137352765811..., of which a step is 0.00000001
     assert order["filled_size"] == "9.8715513735276581"
     assert not hands.order("SELL", {"market_market_ioc": {"base_size": order["filled_size"]}})[

@@ -18,6 +18,7 @@ from tf_lib.errors import UnknownState
 
 # Not tradable on spot. Any type not known here counts: an unseen holding would stay unprotected.
 _ELSEWHERE = ("VAULT", "PERP_FUTURES", "PREDICTION", "STAK")
+_OTHER_PLATFORMS = ("CFM", "INTX")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def holdings_from(
 
 def _is_elsewhere(record: Record) -> bool:
     kind = optional_text(record, "type").upper().removeprefix("ACCOUNT_TYPE_")
-    return kind.startswith(_ELSEWHERE)
+    platform = optional_text(record, "platform").upper().removeprefix("ACCOUNT_PLATFORM_")
+    return kind.startswith(_ELSEWHERE) or platform.startswith(_OTHER_PLATFORMS)
 
 
 def _is_deleted(record: Record) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from decimal import ROUND_DOWN
 from itertools import chain, takewhile
 from typing import Any
 
 from tf_lib.core.records import Side
+from tf_lib.simulator.bars import plain
 from tf_lib.simulator.old_rows import is_asked, old_fills, old_orders
 from tf_lib.simulator.orders import Fill, Force, Kind, Order, Status
+from tf_lib.simulator.pricing import MONEY
 from tf_lib.simulator.queries import Query, Request, page
 from tf_lib.simulator.replies import invalid, not_found
 from tf_lib.simulator.venue import Venue
@@ -153,6 +156,9 @@ def list_fills(venue: Venue, request: Request) -> Any:
 def _fill(venue: Venue, fill: Fill) -> dict[str, Any]:
     owner = venue.rights.portfolio.uuid
     view = fill_view(fill, user_id=venue.user_id, portfolio_uuid=owner)
+    if venue.matching.orders[fill.order_id].terms.quote_size is not None:
+        value = (fill.price * fill.size).quantize(MONEY, ROUND_DOWN)
+        view |= {"size_in_quote": True, "size": plain(value)}
     return view | {"product_id": venue.shown_as(fill.product_id, "fills")}
 
 

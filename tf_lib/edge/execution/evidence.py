@@ -10,6 +10,7 @@ from tf_lib.core.records import ZERO
 from tf_lib.edge.coinbase import Fill, OrderState
 from tf_lib.edge.ledger_state import OrderRecord
 
+_ROUNDING = Decimal("1E-12")
 CLOCK_TOLERANCE = dt.timedelta(seconds=5)
 
 
@@ -49,8 +50,13 @@ def alteration(record: OrderRecord, seen: OrderState) -> str:
 
 
 def add_up(fills: Sequence[Fill], filled_size: Decimal) -> bool:
-    """Whether fills account for all that an order says was filled."""
-    return sum((fill.base_size for fill in fills), ZERO) == filled_size
+    """
+    Whether fills account for all that an order says was filled.
+
+    The fills of a buy for an amount of money are sized in money, so their units are quotients.
+    """
+    found = sum((fill.base_size for fill in fills), ZERO)
+    return abs(found - filled_size) <= filled_size * _ROUNDING
 
 
 def fill_facts(seen: OrderState, fills: Sequence[Fill] = ()) -> dict[str, str]:
