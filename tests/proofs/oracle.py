@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.oracle.exchange_state import ExchangeState, Order, Rules
+from tests.proofs.silence import silent
 
 ZERO = Decimal(0)
 COOLDOWN_DAYS = 7
@@ -118,6 +119,7 @@ def judge(evidence: Evidence) -> list[str]:
         *_resent_buys(evidence),
         *_foreign(evidence),
         *_clamped_levels(evidence),
+        *silent(evidence.exchange, evidence.profile, evidence.rules),
     ]
 
 
