@@ -58,18 +58,44 @@ def test_a_killed_worker_changes_no_byte(tmp_path: Path, client: Any) -> None:
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_a_cluster_is_used_by_its_address_and_left_running(tmp_path: Path, client: Any) -> None:
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """Yield a client of somebody else's cluster, which asks nobody for credentials."""
+    distributed = pytest.importorskip("distributed")
+    settings = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with (
+        distributed.LocalCluster(host="127.0.0.1", silence_logs=50, **settings) as running,
+        distributed.Client(running) as connected,
+    ):
+        yield connected
+
+
+@pytest.mark.parametrize("scheme", ["tls", "tcp"])
+def test_local_workers_take_no_work_of_others(client: Any, scheme: str) -> None:
+    """Another process that finds the scheduler's port has no credentials for it."""
+    import distributed
+
+    assert client.scheduler.address.startswith("tls://127.0.0.1:")
+    address = client.scheduler.address.replace("tls", scheme)
+    strangers = distributed.security.Security.temporary() if scheme == "tls" else None
+    with pytest.raises((OSError, TypeError)):
+        distributed.Client(address, security=strangers, timeout=2, set_as_default=False)
+
+    assert client.submit(os.getpid).result() != os.getpid()
+
+
+def test_a_cluster_is_used_by_its_address_and_left_running(tmp_path: Path, cluster: Any) -> None:
     """Any Dask cluster will do; a study that was lost with its worker is sent again."""
 
     def elsewhere(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
-        with cluster_at(client.scheduler.address) as connected:
+        with cluster_at(cluster.scheduler.address) as connected:
             yield from on_dask(connected, study, portions)
 
     result = swept(tmp_path / "cluster", workers=elsewhere, per_portion=2)
     plain = swept(tmp_path / "plain")
 
     pd.testing.assert_frame_equal(result.table, plain.table, check_exact=True)
-    assert client.submit(os.getpid).result() != os.getpid()
+    assert cluster.submit(os.getpid).result() != os.getpid()
 
 
 def test_what_no_worker_can_do_is_said_after_the_rest_has_landed(client: Any) -> None:

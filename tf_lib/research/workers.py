@@ -102,6 +102,9 @@ def local_workers(n_workers: int | None = None) -> Iterator[Client]:
             "threads_per_worker": 1,
             "processes": True,
             "host": "127.0.0.1",
+            # Made for this sweep: no other process of this machine can join or send work.
+            "security": _dask().security.Security.temporary(),
+            "protocol": "tls",
             # Any free port of this machine alone: no page is served, and none is in the way.
             "dashboard_address": "127.0.0.1:0",
             "worker_dashboard_address": "127.0.0.1:0",
