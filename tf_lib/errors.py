@@ -54,6 +54,10 @@ class StateError(InputError):
     """A run folder, state file or record cannot be used as it is."""
 
 
+class UnreadableState(StateError):
+    """Ledger or epoch of a profile cannot be read: nothing is traded, all is protected."""
+
+
 class LockHeld(TfError):
     """Another process holds the lock of this portfolio."""
 

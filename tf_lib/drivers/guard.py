@@ -24,7 +24,8 @@ from tf_lib.drivers.protect import protect_holdings
 from tf_lib.drivers.upkeep import armed, never_ran, profile_of
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import append_json_line, write_json
-from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.ledger import Ledger
+from tf_lib.edge.ledger_rescue import protection_ledger_of, unreadable
 from tf_lib.edge.lock import state_lock, take_over
 from tf_lib.edge.mail_file import mail_environment
 from tf_lib.edge.run_store import ProfileFolder, RunLogs
@@ -84,7 +85,8 @@ def _look(name: str, config: Config, folder: ProfileFolder) -> int:
     except Exception as error:  # whatever it was, somebody must hear of it
         alarms.append(f"the guard could not look: {type(error).__name__}: {error}")
         _log(folder, "failed", traceback=traceback.format_exc())
-    ledger = Ledger(folder.state / FILE_NAME, wall_now)
+    ledger = protection_ledger_of(folder.state, wall_now)
+    alarms += unreadable(folder.state, wall_now)
     alarms += [f"own order unsettled: {order}" for order in unsettled(ledger)]
     alarms += [f"{p} is locked: {why}" for p, why in sorted(ledger.state.locked.items())]
     alarms += [in_a_line(one.to_mapping()) for one in _for_a_person(folder)]

@@ -25,7 +25,7 @@ def arm_here(
     state: Path,
     armed_for: ArmedFor,
     *,
-    started_under: int,
+    started_under: int | str,
     allows: Callable[[str, str], None] = lambda action, subject: None,
 ) -> None:
     """
@@ -33,7 +33,7 @@ def arm_here(
 
     Parameters
     ----------
-    started_under : int
+    started_under : int or str
         The epoch in which this process began; another one means that somebody took over.
     allows : callable
         Hears the action and client id of each changing request first, and raises to stop it.

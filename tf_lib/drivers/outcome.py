@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,6 +122,20 @@ class Outcome:
             folder.logs.write("errors", severity="warning", message=f"mail: {error!r}")
         for result in results:
             self.heartbeat.beat("notified", said=_told(result), **result)
+
+    def tell_failed(self, messages: Sequence[str], code: int) -> None:
+        """Say and mail that a run could only protect, or not even that."""
+        day = wall_now().date()
+        summary = {
+            "date": day.isoformat(),
+            "profile": self.profile,
+            "state": "unprotected" if code == EXIT_UNPROTECTED else "failed",
+            "exit_code": code,
+            "errors": [{"severity": "error", "message": message} for message in messages],
+        }
+        for message in messages:
+            print(f"  error: {message}", flush=True)
+        self._notify(summary, RunFolder(self.folder.state / "refused", wall_now))
 
     def tell_refused(self, day: dt.date, error: TfError) -> None:
         """Mail that a run was refused before anything was sent."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+from tf_lib.core.impediments import Impediment, ImpedimentKind
 from tf_lib.drivers.place import Connection
 from tf_lib.drivers.protecting import Protecting
 from tf_lib.drivers.session import Rows
 from tf_lib.edge.execution.desk import Desk
-from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.ledger_rescue import protection_ledger_of, unreadable
 from tf_lib.edge.lock import sender_lock
 from tf_lib.edge.run_store import RunLogs
 from tf_lib.errors import PreflightRefused
@@ -53,7 +54,7 @@ def protect_holdings(
         raise PreflightRefused("the key cannot trade, so nothing can be protected with it")
     # Whoever sent before is gone once this lock is ours; only then is the ledger whole.
     with sender_lock(key.portfolio_uuid, state):
-        ledger = Ledger(state / FILE_NAME, connection.now)
+        ledger = protection_ledger_of(state, connection.now)
         ledger.pin(key.portfolio_uuid)
         desk = Desk(
             client=connection.client,
@@ -66,6 +67,14 @@ def protect_holdings(
             may_rebalance=False,
             may_cancel_intact=may_cancel_intact,
         )
+        for problem in unreadable(state, connection.now):
+            desk.impede(
+                Impediment(
+                    ImpedimentKind.LEDGER_UNREADABLE,
+                    problem,
+                    "restore the file from a backup, or move it away (docs/operations.md)",
+                )
+            )
         hands = Protecting(desk=desk, protect_only="protection only")
         try:
             return hands.protect_only_now()

@@ -34,7 +34,14 @@ from tf_lib.edge.lock import portfolio_lock, state_lock, wait_for_guard
 from tf_lib.edge.mail_file import mail_file_problems
 from tf_lib.edge.reserve import set_aside
 from tf_lib.edge.run_store import ProfileFolder, RunFolder
-from tf_lib.errors import EXIT_DONE, EXIT_UNPROTECTED, ParameterError, PreflightRefused
+from tf_lib.errors import (
+    EXIT_DONE,
+    EXIT_UNPROTECTED,
+    ParameterError,
+    PreflightRefused,
+    TfError,
+    UnreadableState,
+)
 from tf_lib.parameters import Config
 
 __all__ = ["PROJECT_ROOT", "RunOptions", "run_daily"]
@@ -89,9 +96,15 @@ class Runner:
 
     def start(self) -> int:
         """Step 0, then the run."""
-        day = self.gate.day()
-        if day is None:
-            return EXIT_DONE
+        try:
+            day = self.gate.day()
+            if day is None:
+                return EXIT_DONE
+            self._epoch()
+        except UnreadableState as error:
+            if self.options.dry_run:
+                raise
+            return self._protect_unreadable(error)
         scratch = self.folder.open_dry(day) if self.options.dry_run else None
         copy_to = scratch / ".dry_state" if scratch is not None else None
         try:
@@ -105,6 +118,22 @@ class Runner:
         finally:
             if copy_to is not None:
                 shutil.rmtree(copy_to, ignore_errors=True)
+
+    def _protect_unreadable(self, error: UnreadableState) -> int:
+        """Cover what is held from what the exchange shows: nothing can be traded, and say so."""
+        from tf_lib.drivers.upkeep import protect_profile
+
+        self.heartbeat.beat("unreadable", reason=str(error))
+        said = [str(error)]
+        try:
+            bare = failures(protect_profile(self.profile, self.config, self.folder, kind="run"))
+            said += [f"not protected: {line}" for line in bare]
+        except TfError as problem:
+            bare = [str(problem)]
+            said.append(f"protection failed: {problem}")
+        code = EXIT_UNPROTECTED if bare else error.exit_code
+        self.outcome.tell_failed(said, code)
+        return code
 
     def _own_files(self) -> list[str]:
         """Return what is wrong with files of the person who runs this; refuse an open live key."""

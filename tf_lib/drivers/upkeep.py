@@ -21,17 +21,20 @@ from tf_lib.drivers.place import (
     open_place,
 )
 from tf_lib.drivers.protect import protect_holdings
+from tf_lib.drivers.session import Rows
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.endpoint import REAL_HOST
 from tf_lib.edge.files import append_json_line
 from tf_lib.edge.ledger import FILE_NAME, Ledger
+from tf_lib.edge.ledger_rescue import unreadable
 from tf_lib.edge.lock import portfolio_lock, state_lock
 from tf_lib.edge.mail_file import mail_file_problems
 from tf_lib.edge.run_store import ProfileFolder, RunLogs
 from tf_lib.errors import (
     EXIT_DONE,
+    EXIT_FAILED,
     EXIT_UNPROTECTED,
     ExchangeError,
     ParameterError,
@@ -46,18 +49,29 @@ def protect_command(profile: str | None, config: Path | None, runs: Path | None)
     if never_ran(parameters, folder):
         print("0 held, 0 bare: this profile never ran")
         return EXIT_DONE
-    lock = state_lock(folder.state, kind="protect")
-    with lock, armed(name, parameters, folder, kind="protect") as connection:
-        day = connection.now().date()
-        logs = RunLogs(folder.state / "protect", connection.now)
-        rows = protect_holdings(connection, parameters, folder.state, logs, day)
-    for row in rows:
-        print(f"{row['product']}: {row['status']}, {row['reason']}")
+    with state_lock(folder.state, kind="protect"):
+        rows = protect_profile(name, parameters, folder, kind="protect")
     bare = failures(rows)
     line = {"at": wall_now().isoformat(), "event": "protect", "held": len(rows), "bare": len(bare)}
     append_json_line(folder.state / "heartbeat.jsonl", line)
     print(f"{len(rows)} held, {len(bare)} bare")
-    return EXIT_UNPROTECTED if bare else EXIT_DONE
+    spoilt = unreadable(folder.state, wall_now)
+    for problem in spoilt:
+        print(f"ALARM {problem}")
+    if bare:
+        return EXIT_UNPROTECTED
+    return EXIT_FAILED if spoilt else EXIT_DONE
+
+
+def protect_profile(name: str, config: Config, folder: ProfileFolder, *, kind: str) -> Rows:
+    """Cover everything that is held, under the profile's lock, and print what came of each."""
+    with armed(name, config, folder, kind=kind) as connection:
+        logs = RunLogs(folder.state / "protect", connection.now)
+        day = connection.now().date()
+        rows = protect_holdings(connection, config, folder.state, logs, day)
+    for row in rows:
+        print(f"{row['product']}: {row['status']}, {row['reason']}")
+    return rows
 
 
 def release_command(
@@ -133,7 +147,7 @@ def armed(
                 connection,
                 folder.state,
                 armed_for,
-                started_under=epoch.current(folder.state),
+                started_under=epoch.standing(folder.state),
                 allows=allows,
             )
             yield connection

@@ -23,11 +23,16 @@ from tf_lib.edge.files import sync_folder
 from tf_lib.edge.ledger_checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from tf_lib.edge.ledger_state import DAY_MARKS, LedgerState, OrderRecord
 from tf_lib.edge.reserve import FULL, give_up
-from tf_lib.errors import PreflightRefused, StateError, TfError
+from tf_lib.errors import PreflightRefused, StateError, TfError, UnreadableState
 
 FILE_NAME = "ledger.jsonl"
 _LINES_BETWEEN = 400
 _DAYS_READ = 2
+_WHAT_TO_DO = (
+    "Nothing is traded until it is right, and positions are protected from what the exchange "
+    "shows. The ledger must not be edited: restore it from a backup, or move it away to start from "
+    "what the exchange knows (protection only)."
+)
 _DATED_BY_THE_EXCHANGE = frozenset({"mark", "plan", "intent", "move"})
 
 
@@ -58,21 +63,32 @@ class Ledger:
         """Read what is on disk beyond what was read before, at most up to a byte."""
         if not self.path.exists():
             return
-        with self.path.open("rb") as file:
-            file.seek(self._read_bytes)
-            pieces = file.read(until).split(b"\n")
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._read_bytes)
+                pieces = file.read(until).split(b"\n")
+        except OSError as error:
+            raise UnreadableState(f"{self.path}: cannot be read: {error}. {_WHAT_TO_DO}") from error
         self._torn_bytes = len(pieces[-1])
         for number, piece in enumerate(pieces[:-1], start=self._count + 1):
-            line = _parse(piece)
-            if line is None:
-                raise StateError(
-                    f"{self.path}: line {number} is not JSON: {piece[:80]!r}. The ledger must not "
-                    "be edited; restore it from a backup, or move it away to start from what the "
-                    "exchange knows (protection only)."
-                )
-            self.state.apply(line)
-            self.lines.append(line)
+            try:
+                self.lines.append(self._applied(piece))
+            except (TfError, ValueError, LookupError, TypeError, ArithmeticError) as error:
+                why = f"does not fit the lines before it ({type(error).__name__}: {error})"
+                if _parse(piece) is None:
+                    why = "is not JSON"
+                raise UnreadableState(
+                    f"{self.path}: line {number} {why}: {piece[:80]!r}. {_WHAT_TO_DO}"
+                ) from error
             self._read_bytes += len(piece) + 1
+
+    def _applied(self, piece: bytes) -> dict[str, Any]:
+        """Add one line as it stands on disk to the state, and return it."""
+        line = _parse(piece)
+        if line is None:
+            raise StateError("it is no JSON object")
+        self.state.apply(line)
+        return line
 
     @property
     def _count(self) -> int:
