@@ -47,7 +47,7 @@ NO_PREVIEW = "UNKNOWN_PREVIEW_FAILURE_REASON"
         (said(FILLER, "", "PREVIEW_STOP_PRICE_ABOVE_LAST_TRADE_PRICE"), "geometry"),
         (said("", "", NO_PREVIEW, "LIMIT_PRICE_TOO_FAR_FROM_MARKET"), "band"),
         (said("ORDER_ENTRY_DISABLED"), "market_state"),
-        (said("UNSUPPORTED_ORDER_CONFIGURATION", "source is not enabled"), "identity"),
+        (said("UNSUPPORTED_ORDER_CONFIGURATION", "source is not enabled"), "configuration"),
         (said("", "account is not available"), "identity"),
         (said("GEOFENCING_RESTRICTION"), "policy"),
         (said("DUPLICATE_CLIENT_ORDER_ID"), "replay"),

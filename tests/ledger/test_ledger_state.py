@@ -6,10 +6,13 @@ import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from tests.ledger.build import DAY, ENTRY, STOP, STOP_BODY, Clock, again, market, pinned
 from tf_lib.core.client_ids import Leg, LegKey
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.records import Side
+from tf_lib.edge.ledger_state import NotProtectable
 
 
 def test_an_order_keeps_what_was_learnt(tmp_path: Path) -> None:
@@ -165,12 +168,24 @@ def test_a_proven_product_is_protectable_again(tmp_path: Path) -> None:
     """A stop that was seen OPEN ends the doubt."""
     ledger = pinned(tmp_path)
     ledger.append("not_protectable", product="BTC-USD", day=DAY.isoformat())
-    assert again(ledger).state.not_protectable == {"BTC-USD": DAY}
+    later = DAY + dt.timedelta(days=8)
+    ledger.append("not_protectable", product="BTC-USD", day=later.isoformat(), why="BAND")
+    found = again(ledger).state.not_protectable["BTC-USD"]
+    assert found == NotProtectable(since=DAY, day=later, times=2, why="BAND")
 
     ledger.append("proven", product="BTC-USD")
 
     assert again(ledger).state.not_protectable == {}
     assert again(ledger).state.proven_products == {"BTC-USD"}
+
+
+@pytest.mark.parametrize(("times", "days"), [(1, 7), (2, 14), (3, 28), (4, 56), (9, 56)])
+def test_a_refused_stop_is_tried_again_ever_later(times: int, days: int) -> None:
+    """Seven days, then twice as long each time, up to eightfold."""
+    found = NotProtectable(DAY, DAY, times, "BAND")
+
+    assert found.is_left_alone(DAY + dt.timedelta(days=days - 1), days=7)
+    assert not found.is_left_alone(DAY + dt.timedelta(days=days), days=7)
 
 
 def test_orders_of_a_leg_and_live_orders(tmp_path: Path) -> None:

@@ -177,8 +177,14 @@ class StopOrder:
 
 @dataclass(frozen=True)
 class MarketOrder:
-    """An order at the market: a size in base units, never a notional, so that fills are exact."""
+    """
+    An order at the market: a size in base units, so that fills are exact.
+
+    Where the exchange takes no such buys, `quote_size` is the money it is sized by, and
+    `base_size` what that buys at most.
+    """
 
     product_id: str
     side: Side
     base_size: Decimal
+    quote_size: Decimal | None = None

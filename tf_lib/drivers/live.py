@@ -207,11 +207,16 @@ class LiveSession(Protecting):
         return {**self._unpriced, **belief.unknown, **belief.pending, **locked}
 
     def _not_protectable(self) -> set[str]:
+        """Name the products whose stops the exchange does not take; return those to leave alone."""
         days = self.desk.config.execution_and_costs.cooldown_counter_threshold
+        found = self.desk.ledger.state.not_protectable
+        for product, one in found.items():
+            why = f"not protectable since {one.since}: the exchange took no stop ({one.why})"
+            what = "take it out of the universe, or read what the exchange asks of a stop-limit"
+            kind = ImpedimentKind.NOT_PROTECTABLE
+            self._impede(Impediment(kind, why, what, product=product, since=one.since))
         return {
-            product
-            for product, day in self.desk.ledger.state.not_protectable.items()
-            if (self.desk.day - day).days < days
+            product for product, one in found.items() if one.is_left_alone(self.desk.day, days=days)
         }
 
     def _no_buys(self, quotes: Mapping[str, Quote]) -> str:

@@ -144,13 +144,16 @@ class Coinbase(ExchangeReads):
         )
 
     def create_market(self, client_order_id: str, order: MarketOrder) -> Answer:
-        """Place a market order by size in base units."""
-        size = decimal_text(order.base_size, what=f"{order.product_id}: size")
+        """Place a market order by size in base units, or by its money where it has some."""
+        name, size = "base_size", order.base_size
+        if order.quote_size is not None:
+            name, size = "quote_size", order.quote_size
+        sized = {name: decimal_text(size, what=f"{order.product_id}: {name}")}
         return self._create(
             "create_market",
             client_order_id,
             lambda client: client.market_order(
-                client_order_id, order.product_id, str(order.side), base_size=size
+                client_order_id, order.product_id, str(order.side), **sized
             ),
         )
 

@@ -23,10 +23,10 @@ from tf_lib.core.client_ids import Leg, LegKey
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.records import Side
 from tf_lib.edge.files import write_whole
-from tf_lib.edge.ledger_state import LedgerState, OrderRecord
+from tf_lib.edge.ledger_state import LedgerState, NotProtectable, OrderRecord
 
 FILE_NAME = "ledger_checkpoint.json"
-VERSION = 2
+VERSION = 3
 KEPT_DAYS = 400
 """Charts show the fills of 400 days; who looks back further says so."""
 
@@ -130,7 +130,10 @@ def _plain(state: LedgerState) -> dict[str, Any]:
         "risen": sorted(state.risen),
         "proven_products": sorted(state.proven_products),
         "bought_products": sorted(state.bought_products),
-        "not_protectable": _texts(state.not_protectable),
+        "not_protectable": {
+            name: [str(one.since), str(one.day), one.times, one.why]
+            for name, one in state.not_protectable.items()
+        },
         "bare_since": _texts(state.bare_since),
         "bare_seconds": [[str(day), name, n] for (day, name), n in state.bare_seconds.items()],
         "bare_usd_seconds": [
@@ -181,7 +184,10 @@ def _state(plain: Mapping[str, Any]) -> LedgerState:
         risen=set(plain["risen"]),
         proven_products=set(plain["proven_products"]),
         bought_products=set(plain["bought_products"]),
-        not_protectable=_days(plain["not_protectable"]),
+        not_protectable={
+            name: NotProtectable(_day(since), _day(day), times, why)
+            for name, (since, day, times, why) in plain["not_protectable"].items()
+        },
         bare_since=_moments(plain["bare_since"]),
         bare_seconds=_by_day_and_name(plain["bare_seconds"]),
         bare_usd_seconds=_by_day_and_name(plain["bare_usd_seconds"]),

@@ -87,6 +87,29 @@ class OrderRecord:
         return self.filled_size if self.key.side is Side.BUY else -self.filled_size
 
 
+@dataclass(frozen=True)
+class NotProtectable:
+    """
+    A product whose stops the exchange did not take, `times` times since it last took one.
+
+    Attributes
+    ----------
+    since, day : date
+        Of the first and of the last time.
+    why : str
+        What the exchange said the last time.
+    """
+
+    since: dt.date
+    day: dt.date
+    times: int
+    why: str
+
+    def is_left_alone(self, day: dt.date, *, days: int) -> bool:
+        """Whether it is too early to try again: the wait doubles each time, up to eightfold."""
+        return (day - self.day).days < days << min(self.times - 1, 3)
+
+
 @dataclass
 class LedgerState:
     """
@@ -109,7 +132,7 @@ class LedgerState:
     risen: set[str] = field(default_factory=set)
     proven_products: set[str] = field(default_factory=set)
     bought_products: set[str] = field(default_factory=set)
-    not_protectable: dict[str, dt.date] = field(default_factory=dict)
+    not_protectable: dict[str, NotProtectable] = field(default_factory=dict)
     bare_since: dict[str, dt.datetime] = field(default_factory=dict)
     bare_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
     bare_usd_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
@@ -399,7 +422,10 @@ def _proven(state: LedgerState, line: Mapping[str, Any]) -> None:
 
 
 def _not_protectable(state: LedgerState, line: Mapping[str, Any]) -> None:
-    state.not_protectable[line["product"]] = _day(line["day"])
+    day, known = _day(line["day"]), state.not_protectable.get(line["product"])
+    since, times = (day, 1) if known is None else (known.since, known.times + 1)
+    found = NotProtectable(since, day, times, line.get("why", ""))
+    state.not_protectable[line["product"]] = found
 
 
 def _bare(state: LedgerState, line: Mapping[str, Any]) -> None:

@@ -21,13 +21,15 @@ def adopt(desk: Desk, seen: OrderState) -> OrderRecord | None:
     One line says that it is ours, that the exchange has it, and since when by the exchange's own
     time: killed at any moment, nobody later sends its id again or finds that it never arrived.
 
-    Returns None for an order that is not ours or that has no size in base units.
+    Returns None for an order that is not ours or that has no size.
     """
     parsed = parse_client_id(seen.client_order_id)
-    if parsed is None or seen.side is None or seen.base_size is None:
+    # What is sized by its money has, in base units, what it has bought.
+    size = seen.filled_size if seen.quote_size is not None else seen.base_size
+    if parsed is None or seen.side is None or size is None:
         return None
-    body = {"type": str(seen.kind), "base_size": format(seen.base_size, "f")}
-    for name in ("stop_price", "limit_price"):
+    body = {"type": str(seen.kind), "base_size": format(size, "f")}
+    for name in ("quote_size", "stop_price", "limit_price"):
         price = getattr(seen, name)
         if price is not None:
             body[name] = format(price, "f")

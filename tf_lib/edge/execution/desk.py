@@ -149,7 +149,8 @@ class Desk:
             }
         product = self.products[order.product_id]
         if product.accepts_market_orders:
-            return {"type": "market", "base_size": size}
+            money = {} if order.quote_size is None else {"quote_size": f"{order.quote_size:f}"}
+            return {"type": "market", "base_size": size, **money}
         return {"type": "ioc_limit", "base_size": size, "limit_price": self._ioc_price(order)}
 
     def _ioc_price(self, order: MarketOrder) -> str:
@@ -168,7 +169,8 @@ class Desk:
                 record.product_id, size, Decimal(body["stop_price"]), Decimal(body["limit_price"])
             )
             return self.client.create_stop_limit_sell(record.client_id, stop)
-        order = MarketOrder(record.product_id, record.key.side, size)
+        money = Decimal(body["quote_size"]) if "quote_size" in body else None
+        order = MarketOrder(record.product_id, record.key.side, size, money)
         if body["type"] == "ioc_limit":
             return self.client.create_ioc_limit(
                 record.client_id, order, Decimal(body["limit_price"])

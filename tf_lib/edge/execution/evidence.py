@@ -34,14 +34,14 @@ def alteration(record: OrderRecord, seen: OrderState) -> str:
     wanted: dict[str, object] = {
         "product": record.product_id,
         "side": record.key.side,
-        "base_size": record.base_size,
     }
     came: dict[str, object] = {
         "product": seen.product_id,
         "side": seen.side,
-        "base_size": seen.base_size,
     }
-    for name in ("stop_price", "limit_price"):
+    # An order that is sized by its money has no size in base units until it is filled.
+    size = "quote_size" if "quote_size" in record.body else "base_size"
+    for name in (size, "stop_price", "limit_price"):
         if name in record.body:
             wanted[name] = Decimal(record.body[name])
             came[name] = getattr(seen, name)

@@ -33,6 +33,7 @@ from tf_lib.edge.ledger_state import OrderRecord
 
 _TRIES = 3
 _WAIT_SECONDS = 5.0
+_FORM_WORDS = ("base_size", "quote_size", "order_configuration")
 _TRADABLE_HOLDS = dt.timedelta(seconds=5)
 
 
@@ -97,6 +98,7 @@ class Rebalance:
     blocked: Mapping[str, str] = field(default_factory=dict)
     halted: str = ""
     _tradable_at: dt.datetime | None = None
+    _sized_by_money: set[str] = field(default_factory=set)
 
     def execute(self, planned: PlannedOrder) -> TradeResult:
         """Carry out one planned order, as far as the day and earlier attempts allow."""
@@ -117,9 +119,11 @@ class Rebalance:
         return self._collect(TradeResult(planned, "skipped", why))
 
     def remaining(self, planned: PlannedOrder) -> Decimal:
-        """Return the units of a planned order that no earlier order of the day has filled."""
+        """Return the whole steps of a planned order that no order of the day has filled yet."""
         filled = sum((order.filled_size for order in self._orders_of(planned)), ZERO)
-        return planned.base_size - filled
+        product = self.desk.products.get(planned.product_id)
+        left = planned.base_size - filled
+        return left if product is None else floor_to(left, product.base_increment)
 
     def _orders_of(self, planned: PlannedOrder) -> list[OrderRecord]:
         state = self.desk.ledger.state
@@ -341,25 +345,28 @@ class Rebalance:
         if result.cover is not None and not result.cover.is_refused:
             # Nothing proves that no stop is taken: what was bought stays, and is covered later.
             return result
-        return self._give_up(result, record.filled_size, cover)
+        return self._give_up(result, floor_to(record.filled_size, product.base_increment))
 
-    def _give_up(self, result: TradeResult, size: Decimal, cover: Cover) -> TradeResult:
+    def _give_up(self, result: TradeResult, size: Decimal) -> TradeResult:
         """Sell a pilot whose stop was not taken: this product cannot be held."""
         product_id = result.planned.product_id
+        why = result.cover.reason if result.cover is not None else ""
         self._send(Leg.EMERGENCY, MarketOrder(product_id, Side.SELL, size))
         day = self.desk.day.isoformat()
-        self.desk.ledger.append("not_protectable", product=product_id, day=day)
+        self.desk.ledger.append("not_protectable", product=product_id, day=day, why=why)
         result.cover = self.cover_of(product_id, False).ensure()
         if result.cover.is_protected:
             self.halted = ""
-        result.status, result.reason = "given_up", "the exchange took no stop for the pilot"
+        result.status, result.reason = "given_up", f"the exchange took no stop for the pilot: {why}"
         return result
 
     def _bought(self, leg: Leg, product_id: str, size: Decimal) -> OrderRecord:
-        """Buy; only what was provably refused may be sent once more."""
-        record = self._send(leg, MarketOrder(product_id, Side.BUY, size))
+        """Buy; only what was provably refused may be sent once more, and in another form."""
+        record = self._send(leg, self._buy_of(product_id, size))
         for _ in range(_TRIES - 1):
-            if record.refusal == RefusalKind.FUNDS:
+            if product_id not in self._sized_by_money and _is_form_refused(record):
+                self._sized_by_money.add(product_id)
+            elif record.refusal == RefusalKind.FUNDS:
                 step = self.desk.products[product_id].base_increment
                 size = min(floor_to(size * Decimal("0.99"), step), self._affordable(product_id))
             elif record.refusal in (RefusalKind.RATE, RefusalKind.ACCESS):
@@ -369,8 +376,19 @@ class Rebalance:
             last = self.desk.client.last_trade(product_id)
             if below_minimum(size, self.desk.products[product_id], last) or self._too_late():
                 break
-            record = self._send(leg, MarketOrder(product_id, Side.BUY, size))
+            record = self._send(leg, self._buy_of(product_id, size))
         return record
+
+    def _buy_of(self, product_id: str, size: Decimal) -> MarketOrder:
+        """Return a buy; by the money that it costs at the ask where no other one is taken."""
+        if product_id not in self._sized_by_money:
+            return MarketOrder(product_id, Side.BUY, size)
+        book = self.desk.client.quotes([product_id]).get(product_id)
+        if book is None:
+            return MarketOrder(product_id, Side.BUY, size)
+        # Fees come out of that money, or on top of it: either way no more is bought than planned.
+        money = floor_to(size * book[1], self.desk.products[product_id].quote_increment)
+        return MarketOrder(product_id, Side.BUY, size, money)
 
     def _affordable(self, product_id: str) -> Decimal:
         """Return the units that the free cash pays for, fee and slippage included."""
@@ -409,6 +427,16 @@ class Rebalance:
             PlannedOrder(product_id, Side.SELL, Leg.DUST, size, last, Reason.FULL_EXIT),
             f"costs about {cost:.4f}",
         )
+
+
+def _is_form_refused(record: OrderRecord) -> bool:
+    """Whether a market order by units was refused for how it is sized, not for what it is."""
+    if record.body["type"] != "market" or record.stage is not OrderStage.REFUSED:
+        return False
+    if record.refusal == RefusalKind.CONFIGURATION:
+        return True
+    said = record.detail.lower()
+    return record.refusal == RefusalKind.IDENTITY and any(word in said for word in _FORM_WORDS)
 
 
 def _told(planned: PlannedOrder, record: OrderRecord) -> TradeResult:
