@@ -160,9 +160,9 @@ def test_a_stop_that_the_exchange_takes_and_fails_is_tried_again(bench: Bench) -
 @pytest.mark.parametrize(
     ("band", "how", "limit"),
     [
-        ("0.01", "limit nearer: 1 %", "0.99"),
-        ("0.006", "limit nearer: 0.5 %", "0.995"),
-        ("0.0001", "limit nearer: one tick", "1"),
+        ("0.01", "with its limit 1 % below", "0.99"),
+        ("0.006", "with its limit 0.5 % below", "0.995"),
+        ("0.0001", "with its limit one tick below", "1"),
     ],
 )
 def test_a_price_band_is_met_with_a_nearer_limit(

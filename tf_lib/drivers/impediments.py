@@ -282,10 +282,20 @@ def _missed(record: DayRecord) -> Iterator[Impediment]:
     for ticker, row in record.tickers.items():
         if ticker in results:
             continue
-        if row["reason"] == Reason.NOT_PROTECTABLE:
+        if _lacks_a_stop(record, ticker, row["reason"]):
             yield _not_bought(record, ticker, row)
         elif row["trade_notional"]:
             yield from _not_ordered(record, ticker, row, is_planned=ticker in planned)
+
+
+def _lacks_a_stop(record: DayRecord, ticker: str, reason: str) -> bool:
+    """Whether an entry or addition was refused because no stop can be placed."""
+    if reason == Reason.NOT_PROTECTABLE:
+        return True
+    # Its pilot was sold again for want of a stop, and that began the cooldown.
+    is_given_up = ticker in record.account.get("not_protectable", ())
+    is_priced = ticker in record.account.get("quotes", {})
+    return reason == Reason.COOLDOWN_ACTIVE and is_given_up and is_priced
 
 
 def _of_result(record: DayRecord, row: Mapping[str, Any]) -> Iterator[Impediment]:

@@ -237,7 +237,7 @@ class Cover:
         if placed.rests:
             self.result.status, self.result.reason = "placed", placed.how
             return True
-        self.result.status, self.result.reason = "failed", "; ".join(placed.refusals)
+        self.result.status, self.result.reason = "failed", placed.why
         self.result.is_refused = placed.is_proven
         if placed.is_proven and self.desk.config.stops.exit_if_unprotectable:
             self._leave(size, "every placement was refused")

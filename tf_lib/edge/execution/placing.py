@@ -25,7 +25,7 @@ _TRIES = 4
 _ROUNDS = 3
 _WAITS = (2.0, 5.0, 10.0)
 _OLD_LEVEL = "old level again"
-_NEARER = "limit nearer:"
+_NEARER = "with its limit"
 _LADDER = ("5 ticks", "1 %", "2 %")
 _AGAIN = frozenset({RefusalKind.FUNDS, RefusalKind.RATE, RefusalKind.ACCESS})
 _SHOWN = (OrderStage.ACKED, OrderStage.WORKING)
@@ -79,6 +79,17 @@ class Placed:
     how: str = ""
     refusals: list[str] = field(default_factory=list)
     is_proven: bool = True
+
+    @property
+    def why(self) -> str:
+        """What kept it from resting: the rungs that got the same answer are named together."""
+        rungs: dict[str, list[str]] = {}
+        for refusal in self.refusals:
+            rung, colon, said = refusal.partition(": ")
+            rungs.setdefault(said, []).append(rung if colon else refusal)
+        return "; ".join(
+            ", ".join(names) + f": {said}" * bool(said) for said, names in rungs.items()
+        )
 
 
 class Placing:
@@ -243,7 +254,7 @@ def _nearer(order: StopOrder, tick: Decimal) -> list[tuple[str, StopOrder]]:
     ):
         if limit < price < level:
             limit = price
-            found.append((f"{_NEARER} {name}", replace(order, limit_price=limit)))
+            found.append((f"{_NEARER} {name} below", replace(order, limit_price=limit)))
     return found
 
 
