@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.core.build import SLEEVES, STRATEGY, day, market
+from tests.drivers.profile import command
 from tf_lib.drivers.backtest import backtest_command, products_on
 from tf_lib.errors import BarsError, ParameterError
 from tf_lib.parameters import load_config
@@ -185,3 +186,79 @@ def test_products_come_from_the_file_then_the_table_then_the_candles(folder: Pat
 
     assert found["AAA-USD"].price_increment == Decimal("0.0001")
     assert found["AAA-USD"].base_increment == Decimal("0.00000001")
+
+
+# -- the folder of the result ----------------------------------------------------------------------
+
+
+def call(folder: Path, out: Path, *options: str, config: str = "mine.yaml") -> tuple[int, str]:
+    """Call the command line."""
+    files = ("--config", str(folder / config), "--candles", str(folder / "candles"))
+    return command("backtest", *files, "--out", str(out), *options)
+
+
+def test_another_result_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
+    """Refused before the work; the same again, or with a word, is done."""
+    short = ("--start", "2023-01-01", "--end", "2023-03-02")
+    assert call(folder, tmp_path / "out", *short)[0] == 0
+    before = (tmp_path / "out" / "summary.json").read_bytes()
+
+    code, said = call(folder, tmp_path / "out", "--start", "2023-01-02", "--end", "2023-03-02")
+    assert code == 2
+    assert f"--out {tmp_path}/out: holds another result" in said
+    assert (tmp_path / "out" / "summary.json").read_bytes() == before
+
+    assert call(folder, tmp_path / "out", *short)[0] == 0
+    assert call(folder, tmp_path / "out", "--start", "2023-01-02", "--overwrite")[0] == 0
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["start"] == "2023-01-02"
+
+
+@pytest.mark.parametrize("there", ["file", "under a file", "sweep", "foreign"])
+def test_a_folder_that_does_not_take_the_result(folder: Path, tmp_path: Path, there: str) -> None:
+    """Exit 2 with a clear line, before anything was computed or made."""
+    out = tmp_path / "out"
+    if there == "file":
+        out.write_text("mine")
+    elif there == "under a file":
+        out.write_text("mine")
+        out = out / "result"
+    else:
+        out.mkdir()
+        name = {"sweep": "trials.jsonl", "foreign": "summary.json"}[there]
+        (out / name).write_text("{}\n")
+    before = sorted(tmp_path.rglob("*"))
+
+    code, said = call(folder, out)
+
+    assert code == 2
+    assert said.startswith(f"error: --out {out}: ")
+    assert "Nothing was computed" in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_sweep_does_not_write_over_a_backtest(folder: Path, tmp_path: Path) -> None:
+    """Their files have the same names."""
+    (tmp_path / "summary.json").write_text("{}")
+    files = ("--config", str(folder / "mine.yaml"), "--candles", str(folder / "candles"))
+    code, said = command("sweep", *files, "--grid", "g.yaml", "--out", str(tmp_path))
+
+    assert (code, "holds a result that is none of a sweep" in said) == (2, True)
+
+
+def test_a_short_span_is_said(folder: Path, tmp_path: Path) -> None:
+    """Figures of a year from 61 days: on the screen, in the summary and on the page."""
+    code, said = call(folder, tmp_path, "--start", "2023-01-01", "--end", "2023-03-02")
+    (note,) = json.loads((tmp_path / "summary.json").read_text())["notes"]
+
+    assert code == 0
+    assert note.startswith("only 61 of 365 days: cagr")
+    assert f"note: {note}" in said
+    assert note in (tmp_path / "report.html").read_text()
+
+
+def test_a_folder_of_no_run_is_not_replayed(tmp_path: Path) -> None:
+    """Said at once, and which kind of folder it should be."""
+    code, said = command("replay", str(tmp_path / "nothere"))
+
+    assert code == 2
+    assert f"{tmp_path}/nothere: there is no such folder of a run" in said

@@ -30,19 +30,25 @@ DAY = "2024-03-01"
 HISTORY = 420
 
 
-@pytest.fixture(scope="session")
-def candle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a candle folder of four tickers, made up day by day without chance."""
-    folder = tmp_path_factory.mktemp("candles")
-    for number, ticker in enumerate(FEW_UNIVERSE["tickers"]):
+def write_candles(folder: Path, tickers: list[str], last: dt.date) -> None:
+    """Write a candle folder, made up day by day without chance."""
+    folder.mkdir(exist_ok=True)
+    for number, ticker in enumerate(tickers):
         lines, close = ["date,open,high,low,close,volume"], 100.0 + number
         for day in range(HISTORY):
-            date = dt.date(2024, 3, 1) - dt.timedelta(days=HISTORY - day)
+            date = last - dt.timedelta(days=HISTORY - day - 1)
             open_ = close
             close = open_ * (1.01 if (day + number) % 7 else 0.96)
             high, low = max(open_, close) * 1.01, min(open_, close) * 0.99
             lines.append(f"{date},{open_:.4f},{high:.4f},{low:.4f},{close:.4f},1000")
         (folder / f"{ticker}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def candle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a candle folder of four tickers that ends on the day before the first of March."""
+    folder = tmp_path_factory.mktemp("candles")
+    write_candles(folder, FEW_UNIVERSE["tickers"], dt.date(2024, 2, 29))
     return folder
 
 

@@ -18,11 +18,13 @@ import pandas as pd
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
 from tf_lib.core.product_text import product_from_candles
 from tf_lib.core.records import Product
+from tf_lib.drivers.result_folder import asked, check_result_folder
 from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
 from tf_lib.edge.files import write_json, write_whole
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import Config, load_config
 from tf_lib.research.backtest import BacktestResult, backtest
+from tf_lib.research.statistics import short_span_note
 
 _QUIET_SECONDS = 1.0
 _HEADLINE = (
@@ -37,6 +39,8 @@ def backtest_command(
     start: dt.date | None,
     end: dt.date | None,
     out_dir: Path,
+    *,
+    may_overwrite: bool = False,
 ) -> int:
     """
     Run one backtest and write its files into a folder.
@@ -52,6 +56,8 @@ def backtest_command(
     out_dir : Path
         Made if it is missing; gets equity.csv, trades.csv, weights.csv, summary.json and
         report.html, each written whole.
+    may_overwrite : bool
+        Whether another result in that folder may be replaced.
 
     Raises
     ------
@@ -61,6 +67,8 @@ def backtest_command(
     config = load_config(config_path)
     if start is not None and end is not None and start > end:
         raise ParameterError(f"--start {start} lies after --end {end}")
+    made_of = asked(config, candles_dir, start, end)
+    check_result_folder(out_dir, made_of, may_overwrite=may_overwrite)
     tickers = config.universe.sorted_tickers
     candles = read_candle_folder(candles_dir, tickers)
     products = products_on(config, candles_dir)
@@ -68,7 +76,7 @@ def backtest_command(
         result = backtest(
             candles, config, products=products, start=start, end=end, progress=progress
         )
-    write_backtest(result, out_dir)
+    write_backtest(result, out_dir, asked_for=made_of)
     _say(result, out_dir)
     return EXIT_DONE
 
@@ -84,13 +92,14 @@ def products_on(config: Config, candles_dir: Path) -> dict[str, Product]:
     return products_for(config.universe.sorted_tickers, table)
 
 
-def write_backtest(result: BacktestResult, out_dir: Path) -> None:
-    """Write the five files of a backtest."""
+def write_backtest(result: BacktestResult, out_dir: Path, *, asked_for: str | None = None) -> None:
+    """Write the five files of a backtest; `asked_for` is a digest of what was asked."""
     out_dir.mkdir(parents=True, exist_ok=True)
     _write_csv(out_dir / "equity.csv", _dated(result.equity))
     _write_csv(out_dir / "weights.csv", _dated(result.weights))
     _write_csv(out_dir / "trades.csv", _trades(result))
-    write_json(out_dir / "summary.json", summary_of(result), durable=False)
+    summary = summary_of(result) | ({"asked_for": asked_for} if asked_for else {})
+    write_json(out_dir / "summary.json", summary, durable=False)
     # Charts are not paid for by those who import this module for the rest.
     from tf_lib.drivers.backtest_page import write_result_page
 
@@ -109,6 +118,7 @@ def summary_of(result: BacktestResult) -> dict[str, Any]:
             "initial_capital": result.config.run.initial_capital,
             "final_equity": float(equity.iloc[-1]),
             **result.metrics,
+            "notes": notes_on(result),
             "compute_seconds": result.compute_seconds,
             "exit_reasons": {str(k): int(v) for k, v in result.exit_reasons.items()},
             "by_ticker": result.by_ticker.to_dict("index"),
@@ -121,6 +131,12 @@ def summary_of(result: BacktestResult) -> dict[str, Any]:
         }
     )
     return content
+
+
+def notes_on(result: BacktestResult) -> list[str]:
+    """Return what a reader of the numbers must know."""
+    note = short_span_note(len(result.days), result.config.run.annual_trading_days)
+    return [note] if note else []
 
 
 def _plain(value: Any) -> Any:
@@ -194,7 +210,9 @@ def _say(result: BacktestResult, out_dir: Path) -> None:
     figures = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
     print(
         f"{result.days[0]:%Y-%m-%d} to {result.days[-1]:%Y-%m-%d}, {len(result.days)} days, "
-        f"{result.compute_seconds:.3f} s\n{figures}\n-> {out_dir}"
+        f"{result.compute_seconds:.3f} s\n{figures}\n"
+        + "".join(f"note: {note}\n" for note in notes_on(result))
+        + f"-> {out_dir}"
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tf_lib.drivers.backtest import notes_on
 from tf_lib.pages.backtest_report import TrackRecord, write_backtest_report
 from tf_lib.research.backtest import BacktestResult
 
@@ -26,6 +27,7 @@ def track_record(result: BacktestResult) -> TrackRecord:
             f"maker and {costs.taker_fee:.2%} taker, slippage {costs.transaction_cost_est:.2%}, "
             f"whole lots, stops and gaps as the simulated exchange fills them. Computed in "
             f"{result.compute_seconds:.3f} s."
+            + "".join(f" Note: {note}." for note in notes_on(result))
         ),
         equity=result.equity,
         metrics=result.metrics,

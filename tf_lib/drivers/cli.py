@@ -11,12 +11,13 @@ import datetime as dt
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
+from tf_lib import __version__
 from tf_lib.days import FORM, day_from
+from tf_lib.drivers import cli_options as o
 from tf_lib.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, ParameterError, TfError
 from tf_lib.shown import printable, shown
 
@@ -26,21 +27,27 @@ app = typer.Typer(
     name="tf",
     help="A trend-following strategy on Coinbase spot, from research to live trading.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="Parameter file.")]
-CandlesOption = Annotated[Path, typer.Option("--candles", help="Folder of <PRODUCT>.csv files.")]
-ProfileOption = Annotated[
-    str | None, typer.Option("--profile", help="demo, paper or live; demo when nothing is named.")
-]
-ProfileConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Parameter file instead of a profile.")
-]
-RunsOption = Annotated[
-    Path | None, typer.Option("--runs", help="Folder of runs, instead of runs/.")
-]
+
+def _say_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"tf {__version__}")
+        raise typer.Exit(EXIT_DONE)
+
+
+@app.callback()
+def _tf(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say the version and leave.", is_eager=True, callback=_say_version
+        ),
+    ] = False,
+) -> None:
+    """A trend-following strategy on Coinbase spot, from research to live trading."""
 
 
 def main() -> None:
@@ -94,19 +101,15 @@ def _required_date(text: str, option: str) -> dt.date:
 
 @app.command()
 def run(
-    profile: ProfileOption = None,
-    config: ProfileConfigOption = None,
-    date: Annotated[str | None, typer.Option("--date", help="Simulated exchange only.")] = None,
-    runs: RunsOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Decide and preview; send nothing.")
-    ] = False,
-    force_run: Annotated[
-        bool, typer.Option("--force-run", help="Ignore gate and done mark.")
-    ] = False,
-    run_at_utc_hour: Annotated[int, typer.Option("--run-at-utc-hour")] = 0,
-    gate_minutes: Annotated[int, typer.Option("--gate-minutes")] = 5,
-    no_notebook: Annotated[bool, typer.Option("--no-notebook", help="In this process.")] = False,
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    date: o.DateOption = None,
+    runs: o.RunsOption = None,
+    dry_run: o.DryRunOption = False,
+    force_run: o.ForceOption = False,
+    run_at_utc_hour: o.HourOption = 0,
+    gate_minutes: o.GateOption = 5,
+    no_notebook: o.NoNotebookOption = False,
 ) -> int:
     """Do the daily job once: gate, decide, trade, protect, record."""
     from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
@@ -129,12 +132,10 @@ def run(
 
 @app.command()
 def decide(
-    config: ConfigOption,
-    candles: CandlesOption,
-    as_of: Annotated[
-        str, typer.Option("--as-of", help="Day to decide; bars through the day before.")
-    ],
-    portfolio: Annotated[Path, typer.Option("--portfolio", help="JSON of holdings and prices.")],
+    config: o.ConfigOption,
+    candles: o.CandlesOption,
+    as_of: o.AsOfOption,
+    portfolio: o.PortfolioOption,
 ) -> int:
     """Print one day's decision as JSON; touches nothing."""
     from tf_lib.drivers.decide import decide_command
@@ -146,32 +147,30 @@ def decide(
 
 @app.command()
 def backtest(
-    config: ConfigOption,
-    candles: CandlesOption,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
-    start: Annotated[
-        str | None, typer.Option("--start", help="First day; else run.start_date.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--end", help="Last day; else run.end_date.")] = None,
+    config: o.ConfigOption,
+    candles: o.CandlesOption,
+    out: o.ResultOption,
+    start: o.StartOption = None,
+    end: o.EndOption = None,
+    overwrite: o.OverwriteOption = False,
 ) -> int:
     """Test the strategy on past candles, with the kernels of the live run."""
     from tf_lib.drivers.backtest import backtest_command
 
-    return backtest_command(config, candles, _date(start, "--start"), _date(end, "--end"), out)
+    span = (_date(start, "--start"), _date(end, "--end"))
+    return backtest_command(config, candles, *span, out, may_overwrite=overwrite)
 
 
 @app.command()
 def sweep(
-    config: ConfigOption,
-    grid: Annotated[Path, typer.Option("--grid", help="Parameter paths and their values.")],
-    candles: CandlesOption,
-    out: Annotated[Path, typer.Option("--out", help="Research folder; a stopped sweep resumes.")],
-    scheduler: Annotated[
-        str | None, typer.Option("--scheduler", help="A Dask cluster, tcp://...; else local.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", help="Local processes.")] = None,
-    start: Annotated[str | None, typer.Option("--start")] = None,
-    end: Annotated[str | None, typer.Option("--end")] = None,
+    config: o.ConfigOption,
+    grid: o.GridOption,
+    candles: o.CandlesOption,
+    out: o.ResearchOption,
+    scheduler: o.SchedulerOption = None,
+    workers: o.WorkersOption = None,
+    start: o.StartOption = None,
+    end: o.EndOption = None,
 ) -> int:
     """Test many parameter sets, walk forward, and say whether the best one is luck."""
     from tf_lib.drivers.sweep import sweep_command
@@ -189,7 +188,7 @@ def sweep(
 
 
 @app.command()
-def lookahead(config: ConfigOption, candles: CandlesOption) -> int:
+def lookahead(config: o.ConfigOption, candles: o.CandlesOption) -> int:
     """Prove that no column of any day knows a later bar."""
     from tf_lib.drivers.lookahead import lookahead_command
 
@@ -199,7 +198,7 @@ def lookahead(config: ConfigOption, candles: CandlesOption) -> int:
 
 
 @app.command()
-def replay(run_dir: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> int:
+def replay(run_dir: o.RunFolderArgument) -> int:
     """Make a run's plan again from its inputs and compare."""
     from tf_lib.drivers.replay import replay_command
 
@@ -210,7 +209,7 @@ def replay(run_dir: Annotated[Path, typer.Argument(help="Folder of a run.")]) ->
 
 @app.command()
 def protect(
-    profile: ProfileOption = None, config: ProfileConfigOption = None, runs: RunsOption = None
+    profile: o.ProfileOption = None, config: o.ProfileConfigOption = None, runs: o.RunsOption = None
 ) -> int:
     """Put every holding under a stop at the level that is known; nothing else."""
     from tf_lib.drivers.upkeep import protect_command
@@ -220,7 +219,7 @@ def protect(
 
 @app.command()
 def guard(
-    profile: ProfileOption = None, config: ProfileConfigOption = None, runs: RunsOption = None
+    profile: o.ProfileOption = None, config: o.ProfileConfigOption = None, runs: o.RunsOption = None
 ) -> int:
     """Look once whether anything is bare, cover it, and raise an alarm where one is due."""
     from tf_lib.drivers.guard import guard_command
@@ -230,10 +229,10 @@ def guard(
 
 @app.command()
 def release(
-    product: Annotated[str, typer.Argument(help="Product that was changed by others.")],
-    profile: ProfileOption = None,
-    config: ProfileConfigOption = None,
-    runs: RunsOption = None,
+    product: o.ProductArgument,
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
 ) -> int:
     """Accept a holding as it is now and let the product be rebalanced again."""
     from tf_lib.drivers.upkeep import release_command
@@ -243,10 +242,10 @@ def release(
 
 @app.command()
 def status(
-    profile: ProfileOption = None,
-    config: ProfileConfigOption = None,
-    runs: RunsOption = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+    as_json: o.JsonOption = False,
 ) -> int:
     """Show one screen of where things stand; asks the exchange nothing."""
     from tf_lib.drivers.status import status_command
@@ -256,7 +255,7 @@ def status(
 
 @app.command()
 def doctor(
-    profile: ProfileOption = None, config: ProfileConfigOption = None, runs: RunsOption = None
+    profile: o.ProfileOption = None, config: o.ProfileConfigOption = None, runs: o.RunsOption = None
 ) -> int:
     """Check machine, key, mail and cron, and say what to mend."""
     from tf_lib.drivers.doctor import doctor_command
@@ -265,7 +264,7 @@ def doctor(
 
 
 @app.command()
-def cron(profile: ProfileOption = None, config: ProfileConfigOption = None) -> int:
+def cron(profile: o.CronProfileOption = None, config: o.ProfileConfigOption = None) -> int:
     """Print the crontab lines of a profile (live) for this machine's time zone."""
     from tf_lib.drivers.cron import cron_command
 
@@ -274,15 +273,15 @@ def cron(profile: ProfileOption = None, config: ProfileConfigOption = None) -> i
 
 @app.command()
 def simulator(
-    candles: Annotated[str, typer.Option("--candles", help="A folder, or: synthetic.")],
-    products: Annotated[Path | None, typer.Option("--products")] = None,
-    as_of: Annotated[str | None, typer.Option("--as-of")] = None,
-    port: Annotated[int, typer.Option("--port")] = 0,
-    state: Annotated[Path | None, typer.Option("--state")] = None,
-    cash: Annotated[str, typer.Option("--cash")] = "15000",
-    portfolio_name: Annotated[str, typer.Option("--portfolio-name")] = "Trend Following",
-    faults: Annotated[Path | None, typer.Option("--faults")] = None,
-    log: Annotated[Path | None, typer.Option("--log")] = None,
+    candles: o.SimulatedCandlesOption,
+    products: o.ProductsOption = None,
+    as_of: o.SimulatedDayOption = None,
+    port: o.PortOption = 0,
+    state: o.StateOption = None,
+    cash: o.CashOption = "15000",
+    portfolio_name: o.PortfolioNameOption = "Trend Following",
+    faults: o.FaultsOption = None,
+    log: o.LogOption = None,
 ) -> int:
     """Run the simulated exchange in this process, until it is told to stop."""
     from tf_lib.drivers.simulator import simulator_command
@@ -301,7 +300,7 @@ def simulator(
 
 
 @app.command()
-def site(runs: RunsOption = None) -> int:
+def site(runs: o.RunsOption = None) -> int:
     """Build the static index of all runs."""
     from tf_lib.drivers.site import site_command
 
@@ -310,10 +309,10 @@ def site(runs: RunsOption = None) -> int:
 
 @app.command()
 def reset(
-    profile: ProfileOption = None,
-    config: ProfileConfigOption = None,
-    runs: RunsOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+    yes: o.YesOption = False,
 ) -> int:
     """Start the demo anew: moves its folder aside, deletes nothing; simulated exchange only."""
     from tf_lib.drivers.reset import reset_command

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 START_OF_DAY = dt.time(0, 1)
 EXCHANGE_FILE = "exchange.sqlite"
 LIVE_PROFILE = "live"
+_LATE_DAYS = 7
+"""A folder that somebody keeps up to date may be some days behind."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,39 @@ def is_embedded(config: Config) -> bool:
 def has_own_clock(config: Config) -> bool:
     """Whether the day is the exchange's own affair, so that no gate of the wall applies."""
     return config.exchange.kind == "simulated" and config.exchange.base_url is None
+
+
+def candles_stale(config: Config, day: dt.date) -> tuple[dt.date, str] | None:
+    """Return the last day of a candle folder that ends before yesterday, and that in words."""
+    if not has_own_clock(config) or config.exchange.candles == "synthetic":
+        return None
+    from tf_lib.edge.candle_folder import last_day_of_candles
+
+    folder = Path(config.exchange.candles)
+    last = last_day_of_candles(folder, config.universe.sorted_tickers)
+    gap = (day - last).days if last is not None else 0
+    if last is None or gap <= 1:
+        return None
+    return last, f"candles in {folder} are stale: they end on {last}, {gap} days before {day}"
+
+
+def check_candles_reach(config: Config, today: dt.date) -> None:
+    """
+    Refuse to run as of today where the candles ended long ago: the clock would not come back.
+
+    Raises
+    ------
+    ParameterError
+        With the last day and an option that names one.
+    """
+    found = candles_stale(config, today)
+    if found is None or (today - found[0]).days <= _LATE_DAYS:
+        return
+    raise ParameterError(
+        f"{found[1]}. Without --date the simulated exchange would move to today, and its time does "
+        f"not go back. Name the day: --date {found[0] + dt.timedelta(days=1)} is the last one with "
+        "all of its candles. Nothing was run."
+    )
 
 
 def check_place(config: Config, profile: str) -> None:

@@ -46,6 +46,8 @@ def replay_command(run_dir: Path) -> tuple[str, int]:
     the first differences; 2: there is nothing to replay.
     """
     folder = RunFolder(Path(run_dir), now=_no_clock)
+    if not folder.path.is_dir():
+        return f"nothing to replay: {run_dir}: there is no such folder of a run", EXIT_BAD_INPUT
     try:
         recorded = folder.read_json("plan.json")
         recorded_text = (folder.path / "plan.json").read_text(encoding="utf-8")

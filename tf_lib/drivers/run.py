@@ -24,10 +24,19 @@ from tf_lib.drivers.memory import recall_cooldowns
 from tf_lib.drivers.notebook import MASTER, execute
 from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.drivers.outcome import Outcome, exit_code, note_unprotected
-from tf_lib.drivers.place import Connection, Place, check_key_file, has_own_clock, open_place
+from tf_lib.drivers.place import (
+    Connection,
+    Place,
+    candles_stale,
+    check_candles_reach,
+    check_key_file,
+    has_own_clock,
+    open_place,
+)
 from tf_lib.drivers.session import TRADES_COMPLETE
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, issue
+from tf_lib.edge.clock import wall_now
 from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_checkpoint import KEPT_DAYS
 from tf_lib.edge.lock import portfolio_lock, state_lock, wait_for_guard
@@ -63,6 +72,8 @@ def run_daily(options: RunOptions) -> int:
             f"--date moves the embedded simulated exchange's clock; profile {profile} has "
             f"exchange.kind {config.exchange.kind}, whose day is not ours to choose"
         )
+    if options.date is None:
+        check_candles_reach(config, wall_now().date())
     folder = ProfileFolder(options.runs.resolve(), profile)
     folder.prepare()
     runner = Runner(options, profile, config, folder)
@@ -108,7 +119,7 @@ class Runner:
         scratch = self.folder.open_dry(day) if self.options.dry_run else None
         copy_to = scratch / ".dry_state" if scratch is not None else None
         try:
-            self.outcome.warnings += self._own_files()
+            self.outcome.warnings += [*self._stale_candles(day), *self._own_files()]
             with open_place(self.config, self.folder, day, copy_to=copy_to) as place:
                 return self._with_place(place, day, scratch)
         except PreflightRefused as error:
@@ -134,6 +145,14 @@ class Runner:
         code = EXIT_UNPROTECTED if bare else error.exit_code
         self.outcome.tell_failed(said, code)
         return code
+
+    def _stale_candles(self, day: dt.date) -> list[str]:
+        """Say at once, and in the day's record, that the candles end before the day."""
+        found = candles_stale(self.config, day)
+        if found is None:
+            return []
+        self.heartbeat.beat("candles_stale", last=found[0].isoformat(), day=day.isoformat())
+        return [found[1]]
 
     def _own_files(self) -> list[str]:
         """Return what is wrong with files of the person who runs this; refuse an open live key."""

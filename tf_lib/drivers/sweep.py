@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from tf_lib.drivers.market_data import market_of
+from tf_lib.drivers.result_folder import check_research_folder
 from tf_lib.drivers.sweep_place import ProgressLine, SweepPlace, per_portion
 from tf_lib.edge.files import write_json, write_whole
 from tf_lib.errors import EXIT_DONE, ParameterError
@@ -63,6 +64,7 @@ def sweep_command(
     ParameterError, BarsError
         Naming the file, path, ticker, days or address.
     """
+    check_research_folder(out_dir)
     result = sweep_of(
         config_path,
         grid_path,

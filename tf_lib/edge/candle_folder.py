@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tf_lib.core.product_text import parse_products
 from tf_lib.core.records import Product
+from tf_lib.days import day_from
 from tf_lib.errors import BarsError, InputError, ParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_TAIL_BYTES = 4096
 
 
 def read_candle_folder(
@@ -64,6 +69,26 @@ def read_candle_texts(
             f"{missing[0]}.csv); there are {', '.join(found)}"
         )
     return {name: (str(found[name]), _text(found[name], BarsError)) for name in wanted}
+
+
+def last_day_of_candles(folder: Path, tickers: Iterable[str]) -> dt.date | None:
+    """
+    Return the last day that any of the tickers has, off the ends of their files.
+
+    None where no file ends with a day; who reads them whole says what is wrong.
+    """
+    found = [_last_day(folder / f"{ticker}.csv") for ticker in tickers]
+    return max((day for day in found if day is not None), default=None)
+
+
+def _last_day(file: Path) -> dt.date | None:
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(file.stat().st_size - _TAIL_BYTES, 0))
+            lines = opened.read().decode("utf-8", "replace").split()
+        return day_from(lines[-1].partition(",")[0])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def read_intraday_texts(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:

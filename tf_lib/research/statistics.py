@@ -100,6 +100,26 @@ def cagr(equity: FloatArray, initial: float, *, days_per_year: int = 365) -> flo
     return float(growth ** (days_per_year / equity.size) - 1.0)
 
 
+def short_span_note(n_days: int, days_per_year: int) -> str:
+    """
+    Return what to say of a year's figures that were made from less than a year, or nothing.
+
+    Examples
+    --------
+    >>> short_span_note(365, 365)
+    ''
+    >>> short_span_note(61, 365)[:19]
+    'only 61 of 365 days'
+    """
+    if n_days >= days_per_year:
+        return ""
+    return (
+        f"only {n_days} of {days_per_year} days: cagr, volatility, sharpe, sortino, calmar and "
+        f"turnover a year are projected from {n_days} days to a whole year; so short a time says "
+        "little about one"
+    )
+
+
 def volatility(returns: FloatArray, *, days_per_year: int = 365) -> float:
     """Return the sample standard deviation of daily returns, a year; NaN below two days."""
     if returns.size < 2:
