@@ -125,6 +125,19 @@ def test_no_candles_today_leaves_positions_and_stops_alone(
     assert profile.marks(DAY)[-1] == "done"
 
 
+def test_a_product_that_is_not_listed_any_more(make_profile: Callable[..., Profile]) -> None:
+    """The exchange knows it under no name: the others trade as on any other day."""
+    profile = make_profile(exchange={"faults": "faults.yaml"})
+    gone = {"kind": "delist", "product": "BTC-USD", "at": "2024-03-05T00:00:10Z"}
+    with going_wrong(profile, events=[gone]):
+        _, said = profile.run("2024-03-05")
+
+    assert set(profile.exchange().held_products) == {"ADA-USD", "XTZ-USD"}, said
+    assert profile.wrong("2024-03-05") == []
+    summary = profile.summary("2024-03-05")
+    assert summary["tickers"]["BTC-USD"]["reason"] == "stale_or_missing_ohlc"
+
+
 def test_no_candles_ever_is_bad_input(
     make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,19 +403,18 @@ def test_failed_day_is_followed_by_a_good_one(profile: Profile, faulty: Faulty) 
 
 
 def test_a_held_product_whose_rules_are_hidden(profile: Profile, faulty: Faulty) -> None:
-    """No price of it can be believed, so nobody trades; it keeps its stop, and a person is told."""
+    """It alone is left as it is and keeps its stop; it is named, and a person is told."""
     ticker = profile.exchange().held_products[0]
-    number = sorted(BUSY_UNIVERSE["tickers"]).index(ticker)
     before = {o.client_id for o in profile.exchange().orders}
     hidden = {"kind": "remove_field", "endpoint": "GET /products"}
 
-    with faulty(hidden | {"field": f"products.{number}.base_increment"}):
+    with faulty(hidden | {"field": f"products.product_id={ticker}.base_increment"}):
         code, said = profile.run(DAY)
 
     assert code == 3, said
-    assert ticker in profile.json(DAY, "inputs/account.json")["halt"]
+    assert f"{ticker}: base_increment: expected an amount as text" in said
     new = [o for o in profile.exchange().orders if o.client_id not in before]
-    assert {o.leg for o in new} <= {"sc", "sa"}
+    assert {o.leg for o in new if o.product == ticker} <= {"sc", "sa"}
 
 
 def test_an_exchange_that_is_away_in_the_middle_of_a_raise(

@@ -168,7 +168,9 @@ class LiveSession(Protecting):
     def _quotes(self) -> dict[str, Quote]:
         """Return the prices that may be traded at; name the products that have none."""
         tickers = self.desk.config.universe.sorted_tickers
-        quotes, unpriced = believed_quotes(tickers, self.desk.client.quotes(tickers), self._last)
+        # The exchange answers 404 to a list that names one product it does not know any more.
+        listed = [ticker for ticker in tickers if ticker in self.desk.products]
+        quotes, unpriced = believed_quotes(tickers, self.desk.client.quotes(listed), self._last)
         self._unpriced = {t: why for t, why in unpriced.items() if t in self.desk.products}
         for found in price_impediments(self._unpriced):
             self._impede(found)
