@@ -64,27 +64,14 @@ def stops_refused(story: Story) -> None:
 
 def refuse_stops(story: Story, product: str) -> None:
     """Let the exchange refuse every stop of a product, with proof."""
-    wire = Wire(story.stage)
-
-    def responded(method: str, path: str, query: Any, body: Any) -> Any:
-        is_stop = (
-            path.endswith("/orders")
-            and isinstance(body, dict)
-            and body.get("product_id") == product
-            and "stop_limit_stop_limit_gtc" in body["order_configuration"]
-        )
-        if is_stop:
-            configuration = body["order_configuration"]
-            off_grid = {
-                "stop_limit_stop_limit_gtc": {
-                    **configuration["stop_limit_stop_limit_gtc"],
-                    "base_size": "0.00000000001",
-                }
-            }
-            return wire.respond(method, path, query, body | {"order_configuration": off_grid})
-        return wire.respond(method, path, query, body)
-
-    wire.put(responded)
+    story.stage.exchange.add_fault(
+        kind="refuse",
+        endpoint="POST /orders",
+        contains=[product, "stop_limit_stop_limit_gtc"],
+        error="INVALID_SIZE_PRECISION",
+        preview="PREVIEW_INVALID_SIZE_PRECISION",
+        message="Too many decimals in order amount",
+    )
 
 
 def stale_accounts_after_a_buy(story: Story) -> None:
