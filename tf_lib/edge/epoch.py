@@ -26,8 +26,8 @@ def current(state: Path) -> int:
         return 0
     except (OSError, ValueError) as error:
         raise UnreadableState(
-            f"{path}: the epoch cannot be read: line 1 is {standing(state)!r}. Nothing is traded until it is "
-            "right; positions are protected. Look that no other process of this profile runs, "
+            f"{path}: the epoch cannot be read: line 1 is {standing(state)!r}. Nothing is traded "
+            "until it is right; positions are protected. Look that no other process of this profile runs, "
             "then delete the file."
         ) from error
 
