@@ -27,8 +27,8 @@ def current(state: Path) -> int:
     except (OSError, ValueError) as error:
         raise UnreadableState(
             f"{path}: the epoch cannot be read: line 1 is {standing(state)!r}. Nothing is traded "
-            "until it is right; positions are protected. Look that no other process of this profile runs, "
-            "then delete the file."
+            "until it is right; positions are protected. Look that no other process of this "
+            "profile runs, then delete the file."
         ) from error
 
 
