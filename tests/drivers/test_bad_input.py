@@ -292,8 +292,11 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield endpoint
 
 
-def test_exchange_that_is_down(remote: dict[str, Any], tmp_path: Path) -> None:
+def test_exchange_that_is_down(
+    remote: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exit 5 with address and advice, and no day begun."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     address = f"127.0.0.1:{closed_port()}"
     profile = to_remote(tmp_path, remote, exchange={"base_url": address})
 

@@ -83,8 +83,11 @@ def test_a_failed_day_is_told(mailing: Profile, mailbox: Mailbox) -> None:
     assert b"no usable bar before 2017-06-01" in content
 
 
-def test_a_refused_run_is_told(mailbox: Mailbox, make_profile: Callable[..., Profile]) -> None:
+def test_a_refused_run_is_told(
+    mailbox: Mailbox, make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody answers at the exchange: the one mail that must not be missing."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     profile = make_profile(
         exchange={"kind": "coinbase", "base_url": f"127.0.0.1:{closed_port()}", "key_file": "key"},
         notifications={"email": True},

@@ -97,8 +97,11 @@ def test_the_next_day_runs_along_the_bars_of_the_last(
     assert moved.exchange().held_products == demo.exchange().held_products
 
 
-def test_no_market_no_run(market: dict[str, Any], tmp_path: Path) -> None:
+def test_no_market_no_run(
+    market: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exit 5 with the address; nothing is held anywhere real."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     address = f"127.0.0.1:{closed_port()}"
     profile = on_paper(tmp_path, market, market_data_url=address)
 

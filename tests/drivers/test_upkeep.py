@@ -102,12 +102,15 @@ def test_upkeep_waits_for_nobody(profile: Profile, name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "exit_code"), [("protect", 5), ("guard", 1)])
-def test_upkeep_without_an_exchange(tmp_path: Path, name: str, exit_code: int) -> None:
+def test_upkeep_without_an_exchange(
+    tmp_path: Path, name: str, exit_code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Said with the address and what that means for the positions."""
     with simulator(tmp_path / "venue", "--candles", "synthetic") as endpoint:
         profile = to_remote(tmp_path, endpoint, exchange={"clock": "wall"})
         assert profile.run(None, "--force-run")[0] == 0
 
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     code, said = profile.call(name)
 
     assert code == exit_code, said

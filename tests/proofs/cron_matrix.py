@@ -26,24 +26,32 @@ from tf_lib.errors import PreflightRefused
 from tf_lib.parameters import load_config
 
 FIRST, LAST = dt.date(2026, 1, 1), dt.date(2027, 12, 31)
-WAYS = ("once", "two_triggers", "overlap", "late", "too_late", "missed", "set_back", "forced")
+WAYS = (
+    "once", "two_triggers", "overlap", "late", "too_late", "missed", "set_back", "forced",
+    "killed_first", "killed_last",
+)  # fmt: skip
 CASES_PER_ZONE = len(WAYS) * 2 * ((LAST - FIRST).days + 1)
-_LINE = re.compile(r"^(\d+) (\d+) \* \* \* .*run_papermill")
+_LINE = re.compile(r"^([\d,]+) (\d+) \* \* \* .*run_papermill")
 _MINUTE = dt.timedelta(minutes=1)
 
 
 @dataclass
 class Book:
-    """A ledger that only knows which days are done, and how often."""
+    """A ledger that only knows which days were begun, which are done, and how often."""
 
     effects: Counter[dt.date] = field(default_factory=Counter)
-
-    @property
-    def marks(self) -> dict[dt.date, dict[str, Any]]:
-        return {day: {"done": {}} for day in self.effects}
+    marks: dict[dt.date, dict[str, Any]] = field(default_factory=dict)
+    plans: dict[dt.date, dict[str, Any]] = field(default_factory=dict)
 
     def has_mark(self, day: dt.date, mark: str) -> bool:
-        return day in self.effects
+        return mark in self.marks.get(day, {})
+
+    def claim(self, now: dt.datetime) -> None:
+        self.marks.setdefault(now.date(), {})["claimed"] = {"at": now.isoformat()}
+
+    def finish(self, day: dt.date) -> None:
+        self.marks[day]["done"] = {}
+        self.effects[day] += 1
 
 
 class Gate:
@@ -63,20 +71,30 @@ class Gate:
             gate._ledger = SimpleNamespace(state=book)  # type: ignore[assignment]
             self._gates[forced] = gate
 
-    def start(self, now: dt.datetime, *, forced: bool = False, is_locked: bool = False) -> bool:
-        """Start a run; whether it has effects."""
+    def start(
+        self,
+        now: dt.datetime,
+        *,
+        forced: bool = False,
+        is_locked: bool = False,
+        is_killed: bool = False,
+    ) -> bool:
+        """Start a run; whether it has effects. One that is killed is begun and not done."""
         self.now = now
         if is_locked:
             return False
         try:
-            day = self._gates[forced].day()
+            verdict = self._gates[forced].decide()
         except PreflightRefused:
             self.said.append("refused")
             return False
-        if day is None:
+        if verdict.event:
+            self.said.append(verdict.event)
             return False
-        self.book.effects[day] += 1
-        return True
+        self.book.claim(now)
+        if not is_killed:
+            self.book.finish(verdict.day)
+        return not is_killed
 
 
 def zones() -> dict[str, tuple[str, ...]]:
@@ -104,7 +122,8 @@ def lines_of(zone: zoneinfo.ZoneInfo) -> list[tuple[int, int]]:
     offsets = sorted({int(offset_at(zone, m).total_seconds()) // 60 for m in moments})
     text = crontab("--profile", "live", offsets=tuple(offsets))
     found = [_LINE.match(line) for line in text.splitlines()]
-    return [(int(match[2]), int(match[1])) for match in found if match is not None]
+    matches = [match for match in found if match is not None]
+    return [(int(match[2]), int(minute)) for match in matches for minute in match[1].split(",")]
 
 
 def fired(
@@ -145,6 +164,11 @@ def _is_skipped(zone: zoneinfo.ZoneInfo, jump: dt.datetime, hour: int, minute: i
     after = jump.astimezone(zone).replace(tzinfo=None)
     wall = before.replace(hour=hour, minute=minute)
     return before < wall < after
+
+
+def _last_of_gate(day: dt.date, moments: list[dt.datetime]) -> dt.datetime:
+    closing = dt.datetime.combine(day, dt.time(0, 6), dt.UTC)
+    return max(moment for moment in moments if moment < closing)
 
 
 # -- what cron does ---------------------------------------------------------------------------
@@ -201,6 +225,15 @@ def do_day(gate: Gate, way: str, day: dt.date, moments: list[dt.datetime]) -> It
         for back in (dt.timedelta(minutes=30), dt.timedelta(hours=1), dt.timedelta(days=1)):
             for moment in moments:
                 gate.start(moment - back)
+    elif way == "killed_first":
+        for number, moment in enumerate(moments):
+            gate.start(moment, is_killed=number < 2)
+    elif way == "killed_last":
+        for moment in moments:
+            gate.start(moment, is_killed=True)
+        wanted = day.toordinal() % 2
+        last = _last_of_gate(day, moments)
+        gate.start(last + dt.timedelta(minutes=4 if wanted else 10))
     else:
         for moment in moments:
             gate.start(moment)

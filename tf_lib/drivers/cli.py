@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, TypeVar
@@ -51,7 +52,14 @@ def _tf(
 
 
 def main() -> None:
-    """Run the command line; the exit code says how it ended."""
+    """
+    Run the command line; the exit code says how it ended.
+
+    What it writes is its owner's alone, and what it starts (the notebook's kernel) imports nothing
+    from the folder it happens to be started in.
+    """
+    os.umask(0o077)
+    os.environ["PYTHONSAFEPATH"] = "1"
     sys.exit(run_command(app))
 
 

@@ -2,7 +2,10 @@
 Cron lines for a machine whose cron knows local time only.
 
 00:01 UTC falls on different local hours with and without summer time, so there is one line for
-each; the gate lets the one through that hits the hour, and the other prints `gate_skip`.
+each; the gate lets the one through that hits the hour, and the other prints `gate_skip`. Each
+starts once a minute for as long as the gate is open: a run that was killed is taken up by the next
+start, one that is at work ends the others (exit 4), and after it they find the day done, which
+costs nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.drivers.place import LIVE_PROFILE
 from tf_lib.errors import EXIT_DONE
 
-_MINUTE = 1
+_MINUTES = range(1, 6)
+"""Past 00:00 UTC, within the gate of `--gate-minutes 5`."""
 
 
 def cron_command(profile: str | None, config: Path | None) -> int:
@@ -43,15 +47,27 @@ def crontab(
         Minutes east of UTC that this machine's zone uses; read from the machine if not given.
     """
     script = [str(root / "scripts" / "run_papermill.sh"), *options]
-    guard = [str(root / ".venv" / "bin" / "python"), "-m", "tf_lib", "guard", *options]
+    # -P: cron starts it in the home, and a random.py there is not ours to import.
+    guard = [str(root / ".venv" / "bin" / "python"), "-P", "-m", "tf_lib", "guard", *options]
     used = local_offsets() if offsets is None else offsets
-    lines = ["# Trend following: 00:01 UTC in this machine's local time; the gate skips the other."]
+    lines = [
+        "# Trend following: 00:01 to 00:05 UTC in this machine's time. One start does the day,",
+        "# the others find it done; where there are two lines, the gate skips the other hour.",
+    ]
     for offset in used:
-        hour, minute = divmod((_MINUTE + offset) % 1440, 60)
-        lines.append(f"{minute} {hour} * * * {_quoted(script)}")
+        lines += [f"{when} * * * {_quoted(script)}" for when in _local_times(offset)]
     lines.append("# The guard, every 15 minutes: alarms, and covers what is bare.")
     lines.append(f"*/15 * * * * {_quoted(guard)}")
     return "\n".join(lines)
+
+
+def _local_times(offset: int) -> list[str]:
+    """Return the minutes of the gate as cron's first two fields, a line for each local hour."""
+    by_hour: dict[int, list[int]] = {}
+    for past in _MINUTES:
+        hour, minute = divmod((past + offset) % 1440, 60)
+        by_hour.setdefault(hour, []).append(minute)
+    return [f"{','.join(map(str, minutes))} {hour}" for hour, minutes in by_hour.items()]
 
 
 def _quoted(words: list[str]) -> str:

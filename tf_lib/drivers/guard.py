@@ -9,25 +9,32 @@ section 8). It takes over from a run that is past its deadline.
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
+import shlex
 import traceback
 from pathlib import Path
 from typing import Any
 
 from tf_lib.core.client_ids import parse_client_id
 from tf_lib.core.impediments import Impediment, ImpedimentKind, in_a_line
-from tf_lib.drivers.finish import GUARD_LOG, failures, unsettled
+from tf_lib.drivers.alarms import (
+    Alarm,
+    AlarmBook,
+    is_told_by_run,
+    is_unprotected,
+    unprotected_alarms,
+    unsettled_alarms,
+)
+from tf_lib.drivers.finish import GUARD_LOG
 from tf_lib.drivers.impediments import standing_impediments
 from tf_lib.drivers.place import has_own_clock
 from tf_lib.drivers.protect import protect_holdings
+from tf_lib.drivers.session import Rows
 from tf_lib.drivers.upkeep import armed, never_ran, profile_of
 from tf_lib.edge.clock import wall_now
-from tf_lib.edge.files import append_json_line, write_json
+from tf_lib.edge.files import append_json_line
 from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_rescue import protection_ledger_of, unreadable
-from tf_lib.edge.lock import state_lock, take_over
-from tf_lib.edge.mail_file import mail_environment
+from tf_lib.edge.lock import ProcessLock, state_lock, take_over
 from tf_lib.edge.run_store import ProfileFolder, RunLogs
 from tf_lib.errors import (
     EXIT_DONE,
@@ -51,52 +58,71 @@ def guard_command(profile: str | None, config: Path | None, runs: Path | None) -
     if never_ran(parameters, folder):
         print("0 held, 0 bare: this profile never ran")
         return EXIT_DONE
+    book = AlarmBook(name, parameters, folder.state, lambda results: _told(folder, results))
+    lock = state_lock(folder.state, kind="guard")
     try:
-        lock = state_lock(folder.state, kind="guard").acquire()
+        lock.acquire()
     except LockHeld as held:
-        if not take_over(state_lock(folder.state, kind="guard"), folder.state):
-            _log(folder, "stands_back", reason=str(held))
-            print(f"stands back: {held}")
-            return EXIT_DONE
-        lock = state_lock(folder.state, kind="guard").acquire()
+        if not take_over(lock, folder.state):
+            return _stand_back(book, folder, lock, held)
+        lock.acquire()
         _log(folder, "took_over", reason=str(held))
     try:
-        return _look(name, parameters, folder)
+        return _look(book, folder)
     finally:
         lock.release()
 
 
-def _look(name: str, config: Config, folder: ProfileFolder) -> int:
-    logs = RunLogs(folder.state / "guard", wall_now)
-    rows: list[dict[str, Any]] | None = None
-    alarms: list[str] = []
-    bare: list[str] = []
+def _stand_back(book: AlarmBook, folder: ProfileFolder, lock: ProcessLock, held: LockHeld) -> int:
+    """Leave it to whoever holds the lock; one that nobody can see or end is an alarm."""
+    _log(folder, "stands_back", reason=str(held))
+    print(f"stands back: {held}")
+    strange = lock.stranger()
+    if not strange:
+        return EXIT_DONE
+    alarm = Alarm(
+        "lock_held",
+        f"the lock {lock.path} is held, and {strange}: nobody protects. Find who holds it "
+        f"(fuser -v {shlex.quote(str(lock.path))}), stop that process, and run: tf protect",
+    )
+    print(f"ALARM {alarm.text}")
+    book.tell([alarm], still_holds=lambda key: True)
+    return EXIT_FAILED
+
+
+def _look(book: AlarmBook, folder: ProfileFolder) -> int:
+    config, logs = book.config, RunLogs(folder.state / "guard", wall_now)
+    rows: Rows | None = None
+    alarms: list[Alarm] = []
     now = wall_now()
     try:
-        with armed(name, config, folder, kind="guard", allows=_sells_only) as connection:
+        with armed(book.profile, config, folder, kind="guard", allows=_sells_only) as connection:
             logs.now, now = connection.now, connection.now()
             day = now.date()
             rows = protect_holdings(
                 connection, config, folder.state, logs, day, may_cancel_intact=False
             )
-            bare = [f"not protected: {line}" for line in failures(rows)]
+            alarms += unprotected_alarms(rows)
     except TfError as error:
-        alarms.append(f"the guard could not look: {error}")
+        alarms.append(Alarm("cannot_look", f"the guard could not look: {error}"))
     except Exception as error:  # whatever it was, somebody must hear of it
-        alarms.append(f"the guard could not look: {type(error).__name__}: {error}")
+        why = f"the guard could not look: {type(error).__name__}: {error}"
+        alarms.append(Alarm("cannot_look", why))
         _log(folder, "failed", traceback=traceback.format_exc())
-    ledger = protection_ledger_of(folder.state, wall_now)
-    alarms += unreadable(folder.state, wall_now)
-    alarms += [f"own order unsettled: {order}" for order in unsettled(ledger)]
-    alarms += [f"{p} is locked: {why}" for p, why in sorted(ledger.state.locked.items())]
-    alarms += [in_a_line(one.to_mapping()) for one in _for_a_person(folder)]
-    alarms += _missing_done(ledger, config, now)
-    _log(folder, "looked", held=None if rows is None else len(rows), alarms=[*bare, *alarms])
-    for line in (*bare, *alarms):
-        print(f"ALARM {line}")
-    found = "not looked" if rows is None else f"{len(rows)} held, {len(bare)} bare"
-    print(f"{found}, {len(alarms)} other alarms")
-    _tell(name, config, folder, [*bare, *alarms])
+    alarms += _by_the_ledger(protection_ledger_of(folder.state, wall_now), config, now)
+    spoilt = unreadable(folder.state, wall_now)
+    alarms += [Alarm(f"unreadable:{number}", why) for number, why in enumerate(spoilt)]
+    alarms += [
+        Alarm(":".join(one.key), in_a_line(one.to_mapping())) for one in _for_a_person(folder)
+    ]
+    held = None if rows is None else len(rows)
+    _log(folder, "looked", held=held, alarms=[alarm.text for alarm in alarms])
+    bare = sum(alarm.is_unprotected for alarm in alarms)
+    for alarm in alarms:
+        print(f"ALARM {alarm.text}")
+    found = "not looked" if rows is None else f"{held} held, {bare} bare"
+    print(f"{found}, {len(alarms) - bare} other alarms")
+    book.tell(alarms, still_holds=lambda key: is_told_by_run(key) or _is_unseen(key, rows))
     if bare:
         return EXIT_UNPROTECTED
     return EXIT_FAILED if alarms else EXIT_DONE
@@ -111,6 +137,21 @@ def _for_a_person(folder: ProfileFolder) -> list[Impediment]:
     return [one for one in standing if one.needs_person and one.kind not in _SEEN_BY_ITSELF]
 
 
+def _is_unseen(key: str, rows: Rows | None) -> bool:
+    """Whether a look that failed cannot know if what was unprotected is covered now."""
+    return rows is None and is_unprotected(key)
+
+
+def _by_the_ledger(ledger: Ledger, config: Config, now: dt.datetime) -> list[Alarm]:
+    """Return the alarms that need nobody to be asked."""
+    locked = sorted(ledger.state.locked.items())
+    return [
+        *unsettled_alarms(ledger),
+        *(Alarm(f"locked:{p}", f"{p} is locked: {why}") for p, why in locked),
+        *_missing_done(ledger, config, now),
+    ]
+
+
 def _sells_only(action: str, subject: str) -> None:
     """Let nothing through that could buy."""
     parsed = parse_client_id(subject)
@@ -120,47 +161,23 @@ def _sells_only(action: str, subject: str) -> None:
         raise PreflightRefused(f"{action} {subject}: {_SELLS_ONLY}")
 
 
-def _missing_done(ledger: Ledger, config: Config, now: dt.datetime) -> list[str]:
+def _missing_done(ledger: Ledger, config: Config, now: dt.datetime) -> list[Alarm]:
     """Return an alarm when today should be over and is not."""
     if has_own_clock(config) or not ledger.state.marks:
         return []
     if now.time() < DONE_DEADLINE or ledger.state.has_mark(now.date(), "done"):
         return []
-    return [
+    why = (
         f"{now.date()} has no done mark at {now:%H:%M} UTC: the daily run did not finish. Resting "
         "stops are checked; run scripts/run_papermill.sh --force-run if you want today's trades."
-    ]
+    )
+    return [Alarm(f"not_done:{now.date()}", why)]
+
+
+def _told(folder: ProfileFolder, results: list[str]) -> None:
+    _log(folder, "told", results=results)
 
 
 def _log(folder: ProfileFolder, event: str, **fields: Any) -> None:
     line = {"at": wall_now().isoformat(timespec="seconds"), "event": event, **fields}
     append_json_line(folder.state / GUARD_LOG, line)
-
-
-def _tell(name: str, config: Config, folder: ProfileFolder, alarms: list[str]) -> None:
-    """Mail a set of alarms once, not every few minutes; one that could not be sent, again."""
-    memory = folder.state / "guard_alarms.json"
-    try:
-        before = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        before = []
-    if alarms == before:
-        return
-    if not alarms or not config.notifications.email:
-        write_json(memory, alarms)
-        return
-    from tf_lib.edge.notify import send_summary
-
-    summary = {
-        "date": wall_now().date().isoformat(),
-        "profile": name,
-        "state": "alarm",
-        "exit_code": EXIT_UNPROTECTED,
-        "errors": [{"severity": "error", "message": line} for line in alarms],
-    }
-    results = send_summary(
-        summary, mail_environment(os.environ), prefix=config.notifications.subject_prefix
-    )
-    _log(folder, "told", results=[str(result) for result in results])
-    if all(result["result"] != "failed" for result in results):
-        write_json(memory, alarms)

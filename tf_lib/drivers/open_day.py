@@ -23,11 +23,13 @@ from tf_lib.drivers.recorded import RecordedSession
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, Arming, claim, is_offered
 from tf_lib.edge.candles import CandleCache
-from tf_lib.edge.clock import clock_offset
+from tf_lib.edge.clock import clock_offset, wall_now
 from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.files import append_json_line
 from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.ledger_checkpoint import FILE_NAME as CHECKPOINT_FILE
 from tf_lib.edge.lock import sender_lock
+from tf_lib.edge.patience import Patience
 from tf_lib.edge.run_store import ProfileFolder, RunFolder
 from tf_lib.errors import HaltRun, StateError
 from tf_lib.parameters import Config, config_from_mapping
@@ -128,8 +130,9 @@ def armed_day(
     )
     arming = claim(environment, armed_for)
     place, state = Place.from_mapping(session["place"]), Path(session["state"])
+    patience = Patience.from_mapping(session["patience"], tell=_teller(path))
     if session["is_dry"]:
-        connection = connect(place)
+        connection = connect(place, patience)
         ledger = Ledger(_copied(state / FILE_NAME, path / ".dry_state"), connection.now)
         close = _both(ledger.close, connection.client.close)
         return _live(path, session, connection, _guard(arming, session), ledger, close)
@@ -140,13 +143,23 @@ def armed_day(
             connection, ledger = shared
             close = ledger.close
         else:
-            connection = connect(place)
+            connection = connect(place, patience)
             ledger = Ledger(state / FILE_NAME, connection.now)
             close = _both(ledger.close, connection.client.close)
         return _live(path, session, connection, guard, ledger, _both(close, lock.release))
     except BaseException:
         lock.release()
         raise
+
+
+def _teller(path: Path) -> Callable[[str], None]:
+    """Return what writes into the run's record that the exchange does not answer."""
+
+    def tell(why: str) -> None:
+        line = {"at": wall_now().isoformat(), "event": "reads_fail", "why": why}
+        append_json_line(path / "logs" / "heartbeat.jsonl", line, durable=False)
+
+    return tell
 
 
 def _live(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tf_lib.core.impediments import Impediment, in_a_line, keeps_from_trading
+from tf_lib.drivers.alarms import AlarmBook, run_key
 from tf_lib.drivers.attempt import Attempt
 from tf_lib.drivers.finish import RunFacts, build_summary, guard_silence, unsettled
 from tf_lib.drivers.heartbeat import Heartbeat
@@ -111,6 +112,10 @@ class Outcome:
         is_good = summary["state"] == "done"
         if not settings.email or summary["state"] == "dry" or (is_good and not settings.on_success):
             return
+        book = AlarmBook(self.profile, self.config, self.folder.state)
+        key = run_key(summary) if summary["exit_code"] != EXIT_DONE else ""
+        if key and book.was_told(key):
+            return
         try:
             from tf_lib.edge.notify import send_summary
 
@@ -122,6 +127,8 @@ class Outcome:
             folder.logs.write("errors", severity="warning", message=f"mail: {error!r}")
         for result in results:
             self.heartbeat.beat("notified", said=_told(result), **result)
+        if key and any(result["result"] == "sent" for result in results):
+            book.note_told(key)
 
     def tell_failed(self, messages: Sequence[str], code: int) -> None:
         """Say and mail that a run could only protect, or not even that."""

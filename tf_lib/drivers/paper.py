@@ -20,13 +20,14 @@ from tf_lib.core.records import Product
 from tf_lib.edge.candles import CandleCache, CandleUpdate
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.endpoint import is_loopback
+from tf_lib.edge.patience import Patience
 from tf_lib.edge.public_market import PublicMarket
 from tf_lib.errors import ExchangeError, ParameterError, PreflightRefused
 from tf_lib.parameters import Config
 
 
 def paper_market(
-    config: Config, state: Path, day: dt.date
+    config: Config, state: Path, day: dt.date, *, patience: Patience | None = None
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Product]]:
     """
     Return candles through the day before with the last price as today's bar, and the rules.
@@ -36,7 +37,7 @@ def paper_market(
     PreflightRefused
         If the market cannot be read; nothing was sent, and nothing is held anywhere real.
     """
-    market = _market(config)
+    market = _market(config, patience)
     tickers = config.universe.sorted_tickers
     try:
         listed = market.products(tickers)
@@ -64,11 +65,11 @@ def _candles(config: Config, market: PublicMarket, state: Path, day: dt.date) ->
     return cache.update(market, tickers, through=day - dt.timedelta(days=1), today=day)
 
 
-def paper_now(config: Config) -> dt.datetime:
+def paper_now(config: Config, patience: Patience | None = None) -> dt.datetime:
     """Return the time of the exchange whose prices are read."""
     if not is_loopback(config.exchange.market_data_url):
         raise ParameterError("exchange.clock: 'exchange' is refused for the real host, use wall")
-    market = _market(config)
+    market = _market(config, patience)
     try:
         return market.server_time()
     except ExchangeError as error:
@@ -77,10 +78,10 @@ def paper_now(config: Config) -> dt.datetime:
         market.close()
 
 
-def _market(config: Config) -> PublicMarket:
+def _market(config: Config, patience: Patience | None) -> PublicMarket:
     exchange = config.exchange
     ca_file = Path(exchange.ca_file) if exchange.ca_file else None
-    return PublicMarket.connect(exchange.market_data_url, ca_file)
+    return PublicMarket.connect(exchange.market_data_url, ca_file, patience=patience)
 
 
 def _unreadable(config: Config, why: object) -> PreflightRefused:

@@ -24,6 +24,7 @@ from tf_lib.core.records import Product
 from tf_lib.edge.api_key import ApiKey
 from tf_lib.edge.clock import ExchangeClock, now_source, wall_now
 from tf_lib.edge.coinbase import Coinbase, is_loopback
+from tf_lib.edge.patience import Patience
 from tf_lib.errors import ParameterError, PreflightRefused
 from tf_lib.parameters import Config
 
@@ -67,6 +68,13 @@ class Connection:
     client: Coinbase
     now: Callable[[], dt.datetime]
     pause: Callable[[float], None]
+
+    def with_patience(self, patience: Patience | None) -> Connection:
+        """Let its reads be made again for so long, in its own time; return itself."""
+        if patience is not None:
+            patience.now, patience.pause = self.now, self.pause
+        self.client.patience = patience
+        return self
 
 
 def is_embedded(config: Config) -> bool:
@@ -175,7 +183,12 @@ def check_key_file(config: Config, profile: str) -> str:
 
 @contextlib.contextmanager
 def open_place(
-    config: Config, folder: ProfileFolder, day: dt.date | None, *, copy_to: Path | None = None
+    config: Config,
+    folder: ProfileFolder,
+    day: dt.date | None,
+    *,
+    copy_to: Path | None = None,
+    patience: Patience | None = None,
 ) -> Iterator[Place]:
     """
     Yield where the exchange is; an embedded one runs until the block ends.
@@ -187,6 +200,8 @@ def open_place(
     copy_to : Path, optional
         An embedded one works on a copy there, so that neither its clock nor anything else of it
         moves.
+    patience : Patience, optional
+        For how long prices that paper trading wants are asked for when nobody answers.
 
     Raises
     ------
@@ -211,7 +226,7 @@ def open_place(
     file = state / EXCHANGE_FILE
     if copy_to is not None:
         file = _copied(file, copy_to)
-    with SimulatedExchange(_settings(config, state, file, day)) as embedded:
+    with SimulatedExchange(_settings(config, state, file, day, patience)) as embedded:
         if day is not None:
             _move_clock(embedded, day)
         endpoint = embedded.start()
@@ -237,7 +252,9 @@ def _copied(file: Path, folder: Path) -> Path:
     return copy
 
 
-def _settings(config: Config, state: Path, file: Path, day: dt.date | None) -> Any:
+def _settings(
+    config: Config, state: Path, file: Path, day: dt.date | None, patience: Patience | None = None
+) -> Any:
     from tf_lib.simulator import SimulatorSettings
     from tf_lib.simulator.events import renames
     from tf_lib.simulator.faults import read_faults
@@ -249,7 +266,8 @@ def _settings(config: Config, state: Path, file: Path, day: dt.date | None) -> A
     if exchange.kind == "paper":
         from tf_lib.drivers.paper import paper_market
 
-        candles, products = paper_market(config, state, day or wall_now().date())
+        today = day or wall_now().date()
+        candles, products = paper_market(config, state, today, patience=patience)
     else:
         candles = None
         if exchange.candles != "synthetic":
@@ -334,15 +352,23 @@ def _move_clock(embedded: Any, day: dt.date) -> None:
         embedded.advance_to(start)
 
 
-def connect(place: Place) -> Connection:
-    """Make the client of a place, with its clock."""
+def connect(place: Place, patience: Patience | None = None) -> Connection:
+    """
+    Make the client of a place, with its clock; sends nothing yet.
+
+    Parameters
+    ----------
+    patience : Patience, optional
+        For how long its reads are made again when they fail.
+    """
     client = Coinbase.connect(
         place.base_url,
         ca_file=Path(place.ca_file) if place.ca_file else None,
         key_file=Path(place.key_file) if place.key_file else None,
     )
     if place.clock != "exchange":
-        return Connection(client, now_source("wall", client), time.sleep)
+        told = Connection(client, now_source("wall", client), time.sleep)
+        return told.with_patience(patience)
     now = now_source("exchange", client)
 
     def pause(seconds: float) -> None:
@@ -352,4 +378,4 @@ def connect(place: Place) -> Connection:
         else:
             time.sleep(seconds)
 
-    return Connection(client, now, pause)
+    return Connection(client, now, pause).with_patience(patience)

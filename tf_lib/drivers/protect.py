@@ -11,12 +11,15 @@ import datetime as dt
 from pathlib import Path
 
 from tf_lib.core.impediments import Impediment, ImpedimentKind
+from tf_lib.drivers.finish import failures
 from tf_lib.drivers.place import Connection
 from tf_lib.drivers.protecting import Protecting
 from tf_lib.drivers.session import Rows
 from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.ledger import Ledger
 from tf_lib.edge.ledger_rescue import protection_ledger_of, unreadable
 from tf_lib.edge.lock import sender_lock
+from tf_lib.edge.patience import Patience
 from tf_lib.edge.run_store import RunLogs
 from tf_lib.errors import PreflightRefused
 from tf_lib.parameters import Config
@@ -49,7 +52,8 @@ def protect_holdings(
     PreflightRefused
         If the key is bound to another portfolio than the ledger.
     """
-    key = connection.client.key_permissions()
+    patience = Patience(tell=lambda why: logs.write("heartbeat", event="reads_fail", why=why))
+    key = connection.with_patience(patience).client.key_permissions()
     if not key.can_trade:
         raise PreflightRefused("the key cannot trade, so nothing can be protected with it")
     # Whoever sent before is gone once this lock is ours; only then is the ledger whole.
@@ -77,8 +81,18 @@ def protect_holdings(
             )
         hands = Protecting(desk=desk, protect_only="protection only")
         try:
-            return hands.protect_only_now()
+            rows = hands.protect_only_now()
+            _note_found(ledger, failures(rows))
+            return rows
         finally:
             for found in hands.problems:
                 logs.write("errors", **found)
             ledger.close()
+
+
+def _note_found(ledger: Ledger, unprotected: list[str]) -> None:
+    """Write down what was found, where the record knew otherwise: the next start goes by it."""
+    if unprotected and not ledger.state.in_doubt:
+        ledger.append("unprotected", why="; ".join(unprotected))
+    elif ledger.state.in_doubt and not unprotected:
+        ledger.append("protected")

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tf_lib.drivers.alarms import Alarm, AlarmBook, unprotected_alarms, unsettled_alarms
 from tf_lib.drivers.attempt import Attempt
 from tf_lib.drivers.finish import failures
-from tf_lib.drivers.gate import Gate
+from tf_lib.drivers.gate import Gate, Verdict
 from tf_lib.drivers.handover import SESSION_FILE, arm_here, config_sha256
 from tf_lib.drivers.heartbeat import Heartbeat
 from tf_lib.drivers.memory import recall_cooldowns
@@ -34,6 +35,7 @@ from tf_lib.drivers.place import (
     open_place,
 )
 from tf_lib.drivers.session import TRADES_COMPLETE
+from tf_lib.drivers.upkeep import protect_profile
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, issue
 from tf_lib.edge.clock import wall_now
@@ -46,6 +48,7 @@ from tf_lib.edge.run_store import ProfileFolder, RunFolder
 from tf_lib.errors import (
     EXIT_DONE,
     EXIT_UNPROTECTED,
+    LockHeld,
     ParameterError,
     PreflightRefused,
     TfError,
@@ -108,19 +111,23 @@ class Runner:
     def start(self) -> int:
         """Step 0, then the run."""
         try:
-            day = self.gate.day()
-            if day is None:
-                return EXIT_DONE
+            verdict = self.gate.decide()
+            if verdict.event:
+                return self._skip(verdict)
             self._epoch()
         except UnreadableState as error:
             if self.options.dry_run:
                 raise
             return self._protect_unreadable(error)
+        day = verdict.day
         scratch = self.folder.open_dry(day) if self.options.dry_run else None
         copy_to = scratch / ".dry_state" if scratch is not None else None
         try:
             self.outcome.warnings += [*self._stale_candles(day), *self._own_files()]
-            with open_place(self.config, self.folder, day, copy_to=copy_to) as place:
+            patience = self.gate.patience
+            with open_place(
+                self.config, self.folder, day, copy_to=copy_to, patience=patience
+            ) as place:
                 return self._with_place(place, day, scratch)
         except PreflightRefused as error:
             self.heartbeat.beat("refused", reason=str(error))
@@ -132,8 +139,6 @@ class Runner:
 
     def _protect_unreadable(self, error: UnreadableState) -> int:
         """Cover what is held from what the exchange shows: nothing can be traded, and say so."""
-        from tf_lib.drivers.upkeep import protect_profile
-
         self.heartbeat.beat("unreadable", reason=str(error))
         said = [str(error)]
         try:
@@ -159,6 +164,35 @@ class Runner:
         problem = check_key_file(self.config, self.profile)
         mail = mail_file_problems(os.environ) if self.config.notifications.email else []
         return [problem, *mail] if problem else mail
+
+    def _skip(self, verdict: Verdict) -> int:
+        """End without a run; what may be without its stop is covered first."""
+        doubt = "" if self.options.dry_run else self.gate.in_doubt()
+        alarms = self._cover_first(doubt) if doubt else []
+        self.heartbeat.beat(verdict.event, **verdict.facts)
+        return EXIT_UNPROTECTED if alarms else EXIT_DONE
+
+    def _cover_first(self, doubt: str) -> list[Alarm]:
+        """Settle and cover what an earlier start may have left; return what stays unprotected."""
+        alarms = []
+        try:
+            rows = protect_profile(self.profile, self.config, self.folder, kind="run")
+            self.heartbeat.beat(
+                "protected", holdings=len(rows), bare=len(failures(rows)), why=doubt
+            )
+            alarms = unprotected_alarms(rows)
+        except LockHeld:
+            raise
+        except TfError as error:
+            alarms = [Alarm("cannot_look", f"not known to be protected ({doubt}): {error}")]
+        alarms += unsettled_alarms(self.gate.ledger.reread())
+        for alarm in alarms:
+            print(f"ALARM {alarm.text}", flush=True)
+        if alarms:
+            book = AlarmBook(self.profile, self.config, self.folder.state)
+            # This look knows nothing of the guard's other alarms.
+            book.tell(alarms, still_holds=lambda key: True)
+        return alarms
 
     def _with_place(self, place: Place, day: dt.date, scratch: Path | None) -> int:
         connection = self.gate.reached(place)
@@ -240,6 +274,7 @@ class Runner:
             "protect_only": attempt.protect_only,
             "epoch": attempt.epoch,
             "place": place.to_mapping(),
+            "patience": self.gate.patience.to_mapping(),
             "config": self.config.to_mapping(),
         }
 

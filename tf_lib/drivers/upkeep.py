@@ -31,6 +31,7 @@ from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.ledger_rescue import unreadable
 from tf_lib.edge.lock import portfolio_lock, state_lock
 from tf_lib.edge.mail_file import mail_file_problems
+from tf_lib.edge.patience import Patience
 from tf_lib.edge.run_store import ProfileFolder, RunLogs
 from tf_lib.errors import (
     EXIT_DONE,
@@ -129,9 +130,10 @@ def armed(
     allows : callable
         Hears the action and client id of each changing request first, and raises to stop it.
     """
-    with open_place(config, folder, _today(config)) as place:
+    patience = Patience(tell=lambda why: print(f"reads_fail why={why}", flush=True))
+    with open_place(config, folder, _today(config, patience), patience=patience) as place:
         try:
-            connection = connect(place)
+            connection = connect(place, patience)
             uuid = connection.client.key_permissions().portfolio_uuid
         except ExchangeError as error:
             raise PreflightRefused(
@@ -153,7 +155,7 @@ def armed(
             yield connection
 
 
-def _today(config: Config) -> dt.date | None:
+def _today(config: Config, patience: Patience) -> dt.date | None:
     """Return the day an exchange of our own is moved to, or None to leave its time alone."""
     if has_own_clock(config):
         # Its time goes on by the daily run only: to protect must not move it.
@@ -161,5 +163,5 @@ def _today(config: Config) -> dt.date | None:
     if config.exchange.kind == "paper" and config.exchange.clock == "exchange":
         from tf_lib.drivers.paper import paper_now
 
-        return paper_now(config).date()
+        return paper_now(config, patience).date()
     return wall_now().date()

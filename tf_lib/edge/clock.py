@@ -121,21 +121,20 @@ class ExchangeClock:
     The exchange's time, without asking for it each time.
 
     It starts from one read and goes on with the machine's monotonic clock. A simulated exchange
-    says in every answer what its time is and whether its clock stands still between requests;
-    what was heard last counts.
+    says in every answer, also in one that fails, what its time is and whether its clock stands
+    still between requests; what was heard last counts.
     """
 
     def __init__(self, client: TellsTime) -> None:
+        self._client = client
         self._heard: tuple[dt.datetime, float, bool] | None = None
         client.listen(self._hear)
-        now = client.server_time()
-        if self._heard is None:
-            self._heard = (now, time.monotonic(), False)
 
     def __call__(self) -> dt.datetime:
-        """Return the exchange's time now."""
+        """Return the exchange's time now; the first to want it asks."""
         if self._heard is None:
-            raise UnknownState("the exchange has not told its time")
+            now = self._client.server_time()
+            self._heard = self._heard or (now, time.monotonic(), False)
         then, at, stands_still = self._heard
         if stands_still:
             return then

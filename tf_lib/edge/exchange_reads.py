@@ -14,6 +14,7 @@ from tf_lib.core.records import MarketOrder, StopOrder
 from tf_lib.edge.account_reads import AccountReads
 from tf_lib.edge.clock import HeardTime
 from tf_lib.edge.market_reads import MarketReads
+from tf_lib.edge.patience import Patience
 from tf_lib.edge.values import decimal_text, records_of
 from tf_lib.edge.wire import HttpRejectedError
 
@@ -40,6 +41,19 @@ class ExchangeReads(MarketReads, AccountReads):
     def heard_time(self) -> HeardTime:
         """The exchange's time, as its answers told it."""
         return self._wire.heard_time
+
+    @property
+    def patience(self) -> Patience | None:
+        """For how long failing reads are made again, beyond the first few tries."""
+        return self._wire.patience
+
+    @patience.setter
+    def patience(self, patience: Patience | None) -> None:
+        self._wire.patience = patience
+
+    def waits_after(self, why: str) -> bool:
+        """Wait before an answer that could not be believed is asked for again, if there is time."""
+        return self.patience is not None and self.patience.wait(why)
 
     def listen(self, hear: Callable[[Mapping[str, str]], None]) -> None:
         """Let `hear` have the headers of every answer from now on."""

@@ -90,6 +90,20 @@ def said_of_others(found: os.stat_result, *, may: int) -> str:
     return ""
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder for its owner alone; one of ours that others can enter is closed to them."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    close_to_others(folder)
+
+
+def close_to_others(path: Path) -> None:
+    """Take a file or folder of ours from everybody else; a link, or what all may use, stays."""
+    status = path.lstat()
+    is_common = stat.S_ISLNK(status.st_mode) or status.st_mode & stat.S_ISVTX
+    if status.st_uid == os.geteuid() and status.st_mode & 0o077 and not is_common:
+        path.chmod(stat.S_IMODE(status.st_mode) & ~0o077)
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder, so that the names in it survive a power loss."""
     handle = os.open(folder, os.O_RDONLY)

@@ -141,6 +141,7 @@ def _plain(state: LedgerState) -> dict[str, Any]:
         ],
         "flat_at": _texts(state.flat_at),
         "flat_line": state.flat_line,
+        "in_doubt": state.in_doubt,
         "in_order_at": None if state.in_order_at is None else state.in_order_at.isoformat(),
     }
 
@@ -193,6 +194,7 @@ def _state(plain: Mapping[str, Any]) -> LedgerState:
         bare_usd_seconds=_by_day_and_name(plain["bare_usd_seconds"]),
         flat_at=_moments(plain["flat_at"]),
         flat_line=dict(plain["flat_line"]),
+        in_doubt=plain.get("in_doubt", ""),
         in_order_at=None if plain["in_order_at"] is None else _moment(plain["in_order_at"]),
     )
 

@@ -19,7 +19,7 @@ from typing import Any
 from tf_lib.core.client_ids import Leg, LegKey
 from tf_lib.core.order_life import MAY_BE_LIVE, OrderStage, check_move
 from tf_lib.core.records import ZERO, Side
-from tf_lib.errors import StateError
+from tf_lib.errors import EXIT_UNPROTECTED, StateError
 
 DAY_MARKS = ("claimed", "effects_complete", "done")
 
@@ -139,6 +139,7 @@ class LedgerState:
     flat_at: dict[str, dt.datetime] = field(default_factory=dict)
     flat_line: dict[str, int] = field(default_factory=dict)
     in_order_at: dt.datetime | None = None
+    in_doubt: str = ""
 
     def apply(self, line: Mapping[str, Any]) -> None:
         """Add one line; raise and change nothing when it contradicts what is there."""
@@ -218,6 +219,14 @@ class LedgerState:
             if order.may_be_live and product_id in (None, order.product_id)
         ]
 
+    def unsettled_orders(self) -> list[OrderRecord]:
+        """Return the orders that may be live and are no resting stops."""
+        return [
+            order
+            for order in self.live_orders()
+            if not (order.key.leg.is_stop and order.stage is OrderStage.WORKING)
+        ]
+
     def of_leg(self, key: LegKey) -> list[OrderRecord]:
         """Return the orders of one leg of one product and day, by ordinal."""
         found = [order for order in self.orders.values() if order.key == key]
@@ -267,7 +276,11 @@ def _mark(state: LedgerState, line: Mapping[str, Any]) -> None:
         # Everything was looked at between these two marks.
         state.in_order_at = _time(marks["claimed"]["at"])
     marks[line["mark"]] = {**line, "line": state.lines}
+    if line["mark"] == "done":
+        is_bare = line.get("exit_code") == EXIT_UNPROTECTED
+        state.in_doubt = f"the run of {day} ended with something unprotected" if is_bare else ""
     if line["mark"] == "claimed":
+        state.in_doubt = f"the run of {day} did not end"
         state.attempts[day] = state.attempts.get(day, 0) + 1
         if line.get("forced"):
             # A forced run is a second set of effects: what was complete belongs to the first.
@@ -443,6 +456,15 @@ def _covered(state: LedgerState, line: Mapping[str, Any]) -> None:
         state.bare_usd_seconds[key] = state.bare_usd_seconds.get(key, 0.0) + usd_seconds
 
 
+def _unprotected(state: LedgerState, line: Mapping[str, Any]) -> None:
+    """What somebody who looked found without its stop; it stands until all is seen covered."""
+    state.in_doubt = line["why"]
+
+
+def _protected(state: LedgerState, line: Mapping[str, Any]) -> None:
+    state.in_doubt = ""
+
+
 _HANDLERS = {
     "pin": _pin,
     "mark": _mark,
@@ -463,4 +485,6 @@ _HANDLERS = {
     "not_protectable": _not_protectable,
     "bare": _bare,
     "covered": _covered,
+    "unprotected": _unprotected,
+    "protected": _protected,
 }

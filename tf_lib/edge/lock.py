@@ -22,11 +22,13 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from tf_lib.edge import epoch
-from tf_lib.edge.files import write_whole
+from tf_lib.edge.files import make_private, write_whole
 from tf_lib.errors import LockHeld, StateError
 
 HOLDER_DEADLINE = dt.timedelta(minutes=45)
 _POLL_SECONDS = 0.5
+_NAMELESS_SECONDS = 10.0
+"""A holder that is just beginning or ending has no name; none takes so long."""
 
 
 def lock_folder() -> Path:
@@ -55,7 +57,7 @@ class ProcessLock:
     def __init__(self, path: Path, *, kind: str) -> None:
         self.path = path
         self.kind = kind
-        self._lock = FileLock(str(path), timeout=0)
+        self._lock = FileLock(str(path), timeout=0, mode=0o600)
 
     @property
     def holder_file(self) -> Path:
@@ -72,7 +74,7 @@ class ProcessLock:
             Another process holds it; nothing was sent.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path.parent)
             self._lock.acquire()
         except Timeout:
             raise LockHeld(
@@ -106,6 +108,40 @@ class ProcessLock:
             return f"{who['kind']} with pid {who['pid']} since {who['start']}"
         except (OSError, ValueError, KeyError):
             return "an unnamed holder"
+
+    def stranger(self) -> str:
+        """Return why the holder is none of ours that will end by itself, or nothing when it is."""
+        deadline = time.monotonic() + _NAMELESS_SECONDS
+        while True:
+            why = self._strangeness()
+            if not why or time.monotonic() >= deadline:
+                return why
+            time.sleep(_POLL_SECONDS)
+
+    def _strangeness(self) -> str:
+        import psutil
+
+        if not self.is_held():
+            return ""
+        try:
+            who = json.loads(self.holder_file.read_text(encoding="utf-8"))
+            pid, deadline = int(who["pid"]), dt.datetime.fromisoformat(who["deadline"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "its holder has no name"
+        if not psutil.pid_exists(pid):
+            return f"its holder {who.get('kind')} with pid {pid} is gone"
+        if dt.datetime.now(dt.UTC) > deadline:
+            return f"{self.holder()} is past its deadline and could not be ended"
+        return ""
+
+    def is_held(self) -> bool:
+        """Whether somebody holds it now."""
+        try:
+            self._lock.acquire()
+        except Timeout:
+            return True
+        self._lock.release()
+        return False
 
     def overdue(self, now: dt.datetime) -> tuple[int, dt.datetime] | None:
         """Return the holder's process and when it took the lock if its deadline is past."""

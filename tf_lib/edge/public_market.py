@@ -13,6 +13,7 @@ from typing import Any
 from tf_lib.edge.api_key import ApiKey
 from tf_lib.edge.endpoint import host_of, is_loopback, open_public_client
 from tf_lib.edge.market_reads import MarketReads
+from tf_lib.edge.patience import Patience
 from tf_lib.edge.wire import RateBudget, RetryRule, Wire
 
 PUBLIC_BUDGET = ((8, 1.0),)
@@ -23,12 +24,20 @@ class PublicMarket(MarketReads):
     """Products, prices and candles of an exchange, read without a key."""
 
     @classmethod
-    def connect(cls, base_url: str | None = None, ca_file: Path | None = None) -> PublicMarket:
+    def connect(
+        cls,
+        base_url: str | None = None,
+        ca_file: Path | None = None,
+        *,
+        patience: Patience | None = None,
+    ) -> PublicMarket:
         """Make a reader of the real exchange, or of the one at `base_url`; sends nothing yet."""
         host = host_of(base_url)
         client = open_public_client(host, ca_file=ca_file)
         budget = RateBudget(limits=() if is_loopback(host) else PUBLIC_BUDGET)
-        return cls(_PublicWire(client, ApiKey("", ""), retry=RetryRule(), budget=budget))
+        wire = _PublicWire(client, ApiKey("", ""), retry=RetryRule(), budget=budget)
+        wire.patience = patience
+        return cls(wire)
 
     def close(self) -> None:
         """Close the connections."""

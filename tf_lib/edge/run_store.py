@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tf_lib.edge.files import (
     append_json_line,
+    close_to_others,
     file_sha256,
     read_json_lines,
     write_json,
@@ -72,7 +73,8 @@ class ProfileFolder:
             Naming the folder, before anything else happened.
         """
         try:
-            self.state.mkdir(parents=True, exist_ok=True)
+            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._close_to_others()
             if on_reserve:
                 with_reserve(self.state / ".writable", self._probe)
             else:
@@ -82,6 +84,18 @@ class ProfileFolder:
                 f"{self.state}: the run's state cannot be written there: {error}. Free space or "
                 "fix the permissions, or name another place with --runs."
             ) from error
+
+    def _close_to_others(self) -> None:
+        """
+        Take from everybody else what an older version left open to them.
+
+        Whoever cannot enter the profile's folder reads nothing in it, so the years of runs are
+        gone through only once: the folder itself is closed last.
+        """
+        was_open = bool(self.path.stat().st_mode & 0o077)
+        for path in self.path.rglob("*") if was_open else (self.state, *self.state.iterdir()):
+            close_to_others(path)
+        close_to_others(self.path)
 
     def _probe(self) -> None:
         probe = self.state / ".writable"

@@ -1,15 +1,18 @@
 """
 The wire: one SDK client, and what becomes of a request.
 
-Every call has a time-out. A read is tried a bounded number of times, with jitter; a 401 gets
-one fresh token. A changing request is sent once, and whatever happens comes back as a `Reply`
-to be judged (`tf_lib.edge.answers`), never as an exception out of the SDK: its frames hold the
-secret, so errors are raised anew, outside of its traceback. One wire serves one thread.
+Every call has a time-out. A read is tried a bounded number of times, with jitter, and on for as
+long as the caller has patience; a 401 gets one fresh token. A changing request is sent once, and
+whatever happens comes back as a `Reply` to be judged (`tf_lib.edge.answers`), never as an exception
+out of the SDK: its frames hold the secret, so errors are raised anew, outside of its traceback.
+One wire serves one thread.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -17,18 +20,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tf_lib.edge.api_key import ApiKey
+from tf_lib.edge.endpoint import is_loopback
+from tf_lib.edge.patience import Patience
 from tf_lib.edge.token_time import keep_token_time
 from tf_lib.errors import RejectedError, RetryableError, TfError
 from tf_lib.shown import printable
 
 if TYPE_CHECKING:
     from coinbase.rest import RESTClient
+    from tenacity import Retrying
 
 _MOST_WRAPPINGS = 8
 _MOST_TEXT = 300
 _HTTP_OK = 200
 _UNAUTHORIZED = 401
 _RETRYABLE_STATUS = frozenset({408, 425, 429}) | frozenset(range(500, 600))
+_RESTART_SECONDS = 20.0
+"""A simulated exchange that is started again is back by then; at a crowded one somebody listens."""
 
 
 class HttpRejectedError(RejectedError):
@@ -38,6 +46,19 @@ class HttpRejectedError(RejectedError):
         super().__init__(message, code)
         self.args = (message, code, status)
         self.status = status
+
+
+class UnansweredError(RetryableError):
+    """A read that no answer came to; waiting helps for so many seconds."""
+
+    def __init__(self, message: str, waiting_helps: float) -> None:
+        super().__init__(message)
+        self.args = (message, waiting_helps)
+        self.waiting_helps = waiting_helps
+
+    def __str__(self) -> str:
+        """Return the message alone."""
+        return str(self.args[0])
 
 
 @dataclass(frozen=True)
@@ -53,11 +74,14 @@ class Reply:
         The JSON object that came.
     problem : str
         Why this is no clean answer; empty when it is.
+    waiting_helps : float
+        For how many seconds it makes sense to ask again.
     """
 
     status: int | None
     payload: dict[str, Any] | None
     problem: str = ""
+    waiting_helps: float = math.inf
 
     @property
     def is_clean(self) -> bool:
@@ -126,6 +150,7 @@ class Wire:
         self.heard_time = keep_token_time(client, key)
         self.requests_sent = 0
         self.before_send: Callable[[str, str], None] | None = None
+        self.patience: Patience | None = None
 
     def __repr__(self) -> str:
         """Name the host only."""
@@ -171,24 +196,6 @@ class Wire:
 
     def read(self, what: str, call: Callable[[RESTClient], Any]) -> dict[str, Any]:
         """Make a call that changes nothing, again within bounds when it fails."""
-        from tenacity import (
-            Retrying,
-            retry_if_exception_type,
-            stop_after_attempt,
-            stop_after_delay,
-            wait_exponential,
-            wait_random,
-        )
-
-        rule = self._retry
-        retrying = Retrying(
-            retry=retry_if_exception_type(RetryableError),
-            stop=stop_after_attempt(rule.attempts) | stop_after_delay(rule.total_seconds),
-            wait=wait_exponential(rule.first_wait_seconds, max=rule.longest_wait_seconds)
-            + wait_random(0, rule.first_wait_seconds),
-            sleep=rule.sleep,
-            reraise=True,
-        )
         tokens_refused = 0
 
         def once() -> dict[str, Any]:
@@ -200,7 +207,47 @@ class Wire:
             tokens_refused += reply.status == _UNAUTHORIZED
             raise read_error(what, reply, may_try_again=tokens_refused == 1)
 
-        return retrying(once)
+        tries, began = self._retry.attempts, time.monotonic()
+        while True:
+            try:
+                payload = self._retrying(tries)(once)
+            except RetryableError as error:
+                if not self._may_wait(error, time.monotonic() - began):
+                    raise
+                tries, began = 1, time.monotonic()
+            else:
+                if self.patience is not None:
+                    self.patience.answered()
+                return payload
+
+    def _retrying(self, tries: int) -> Retrying:
+        from tenacity import (
+            Retrying,
+            retry_if_exception_type,
+            stop_after_attempt,
+            stop_after_delay,
+            wait_exponential,
+            wait_random,
+        )
+
+        rule = self._retry
+        return Retrying(
+            retry=retry_if_exception_type(RetryableError),
+            stop=stop_after_attempt(tries) | stop_after_delay(rule.total_seconds),
+            wait=wait_exponential(rule.first_wait_seconds, max=rule.longest_wait_seconds)
+            + wait_random(0, rule.first_wait_seconds),
+            sleep=rule.sleep,
+            reraise=True,
+        )
+
+    def _may_wait(self, error: RetryableError, tried_seconds: float) -> bool:
+        """Wait before one more try, if there is patience for one; whether there was."""
+        patience = self.patience
+        if patience is None:
+            return False
+        if isinstance(error, UnansweredError) and patience.spent >= error.waiting_helps:
+            return False
+        return patience.wait(str(error), tried_seconds=tried_seconds)
 
     def change(self, action: str, subject: str, call: Callable[[RESTClient], Any]) -> Reply:
         """
@@ -229,14 +276,23 @@ class Wire:
     def _reply_to(self, error: Exception) -> Reply:
         response = getattr(error, "response", None)
         status = getattr(response, "status_code", None)
-        problem = self._key.scrub(f"{type(error).__name__}: {_root_of(error)}")
+        root = _root_of(error)
+        said = getattr(root, "strerror", None) or root
+        problem = self._key.scrub(f"{type(error).__name__}: {said}")
         if not isinstance(status, int) or response is None:
-            return Reply(None, None, _shortened(problem))
+            return Reply(None, None, _shortened(problem), self._waiting_helps(root))
         try:
             body = _seen(json.loads(self._key.scrub(response.text)))
         except (ValueError, RecursionError):
             body = None
         return Reply(status, body if isinstance(body, dict) else None, _shortened(problem))
+
+    def _waiting_helps(self, root: BaseException) -> float:
+        """Return for how long it helps to ask again where the network gave no answer."""
+        if isinstance(root, ssl.SSLCertVerificationError):
+            return 0.0
+        is_refused = isinstance(root, ConnectionRefusedError)
+        return _RESTART_SECONDS if is_refused and is_loopback(self.host) else math.inf
 
 
 def _seen(value: Any) -> Any:
@@ -248,25 +304,27 @@ def _seen(value: Any) -> Any:
     return [_seen(each) for each in value] if isinstance(value, list) else value
 
 
-def _root_of(error: Exception) -> BaseException | str:
+def _root_of(error: Exception) -> BaseException:
     """Return what lies below an error of the network, which libraries wrap three times over."""
-    if getattr(error, "response", None) is not None:
-        return error
     root: BaseException = error
+    if getattr(error, "response", None) is not None:
+        return root
     for _ in range(_MOST_WRAPPINGS):
         below = [getattr(root, "reason", None), *root.args, root.__cause__, root.__context__]
         inner = next((one for one in below if isinstance(one, BaseException)), None)
         if inner is None:
             break
         root = inner
-    return getattr(root, "strerror", None) or root
+    return root
 
 
 def read_error(what: str, reply: Reply, *, may_try_again: bool) -> TfError:
     """Return the error that a failed read raises."""
     text = f"{what}: {reply.problem or 'the answer is no JSON object'}"
     status = reply.status
-    if status is None or status < 300 or status in _RETRYABLE_STATUS:
+    if status is None:
+        return UnansweredError(text, reply.waiting_helps)
+    if status < 300 or status in _RETRYABLE_STATUS:
         return RetryableError(text)
     if status == _UNAUTHORIZED and may_try_again:
         return RetryableError(text)

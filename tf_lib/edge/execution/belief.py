@@ -70,15 +70,17 @@ class Doubt(StrEnum):
 
 def read_accounts(desk: Desk) -> Mapping[str, Holding]:
     """Read the complete account list, trying again when it cannot be believed as a list."""
-    problem: ExchangeError | None = None
-    for attempt in range(_TRIES):
-        if attempt:
-            desk.pause(2.0)
+    tries = 0
+    while True:
+        tries += 1
         try:
             return desk.client.holdings()
         except UnknownState as error:
-            problem = error
-    raise UnknownState(f"holdings could not be read in {_TRIES} tries: {problem}") from problem
+            if tries < _TRIES:
+                desk.pause(2.0)
+            elif not desk.client.waits_after(str(error)):
+                why = f"holdings could not be read in {tries} tries: {error}"
+                raise UnknownState(why) from error
 
 
 def believed_holdings(

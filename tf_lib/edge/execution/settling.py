@@ -124,10 +124,7 @@ def settle(desk: Desk, *, patient: bool) -> dict[str, str]:
 def is_unsettled(desk: Desk) -> bool:
     """Whether anything may be bare: a running clock, or an order that is no resting stop."""
     state = desk.ledger.state
-    at_rest = (OrderStage.WORKING,)
-    return bool(state.bare_since) or any(
-        not (order.key.leg.is_stop and order.stage in at_rest) for order in state.live_orders()
-    )
+    return bool(state.bare_since or state.unsettled_orders())
 
 
 def foreign_orders(
