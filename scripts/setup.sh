@@ -178,12 +178,42 @@ hint() {
   fi
 }
 
+elapsed() {
+  echo $(($(date +%s) - began))
+}
+
+# A sign of life while a step is at work: every ten seconds a line, every
+# second over the same line of a terminal.
+tell_time() {
+  now=$(elapsed)
+  if [ -t 2 ]; then
+    if [ "$now" -gt "$told" ]; then
+      told=$now
+      printf 'set-up:   %s, %s s \r' "$1" "$now" >&2
+    fi
+  elif [ "$now" -ge "$((told + 10))" ]; then
+    told=$now
+    say "  $1, $now s"
+  fi
+}
+
 # Runs a command with its output in the log. In the background, so that a
-# signal is heard at once and not when the command is over.
+# signal is heard within a moment and not when the command is over.
 logged() {
+  what=$1
+  shift
+  told=$(elapsed)
+  say "$what ($told s)"
   "$@" >>"$log" 2>&1 </dev/null &
   step_id=$!
   process_name "$step_id" >"$lock/step.part" && mv "$lock/step.part" "$lock/step"
+  while kill -0 "$step_id" 2>/dev/null; do
+    sleep 0.1
+    tell_time "$what"
+  done
+  if [ -t 2 ]; then
+    printf '%78s\r' '' >&2
+  fi
   wait "$step_id"
   code=$?
   step_id=
@@ -194,7 +224,7 @@ step() {
   what=$1
   shift
   echo "--- $what: $*" >>"$log" || fail "cannot write $root/$log (is the disk full?)"
-  if ! logged "$@"; then
+  if ! logged "$what" "$@"; then
     if grep -q '^Installing collected packages' "$log"; then
       # Packages were being changed: leave the lock, as if cut short.
       has_lock=no
@@ -278,7 +308,7 @@ if [ "$was_cut_short" = yes ]; then
 fi
 if [ "$was_cut_short" = yes ] || ! venv_works || [ -n "${TF_PYTHON:-}" ]; then
   find_python
-  say "making $root/$venv with $python ($python_version); about one minute"
+  say "making $root/$venv with $python ($python_version); one to four minutes"
   step "making the virtual environment" "$python" -m venv --clear "$venv"
 else
   say "refreshing $root/$venv"
@@ -292,13 +322,13 @@ step "removing rfc3987-syntax" "$venv/bin/python" -m pip uninstall -y rfc3987-sy
 step "installing the project" "$venv/bin/python" -m pip install \
   --no-deps --no-build-isolation --no-index -e .
 # Only a warning: the lock itself fits, so this is about something added by hand.
-if ! logged "$venv/bin/python" -m pip check; then
+if ! logged "checking that packages fit together" "$venv/bin/python" -m pip check; then
   say "warning: packages in $venv do not fit together; see: $venv/bin/python -m pip check"
 fi
 # All cores at once, where pip would use one. Without this the first run pays.
-logged "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" || :
+logged "compiling the packages" "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" || :
 # The kernels, too: the first backtest would wait half a minute for them.
-logged "$venv/bin/python" -m tf_lib.research.compiling || :
+logged "compiling the kernels" "$venv/bin/python" -m tf_lib.research.compiling || :
 printf '%s\n' "$wanted" >"$stamp.part" && mv "$stamp.part" "$stamp" ||
   fail "cannot write $root/$stamp (is the disk full?)"
 say "done in $(($(date +%s) - began)) s"

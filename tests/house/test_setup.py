@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import shutil
 import subprocess
 import time
@@ -97,14 +99,22 @@ def test_current_environment_is_left_alone_at_once(project_root: Path) -> None:
 
 
 def test_first_set_up_does_every_step_and_the_second_none(checkout: Checkout) -> None:
-    """One line when it begins, one when it is done; then silence."""
+    """A line when it begins, one for each step with the time so far, one at the end; then none."""
     code, out, err = checkout.set_up()
+    first, *steps, last = err.splitlines()
 
     assert (code, out) == (0, "")
-    assert [line.split()[:2] for line in err.splitlines()] == [
-        ["set-up:", "making"],
-        ["set-up:", "done"],
+    assert re.fullmatch(r"set-up: making .*; one to four minutes", first)
+    assert [re.sub(r" \(\d+ s\)$", "", line) for line in steps] == [
+        "set-up: making the virtual environment",
+        "set-up: installing requirements.lock",
+        "set-up: removing rfc3987-syntax",
+        "set-up: installing the project",
+        "set-up: checking that packages fit together",
+        "set-up: compiling the packages",
+        "set-up: compiling the kernels",
     ]
+    assert re.fullmatch(r"set-up: done in \d+ s", last)
     assert checkout.calls() == ALL_STEPS
     assert checkout.set_up() == (0, "", "")
     assert checkout.calls() == []
@@ -123,6 +133,24 @@ def test_changed_file_refreshes_in_place(checkout: Checkout, name: str) -> None:
     assert code == 0
     assert "refreshing" in err
     assert checkout.calls() == ["install", "uninstall", "project"]
+
+
+def test_a_long_step_shows_its_time(checkout: Checkout) -> None:
+    """On a terminal every second, over the same line."""
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        ["bash", str(checkout.root / "scripts/setup.sh")],
+        env=checkout.environment | {"STUB_SECONDS": "2.5"},
+        cwd="/",
+        stderr=theirs,
+        timeout=60,
+        check=True,
+    )
+    os.close(theirs)
+    said = os.read(ours, 100_000).decode()
+    os.close(ours)
+
+    assert re.search(r"set-up:   installing requirements\.lock, \d+ s \r", said)
 
 
 def test_moved_project_is_set_up_again(checkout: Checkout) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from pathlib import Path
 
 from tf_lib.drivers.backtest import products_on
+from tf_lib.drivers.progress import Progress
 from tf_lib.edge.candle_folder import read_candle_folder
 from tf_lib.parameters import load_config
 from tf_lib.research.lookahead import (
@@ -22,7 +21,6 @@ from tf_lib.research.lookahead_backtest import (
     warm_up_decisions,
 )
 
-_LINE_SECONDS = 5.0
 _DAYS_LATER = (10, 50, 100, 200, 400, 800, 1600)
 _WARM_UP_NAMES = ("final_signal", "target_weight")
 
@@ -51,34 +49,25 @@ def lookahead_command(
     candles = read_candle_folder(candles_dir, config.universe.sorted_tickers)
     compute, products = strategy_compute(config), products_on(config, candles_dir)
     proof = prove_no_lookahead(
-        candles, compute, every_days=every_days, progress=_Progress("signals and weights")
+        candles,
+        compute,
+        every_days=every_days,
+        progress=Progress("lookahead 1 of 3, signals and weights", "days"),
     )
     lived = prove_backtest(
         candles,
         config,
         products=products,
         every_days=every_days,
-        progress=_Progress("the backtest"),
+        progress=Progress("lookahead 2 of 3, the backtest", "days"),
     )
     shortest = min(len(frame) for frame in candles.values())
     room = shortest - COMPARED_DAYS - config.run.warmup_days
     starts = [days for days in _DAYS_LATER if days <= room]
+    steps = Progress("lookahead 3 of 3, later starts of history", "tables")
     table = warm_up_table(candles, compute, days_later=starts, names=_WARM_UP_NAMES)
+    steps(1, 2)
     decisions = warm_up_decisions(candles, config, days_later=starts, products=products)
+    steps(2, 2)
     text = lookahead_report(proof, table) + "\n" + backtest_report(lived, decisions)
     return text, proof.passed and lived.passed
-
-
-class _Progress:
-    """A line on stderr now and then; a quick proof says nothing."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._said = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._said < _LINE_SECONDS:
-            return
-        self._said = now
-        print(f"lookahead: {self._what}, {done} of {total} days", file=sys.stderr, flush=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tf_lib.drivers.progress import Progress
 from tf_lib.errors import ParameterError
 from tf_lib.research.evaluate import Evaluation
 from tf_lib.research.study import Study
@@ -25,7 +24,7 @@ _PORTIONS_PER_WORKER = 4
 _CLUSTER_WORKERS = 16
 # Sets times bars: some 250 sets of fourteen tickers and four years, about two seconds' work.
 _WORTH_PROCESSES = 5_000_000
-_QUIET_SECONDS, _LINE_SECONDS = 1.0, 5.0
+_LINE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -83,26 +82,8 @@ class ProgressLine:
     """One line on stderr that tells how far a sweep is; a quick one says nothing."""
 
     def __init__(self) -> None:
-        self._began = self._said = time.monotonic()
-        self._first: tuple[float, int] | None = None
+        self._progress = Progress("sweep", "sets", line_seconds=_LINE_SECONDS)
 
     def __call__(self, done: int, total: int, best: float) -> None:
         """Tell how far it is, at most now and then."""
-        now = time.monotonic()
-        passed = now - self._began
-        if self._first is None:
-            # What was done before, and the time until the first result, say nothing of the rate.
-            self._first = now, done
-        is_terminal = sys.stderr.isatty()
-        wait = _QUIET_SECONDS if is_terminal else _LINE_SECONDS
-        if passed < _QUIET_SECONDS or (now - self._said < wait and done < total):
-            return
-        self._said = now
-        spent, so_far = now - self._first[0], done - self._first[1]
-        text = f"sweep: {done} of {total} sets, best Sharpe {best:.2f}"
-        if spent > 0 and so_far > 0:
-            rate = so_far / spent
-            text += f", {rate:.0f} a second"
-            text += f", about {(total - done) / rate:.0f} s left" if done < total else ""
-        end = "\r" if is_terminal and done < total else "\n"
-        print(f"{text:<78}", file=sys.stderr, end=end, flush=True)
+        self._progress(done, total, f", best Sharpe {best:.2f}")
