@@ -313,19 +313,67 @@ def test_gaps_late_listings_and_feeds_that_end(gap_scene, day):
 
 
 @needs_real_candles
-def test_a_bar_too_wide_to_believe(real_candles, tmp_path):
-    """A low a tenth of the price for one day: shown but not traded on, and remembered after."""
+@pytest.mark.parametrize("times", [1.9, 3, 100])
+def test_a_wick_that_is_not_believed_on_any_day(times, real_candles, tmp_path):
+    """The high of one day: no trade the day after, and no highest high or range remembers it."""
     candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
     bars = candles["BTC-USD"].copy()
-    spike = pd.Timestamp("2024-03-10", tz="UTC")
-    bars.loc[spike, "high"] = bars.loc[spike, "high"] * 3
+    # The quietest time of these years: 25 average ranges are 0.6 of the price.
+    spike = pd.Timestamp("2023-09-25", tz="UTC")
+    bars.loc[spike, "high"] = bars.loc[spike, "high"] * times
     candles["BTC-USD"] = bars
     scene = Scene(tmp_path, candles, parameters(REAL_SLEEVES))
-    for day in (10, 11, 12, 20):
-        as_of = dt.date(2024, 3, day)
-        decided = scene.agree(as_of, portfolio(day, scene.tables, as_of))
+    for days in (0, 1, 2, 3, 4, 10, 25):
+        as_of = spike.date() + dt.timedelta(days=days)
+        decided = scene.agree(as_of, portfolio(days, scene.tables, as_of))["tickers"]["BTC-USD"]
 
-        assert decided["tickers"]["BTC-USD"]["data_ok"] == (day != 11)
+        assert decided["data_ok"] == (days != 1)
+        assert decided["highest_high"] < 32_000
+        assert decided["atr"] < 2_000
+
+
+@needs_real_candles
+@pytest.mark.parametrize("times", [0.001, 0.3, 4, 10])
+def test_a_level_that_stays_is_believed_after_three_bars(times, real_candles, tmp_path):
+    """A redenomination: three bars agree with the first, and thirty days pass without a trade."""
+    candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
+    bars = candles["BTC-USD"].copy()
+    first = pd.Timestamp("2023-11-01", tz="UTC")
+    bars.loc[first:] *= times
+    candles["BTC-USD"] = bars
+    scene = Scene(tmp_path, candles, parameters(REAL_SLEEVES))
+    for days in (0, 1, 2, 3, 4, 5, 20, 33, 34, 60, 100):
+        as_of = first.date() + dt.timedelta(days=days)
+        decided = scene.agree(as_of, portfolio(days, scene.tables, as_of))["tickers"]["BTC-USD"]
+
+        assert decided["data_ok"] == (days == 0 or days > 33)
+        if days > 33:
+            assert decided["close"] == pytest.approx(times * 40_000, rel=0.5)
+
+
+@needs_real_candles
+@pytest.mark.parametrize("times", [0.01, 0.5, 2, 10])
+def test_a_close_far_from_the_live_price_is_not_believed(times, real_candles, tmp_path):
+    """The whole bar of yesterday is wrong by a factor; the market trades where it always did."""
+    candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
+    bars = candles["BTC-USD"].copy()
+    wrong, as_of = pd.Timestamp("2024-03-09", tz="UTC"), dt.date(2024, 3, 10)
+    price = float(bars.loc[wrong, "close"])
+    bars.loc[wrong, ["open", "high", "low", "close"]] *= times
+    candles["BTC-USD"] = bars
+    scene = Scene(tmp_path, candles, parameters(REAL_SLEEVES))
+    held = {
+        "cash": "5000",
+        "positions": {"BTC-USD": "0.1"},
+        "mid_prices": {"BTC-USD": f"{price}"},
+        "open_stops": {"BTC-USD": f"{price * 0.9}"},
+    }
+    decided = scene.decided(as_of, held)
+    compare(decided, oracle.decide(scene.params, candles, as_of, held))
+
+    assert decided["tickers"]["BTC-USD"]["reason"] == "stale_or_missing_ohlc"
+    assert decided["tickers"]["BTC-USD"]["trade_notional"] == 0
+    assert decided["tickers"]["BTC-USD"]["close"] == pytest.approx(price, rel=0.1)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

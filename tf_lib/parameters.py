@@ -200,6 +200,7 @@ class DataSection(_Section):
     saved_file_end_date: IsoDate
     price_or_returns_calc: Literal["price"]
     moving_avg_type: Literal["exponential"]
+    max_gap_to_live: Positive = 0.25
 
 
 class MovingAverage(_Section):

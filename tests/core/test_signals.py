@@ -222,14 +222,15 @@ def test_after_a_long_gap_thirty_bars_are_not_trusted_but_enter_history():
     assert known["close"][534, 0] == frame["close"].iloc[534]
 
 
-def test_a_bar_far_too_wide_is_not_trusted_but_stays_in_history():
+def test_a_bar_far_too_wide_is_not_believed_on_any_day():
     frame = random_candles(5, N_DAYS)
     frame.loc[frame.index[500], "high"] *= 50
     known = computed(frame=frame)
 
     assert known.data_ok[499:502, 0].tolist() == [True, False, True]
     assert known["highest_high"][500, 0] == known["highest_high"][499, 0]
-    assert known["highest_high"][501, 0] == frame["high"].iloc[500]
+    assert known["highest_high"][501:, 0].max() < frame["high"].iloc[500] / 2
+    assert [(bar.day, bar.until) for bar in known.quarantined] == [(day(500), None)]
 
 
 def test_flat_prices_leave_signals_undefined_not_wrong():

@@ -4,6 +4,7 @@ The oracle: the decision arithmetic once more, plain and slow, from the written 
 It imports nothing of ``tf_lib`` and nothing of ``tf_lib`` imports it. Where the two differ, one of
 them has misread the design. Parameters are the plain mapping that YAML gives.
 
+    belief    candles of one ticker -> which of its bars count, and from when on
     signals   candles of one ticker -> its columns per day
     sizing    columns of the day and returns -> weights
     trades    weights and portfolio -> trades with their reasons

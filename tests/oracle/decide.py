@@ -11,13 +11,17 @@ import pandas as pd
 from . import signals, sizing, trades
 
 
-def tables_of(params: dict[str, Any], candles: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """All columns of every ticker, per finished bar."""
-    tables = {}
-    for ticker in sorted(params["universe"]["tickers"]):
-        bars = candles[ticker]
-        tables[ticker] = signals.computed_columns(params, bars) if len(bars) else pd.DataFrame()
-    return tables
+def tables_of(
+    params: dict[str, Any],
+    candles: dict[str, pd.DataFrame],
+    live: dict[str, dict[dt.date, float]] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """All columns of every ticker, per finished bar; `live` are the prices days would trade at."""
+    prices = live or {}
+    return {
+        ticker: signals.computed_columns(params, candles[ticker], live=prices.get(ticker))
+        for ticker in sorted(params["universe"]["tickers"])
+    }
 
 
 def decide(
@@ -29,7 +33,9 @@ def decide(
     """Decide from bars before `as_of`, indexed by their UTC date."""
     before = signals.utc_day(as_of)
     past = {ticker: bars[bars.index < before] for ticker, bars in candles.items()}
-    return decide_from_tables(params, tables_of(params, past), as_of, portfolio)
+    mids = portfolio.get("mid_prices", {})
+    live = {ticker: {as_of: float(price)} for ticker, price in mids.items()}
+    return decide_from_tables(params, tables_of(params, past, live), as_of, portfolio)
 
 
 def known(number: float) -> float | None:

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from . import belief
+
 SIGNAL_COLUMNS = (
     "ma_slope",
     "ma_rank",
@@ -35,7 +37,6 @@ COLUMNS = ("close", *SIGNAL_COLUMNS, *LEVEL_COLUMNS)
 
 LONG_GAP_DAYS = 3
 BARS_NOT_OK_AFTER_LONG_GAP = 30
-WIDEST_RANGE_IN_ATR = 25
 SMALLEST_STD = 1e-12
 ONE_DAY = pd.Timedelta(days=1)
 
@@ -277,11 +278,17 @@ def levels(params: dict[str, Any], bars: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"atr": atr, "highest_high": highest_high, "chandelier_stop": stop})
 
 
-def quality(bars: pd.DataFrame, atr: pd.Series) -> pd.Series:
-    """Tell for each day's bar whether the next day may trade on it."""
+def quality(bars: pd.DataFrame, turns: list[pd.Timestamp]) -> pd.Series:
+    """
+    Tell for each day's bar whether the next day may trade on it.
+
+    Not for thirty bars after a long gap, nor for thirty after one of the `turns`, on which a bar
+    that was not believed came back.
+    """
     ok = bars["traded"].copy()
-    atr_before = atr.shift(1)
-    ok &= ~((bars["high"] - bars["low"]) > WIDEST_RANGE_IN_ATR * atr_before)
+    for turn in turns:
+        first = ok.index.get_loc(turn)
+        ok.iloc[first : first + BARS_NOT_OK_AFTER_LONG_GAP] = False
     traded = bars.index[bars["traded"]]
     for before, after in pairwise(traded):
         if (after - before).days - 1 > LONG_GAP_DAYS:
@@ -290,9 +297,52 @@ def quality(bars: pd.DataFrame, atr: pd.Series) -> pd.Series:
     return ok
 
 
-def computed_columns(params: dict[str, Any], candles: pd.DataFrame) -> pd.DataFrame:
-    """All columns per finished bar, before bad days are shown as the last good one."""
-    bars = flat_filled(usable(candles))
+def computed_columns(
+    params: dict[str, Any],
+    candles: pd.DataFrame,
+    *,
+    live: dict[dt.date, float] | None = None,
+    doubts: dict[dt.date, float] | None = None,
+) -> pd.DataFrame:
+    """
+    All columns per finished bar, before bad days are shown as the last good one.
+
+    Where a bar comes back that was not believed, the rows before that day are those of the bars
+    without it, and the rows from that day on those of the bars with it.
+    """
+    bars = usable(candles)
+    if bars.empty:
+        return pd.DataFrame()
+    seen = belief.belief_of(
+        bars,
+        span=params["risk_and_sizing"]["rolling_atr_window"],
+        gap=params["data"].get("max_gap_to_live", 0.25),
+        live=live or {},
+        doubts=doubts or {},
+    )
+    parts, turns = [], seen.turns
+    for number, (begin, end) in enumerate(pairwise([bars.index[0], *turns, None])):
+        at = bars.index[-1] if end is None else end - ONE_DAY
+        missing = seen.missing_on(at)
+        table = columns_of_view(params, bars, missing, turns[:number])
+        rows = table.index >= begin
+        if end is not None:
+            rows &= table.index < end
+        parts.append(table[rows])
+    return pd.concat(parts)
+
+
+def columns_of_view(
+    params: dict[str, Any],
+    candles: pd.DataFrame,
+    missing: list[pd.Timestamp],
+    turns: list[pd.Timestamp],
+) -> pd.DataFrame:
+    """All columns per bar, with the bars of some days missing."""
+    kept = candles.drop(index=missing)
+    if kept.empty:
+        return pd.DataFrame()
+    bars = flat_filled(kept)
     close = bars["close"]
     weighting = params["signals"]["weighting"]
     span = weighting["weighted_signal_ewm_window"]
@@ -333,7 +383,7 @@ def computed_columns(params: dict[str, Any], candles: pd.DataFrame) -> pd.DataFr
     days_of_history = np.arange(1, len(table) + 1)
     too_young = days_of_history < params["run"]["warmup_days"]
     table.loc[too_young, list(SIGNAL_COLUMNS)] = np.nan
-    table["data_ok"] = quality(bars, table["atr"])
+    table["data_ok"] = quality(bars, turns)
     table["simple_return"] = returns
     return table
 

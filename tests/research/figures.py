@@ -18,10 +18,11 @@ from tests.core.build import REAL_CANDLES, config_with
 from tests.drivers.profile import REAL_PRODUCTS, REAL_UNIVERSE
 from tf_lib.core.components import Components
 from tf_lib.core.records import Product
+from tf_lib.core.signals import believed
 from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
 from tf_lib.parameters import Config
 from tf_lib.research.backtest import BacktestResult, backtest
-from tf_lib.research.history import history_of
+from tf_lib.research.history import history_of, opening_prices
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "research.md"
 BEGIN, END = "<!-- figures begin -->", "<!-- figures end -->"
@@ -65,9 +66,11 @@ def with_lookahead(
     differs; the library itself has no such setting.
     """
     bars = history_of(candles, config).bars
-    parts = Components(bars, config, {})
+    known = believed(bars, config, live=opening_prices(bars))
+    parts = Components(known.bars, config, {})
     settings = config.signals.donchian
     key = (
+        *known.mark,
         "position_rank",
         settings.entry_rolling_donchian_window,
         settings.donchian_shift,

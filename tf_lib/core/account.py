@@ -43,6 +43,8 @@ class Account:
         Why nothing may be bought today, or empty.
     halt : str
         Why nothing at all may be traded today, or empty.
+    doubts : mapping of ticker to bar's day to close
+        Bars that an earlier run did not believe because of the live price.
     """
 
     day: dt.date
@@ -59,6 +61,7 @@ class Account:
     not_protectable: tuple[str, ...] = ()
     no_buys: str = ""
     halt: str = ""
+    doubts: Mapping[str, Mapping[dt.date, float]] = field(default_factory=dict)
 
     def holding(self, ticker: str) -> Holding:
         """Return what is owned of a ticker's base."""
@@ -105,6 +108,7 @@ class Account:
             "not_protectable": sorted(self.not_protectable),
             "no_buys": self.no_buys,
             "halt": self.halt,
+            "doubts": closes_as_text(self.doubts),
         }
 
     @classmethod
@@ -131,7 +135,25 @@ class Account:
             not_protectable=tuple(record["not_protectable"]),
             no_buys=record["no_buys"],
             halt=record["halt"],
+            # Records of before have none.
+            doubts=closes_of_text(record.get("doubts", {})),
         )
+
+
+def closes_as_text(doubts: Mapping[str, Mapping[dt.date, float]]) -> dict[str, dict[str, float]]:
+    """Return closes by ticker and day as JSON holds them."""
+    return {
+        ticker: {day.isoformat(): close for day, close in sorted(days.items())}
+        for ticker, days in sorted(doubts.items())
+    }
+
+
+def closes_of_text(record: Mapping[str, Mapping[str, float]]) -> dict[str, dict[dt.date, float]]:
+    """Read back what `closes_as_text` made; errors of Python if it is something else."""
+    return {
+        str(ticker): {dt.date.fromisoformat(day): float(close) for day, close in days.items()}
+        for ticker, days in record.items()
+    }
 
 
 def doubt_of_quote(quote: Quote) -> str:

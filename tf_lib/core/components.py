@@ -27,8 +27,12 @@ Memo = MutableMapping[tuple[object, ...], FloatArray]
 class Components:
     """The components of a signal, each (n_tickers, n_rows), computed once per distinct setting."""
 
-    def __init__(self, bars: Bars, config: Config, memo: Memo) -> None:
+    def __init__(
+        self, bars: Bars, config: Config, memo: Memo, *, mark: tuple[object, ...] = ()
+    ) -> None:
         self.bars = bars
+        # Sets that believe other bars share nothing.
+        self._mark = mark
         self.config = config
         self._memo = memo
         self.spans = ribbon_spans(config.signals.moving_average)
@@ -52,6 +56,7 @@ class Components:
         shape: tuple[int, ...] = (),
     ) -> FloatArray:
         """Return the grid, or so many beside each other, that `fill` writes, once per key."""
+        key = (*self._mark, *key)
         if key not in self._memo:
             grid = self._grid(shape)
             fill(self._rows, *given, grid)
@@ -60,7 +65,7 @@ class Components:
 
     def log_close(self) -> FloatArray:
         """Log of the close."""
-        key = ("log_close",)
+        key = (*self._mark, "log_close")
         if key not in self._memo:
             self._memo[key] = np.log(self.close)
         return self._memo[key]

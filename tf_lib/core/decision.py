@@ -19,6 +19,7 @@ from tf_lib.core.arrays import BoolArray, FloatArray, IntArray
 from tf_lib.core.cooldown import is_cooling
 from tf_lib.core.market import Bars
 from tf_lib.core.product_table import products_for
+from tf_lib.core.quarantine import live_on
 from tf_lib.core.records import FeeRates, PortfolioState, Product, Reason
 from tf_lib.core.risk import METHODS, covariance_on
 from tf_lib.core.signals import COLUMNS, Signals, signals
@@ -149,7 +150,8 @@ def decide(
     no_trade : mapping of ticker to Reason
         Tickers that must not be traded at all today, and what to record.
     computed : Signals, optional
-        `signals(bars, config)`, when it is already there.
+        The signals, when they are already there; else a close that lies too far from a mid price
+        of the portfolio is not believed.
 
     Raises
     ------
@@ -161,7 +163,10 @@ def decide(
         If the sleeve budgets cannot be met.
     """
     tickers = config.universe.sorted_tickers
-    known = computed if computed is not None else signals(bars.select(tickers), config)
+    known = computed
+    if known is None:
+        own = bars.select(tickers)
+        known = signals(own, config, live=live_on(own, as_of, portfolio.mid_prices))
     too_short = _too_little_history(known, as_of, config)
     matrix = covariance_at(known, config, as_of=as_of)
     sizing = size_positions(

@@ -196,17 +196,6 @@ def fill_highest(rows: IntArray, values: FloatArray, window: int, out: FloatArra
 
 
 @kernel
-def fill_trusted(
-    present: BoolArray, recovering: BoolArray, reach: FloatArray, atr: FloatArray, out: BoolArray
-) -> None:
-    """Write `data_ok` of all rows; see `indicators.trusted`."""
-    for j in range(out.shape[0]):
-        its = of_one.trusted(present[j], recovering[j], reach[j], atr[j])
-        for t in range(its.size):
-            out[j, t] = its[t]
-
-
-@kernel
 def fill_history_days(present: BoolArray, first_row: IntArray, days: IntArray) -> None:
     """Write the days from a ticker's first bar through the last one known, [ticker, row]."""
     for j in range(present.shape[0]):

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from tf_lib.core.arrays import BoolArray, FloatArray, kernel
+from tf_lib.core.arrays import FloatArray, kernel
 from tf_lib.core.windows import (
     ewm_mean,
     ewm_std,
@@ -22,7 +22,6 @@ from tf_lib.core.windows import (
     rolling_r_squared,
 )
 
-MOST_ATR_IN_A_RANGE = 25.0
 NO_SPREAD = 1e-12
 MOST_SIGMAS = 4.0
 MAD_TO_SIGMA = 1.4826
@@ -217,20 +216,4 @@ def confirmed(quality: FloatArray, days: int) -> FloatArray:
         run = run + 1 if quality[t] > 0.5 else 0
         if run >= days:
             out[t] = 1.0
-    return out
-
-
-@kernel
-def trusted(
-    present: BoolArray, recovering: BoolArray, reach: FloatArray, atr: FloatArray
-) -> BoolArray:
-    """
-    Return `data_ok`: the bar exists, is not just after a long gap, and its range is believable.
-
-    `reach` is high less low; it may be at most 25 times the average true range of the row before.
-    """
-    out = np.empty(present.size, dtype=np.bool_)
-    for t in range(out.size):
-        too_wide = t > 0 and reach[t] > MOST_ATR_IN_A_RANGE * atr[t - 1]
-        out[t] = present[t] and not recovering[t] and not too_wide
     return out

@@ -248,10 +248,8 @@ def _assemble(
     for j in np.flatnonzero(~whole):
         ticker = tickers[int(j)]
         for begin, stop in _holes(present[j], int(extent[0][j])):
-            filled = stop < n_rows
-            gaps.append(Gap(ticker, _date(origin + begin), _date(origin + stop - 1), filled))
-            if filled and stop - begin > LONG_GAP_DAYS:
-                recovering[j, stop : stop + BARS_AFTER_LONG_GAP] = True
+            gaps.append(Gap(ticker, _date(origin + begin), _date(origin + stop - 1), stop < n_rows))
+        mark_recovery(present[j], int(extent[0][j]), recovering[j])
     bad = [
         (ticker, _date(int(one.days[k])))
         for ticker, one in zip(tickers, scanned, strict=True)
@@ -364,6 +362,39 @@ def _holes(present: BoolArray, first: int) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(present[first:].astype(np.int8)))
     marks = [*(first + 1 + edges).tolist(), present.size]
     return list(zip(marks[:-1:2], marks[1::2], strict=True))
+
+
+def mark_recovery(present: BoolArray, first: int, recovering: BoolArray) -> None:
+    """Mark the rows after each long hole in one ticker's bars, the first bar's row is `first`."""
+    for begin, stop in _holes(present, first):
+        if stop < present.size and stop - begin > LONG_GAP_DAYS:
+            recovering[stop : stop + BARS_AFTER_LONG_GAP] = True
+
+
+@kernel
+def fill_flat(values: FloatArray, present: BoolArray) -> tuple[int, int]:
+    """
+    Make the rows of [field, row] flat where no bar is, and empty outside the history.
+
+    Returns
+    -------
+    (int, int)
+        The row of the first bar, and the row after the last; equal when there is none.
+    """
+    first, end = 0, 0
+    for t in range(present.size):
+        if not present[t]:
+            continue
+        if end == 0:
+            first = t
+        for row in range(end if end > 0 else t, t):
+            for field in range(4):
+                values[field, row] = values[3, end - 1]
+            values[4, row] = 0.0
+        end = t + 1
+    values[:, :first] = np.nan
+    values[:, end:] = np.nan
+    return first, end
 
 
 def _day_number(day: dt.date) -> int:

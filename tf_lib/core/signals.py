@@ -20,6 +20,14 @@ from tf_lib.core import grids
 from tf_lib.core.arrays import BoolArray, FloatArray, IntArray
 from tf_lib.core.components import Components, Memo
 from tf_lib.core.market import Bars
+from tf_lib.core.quarantine import (
+    NO_DOUBTS,
+    BelievedBars,
+    Doubts,
+    Quarantined,
+    QuarantineRules,
+    believed_bars,
+)
 from tf_lib.core.windows import last_known
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
@@ -63,6 +71,8 @@ class Signals:
         through the first bar.
     history_bars : int array
         Days from the first bar through the last one known, flat ones included.
+    quarantined : tuple of Quarantined
+        Bars that are not believed, or were not at first.
     """
 
     tickers: tuple[str, ...]
@@ -71,6 +81,16 @@ class Signals:
     data_ok: BoolArray
     simple_return: FloatArray
     history_bars: IntArray
+    quarantined: tuple[Quarantined, ...] = ()
+
+    @property
+    def doubts(self) -> dict[str, dict[dt.date, float]]:
+        """Closes that are not believed because of the live price: what is to be remembered."""
+        found: dict[str, dict[dt.date, float]] = {}
+        for bar in self.quarantined:
+            if bar.is_by_live_price:
+                found.setdefault(bar.ticker, {})[bar.day] = bar.close
+        return found
 
     def __getitem__(self, column: str) -> FloatArray:
         """Return one column for all days and tickers."""
@@ -108,7 +128,14 @@ class Signals:
         return pd.DataFrame(columns)
 
 
-def signals(bars: Bars, config: Config, *, memo: Memo | None = None) -> Signals:
+def signals(
+    bars: Bars,
+    config: Config,
+    *,
+    memo: Memo | None = None,
+    live: FloatArray | None = None,
+    doubts: Doubts = NO_DOUBTS,
+) -> Signals:
     """
     Compute every signal column of DESIGN section 5.
 
@@ -120,6 +147,11 @@ def signals(bars: Bars, config: Config, *, memo: Memo | None = None) -> Signals:
         Parameters; sections ``signals``, ``risk_and_sizing`` and ``run`` are used.
     memo : mutable mapping, optional
         Keeps what was computed for a setting. Only for calls with the *same* bars.
+    live : float array of shape (n_rows, n_tickers), optional
+        Row D: the price at which day D would trade, NaN where unknown; a close too far from it is
+        not believed (`tf_lib.core.quarantine`).
+    doubts : mapping, optional
+        Closes that earlier runs did not believe because of it.
 
     Returns
     -------
@@ -127,10 +159,14 @@ def signals(bars: Bars, config: Config, *, memo: Memo | None = None) -> Signals:
         **Row D knows the bars through D - 1.** Columns between ``ma_slope`` and
         ``vol_adjusted_signal`` are NaN until a ticker has ``warmup_days`` days of history.
     """
-    parts = Components(bars, config, {} if memo is None else memo)
+    known = believed(bars, config, live=live, doubts=doubts)
+    parts = Components(known.bars, config, {} if memo is None else memo, mark=known.mark)
     columns: dict[str, FloatArray | Callable[[], FloatArray]] = {}
-    columns |= {**_blended(parts), **_stop_columns(parts), **_drawn(parts)}
-    history, data_ok = _history(bars), _data_ok(parts)
+    columns |= {name: known.seen(grid) for name, grid in _blended(parts).items()}
+    columns |= {name: known.seen(grid) for name, grid in _stop_columns(parts).items()}
+    columns |= {name: _seen_when_drawn(known, made) for name, made in _drawn(parts).items()}
+    history = known.seen(_history(known.bars))
+    data_ok = known.seen(known.bars.present.T & ~known.bars.recovering.T)
     return Signals(
         tickers=bars.tickers,
         days=bars.days,
@@ -140,9 +176,26 @@ def signals(bars: Bars, config: Config, *, memo: Memo | None = None) -> Signals:
             is_good=data_ok,
         ),
         data_ok=data_ok.T,
-        simple_return=_known_returns(parts).T,
+        simple_return=known.seen(_known_returns(parts)).T,
         history_bars=history.T,
+        quarantined=known.quarantined,
     )
+
+
+def believed(
+    bars: Bars, config: Config, *, live: FloatArray | None = None, doubts: Doubts = NO_DOUBTS
+) -> BelievedBars:
+    """Return what the config's windows may see of some bars; arguments as of `signals`."""
+    rules = QuarantineRules(
+        float(config.risk_and_sizing.rolling_atr_window), float(config.data.max_gap_to_live)
+    )
+    return believed_bars(bars, rules, live=live, doubts=doubts)
+
+
+def _seen_when_drawn(
+    known: BelievedBars, made: Callable[[], FloatArray]
+) -> Callable[[], FloatArray]:
+    return lambda: known.seen(made())
 
 
 class Columns(Mapping[str, FloatArray]):
@@ -285,14 +338,6 @@ def _known_returns(parts: Components) -> FloatArray:
     for j in ended:
         returns[j, bars.end_row[j] :] = 0.0
     return returns
-
-
-def _data_ok(parts: Components) -> BoolArray:
-    bars = parts.bars
-    is_ok = np.empty(bars.present.T.shape, dtype=np.bool_)
-    reach = bars.high.T - bars.low.T
-    grids.fill_trusted(bars.present.T, bars.recovering.T, reach, parts.atr(), is_ok)
-    return is_ok
 
 
 def _history(bars: Bars) -> IntArray:

@@ -22,6 +22,7 @@ from tf_lib.core.decision import Decision, covariance_at
 from tf_lib.core.market import Bars
 from tf_lib.core.records import Reason, Side
 from tf_lib.core.signals import Signals, signals
+from tf_lib.drivers.bar_doubts import bars_listed
 from tf_lib.drivers.page_facts import told_so_far, told_then
 from tf_lib.drivers.plan import (
     NO_CANDLES,
@@ -31,6 +32,7 @@ from tf_lib.drivers.plan import (
     lagged,
     orders_of,
     plan_of,
+    signals_of,
     zero_targets,
 )
 from tf_lib.drivers.protection_ledger import PROTECTION_FILE
@@ -168,13 +170,16 @@ class Day:
     @recorded
     def compute_signals(self) -> pd.DataFrame:
         """Step 4: every signal column; returns today's row per ticker."""
-        self._signals = signals(self.bars, self.config)
-        if self.writes:
-            first = self._signals.days[-1] - pd.Timedelta(days=SIGNAL_ROWS_KEPT - 1)
-            table = self._signals.to_frame()
-            self.folder.write_frame("signals.parquet", table[table["date"] >= first])
+        self._signals = signals(self.bars, self.config, doubts=self.session.doubts())
+        self._write_signals()
         row = self._signals.row(self.day)
         return pd.DataFrame(row, index=pd.Index(self._signals.tickers, name="ticker"))
+
+    def _write_signals(self) -> None:
+        if self.writes:
+            first = self.signals.days[-1] - pd.Timedelta(days=SIGNAL_ROWS_KEPT - 1)
+            table = self.signals.to_frame()
+            self.folder.write_frame("signals.parquet", table[table["date"] >= first])
 
     @recorded
     def measure_risk(self) -> pd.DataFrame:
@@ -195,8 +200,21 @@ class Day:
             account = account_from(self.folder)
         self._account = account
         inputs = Inputs(self.day, self.config, self.candles, account)
+        self._believe(signals_of(inputs, self.bars, before=self.signals))
         self._decision = decision_of(inputs, self.bars, self.signals)
         return self._decision
+
+    def _believe(self, known: Signals) -> None:
+        """Take the signals as prices leave them, and write down which bars are not believed."""
+        if known is not self._signals:
+            self._signals = known
+            self._write_signals()
+            self.measure_risk()
+        listed = bars_listed(known.quarantined, through=self.day)
+        self.data_report = {**self.data_report, "quarantined": listed}
+        if self.writes:
+            self.folder.write_json("inputs/data.json", self.data_report)
+            self.session.note_doubts(known)
 
     @recorded
     def decide_trades(self) -> pd.DataFrame:

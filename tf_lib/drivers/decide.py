@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from tf_lib.core.decision import decide, with_last_closes
 from tf_lib.core.market import lag_bars
+from tf_lib.core.quarantine import live_on
 from tf_lib.core.records import PortfolioState, Product
 from tf_lib.core.signals import signals
 from tf_lib.days import day_from
@@ -55,7 +56,7 @@ def decide_command(
     portfolio = read_portfolio(portfolio_path, config)
     candles = read_candle_folder(candles_dir, config.universe.sorted_tickers)
     bars = lag_bars(candles, as_of=as_of)
-    known = signals(bars, config)
+    known = signals(bars, config, live=live_on(bars, as_of, portfolio.mid_prices))
     decision = decide(
         bars,
         with_last_closes(portfolio, known, as_of=as_of),

@@ -244,6 +244,7 @@ def _data_quality(folder: RunFolder, decision: Mapping[str, Any]) -> dict[str, A
         "not_ok": sorted(ticker for ticker, row in rows.items() if not row["data_ok"]),
         "problems": report.get("problems", []),
         "revisions": report.get("revisions", []),
+        "quarantined": report.get("quarantined", []),
         "requests": report.get("requests"),
     }
 

@@ -19,7 +19,10 @@ from tf_lib.core.account import Account
 from tf_lib.core.impediments import Impediment, ImpedimentKind
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import PlannedOrder, to_decimal
+from tf_lib.core.quarantine import Doubts
 from tf_lib.core.records import FeeRates, Holding, Product, Quote
+from tf_lib.core.signals import Signals
+from tf_lib.drivers.bar_doubts import data_impediments
 from tf_lib.drivers.preflight import check_account
 from tf_lib.drivers.prices import (
     MOST_UNPRICED,
@@ -31,6 +34,7 @@ from tf_lib.drivers.prices import (
 from tf_lib.drivers.protecting import Protecting
 from tf_lib.drivers.protection_ledger import protection_ledger
 from tf_lib.drivers.session import Rows, problem
+from tf_lib.edge.candle_doubts import read_doubts, remember_doubts
 from tf_lib.edge.candles import CandleCache, CandleUpdate
 from tf_lib.edge.execution.belief import Belief, confirm
 from tf_lib.edge.execution.cover import Protection
@@ -103,6 +107,22 @@ class LiveSession(Protecting):
             desk.client, tickers, desk.day, now=desk.now, pause=desk.pause
         )
 
+    def doubts(self) -> Doubts:
+        """Return the bars that earlier runs did not believe because of the live price."""
+        found, wrong = read_doubts(self.cache.folder)
+        if wrong:
+            self.problems.append(problem(wrong))
+        return found
+
+    def note_doubts(self, known: Signals) -> None:
+        """Remember the bars that are not believed, and say which stand in the way today."""
+        self._remember(known.doubts)
+        for found in data_impediments(known, self.desk.day):
+            self.desk.impede(found)
+
+    def _remember(self, doubts: Doubts) -> None:
+        remember_doubts(self.cache.folder, doubts)
+
     def account(self) -> Account:
         """Read everything the plan needs, believing nothing that contradicts the ledger."""
         desk, config = self.desk, self.desk.config
@@ -128,6 +148,7 @@ class LiveSession(Protecting):
             not_protectable=tuple(sorted({*self._unpriced, *self._not_protectable()})),
             no_buys=self._no_buys(quotes),
             halt=self.protect_only,
+            doubts=self.doubts(),
         )
         return self._account
 

@@ -20,8 +20,9 @@ from tf_lib.core.account import Account
 from tf_lib.core.decision import Decision, decide
 from tf_lib.core.market import Bars, lag_bars
 from tf_lib.core.orders import OrderBuild, PlannedOrder, WantedStop, build_order, to_decimal
+from tf_lib.core.quarantine import live_on
 from tf_lib.core.records import Reason, Side
-from tf_lib.core.signals import Signals
+from tf_lib.core.signals import Signals, believed, signals
 from tf_lib.core.steps import stop_rules
 from tf_lib.core.stops import ratcheted_level
 from tf_lib.edge.execution.cover import Protection
@@ -91,6 +92,25 @@ def lagged(candles: Mapping[str, pd.DataFrame], day: dt.date, config: Config) ->
     tickers = config.universe.sorted_tickers
     # A ticker without a single candle is not in the file; it has no history, which is no error.
     return lag_bars({t: candles.get(t, NO_CANDLES) for t in tickers}, as_of=day)
+
+
+def signals_of(inputs: Inputs, bars: Bars, *, before: Signals | None = None) -> Signals:
+    """
+    Return the day's signals on bars that its live prices do not contradict.
+
+    Parameters
+    ----------
+    before : Signals, optional
+        Computed before prices were read; returned as they are where no price changes them.
+    """
+    account, config = inputs.account, inputs.config
+    prices = {ticker: float(quote.mid) for ticker, quote in account.quotes.items()}
+    live = live_on(bars, inputs.day, prices)
+    if before is not None:
+        now = believed(bars, config, live=live, doubts=account.doubts)
+        if now.quarantined == before.quarantined:
+            return before
+    return signals(bars, config, live=live, doubts=account.doubts)
 
 
 def decision_of(inputs: Inputs, bars: Bars, computed: Signals) -> Decision:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tf_lib.core.orders import PlannedOrder
+from tf_lib.core.quarantine import Doubts
 from tf_lib.core.records import MarketOrder, Side
 from tf_lib.core.stops import is_worthwhile_raise, plan_stop
 from tf_lib.drivers.live import LiveSession
@@ -42,6 +43,9 @@ class PreviewSession(LiveSession):
         """Return a plan that a run would resume; after its effects only a second one is made."""
         is_over = self.desk.ledger.state.has_mark(self.desk.day, "effects_complete")
         return None if is_over else super().frozen_plan()
+
+    def _remember(self, doubts: Doubts) -> None:
+        """Remember nothing: a look at any hour must not spoil tomorrow's bars."""
 
     def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
         """Preview the sells."""

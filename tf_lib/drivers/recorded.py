@@ -15,6 +15,8 @@ import pandas as pd
 
 from tf_lib.core.account import Account
 from tf_lib.core.orders import PlannedOrder
+from tf_lib.core.quarantine import NO_DOUBTS, Doubts
+from tf_lib.core.signals import Signals
 from tf_lib.drivers.day import FILLS_FILE, account_from, candles_from
 from tf_lib.drivers.protection_ledger import PROTECTION_FILE
 from tf_lib.drivers.session import Rows
@@ -49,6 +51,15 @@ class RecordedSession:
     def account(self) -> Account:
         """Return the account that went into the plan."""
         return account_from(self.folder)
+
+    def doubts(self) -> Doubts:
+        """Return what the run remembered of bars that were not believed."""
+        if not (self.folder.path / "inputs/account.json").exists():
+            return NO_DOUBTS
+        return account_from(self.folder).doubts
+
+    def note_doubts(self, known: Signals) -> None:
+        """Do nothing: it was recorded by the run."""
 
     def start_cooldown(self, ticker: str) -> None:
         """Do nothing: it was recorded by the run."""

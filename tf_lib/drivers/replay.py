@@ -19,10 +19,9 @@ import numpy as np
 import pandas as pd
 
 from tf_lib.core.decision import covariance_at
-from tf_lib.core.signals import signals
 from tf_lib.drivers.day import SEAL, account_from, candles_from
 from tf_lib.drivers.open_day import config_of, day_of
-from tf_lib.drivers.plan import Inputs, decision_of, lagged, plan_of
+from tf_lib.drivers.plan import Inputs, decision_of, lagged, plan_of, signals_of
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import (
     EXIT_BAD_INPUT,
@@ -77,7 +76,7 @@ def _again(folder: RunFolder) -> tuple[str, dict[str, pd.DataFrame]]:
     config = config_of(folder.path)
     inputs = Inputs(day_of(folder), config, candles_from(folder), account_from(folder))
     bars = lagged(inputs.candles, inputs.day, config)
-    computed = signals(bars, config)
+    computed = signals_of(inputs, bars)
     plan = plan_of(inputs, decision_of(inputs, bars, computed))
     matrix = covariance_at(computed, config, as_of=inputs.day)
     tickers = list(computed.tickers)

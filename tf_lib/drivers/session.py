@@ -15,6 +15,8 @@ import pandas as pd
 
 from tf_lib.core.account import Account
 from tf_lib.core.orders import PlannedOrder
+from tf_lib.core.quarantine import Doubts
+from tf_lib.core.signals import Signals
 from tf_lib.edge.execution.cover import Protection
 from tf_lib.errors import EXIT_DONE
 
@@ -47,6 +49,14 @@ class Session(Protocol):
 
     def account(self) -> Account:
         """Return holdings, prices, rules, fees and memory, read now."""
+        ...
+
+    def doubts(self) -> Doubts:
+        """Return the bars that earlier runs did not believe because of the live price."""
+        ...
+
+    def note_doubts(self, known: Signals) -> None:
+        """Remember the bars that are not believed, and say which stand in the way today."""
         ...
 
     def start_cooldown(self, ticker: str) -> None:

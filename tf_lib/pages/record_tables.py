@@ -6,6 +6,7 @@ Numbers are rounded for reading; the artifacts beside the page hold them in full
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import pandas as pd
 from tf_lib.core.decision import Decision
 from tf_lib.core.impediments import kind_in_words
 from tf_lib.core.market import Bars
+from tf_lib.core.quarantine import Quarantined
 from tf_lib.pages import words
 from tf_lib.pages.focus import Rows
 from tf_lib.pages.html import (
@@ -213,23 +215,30 @@ def data_quality(
             str(int(bars.bar_counts[j])),
             str(sum(gap.ticker == ticker for gap in bars.gaps)),
             str(sum(name == ticker for name, _ in bars.bad_bars)),
-            "good" if ok[j] else _why_not_ok(bars, j),
+            "good" if ok[j] else _why_not_ok(decision, bars, j),
             "too little for a signal" if ticker in short else "enough",
         ]
         rows.append(Row(cells, WARN if not ok[j] else QUIET if ticker in short else NORMAL))
     told = report or {}
     points = [str(problem) for problem in told.get("problems") or ()]
+    points += [_quarantined(one) for one in decision.signals.quarantined if one.until is None]
     points += [f"revised: {_revision(one)}" for one in told.get("revisions") or ()]
     shown = table(columns, rows, empty="No ticker.", caption="Quality of the bars")
     return paragraph(say) + shown + bullets(points)
 
 
-def _why_not_ok(bars: Bars, j: int) -> str:
+def _why_not_ok(decision: Decision, bars: Bars, j: int) -> str:
     if not bars.present[-1, j]:
         return "missing or not usable"
-    if bars.recovering[-1, j]:
-        return "too soon after a long gap"
-    return "range too wide to believe"
+    yesterday = decision.as_of - dt.timedelta(days=1)
+    for bar in decision.signals.quarantined:
+        if bar.ticker == bars.tickers[j] and bar.day == yesterday:
+            return f"not believed: {bar.why}"
+    return "too soon after a long gap or a bar that was not believed"
+
+
+def _quarantined(bar: Quarantined) -> str:
+    return f"{bar.ticker}: the bar of {bar.day} counts as missing: {bar.why}"
 
 
 def _revision(one: object) -> str:

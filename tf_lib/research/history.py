@@ -133,13 +133,24 @@ def history_of(candles: Candles | Bars, config: Config, *, memo: Memo | None = N
     bars = bars.select(config.universe.sorted_tickers)
     if len(bars.days) < 2:
         raise BarsError(f"a backtest needs at least two days of bars, there is {len(bars.days)}")
-    known = signals(bars, config, memo=memo)
+    known = signals(bars, config, memo=memo, live=opening_prices(bars))
     return History(bars, known, _market(bars, known))
 
 
 def _lagged(candles: Candles, config: Config) -> Bars:
     tickers = config.universe.sorted_tickers
     return lag_bars({ticker: candles.get(ticker, _NO_CANDLES) for ticker in tickers})
+
+
+def opening_prices(bars: Bars) -> FloatArray:
+    """
+    Return each day's own open, [row, ticker]; NaN on the last row, which has no day.
+
+    A day is planned at its open: that is the live price which yesterday's close is held against.
+    """
+    live = np.full(bars.open.T.shape, np.nan)
+    live[:, :-1] = bars.open.T[:, 1:]
+    return live.T
 
 
 def _own_bars(bars: Bars) -> FloatArray:

@@ -20,6 +20,7 @@ from tf_lib.core.arrays import FloatArray
 from tf_lib.core.decision import decide, with_last_closes
 from tf_lib.core.market import lag_bars
 from tf_lib.core.product_table import products_for
+from tf_lib.core.quarantine import live_on
 from tf_lib.core.records import PortfolioState, Product
 from tf_lib.core.signals import signals
 from tf_lib.core.steps import Steps, price_of, units_of
@@ -169,8 +170,13 @@ def _live(
     """Return what the daily run decides from what the loop held, on bars through the day before."""
     past = {ticker: before(frame, day) for ticker, frame in candles.items()}
     bars = lag_bars({t: past[t] for t in config.universe.sorted_tickers}, as_of=day)
-    known = signals(bars, config)
     state = morning_after(morning, products)
+    known = signals(
+        bars,
+        config,
+        live=live_on(bars, day, state.mid_prices),
+        doubts=morning.history.known.doubts,
+    )
     decision = decide(
         bars,
         with_last_closes(state, known, as_of=day),

@@ -16,6 +16,8 @@ from tf_lib.parameters import Config
 
 # What no backtest reads, or what is the sweep's own.
 _WITHOUT_EFFECT = ("portfolio", "exchange", "notifications", "data")
+# Of the data section: which bars are believed is all that a backtest asks.
+_BELIEF = "max_gap_to_live"
 _OWN = ("start_date", "end_date", "use_specific_start_date", "signal_start_date")
 # Sizing only: signals and bars are the same whatever these say.
 _SIZING_ONLY = frozenset(
@@ -46,6 +48,7 @@ _SIZING_ONLY = frozenset(
 def effective_text(config: Config) -> str:
     """Return everything a backtest reads, as canonical text."""
     mapping = config.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT))
+    mapping["data"] = {_BELIEF: config.data.max_gap_to_live}
     for name in _OWN:
         del mapping["run"][name]
     mapping["universe"]["tickers"] = list(config.universe.sorted_tickers)
@@ -72,6 +75,7 @@ def signals_key(config: Config) -> str:
         signals,
         risk,
         run,
+        {_BELIEF: config.data.max_gap_to_live},
     ]
     return json.dumps(parts)
 

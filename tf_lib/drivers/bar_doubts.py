@@ -1,0 +1,45 @@
+"""Bar doubts: the bars that are not believed, in words for the record and for those who read it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from tf_lib.core.impediments import Impediment, ImpedimentKind
+from tf_lib.core.quarantine import Quarantined
+from tf_lib.core.signals import Signals
+
+SHOWN_FOR_DAYS = 60
+"""How long a bar that is not believed stands in the day's record."""
+
+
+def data_impediments(known: Signals, day: dt.date) -> list[Impediment]:
+    """Return a product each whose bar of yesterday is not believed, so that it is not traded."""
+    yesterday = day - dt.timedelta(days=1)
+    return [
+        Impediment(
+            ImpedimentKind.DATA_NOT_BELIEVED,
+            f"the bar of {bar.day} (close {bar.close:.10g}) is not believed: {bar.why}",
+            "nothing of it is traded today and its stop stays as it is; compare the bar with "
+            "another source. It counts once the exchange revises it, or three later bars agree",
+            product=bar.ticker,
+        )
+        for bar in known.quarantined
+        if bar.day == yesterday
+    ]
+
+
+def bars_listed(bars: Iterable[Quarantined], *, through: dt.date) -> list[dict[str, Any]]:
+    """Return what was not believed of late as plain values for inputs/data.json and the summary."""
+    return [
+        {
+            "ticker": bar.ticker,
+            "day": bar.day.isoformat(),
+            "close": bar.close,
+            "why": bar.why,
+            "until": bar.until.isoformat() if bar.until else None,
+        }
+        for bar in bars
+        if (through - bar.day).days <= SHOWN_FOR_DAYS
+    ]
