@@ -434,7 +434,7 @@ def test_every_reason_and_both_caps_are_met(made_up_scene):
 def test_no_cash_buys_nothing(made_up_scene):
     """Shrunk to zero, a buy is below any minimum."""
     as_of = dt.date(2022, 6, 1)
-    holdings = {"cash": "0", "positions": {"AAA-USD": "1000"}, "mid_prices": {"AAA-USD": "10"}}
+    holdings = {"cash": "0", "positions": {"AAA-USD": "1000"}, "mid_prices": {"AAA-USD": "5"}}
     made_up_scene.agree(as_of, holdings)
 
 

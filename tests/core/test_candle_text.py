@@ -37,6 +37,21 @@ def test_line_endings_do_not_matter(ending):
     assert len(parse_candles(text, source="x.csv")) == 3
 
 
+@pytest.mark.parametrize("end", ["\n", "\n\n", "\r\n\r\n", "  \n"])
+def test_what_spreadsheets_and_editors_add_does_not_matter(end):
+    """A byte order mark in front, an empty line behind."""
+    plain = parse_candles(text_of(*GOOD), source="x.csv")
+    frame = parse_candles("\ufeff" + text_of(*GOOD) + end, source="x.csv")
+
+    assert frame.equals(plain)
+    assert price_decimals("\ufeff" + text_of(*GOOD) + end) == price_decimals(text_of(*GOOD))
+
+
+def test_an_empty_line_inside_is_still_a_fault():
+    with pytest.raises(BarsError, match=r"f.csv line 3: expected 6 fields"):
+        parse_candles(text_of(GOOD[0], "", GOOD[1]), source="f.csv")
+
+
 def test_every_digit_is_kept():
     """The parser of the file must not be one unit in the last place off."""
     frame = parse_candles(text_of("2024-01-01,0.1,0.30000000000000004,0.1,0.3,1e-7"), source="x")
@@ -125,6 +140,11 @@ def test_no_text_does_anything_but_parse_or_name_its_fault(text):
         ("2024-01-01,1,2,1,1,7.55", 0),
         ("2024-01-01,1,2.25,1,1,1", 2),
         ("2024-01-01,1,2,1e-5,1,1", 5),
+        ("2024-01-01,1874.1499999999999,1875,1870.2,1871,1", 2),
+        ("2024-01-01,1.8741499999999998e-06,1.9e-06,1.8e-06,1.87e-06,1", 11),
+        ("2024-01-01,0.30000000000000004,0.4,0.2,0.3,1", 1),
+        # 15 digits of the highest price are all that can be counted with.
+        ("2024-01-01,5000,50000,0.00000000000123,1,1", 10),
     ],
 )
 def test_decimals_are_counted_on_prices_only(line, decimals):

@@ -79,6 +79,35 @@ def test_an_unknown_product_gets_the_finest_size_and_the_tick_of_its_candles():
     assert product.price_increment == Decimal("0.001")
 
 
+@pytest.mark.parametrize(
+    ("price", "step"),
+    [
+        ("0.0125", "0.00000001"),
+        ("0.00125", "0.0000001"),
+        ("0.00000000125", "0.1"),
+        ("125000", "0.00000001"),
+        ("12500000", "0.0000000001"),
+    ],
+)
+def test_the_size_step_of_an_unknown_product_fits_its_price(price, step):
+    """A unit that costs next to nothing is counted in larger steps: no size is cut at a limit."""
+    text = f"date,open,high,low,close,volume\n2024-01-01,{price},{price},{price},{price},7\n"
+
+    assert product_from_candles("NEW-USD", text).base_increment == Decimal(step)
+
+
+def test_a_tick_too_fine_to_be_counted_is_refused_with_what_to_do():
+    price = "0.0000000000000000012"
+    text = f"date,open,high,low,close,volume\n2024-01-01,{price},{price},{price},{price},7\n"
+
+    with pytest.raises(ParameterError, match=r"NEW-USD: .* 19 decimals .*exchange\.products"):
+        product_from_candles("NEW-USD", text)
+
+
+def test_a_products_file_may_begin_with_a_byte_order_mark():
+    assert parse_products(f"\ufeff{HEADER}\n{ROW}\n", source="p")
+
+
 def test_a_given_product_goes_before_the_table_and_the_default_comes_last():
     given = parse_products(f"{HEADER}\n{ROW.replace('FET', 'BTC')}\n", source="p")
     found = products_for(["BTC-USD", "ETH-USD", "NEW-USD"], given)

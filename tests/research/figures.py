@@ -66,7 +66,7 @@ def with_lookahead(
     differs; the library itself has no such setting.
     """
     bars = history_of(candles, config).bars
-    known = believed(bars, config, live=opening_prices(bars))
+    known = believed(bars, config, live=opening_prices(bars, FIRST))
     parts = Components(known.bars, config, {})
     settings = config.signals.donchian
     key = (
@@ -77,7 +77,7 @@ def with_lookahead(
         settings.rank_window,
     )
     ranks = pd.DataFrame(parts.position().T).rank(pct=True).to_numpy().T - 0.5
-    history = history_of(bars, config, memo={key: ranks})
+    history = history_of(bars, config, memo={key: ranks}, since=FIRST)
     return backtest(bars, config, products=products, precomputed=history)
 
 

@@ -118,7 +118,7 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Each span once for all tests here."""
     folder = tmp_path_factory.mktemp("parity")
     if request.param == "sixty wild days":
-        return live(wild(folder, 5, BUSY), "2020-11-10", "2021-01-08")
+        return live(wild(folder, 7, BUSY), "2020-11-10", "2021-01-08")
     if request.param == "a wild year":
         return live(wild(folder, 3, BUSY), "2020-11-01", "2021-10-31")
     if request.param == "a small account":
@@ -161,9 +161,10 @@ def lot_of(lived: Lived, ticker: str) -> Decimal:
 
 
 def test_the_span_is_worth_comparing(lived: Lived) -> None:
-    """It enters, adds, trims, leaves, is stopped out and jumps over a stop."""
+    """It enters, adds, trims, leaves, is stopped out, jumps over a stop, and doubts a bar."""
     assert lived.result.metrics["trades"] > 40
     assert lived.result.metrics["stops_hit"] > 8
+    assert lived.result.history.known.quarantined
 
 
 def test_the_trades_are_the_same(lived: Lived) -> None:

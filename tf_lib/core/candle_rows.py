@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
+from decimal import Context
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,12 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _PLAIN = b"0123456789.,-+eE\n"
+_BYTE_ORDER_MARK = "\ufeff"
+_EMPTY_END = re.compile(r"\n\s*\Z")
+DIGITS_CARRIED = 15
+"""Decimal digits that every float keeps; what a script writes beyond them is noise."""
+_CARRIED = Context(prec=DIGITS_CARRIED)
+_NOTHING = -(10**6)
 _DAYS_BELIEVED = (np.datetime64("1900-01-01"), np.datetime64("2200-01-01"))
 
 
@@ -52,7 +59,7 @@ def candle_rows(text: str, *, source: str) -> tuple[NDArray[np.datetime64], Floa
     BarsError
         Naming `source`, the line, what stands there and what was expected.
     """
-    lines = text.replace("\r\n", "\n")
+    lines = _plain_lines(text)
     if not lines.strip():
         raise BarsError(f"{source}: the candle file is empty, expected the header {HEADER}")
     header, _, body = lines.partition("\n")
@@ -81,7 +88,7 @@ def intraday_rows(
     >>> intraday_rows(text, source="X", step_seconds=3600)[0]
     array(['2024-01-01T08:00:00'], dtype='datetime64[s]')
     """
-    header, _, body = text.replace("\r\n", "\n").partition("\n")
+    header, _, body = _plain_lines(text).partition("\n")
     if header != INTRADAY_HEADER:
         raise BarsError(f"{source} line 1: expected {INTRADAY_HEADER}, got {header[:80]!r}")
     if not body.strip():
@@ -99,20 +106,48 @@ def intraday_rows(
 
 def price_decimals(text: str) -> int:
     r"""
-    Return the most decimals any price of a candle text is written with.
+    Return the most decimals that the prices of a candle text need.
+
+    More than 15 digits is the noise of floats that a script has written out, and no tick. Nor is
+    what the highest price could not carry within as many digits.
 
     Examples
     --------
-    >>> price_decimals("date,open,high,low,close,volume\n2024-01-01,1.5,2,1.25,1.50,7.123456\n")
+    >>> header = "date,open,high,low,close,volume\n"
+    >>> price_decimals(header + "2024-01-01,1.5,2,1.25,1.50,7.123456\n")
+    2
+    >>> price_decimals(header + "2024-01-01,1874.1499999999999,1880.0,1870.1,1871.2,7\n")
     2
     """
-    most = 0
+    most, highest = 0, _NOTHING
     for line in text.splitlines()[1:]:
-        for number in line.split(",")[1:5]:
-            mantissa, _, exponent = number.lower().partition("e")
-            written = len(mantissa.partition(".")[2]) - int(exponent or 0)
-            most = max(most, written)
-    return most
+        for written in line.split(",")[1:5]:
+            number = _CARRIED.create_decimal(written)
+            if len(written) > DIGITS_CARRIED:
+                number = number.normalize(_CARRIED)
+            _, digits, exponent = number.as_tuple()
+            most = max(most, -int(exponent))
+            highest = max(highest, len(digits) + int(exponent))
+    return min(most, max(DIGITS_CARRIED - highest, 0)) if highest > _NOTHING else 0
+
+
+def lowest_price(text: str) -> float:
+    r"""
+    Return the lowest price of a candle text.
+
+    Examples
+    --------
+    >>> lowest_price("date,open,high,low,close,volume\n2024-01-01,1.5,2,1.25,1.50,7.1\n")
+    1.25
+    """
+    rows = [line.split(",")[1:5] for line in text.splitlines()[1:]]
+    return min(float(price) for prices in rows for price in prices)
+
+
+def _plain_lines(text: str) -> str:
+    """Return text without what spreadsheets add: a mark in front, empty lines behind."""
+    plain = text.removeprefix(_BYTE_ORDER_MARK).replace("\r\n", "\n")
+    return _EMPTY_END.sub("\n", plain)
 
 
 def _read_plain(body: str) -> tuple[np.ndarray, FloatArray] | None:

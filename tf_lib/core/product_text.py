@@ -12,7 +12,7 @@ import io
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from tf_lib.core.candle_rows import price_decimals
+from tf_lib.core.candle_rows import lowest_price, price_decimals
 from tf_lib.core.product_table import default_product
 from tf_lib.core.records import Product
 from tf_lib.errors import ParameterError
@@ -33,6 +33,9 @@ _FLAGS = (
     "auction_mode",
     "view_only",
 )
+FINEST_DECIMALS = 18
+"""Of a tick: ten to this power is the largest that a whole number of 64 bits holds."""
+USUAL_BASE_POWER, CHEAP_UNIT_POWER, DEAR_UNIT_POWER = -8, -2, 5
 _NEEDED = ("product_id", "status", *_FLAGS, *_STEPS)
 _TRUTH = {"true": True, "false": False}
 
@@ -53,7 +56,7 @@ def parse_products(text: str, *, source: str) -> dict[str, Product]:
     ParameterError
         Naming `source`, the line, the column and what was expected.
     """
-    reader = csv.DictReader(io.StringIO(text))
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
     missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
     if missing:
         raise ParameterError(f"{source} line 1: a products file needs the columns {missing}")
@@ -79,7 +82,30 @@ def product_from_candles(product_id: str, text: str) -> Product:
     >>> product_from_candles("NEW-USD", text).price_increment
     Decimal('0.01')
     """
-    return default_product(product_id, tick=format(Decimal(1).scaleb(-price_decimals(text)), "f"))
+    decimals = price_decimals(text)
+    if decimals > FINEST_DECIMALS:
+        raise ParameterError(
+            f"{product_id}: its candles have prices of {decimals} decimals and no products table "
+            f"knows it; a tick finer than 1e-{FINEST_DECIMALS} cannot be counted. Name its rules "
+            f"in a products file (exchange.products)"
+        )
+    return default_product(product_id, tick=_power(-decimals), base_step=_power(_base_power(text)))
+
+
+def _base_power(text: str) -> int:
+    """
+    Return the power of ten of the base step: 1e-8, unless a unit costs very little or very much.
+
+    So that an account is a number of steps that can be counted, and a step is no fortune itself, at
+    every price scale.
+    """
+    magnitude = Decimal(repr(lowest_price(text))).adjusted()
+    cheap, dear = max(CHEAP_UNIT_POWER - magnitude, 0), max(magnitude - DEAR_UNIT_POWER, 0)
+    return max(USUAL_BASE_POWER + cheap - dear, -FINEST_DECIMALS)
+
+
+def _power(exponent: int) -> str:
+    return format(Decimal(1).scaleb(exponent), "f")
 
 
 def _product(row: Mapping[str, str | None], where: str) -> Product:

@@ -193,6 +193,7 @@ def _start(account: Account, tickers: Sequence[str]) -> LiveStart:
         stops={t: float(level) for t, level in account.open_stops.items()},
         levels={t: float(level) for t, level in account.levels.items()},
         cooldowns=dict(account.cooldowns),
+        doubts=account.doubts,
     )
 
 

@@ -223,7 +223,8 @@ def backtest(
     fees : FeeRates, optional
         The account's tier; the configured fees are used where they are higher.
     precomputed : History, optional
-        `history_of(candles, config)`, to share it between parameter sets with equal signals.
+        `history_of(candles, config, since=start)`, to share it between parameter sets with equal
+        signals.
     progress : callable (days done, days in all), optional
 
     Raises
@@ -234,10 +235,11 @@ def backtest(
         If the sleeve budgets of a day cannot be met; a live run would stop there, too.
     """
     began = time.perf_counter()
-    history = history_of(candles, config) if precomputed is None else precomputed
     run = config.run
+    since = start or dt.date.fromisoformat(run.start_date)
+    history = history_of(candles, config, since=since) if precomputed is None else precomputed
     first, stop = history.rows(
-        start or dt.date.fromisoformat(run.start_date),
+        since,
         end or dt.date.fromisoformat(run.end_date),
         warmup_days=run.warmup_days,
     )

@@ -126,7 +126,8 @@ class Bench:
             if memo is None:
                 # Components belong to their tickers; sets of one universe lie side by side.
                 self._memos = {tickers: (memo := BoundedMemo())}
-            self._last = signals_key, history_of(self.study.bars, config, memo=memo)
+            history = history_of(self.study.bars, config, memo=memo, since=self.study.start)
+            self._last = signals_key, history
         return self._last[1]
 
 

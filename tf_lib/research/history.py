@@ -18,6 +18,7 @@ from tf_lib.core.arrays import FloatArray, kernel
 from tf_lib.core.components import Memo
 from tf_lib.core.grids import ROWS_AT_ONCE
 from tf_lib.core.market import Bars, lag_bars
+from tf_lib.core.quarantine import NO_DOUBTS, Doubts
 from tf_lib.core.signals import Signals, signals
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
@@ -117,7 +118,14 @@ class History:
         return first, stop
 
 
-def history_of(candles: Candles | Bars, config: Config, *, memo: Memo | None = None) -> History:
+def history_of(
+    candles: Candles | Bars,
+    config: Config,
+    *,
+    memo: Memo | None = None,
+    since: dt.date = dt.date.min,
+    doubts: Doubts = NO_DOUBTS,
+) -> History:
     """
     Return bars and signals of a config's tickers for backtests.
 
@@ -128,12 +136,17 @@ def history_of(candles: Candles | Bars, config: Config, *, memo: Memo | None = N
     config : Config
     memo : mutable mapping, optional
         Keeps components of signals, for calls with the same bars (`tf_lib.core.signals.signals`).
+    since : date
+        The first day that is lived through: no run held a close against the price before it.
+    doubts : mapping, optional
+        Closes that were not believed before `since` because of the live price.
     """
     bars = candles if isinstance(candles, Bars) else _lagged(candles, config)
     bars = bars.select(config.universe.sorted_tickers)
     if len(bars.days) < 2:
         raise BarsError(f"a backtest needs at least two days of bars, there is {len(bars.days)}")
-    known = signals(bars, config, memo=memo, live=opening_prices(bars))
+    live = opening_prices(bars, since)
+    known = signals(bars, config, memo=memo, live=live, doubts=doubts)
     return History(bars, known, _market(bars, known))
 
 
@@ -142,14 +155,15 @@ def _lagged(candles: Candles, config: Config) -> Bars:
     return lag_bars({ticker: candles.get(ticker, _NO_CANDLES) for ticker in tickers})
 
 
-def opening_prices(bars: Bars) -> FloatArray:
+def opening_prices(bars: Bars, since: dt.date = dt.date.min) -> FloatArray:
     """
-    Return each day's own open, [row, ticker]; NaN on the last row, which has no day.
+    Return each day's own open, [row, ticker]; NaN before `since` and on the last row.
 
     A day is planned at its open: that is the live price which yesterday's close is held against.
     """
     live = np.full(bars.open.T.shape, np.nan)
-    live[:, :-1] = bars.open.T[:, 1:]
+    first = max((since - bars.days[0].date()).days, 0)
+    live[:, first:-1] = bars.open.T[:, first + 1 :]
     return live.T
 
 

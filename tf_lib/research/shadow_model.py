@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tf_lib.core.product_table import products_for
+from tf_lib.core.quarantine import Doubts
 from tf_lib.core.records import Product
 from tf_lib.core.step_kernels import Records
 from tf_lib.core.steps import Steps, limit_ticks, ticks_below, whole_steps
@@ -38,6 +39,8 @@ class LiveStart:
     units, stops, levels : mapping of ticker to float
         Holdings; the highest stop that rests; the highest level since the holding began.
     cooldowns : mapping of ticker to start day
+    doubts : mapping of ticker to bar's day to close
+        Bars that earlier runs did not believe because of the live price.
     """
 
     cash: float
@@ -45,6 +48,7 @@ class LiveStart:
     stops: Mapping[str, float] = field(default_factory=dict)
     levels: Mapping[str, float] = field(default_factory=dict)
     cooldowns: Mapping[str, dt.date] = field(default_factory=dict)
+    doubts: Doubts = field(default_factory=dict)
 
 
 def model_day(
@@ -73,7 +77,7 @@ def model_day(
     BarsError
         If the candles do not reach the day.
     """
-    history = history_of(candles, config)
+    history = history_of(candles, config, since=day, doubts=start.doubts)
     row = (day - history.day(0)).days
     if not 0 <= row < history.n_days:
         raise BarsError(
