@@ -27,6 +27,7 @@ Lines = dict[tuple[str, ...], int]
 MOST_DEPTH = 40
 MOST_NODES = 100_000
 _MOST_DIGITS = 400
+_KEY_FILE_CHARACTERS = 10_000
 
 _API_KEY = re.compile(
     r"PRIVATE KEY-----|(?:\b|_)(?:private_?key|api_?key_?secret|api_?secret)\b[\"']?\s*[:=]", re.I
@@ -87,12 +88,22 @@ def read_written(path: Path, what: str) -> str:
         raise ParameterError(
             f"{path}: cannot be read: it is not UTF-8 text (byte {error.start + 1})"
         ) from None
-    if _API_KEY.search(text):
-        raise ParameterError(
-            f"{path}: this is an API key file, not a {what}; it is named under exchange.key_file. "
-            "Nothing of it is shown."
-        )
+    if is_api_key(text):
+        raise ParameterError(key_file_words(path, what))
     return text
+
+
+def is_api_key(text: str) -> bool:
+    """Whether a text is, or begins with, what an API key file holds."""
+    return _API_KEY.search(text, 0, _KEY_FILE_CHARACTERS) is not None
+
+
+def key_file_words(path: Path, what: str) -> str:
+    """Return what to say of an API key file that was named as something else."""
+    return (
+        f"{path}: this is an API key file, not a {what}; it is named under exchange.key_file. "
+        "Nothing of it is shown."
+    )
 
 
 def read_yaml(path: Path, what: str = "parameter file") -> dict[str, Any]:

@@ -280,12 +280,31 @@ def as_faults(path: Path) -> tuple[int, str]:
     return command("simulator", "--candles", "synthetic", "--faults", str(path))
 
 
+def as_products(path: Path) -> tuple[int, str]:
+    return command("simulator", "--candles", "synthetic", "--products", str(path))
+
+
+def as_candles(path: Path) -> tuple[int, str]:
+    """Name the file as a ticker's candles; the message then names that file."""
+    folder = path.with_name("candles")
+    folder.mkdir()
+    (folder / "BTC-USD.csv").symlink_to(path)
+    mine = path.with_name("mine.yaml")
+    universe = "{tickers: [BTC-USD], sleeves: {All: {weight: 1.0, tickers: [BTC-USD]}}}"
+    mine.write_text(f"extends: {STRATEGY}\nuniverse: {universe}\n", encoding="utf-8")
+    code, said = command(
+        "backtest", "--config", str(mine), "--candles", str(folder), "--out", str(folder / "out")
+    )
+    return code, said.replace(str(folder / "BTC-USD.csv"), str(path))
+
+
 def as_doctor(path: Path) -> tuple[int, str]:
     return command("doctor", "--config", str(path), "--runs", str(path.parent / "runs"))
 
 
 @pytest.mark.parametrize(
-    "reader", [as_config, as_base, as_grid, as_portfolio, as_faults, as_doctor]
+    "reader",
+    [as_config, as_base, as_grid, as_portfolio, as_faults, as_doctor, as_products, as_candles],
 )
 @pytest.mark.parametrize("name", KEY_FILES)
 def test_an_api_key_file(

@@ -11,6 +11,7 @@ from tf_lib.core.product_text import parse_products
 from tf_lib.core.records import Product
 from tf_lib.days import day_from
 from tf_lib.errors import BarsError, InputError, ParameterError
+from tf_lib.written import is_api_key, key_file_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,8 +108,11 @@ def read_products_file(path: Path) -> dict[str, Product]:
 
 def _text(path: Path, error: type[InputError]) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise error(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as cause:
         raise error(f"{path}: cannot be read: {cause}") from cause
+    if is_api_key(text):
+        raise error(key_file_words(path, "candle file" if error is BarsError else "products file"))
+    return text
