@@ -123,7 +123,7 @@ for locale_name in C.UTF-8 C.utf8 en_US.UTF-8 en_US.utf8; do
     break
   fi
 done
-export PYTHONUTF8=1 PYTHONUNBUFFERED=1 PYTHONPATH="$root"
+export PYTHONUTF8=1 PYTHONUNBUFFERED=1 PYTHONPATH="$root" PYTHONSAFEPATH=1
 
 # --- logs ----------------------------------------------------------------------
 
@@ -278,7 +278,7 @@ protect() {
     return 0
   fi
   say "protecting every held position"
-  run_child "$python" -P -m tf_lib protect ${account_options[@]+"${account_options[@]}"}
+  run_child "$python" -m tf_lib protect ${account_options[@]+"${account_options[@]}"}
 }
 
 if ! run_child "$BASH" scripts/setup.sh; then
@@ -294,7 +294,7 @@ if [ "$stop_asked" = yes ]; then
   leave 5
 fi
 
-run_child "$python" -P -m tf_lib run ${run_options[@]+"${run_options[@]}"}
+run_child "$python" -m tf_lib run ${run_options[@]+"${run_options[@]}"}
 code=$?
 case "$code" in
   0 | 1 | 2 | 3 | 4 | 5) leave "$code" ;;
