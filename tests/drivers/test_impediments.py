@@ -286,6 +286,13 @@ def test_dust_stands_in_nobodys_way() -> None:
     assert found_in(record(ticker("no_position"), units="0.0004", quotes={})) == []
 
 
+def test_an_exit_that_no_order_can_make_is_not_missed() -> None:
+    """Four cents are to be sold, of a product without a bid: below what the exchange takes."""
+    cents = ticker("full_exit", trade=-0.04, held=0.04)
+
+    assert found_in(record(cents, units="0.0004", quotes={})) == []
+
+
 def test_what_was_noted_where_it_was_met_knows_best() -> None:
     """Its words stand, with what the decision wanted put to them."""
     noted = Impediment(ImpedimentKind.LOCKED, "0.5 came from nowhere", "tf release", "AAA-USD")

@@ -342,6 +342,8 @@ def _not_ordered(
     notional, account = float(row["trade_notional"]), record.account
     wanted = _in_money(row["reason"], notional, ticker)
     is_exit = notional < 0
+    if is_exit and -notional < record.quote_min(ticker):
+        return  # what no order can sell is dust, whatever else stands in its way
     note = "" if is_planned else record.notes.get(ticker, "")
     if not note:
         kind, why = ImpedimentKind.NOT_DONE, "the run ended before it came to this order"
