@@ -301,11 +301,11 @@ def test_a_wide_buffer_makes_no_dust_and_no_exit_of_a_trim() -> None:
     assert result.stops["AAA-USD"].tolist() == [95.0, 100.0]
 
 
-def test_a_wide_spread_stops_all_trading_while_it_is_held() -> None:
-    """A tick of 2 at a price of 100 is a spread of 4 %: halted, but still protected."""
+def test_what_has_no_believable_price_is_not_traded_but_protected() -> None:
+    """Bid and ask two ticks apart are 3.3 % of 60: no exit, and so large that nothing is bought."""
     coarse = default_product("AAA-USD", tick="1", base_step="0.01")
     result = lived(flat(stop=50.0), flat(60.0, signal=0.0, stop=50.0), product=coarse)
 
-    assert list(result.tape.days["is_halted"]) == [False, True]
+    assert list(result.tape.days["no_buys"]) == [False, True]
     assert [reason for _, reason, _, _ in fills(result)] == ["enter"]
     assert result.stops["AAA-USD"].tolist() == [50.0, 50.0]

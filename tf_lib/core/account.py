@@ -156,6 +156,10 @@ def closes_of_text(record: Mapping[str, Mapping[str, float]]) -> dict[str, dict[
     }
 
 
+MOST_UNPRICED = 0.20
+"""Of equity may be held without a believable price before nothing is bought."""
+
+
 def doubt_of_quote(quote: Quote) -> str:
     """
     Return why a price may not be traded on, or nothing: EXECUTION section 5, "Prices".

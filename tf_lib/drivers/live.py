@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from tf_lib.core.account import Account
+from tf_lib.core.account import MOST_UNPRICED, Account
 from tf_lib.core.impediments import Impediment, ImpedimentKind
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import PlannedOrder, to_decimal
@@ -25,7 +25,6 @@ from tf_lib.core.signals import Signals
 from tf_lib.drivers.bar_doubts import data_impediments
 from tf_lib.drivers.preflight import check_account
 from tf_lib.drivers.prices import (
-    MOST_UNPRICED,
     believed_quotes,
     no_price_at_all,
     price_impediments,

@@ -12,10 +12,8 @@ from decimal import Decimal
 
 from tf_lib.core.account import doubt_of_quote
 from tf_lib.core.impediments import Impediment, ImpedimentKind
+from tf_lib.core.orders import is_dust, to_decimal
 from tf_lib.core.records import Holding, Product, Quote
-
-MOST_UNPRICED = 0.20
-"""Of equity may be held without a believable price before nothing is bought."""
 
 
 def believed_quotes(
@@ -78,7 +76,6 @@ def unpriced_share(
         if ticker in quotes:
             priced += float(units * quotes[ticker].mid)
             continue
-        worth = float(units) * worth_of_one.get(ticker, 0.0)
-        is_dust = units < product.base_min_size or worth < product.quote_min_size
-        unpriced += 0.0 if is_dust else worth
+        worth = worth_of_one.get(ticker, 0.0)
+        unpriced += 0.0 if is_dust(units, product, to_decimal(worth)) else float(units) * worth
     return unpriced / (priced + unpriced) if unpriced else 0.0

@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from tf_lib.core.account import MOST_UNPRICED
 from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
 from tf_lib.core.budgets import SHARE_ERROR_MOST
 from tf_lib.core.step_kernels import is_dust, units_of
@@ -89,7 +90,7 @@ def run_days(
         line = row - offset
         meet_jump(row, market.bars, handling.costs, book, tape)
         exit_triggered(row, market.bars, handling.costs, book, tape)
-        halted = _look(row, market, handling, book, day, is_priced)
+        no_buys = _look(row, market, handling, book, day, is_priced)
         for i in range(is_priced.size):
             lots.tradable[i] = rules.lots.tradable[i] and is_priced[i]
         share_error = sized(row, line, market, rules, day, desk, tape)
@@ -97,9 +98,10 @@ def run_days(
             return row
         decided = trade_into(day, book.cash[0], lots, rules.trades, rows, reason)
         _note_decision(row, line, decided, rows[TRADE], reason, book, tape)
-        tape.days[line].is_halted = halted
-        if not halted:
-            _trade(row, is_priced, market, rows[TRADE], reason, handling, book, tape)
+        tape.days[line].no_buys = no_buys
+        if no_buys:
+            rows[TRADE] = np.minimum(rows[TRADE], 0.0)
+        _trade(row, is_priced, market, rows[TRADE], reason, handling, book, tape)
         _protect(row, market, handling, book, tape)
         _mark_run(row, line, market.bars, book, tape)
         meet_day(row, market.bars, handling.costs, book, tape)
@@ -127,8 +129,8 @@ def _empty_standing(n: int) -> Standing:
 def _look(
     row: int, market: Market, rules: Handling, book: Book, day: Standing, is_priced: BoolArray
 ) -> bool:
-    """Fill in what is known and owned at 00:01; return whether nothing may be traded at all."""
-    known, halted = market.known, False
+    """Fill in what is known and owned at 00:01; return whether nothing may be bought at all."""
+    known, priced, unpriced = market.known, book.cash[0], 0.0
     for i in range(is_priced.size):
         holding, steps = book.holdings[i], book.steps[i]
         price = market.bars[row, OPEN, i]
@@ -142,11 +144,14 @@ def _look(
         day.data_ok[i] = known[row, IS_OK, i] > 0.0
         day.known[i] = math.isfinite(known[row, SIGNAL, i])
         day.cooling[i] = 0 <= row - holding.cooldown < rules.cooldown_days
-        if holding.lots > 0 and not is_priced[i]:
-            halted = True
+        worth = day.units[i] * day.mid[i] if holding.lots > 0 else 0.0
+        if is_priced[i]:
+            priced += worth
+        elif not is_dust(holding.lots, day.mid[i], steps):
+            unpriced += worth
         if holding.level > 0:
             _forget_if_gone(holding, price, steps)
-    return halted
+    return bool(unpriced > MOST_UNPRICED * (priced + unpriced))
 
 
 @leaf_kernel

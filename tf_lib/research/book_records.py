@@ -77,7 +77,7 @@ DAY = np.dtype(
         ("n_eff", np.float64),
         ("shrink", np.float64),
         ("share_error", np.float64),
-        ("is_halted", np.bool_),
+        ("no_buys", np.bool_),
     ]
 )
 
