@@ -31,15 +31,30 @@ def test_intact_stops_of_a_halted_product_stay(held: Profile, flag: str) -> None
     assert held.wrong(NEXT) == []
 
 
+@pytest.mark.parametrize("flag", ["trading_disabled", "view_only"])
+def test_the_guard_tells_of_a_held_product_that_takes_no_orders(held: Profile, flag: str) -> None:
+    """Its stop may rest, and it could not be sold: somebody should know, and know when it ends."""
+    with opened(held) as exchange:
+        exchange.set_flag("XTZ-USD", flag, True)
+    code, said = held.call("guard")
+    with opened(held) as exchange:
+        exchange.set_flag("XTZ-USD", flag, False)
+    later, said_later = held.call("guard")
+
+    assert code == 1, said
+    assert f"XTZ-USD is held and takes no orders: the exchange says {flag}" in said
+    assert later == 0, said_later
+
+
 def test_sale_of_a_halted_product_waits(held: Profile) -> None:
-    """Its stop is not cancelled for a sale that cannot happen."""
+    """Its stop is not cancelled for a sale that cannot happen; a trim that is missed is exit 1."""
     with opened(held) as exchange:
         exchange.set_flag("XTZ-USD", "cancel_only", True)
     stops = held.exchange().stops("XTZ-USD")
 
     code, said = held.run(TRIM_DAY)
 
-    assert code == 0, said
+    assert code == 1, said
     assert held.exchange().stops("XTZ-USD") == stops
     (order,) = [o for o in held.summary(TRIM_DAY)["orders"] if o["product_id"] == "XTZ-USD"]
     assert order["status"] == "skipped"
@@ -65,9 +80,9 @@ def test_nothing_new_is_bought_in_a_halted_product(held: Profile) -> None:
     with opened(held) as exchange:
         for product in ("ADA-USD", "BTC-USD", "ETH-USD", "XTZ-USD"):
             exchange.set_flag(product, "cancel_only", True)
-    for day in (NEXT, "2024-03-23"):
+    for day, expected in ((NEXT, 0), ("2024-03-23", 1)):  # on the second XTZ was to be trimmed
         code, said = held.run(day)
-        assert code == 0, said
+        assert code == expected, said
 
     assert not [o for o in held.exchange().orders if o.leg in ("en", "pi") and o.day.day > 11]
     reasons = {row["reason"] for row in held.summary("2024-03-23")["tickers"].values()}

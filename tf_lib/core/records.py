@@ -42,6 +42,15 @@ class Reason(StrEnum):
     ADD = "add"
 
 
+def closed_because(rules: Mapping[str, object]) -> str:
+    """Return why a product of these rules takes no orders, in the exchange's names, or nothing."""
+    names = ("trading_disabled", "is_disabled", "cancel_only", "view_only", "auction_mode")
+    said = [name for name in (*names, "post_only") if rules.get(name)]
+    if rules.get("status", "online") != "online":
+        said.insert(0, f"status {rules['status']}")
+    return f"the exchange says {', '.join(said)}" if said else ""
+
+
 @dataclass(frozen=True)
 class Product:
     """
@@ -92,14 +101,7 @@ class Product:
     @property
     def is_tradable(self) -> bool:
         """Whether the product takes new orders of some kind."""
-        return self.status == "online" and not (
-            self.trading_disabled
-            or self.is_disabled
-            or self.cancel_only
-            or self.view_only
-            or self.auction_mode
-            or self.post_only
-        )
+        return not closed_because(vars(self))
 
     @property
     def accepts_market_orders(self) -> bool:

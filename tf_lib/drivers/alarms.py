@@ -91,6 +91,18 @@ def unprotected_alarms(rows: Rows) -> list[Alarm]:
     ]
 
 
+def closed_alarms(rows: Rows) -> list[Alarm]:
+    """Return an alarm for each position whose product takes no orders: it cannot be sold."""
+    return [
+        Alarm(
+            f"closed:{row['product']}",
+            f"{row['product']} is held and takes no orders: {row['closed']}",
+        )
+        for row in rows
+        if row.get("closed")
+    ]
+
+
 def unsettled_alarms(ledger: Ledger) -> list[Alarm]:
     """Return an alarm for each own order, no stop, whose end is not known."""
     return [

@@ -19,6 +19,7 @@ from tf_lib.core.impediments import Impediment, ImpedimentKind, in_a_line
 from tf_lib.drivers.alarms import (
     Alarm,
     AlarmBook,
+    closed_alarms,
     is_told_by_run,
     is_unprotected,
     unprotected_alarms,
@@ -102,7 +103,7 @@ def _look(book: AlarmBook, folder: ProfileFolder) -> int:
             rows = protect_holdings(
                 connection, config, folder.state, logs, day, may_cancel_intact=False
             )
-            alarms += unprotected_alarms(rows)
+            alarms += [*unprotected_alarms(rows), *closed_alarms(rows)]
     except TfError as error:
         alarms.append(Alarm("cannot_look", f"the guard could not look: {error}"))
     except Exception as error:  # whatever it was, somebody must hear of it
@@ -128,7 +129,7 @@ def _look(book: AlarmBook, folder: ProfileFolder) -> int:
     return EXIT_FAILED if alarms else EXIT_DONE
 
 
-_SEEN_BY_ITSELF = (ImpedimentKind.LOCKED, ImpedimentKind.UNPROTECTED)
+_SEEN_BY_ITSELF = (ImpedimentKind.LOCKED, ImpedimentKind.UNPROTECTED, ImpedimentKind.NOT_TRADABLE)
 
 
 def _for_a_person(folder: ProfileFolder) -> list[Impediment]:

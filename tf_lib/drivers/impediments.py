@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.core.impediments import Impediment, ImpedimentKind, brought_together
-from tf_lib.core.records import Reason
+from tf_lib.core.records import Reason, closed_because
 from tf_lib.drivers.session import TRADES_COMPLETE
 from tf_lib.edge.files import write_json
 from tf_lib.edge.run_store import RunFolder
@@ -236,8 +236,8 @@ def _of_products(record: DayRecord) -> Iterator[Impediment]:
         rules = account.get("products", {}).get(ticker)
         if rules is None:
             yield _made(ImpedimentKind.NOT_LISTED, "held, and no longer listed", ticker)
-        elif _state_of(rules):
-            yield _made(ImpedimentKind.NOT_TRADABLE, f"held, and {_state_of(rules)}", ticker)
+        elif closed_because(rules):
+            yield _made(ImpedimentKind.NOT_TRADABLE, f"held, and {closed_because(rules)}", ticker)
         elif ticker not in account.get("quotes", {}):
             yield _made(ImpedimentKind.NO_PRICE, "held, and without a believable price", ticker)
         if row.get("reason") in (Reason.STALE_OR_MISSING_OHLC, Reason.UNKNOWN_SIGNAL):
@@ -248,15 +248,6 @@ _DATA: Mapping[str, str] = {
     Reason.STALE_OR_MISSING_OHLC: "held, and yesterday's bar is missing or not believable",
     Reason.UNKNOWN_SIGNAL: "held, and its signal is undefined",
 }
-
-
-def _state_of(rules: Mapping[str, Any]) -> str:
-    """Return why a product takes no orders, in the exchange's names, or nothing."""
-    names = ("trading_disabled", "is_disabled", "cancel_only", "view_only", "auction_mode")
-    said = [name for name in (*names, "post_only") if rules.get(name)]
-    if rules.get("status", "online") != "online":
-        said.insert(0, f"status {rules['status']}")
-    return f"the exchange says {', '.join(said)}" if said else ""
 
 
 def _of_stops(record: DayRecord) -> Iterator[Impediment]:
@@ -374,8 +365,11 @@ def _not_bought(record: DayRecord, ticker: str, row: Mapping[str, Any]) -> Imped
     rules = account.get("products", {}).get(ticker)
     if account and rules is None:
         kind, why = ImpedimentKind.NOT_LISTED, "the exchange does not list it"
-    elif rules is not None and (_state_of(rules) or rules.get("limit_only")):
-        kind, why = ImpedimentKind.NOT_TRADABLE, _state_of(rules) or "it takes limit orders only"
+    elif rules is not None and (closed_because(rules) or rules.get("limit_only")):
+        kind, why = (
+            ImpedimentKind.NOT_TRADABLE,
+            closed_because(rules) or "it takes limit orders only",
+        )
     elif account and ticker not in account.get("quotes", {}):
         kind, why = ImpedimentKind.NO_PRICE, "no believable price"
     elif ticker in account.get("not_protectable", ()):

@@ -15,7 +15,7 @@ from typing import Any
 
 from tf_lib.core.impediments import Impediment
 from tf_lib.core.orders import floor_to, is_dust
-from tf_lib.core.records import ZERO, Product
+from tf_lib.core.records import ZERO, Product, closed_because
 from tf_lib.drivers.session import Rows, problem
 from tf_lib.edge.coinbase import OrderState
 from tf_lib.edge.execution.belief import Belief, believed_holdings, bought_outside
@@ -247,6 +247,9 @@ class Protecting:
             return self._leave_unknown(product_id, unknown[product_id])
         may_move = product_id not in self._unpriced
         result = self._cover(product_id, may_move, known=self._reading(product_id)).ensure()
+        product = self.desk.products[product_id]
+        if not self._is_dust(product, result.held):
+            result.closed = closed_because(vars(product))
         return self._record_cover(result)
 
     def _leave_unknown(self, product_id: str, why: str) -> dict[str, Any]:

@@ -34,7 +34,8 @@ class CoverResult:
     """
     What was done for one product: the row of ``stop_updates`` and of the page.
 
-    `is_refused` says that the exchange provably refused every stop that was tried last.
+    `is_refused` says that the exchange provably refused every stop that was tried last, `closed`
+    why the product takes no orders now.
     """
 
     product_id: str
@@ -50,6 +51,7 @@ class CoverResult:
     verified_at: str | None = None
     notes: list[str] = field(default_factory=list)
     is_refused: bool = False
+    closed: str = ""
 
     @property
     def is_protected(self) -> bool:
@@ -66,6 +68,7 @@ class CoverResult:
             "source": self.source,
             "verified_at": self.verified_at,
             "notes": list(self.notes),
+            **({"closed": self.closed} if self.closed else {}),
             **text,
         }
 
