@@ -25,6 +25,7 @@ from tf_lib.edge.execution.evidence import CLOCK_TOLERANCE
 from tf_lib.edge.execution.settling import (
     fallback_protection,
     foreign_orders,
+    is_level_old,
     is_unsettled,
     learn,
     recall_level,
@@ -130,21 +131,24 @@ class Protecting:
             self.desk.impede(found)
 
     def _know_levels(self, belief: Belief) -> None:
-        """Forget the level of what is gone, recall that of what is held and has none."""
+        """Forget the level of what is gone; recall what is held and has none, or an old one."""
         levels = self.desk.ledger.state.levels
         for product in self.desk.products.values():
             name = product.product_id
             if name in belief.unknown:
                 continue
             held = self._held(name)
-            if name not in levels:
+            is_gone = name in levels and (
+                self._is_dust(product, held) or self._was_gone(product, belief)
+            )
+            if is_gone:
+                self.desk.ledger.append("flat", product=name)
+            elif name not in levels or is_level_old(self.desk, name):
                 # The whole history of a product is not asked for because of a few cents.
                 last = self._last.get(name)
                 is_little = last is not None and held * last < product.quote_min_size
                 if held >= product.base_min_size and held and not is_little:
                     recall_level(self.desk, product, held)
-            elif self._is_dust(product, held) or self._was_gone(product, belief):
-                self.desk.ledger.append("flat", product=name)
 
     def _was_gone(self, product: Product, belief: Belief) -> bool:
         """Whether by our own fills nothing is left: what is there came from somebody else since."""

@@ -173,14 +173,13 @@ def _hold_exceeds(product: Product, belief: Belief, listed: Iterable[OrderState]
 
 def recall_level(desk: Desk, product: Product, held: Decimal) -> None:
     """
-    Give the ledger back the level of a holding that it has none of.
+    Give the ledger back the level of a holding that it has none of, or one from long ago.
 
     The highest own stop of this holding at the exchange, in any status, is the memory that
-    outlives a lost ledger.
+    outlives a lost ledger, and one that came back from a backup.
     """
     name = product.product_id
-    if name in desk.ledger.state.levels:
-        return
+    known = desk.ledger.state.levels.get(name)
     own = [
         order
         for order in desk.client.orders([name])
@@ -190,7 +189,18 @@ def recall_level(desk: Desk, product: Product, held: Decimal) -> None:
     prices = [order.stop_price for order in stops if order.stop_price is not None]
     if prices:
         level = floor_to(max(prices), product.price_increment)
-        desk.ledger.append("level", product=name, target_level=format(level, "f"))
+        if known is None or level > known:
+            desk.ledger.append("level", product=name, target_level=format(level, "f"))
+
+
+def is_level_old(desk: Desk, name: str) -> bool:
+    """Whether a stop of this holding stood above the level that the ledger remembers of it."""
+    state = desk.ledger.state
+    level = state.levels.get(name)
+    if level is None or not desk.config.stops.ratchet:
+        return False
+    stops = state.stops_of_holding(name)
+    return any(Decimal(stop.body["stop_price"]) > level for stop in stops)
 
 
 def _is_of_before(state: LedgerState, order: OrderState) -> bool:
