@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,6 +37,7 @@ from tf_lib.drivers.plan import (
     zero_targets,
 )
 from tf_lib.drivers.protection_ledger import PROTECTION_FILE
+from tf_lib.drivers.resumed import ACCOUNT_NOW, config_of, earlier_attempt, take_over
 from tf_lib.drivers.session import Rows, Session
 from tf_lib.edge.files import write_whole
 from tf_lib.edge.market_reads import BAR_COLUMNS
@@ -106,6 +108,8 @@ class Day:
     stops: Rows = field(default_factory=list)
     _bars: Bars | None = None
     _signals: Signals | None = None
+    _earlier: Path | None = None
+    _read: Account | None = None
     _account: Account | None = None
     _after: Account | None = None
     _decision: Decision | None = None
@@ -146,7 +150,16 @@ class Day:
         if self.writes:
             self.folder.logs.touch_all()
             self.folder.write_yaml("config.yaml", self.config.to_mapping())
+            self._resume()
         return self.config.to_mapping()
+
+    def _resume(self) -> None:
+        """Take over what the plan of an earlier attempt was made from, if it is carried on here."""
+        plan = self.session.frozen_plan() if self.session.plan_attempt() is not None else None
+        self._earlier = earlier_attempt(self.folder, plan)
+        if self._earlier is not None:
+            take_over(self._earlier, self.folder)
+            self.config = config_of(self.folder.path)
 
     @recorded
     def connect(self) -> dict[str, Any]:
@@ -158,8 +171,12 @@ class Day:
     @recorded
     def load_candles(self) -> pd.DataFrame:
         """Step 3: daily candles through the day before, kept as the run's input."""
-        self.candles, self.data_report = self.session.candles()
-        if self.writes:
+        if self._earlier is not None:
+            self.candles = candles_from(self.folder)
+            self.data_report = self.folder.read_json("inputs/data.json")
+        else:
+            self.candles, self.data_report = self.session.candles()
+        if self.writes and self._earlier is None:
             self.folder.write_frame("inputs/candles.parquet", _long(self.candles))
             self.folder.write_json("inputs/data.json", self.data_report)
             # What was written is what is used, so that a replay cannot see anything else.
@@ -194,9 +211,10 @@ class Day:
     @recorded
     def size_positions(self) -> Decision:
         """Step 6: read the account, then sleeve budgets, target weights and the cap."""
-        account = self.session.account()
+        account = self._read = self.session.account()
         if self.writes:
-            self.folder.write_json("inputs/account.json", account.to_mapping())
+            name = "inputs/account.json" if self._earlier is None else ACCOUNT_NOW
+            self.folder.write_json(name, account.to_mapping())
             account = account_from(self.folder)
         self._account = account
         inputs = Inputs(self.day, self.config, self.candles, account)
@@ -232,7 +250,8 @@ class Day:
     def build_orders(self) -> Plan:
         """Step 8: exact sizes and prices; from here on the plan is frozen."""
         inputs = Inputs(self.day, self.config, self.candles, self.account)
-        self._plan = plan_of(inputs, self.decision)
+        attempt = self.session.plan_attempt()
+        self._plan = replace(plan_of(inputs, self.decision), attempt=attempt)
         if self.writes:
             self.folder.seal(SEAL, SEALED)
             write_whole(self.folder.path / "plan.json", self._plan.to_json())
@@ -268,7 +287,7 @@ class Day:
     @recorded
     def close_dust(self) -> Rows:
         """Step 11: residuals of positions that are to be gone."""
-        if not self.account.halt:
+        if not _made(self._read, "size_positions").halt:
             self.dust = self.session.close_dust(zero_targets(self.decision))
         return self.dust
 

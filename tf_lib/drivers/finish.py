@@ -76,6 +76,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
         "state": facts.state,
         "exit_code": facts.exit_code,
         "attempt": facts.attempt,
+        "plan_attempt": plan.get("attempt"),
         "equity": _equity(account, decision),
         "cash": _cash(account),
         "positions": _positions(account, stops, bare),

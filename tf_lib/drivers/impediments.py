@@ -18,6 +18,7 @@ from typing import Any
 
 from tf_lib.core.impediments import Impediment, ImpedimentKind, brought_together
 from tf_lib.core.records import Reason, closed_because
+from tf_lib.drivers.resumed import ACCOUNT_NOW
 from tf_lib.drivers.session import TRADES_COMPLETE
 from tf_lib.edge.files import write_json
 from tf_lib.edge.run_store import RunFolder
@@ -150,7 +151,8 @@ class DayRecord:
     @classmethod
     def of(cls, folder: RunFolder) -> DayRecord:
         """Read what a run has left in its folder so far."""
-        plan, account = _content(folder, "plan.json"), _content(folder, "inputs/account.json")
+        plan = _content(folder, "plan.json")
+        account = _content(folder, ACCOUNT_NOW) or _content(folder, "inputs/account.json")
         results = [r for r in folder.logs.read("order_submit") if r.get("action") == "result"]
         stops = [r for r in folder.logs.read("stop_updates") if r.get("action") == "result"]
         builds = folder.logs.read("order_build")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -273,11 +273,16 @@ class LiveSession(Protecting):
         """Return the day's plan if an earlier attempt froze one."""
         return self.desk.ledger.state.plans.get(self.desk.day)
 
+    def plan_attempt(self) -> int | None:
+        """Return the attempt that froze the day's plan, or this one."""
+        frozen, state = self.frozen_plan(), self.desk.ledger.state
+        return state.attempts.get(self.desk.day) if frozen is None else int(frozen["attempt"])
+
     def freeze(
         self, plan: dict[str, Any], protections: Mapping[str, Protection], now: dt.datetime
     ) -> None:
         """Write the plan into the ledger, unless it is the one that stands there."""
-        self._protections = protections
+        self._protections = {name: self._raised(name, p) for name, p in protections.items()}
         frozen = self.frozen_plan()
         if frozen is None:
             levels = {
@@ -297,6 +302,13 @@ class LiveSession(Protecting):
             )
             frozen = self.desk.ledger.state.plans[self.desk.day]
         self._planned_at = dt.datetime.fromisoformat(frozen["planned_at"])
+
+    def _raised(self, product_id: str, planned: Protection) -> Protection:
+        """Return a protection that is not below what was remembered since its plan was made."""
+        known = self.desk.ledger.state.levels.get(product_id)
+        if known is None or known <= planned.target_level or not self.desk.config.stops.ratchet:
+            return planned
+        return replace(planned, target_level=known)
 
     # -- hands ---------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from tf_lib.drivers.live import LiveSession
 from tf_lib.drivers.place import Connection, Place, connect
 from tf_lib.drivers.preview import PreviewSession
 from tf_lib.drivers.recorded import RecordedSession
+from tf_lib.drivers.resumed import config_of
 from tf_lib.edge import epoch
 from tf_lib.edge.arming import ArmedFor, Arming, claim, is_offered
 from tf_lib.edge.candles import CandleCache
@@ -32,8 +33,7 @@ from tf_lib.edge.lock import sender_lock
 from tf_lib.edge.patience import Patience
 from tf_lib.edge.run_store import ProfileFolder, RunFolder
 from tf_lib.errors import HaltRun, StateError
-from tf_lib.parameters import Config, config_from_mapping
-from tf_lib.written import read_yaml
+from tf_lib.parameters import config_from_mapping
 
 RUN_VARIABLE = "TF_RUN_DIR"
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -86,14 +86,6 @@ def recorded_day(path: Path) -> Day:
 
 def _no_clock() -> dt.datetime:
     raise StateError("a recorded run writes nothing, so it has no time of its own")
-
-
-def config_of(path: Path) -> Config:
-    """Read the merged parameters of a run."""
-    file = path / "config.yaml"
-    if not file.exists():
-        raise StateError(f"{file}: this run has no config.yaml")
-    return config_from_mapping(read_yaml(file), source=str(file))
 
 
 def day_of(folder: RunFolder) -> dt.date:

@@ -45,11 +45,16 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Plan:
-    """A day's decision, its orders, and where every position's stop belongs."""
+    """
+    A day's decision, its orders, and where every position's stop belongs.
+
+    `attempt` is the day's attempt that made it; None for a plan that nobody carries out.
+    """
 
     decision: Decision
     builds: tuple[OrderBuild, ...]
     protections: Mapping[str, Protection]
+    attempt: int | None = None
 
     @property
     def orders(self) -> tuple[PlannedOrder, ...]:
@@ -68,7 +73,8 @@ class Plan:
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the content of plan.json."""
-        return {
+        made_by = {} if self.attempt is None else {"attempt": self.attempt}
+        return made_by | {
             "format": PLAN_FORMAT,
             "decision": self.decision.to_mapping(),
             "orders": [order.to_mapping() for order in self.orders],

@@ -47,6 +47,11 @@ class PreviewSession(LiveSession):
     def _remember(self, doubts: Doubts) -> None:
         """Remember nothing: a look at any hour must not spoil tomorrow's bars."""
 
+    def plan_attempt(self) -> int | None:
+        """Return the attempt that a run would be, or whose plan it would carry on."""
+        frozen, state = self.frozen_plan(), self.desk.ledger.state
+        return state.attempts.get(self.desk.day, 0) + 1 if frozen is None else frozen["attempt"]
+
     def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
         """Preview the sells."""
         return [self._preview(order) for order in orders]

@@ -68,6 +68,10 @@ class RecordedSession:
         """Return nothing: the plan is computed anew from the inputs."""
         return None
 
+    def plan_attempt(self) -> int | None:
+        """Return nothing: no order follows."""
+        return None
+
     def freeze(
         self, plan: dict[str, Any], protections: Mapping[str, Protection], now: dt.datetime
     ) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ import pandas as pd
 
 from tf_lib.core.decision import covariance_at
 from tf_lib.drivers.day import SEAL, account_from, candles_from
-from tf_lib.drivers.open_day import config_of, day_of
+from tf_lib.drivers.open_day import day_of
 from tf_lib.drivers.plan import Inputs, decision_of, lagged, plan_of, signals_of
+from tf_lib.drivers.resumed import ACCOUNT_NOW, config_of
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import (
     EXIT_BAD_INPUT,
@@ -51,7 +53,7 @@ def replay_command(run_dir: Path) -> tuple[str, int]:
         recorded = folder.read_json("plan.json")
         recorded_text = (folder.path / "plan.json").read_text(encoding="utf-8")
         broken = folder.broken_seals(SEAL)
-        again, tables = _again(folder)
+        again, tables = _again(folder, recorded.get("attempt"))
     except (StateError, BarsError, ParameterError) as error:
         return f"nothing to replay: {error}", EXIT_BAD_INPUT
     except (TfError, KeyError, ValueError, TypeError) as error:
@@ -63,7 +65,9 @@ def replay_command(run_dir: Path) -> tuple[str, int]:
         shown = "\n".join(f"  {line}" for line in found[:_MOST_SHOWN])
         return f"DIFFERS in {len(found)} places, the first:\n{shown}", EXIT_FAILED
     if again == recorded_text:
-        return f"the same, byte for byte: {run_dir}", EXIT_DONE
+        resumed = (folder.path / ACCOUNT_NOW).exists()
+        whose = f" (the plan of attempt {recorded['attempt']}, carried on)" if resumed else ""
+        return f"the same, byte for byte: {run_dir}{whose}", EXIT_DONE
     return f"the same within {TOLERANCE:g}, not byte for byte (another machine?)", EXIT_DONE
 
 
@@ -71,13 +75,13 @@ def _no_clock() -> Any:
     raise StateError("a replay writes nothing")
 
 
-def _again(folder: RunFolder) -> tuple[str, dict[str, pd.DataFrame]]:
+def _again(folder: RunFolder, attempt: int | None) -> tuple[str, dict[str, pd.DataFrame]]:
     """Make plan, signals and covariance again from the inputs."""
     config = config_of(folder.path)
     inputs = Inputs(day_of(folder), config, candles_from(folder), account_from(folder))
     bars = lagged(inputs.candles, inputs.day, config)
     computed = signals_of(inputs, bars)
-    plan = plan_of(inputs, decision_of(inputs, bars, computed))
+    plan = replace(plan_of(inputs, decision_of(inputs, bars, computed)), attempt=attempt)
     matrix = covariance_at(computed, config, as_of=inputs.day)
     tickers = list(computed.tickers)
     covariance = pd.DataFrame(matrix, index=pd.Index(tickers, name="ticker"), columns=tickers)

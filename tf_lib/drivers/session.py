@@ -67,6 +67,10 @@ class Session(Protocol):
         """Return the plan of an earlier attempt of this day, if it must be resumed."""
         ...
 
+    def plan_attempt(self) -> int | None:
+        """Return the day's attempt whose plan is carried out; None where no order follows."""
+        ...
+
     def freeze(
         self, plan: dict[str, Any], protections: Mapping[str, Protection], now: dt.datetime
     ) -> None:

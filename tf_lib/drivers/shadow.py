@@ -20,7 +20,7 @@ from tf_lib.core.product_table import products_for
 from tf_lib.core.records import Product
 from tf_lib.core.steps import steps_of, units_of, whole_steps
 from tf_lib.drivers.day import account_from, candles_from
-from tf_lib.drivers.open_day import config_of
+from tf_lib.drivers.resumed import config_of
 from tf_lib.edge.files import read_json_lines
 from tf_lib.edge.ledger_state import LedgerState, OrderRecord
 from tf_lib.edge.run_store import ProfileFolder, RunFolder

@@ -293,9 +293,14 @@ def _mark(state: LedgerState, line: Mapping[str, Any]) -> None:
 
 def _plan(state: LedgerState, line: Mapping[str, Any]) -> None:
     day = _day(line["day"])
-    # A plan is one of an attempt's: an older ledger, which did not name it, is read the same way.
-    known = line.get("id") or f"{day}-{state.attempts.get(day, 0)}"
-    state.plans[day] = {**line, "id": known, "line": state.lines}
+    # Every attempt makes one plan at most, and each is marked above it.
+    attempt = state.attempts.get(day, 0)
+    state.plans[day] = {
+        **line,
+        "id": f"{day}-{attempt}",
+        "attempt": attempt,
+        "line": state.lines,
+    }
 
 
 def _intent(state: LedgerState, line: Mapping[str, Any]) -> None:

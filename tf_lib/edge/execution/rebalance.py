@@ -34,6 +34,7 @@ from tf_lib.edge.ledger_state import OrderRecord
 _TRIES = 3
 _WAIT_SECONDS = 5.0
 _FORM_WORDS = ("base_size", "quote_size", "order_configuration")
+_BY_EARLIER = "filled by an earlier attempt"
 _TRADABLE_HOLDS = dt.timedelta(seconds=5)
 
 
@@ -106,7 +107,7 @@ class Rebalance:
         if any(order.may_be_live for order in self._orders_of(planned)):
             return self._collect(TradeResult(planned, "unsettled"))
         if remaining <= 0:
-            return self._collect(TradeResult(planned, "done", "filled by an earlier attempt"))
+            return self._collect(TradeResult(planned, "done", _BY_EARLIER))
         stale = self._too_late() or self.blocked.get(planned.product_id, "")
         if stale or (self.halted and planned.side is Side.BUY):
             return self._collect(TradeResult(planned, "skipped", stale or self.halted))
@@ -116,6 +117,8 @@ class Rebalance:
 
     def withhold(self, planned: PlannedOrder, why: str) -> TradeResult:
         """Return what became of a planned order that must not be carried on."""
+        if self.remaining(planned) <= 0:
+            return self._collect(TradeResult(planned, "done", _BY_EARLIER))
         return self._collect(TradeResult(planned, "skipped", why))
 
     def remaining(self, planned: PlannedOrder) -> Decimal:
