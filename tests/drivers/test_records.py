@@ -155,7 +155,13 @@ def test_a_run_that_cannot_be_read_is_in_nobodys_way(demo: Profile, content: byt
 
     code, said = command("site", "--runs", str(demo.runs))
     page = (demo.runs / "index.html").read_text(encoding="utf-8")
+    newest = folder.rename(folder.with_name("2024-03-12"))
+    path = newest / "daily_summary_2024-03-09.json"
+    path.rename(newest / "daily_summary_2024-03-12.json")
+    status = demo.call("status")
 
+    assert status[0] == demo.call("status", "--json")[0] == 0
+    assert "daily_summary_2024-03-12.json: this summary cannot be read" in status[1]
     assert code == 0, said
     assert DAYS[0] in page
     assert DAYS[1] in page

@@ -77,12 +77,36 @@ def _changed(newest: Path) -> list[str]:
 def _summary(newest: Path | None) -> dict[str, Any]:
     if newest is None:
         return {}
+    path = newest / f"daily_summary_{newest.name}.json"
     try:
-        text = (newest / f"daily_summary_{newest.name}.json").read_text(encoding="utf-8")
-        found = json.loads(text)
-    except (OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return {}
-    return found if isinstance(found, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if _is_sound(found, newest.name):
+        return dict(found)
+    message = f"{path}: this summary cannot be read; the ledger's part below is as it stands"
+    return {"date": newest.name, "state": "unreadable", "errors": [{"message": message}]}
+
+
+def _is_sound(found: Any, day: str) -> bool:
+    """Whether a summary has the form that the screen shows; it may be of years ago, or spoilt."""
+    if not isinstance(found, dict) or found.get("date") != day:
+        return False
+    rows, errors = found.get("positions", {}), found.get("errors", [])
+    equity, cash = found.get("equity"), found.get("cash")
+    are_numbers = all(isinstance(each, int | float) for each in (equity, cash))
+    return (
+        (equity is None or are_numbers)
+        and isinstance(rows, dict)
+        and all(
+            isinstance(row, dict) and {"stop", "status", "notional"} <= set(row)
+            for row in rows.values()
+        )
+        and isinstance(errors, list)
+        and all(isinstance(line, dict) for line in errors)
+    )
 
 
 def _screen(name: str, found: dict[str, Any], option: str) -> str:
