@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import stat
 import subprocess
@@ -95,6 +96,24 @@ def test_a_lock_that_nobody_named_is_an_alarm(
     assert len(mailbox.messages) == 1
     assert "lock" in mailbox.messages[0]["Subject"]
     assert profile.call("guard")[0] == 0
+
+
+def test_a_lock_past_its_deadline_whose_holder_is_gone_is_an_alarm(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is named died long ago, and yet somebody holds it."""
+    assert profile.run(DAY)[0] == 0
+    monkeypatch.setattr("tf_lib.edge.lock._NAMELESS_SECONDS", 0.2)
+    lock = state_lock(profile.state, kind="run")
+    who = {"kind": "run", "pid": 2**22 + 1, "launcher": 1, "start": "2024-03-11T00:01:00+00:00"}
+    with held_by_nobody(lock.path):
+        lock.holder_file.write_text(
+            json.dumps(who | {"deadline": "2024-03-11T00:46:00+00:00"}), encoding="utf-8"
+        )
+        code, said = profile.call("guard")
+
+    assert code == 1, said
+    assert "is gone" in said
 
 
 def test_a_run_at_work_is_no_alarm(profile: Profile) -> None:

@@ -61,17 +61,28 @@ def guard_command(profile: str | None, config: Path | None, runs: Path | None) -
         return EXIT_DONE
     book = AlarmBook(name, parameters, folder.state, lambda results: _told(folder, results))
     lock = state_lock(folder.state, kind="guard")
-    try:
-        lock.acquire()
-    except LockHeld as held:
-        if not take_over(lock, folder.state):
-            return _stand_back(book, folder, lock, held)
-        lock.acquire()
-        _log(folder, "took_over", reason=str(held))
+    held = _blocked(lock, folder)
+    if held is not None:
+        return _stand_back(book, folder, lock, held)
     try:
         return _look(book, folder)
     finally:
         lock.release()
+
+
+def _blocked(lock: ProcessLock, folder: ProfileFolder) -> LockHeld | None:
+    """Take the lock, from a holder that is overdue if need be; return what keeps it from us."""
+    try:
+        lock.acquire()
+    except LockHeld as held:
+        if not take_over(lock, folder.state):
+            return held
+        try:
+            lock.acquire()
+        except LockHeld as still:
+            return still
+        _log(folder, "took_over", reason=str(held))
+    return None
 
 
 def _stand_back(book: AlarmBook, folder: ProfileFolder, lock: ProcessLock, held: LockHeld) -> int:
