@@ -23,7 +23,8 @@ from tests.drivers.profile import (
 from tests.drivers.test_mail import Mailbox, mailbox
 from tf_lib.core.impediments import Impediment, ImpedimentKind, keeps_from_trading
 from tf_lib.drivers import place
-from tf_lib.drivers.impediments import DayRecord, found_in
+from tf_lib.drivers.day_record import DayRecord
+from tf_lib.drivers.impediments import found_in
 
 __all__ = ["mailbox"]
 EVE, DAY, MORROW = BUSY_EVE, BUSY_DAY, BUSY_MORROW

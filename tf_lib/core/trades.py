@@ -178,6 +178,15 @@ def higher_stop(chandelier: float, resting: float, held: bool) -> float:
     return resting if math.isnan(chandelier) else max(chandelier, resting)
 
 
+def least_change(target: float, equity: float, rules: TradeRules) -> float:
+    """Return the change of a position, in quote currency, that is not yet worth its cost."""
+    floor = max(rules.threshold * equity, rules.threshold * abs(target))
+    return max(floor, rules.least_trade)
+
+
+_least_change = leaf_kernel(least_change)
+
+
 @leaf_kernel
 def _gate(
     i: int,
@@ -199,8 +208,7 @@ def _gate(
     if target < LEAST_TARGET:
         return FULL_EXIT if held else NO_POSITION
     delta = target - current
-    floor = max(rules.threshold * equity, rules.threshold * abs(target))
-    if abs(delta) <= max(floor, rules.least_trade):
+    if abs(delta) <= _least_change(target, equity, rules):
         return BELOW
     if delta < 0.0:
         return TRIM

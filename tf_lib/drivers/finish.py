@@ -45,6 +45,7 @@ class RunFacts:
     problems: list[str] = field(default_factory=list)
     impediments: tuple[Impediment, ...] = ()
     is_held_up: bool = False
+    result: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -77,13 +78,14 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
         "exit_code": facts.exit_code,
         "attempt": facts.attempt,
         "plan_attempt": plan.get("attempt"),
-        "equity": _equity(account, decision),
+        "equity": equity_of(account, decision),
         "cash": _cash(account),
         "positions": _positions(account, stops, bare),
         "protection": protection,
         "tickers": decision.get("tickers", {}),
         "sleeves": decision.get("sleeves", {}),
         "portfolio": decision.get("portfolio", {}),
+        "result": dict(facts.result),
         "impediments": [one.to_mapping() for one in facts.impediments],
         "trades": _trades(decision),
         "orders": orders,
@@ -97,6 +99,12 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
         "bare_seconds": bare,
         "artifacts": folder.artifacts(),
     }
+
+
+def accounts_equity(folder: RunFolder) -> float | None:
+    """Return cash and universe holdings of a run as they were read last; None where never."""
+    account = _optional(folder, "account_after.json") or _optional(folder, "inputs/account.json")
+    return equity_of(account, _optional(folder, "plan.json").get("decision", {}))
 
 
 def _optional(folder: RunFolder, name: str) -> dict[str, Any]:
@@ -132,7 +140,7 @@ def _without_action(line: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in line.items() if key != "action"}
 
 
-def _equity(account: Mapping[str, Any], decision: Mapping[str, Any]) -> float | None:
+def equity_of(account: Mapping[str, Any], decision: Mapping[str, Any]) -> float | None:
     """Return cash and universe holdings at mid, read after the trades."""
     if not account:
         value = decision.get("portfolio", {}).get("equity")

@@ -12,25 +12,19 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tf_lib.core.impediments import Impediment, ImpedimentKind, brought_together
 from tf_lib.core.records import Reason, closed_because
-from tf_lib.drivers.resumed import ACCOUNT_NOW
+from tf_lib.drivers.day_record import DONE_STATUSES, DayRecord
 from tf_lib.drivers.session import TRADES_COMPLETE
 from tf_lib.edge.files import write_json
-from tf_lib.edge.run_store import RunFolder
-from tf_lib.errors import StateError
 
 STATE_FILE = "impediments.json"
-DONE_STATUSES = ("done", "preview_ok", "would_cancel_first")
-"""Of an order that was carried out, or would be."""
-
 # A buy that came out smaller by this much was rounded, or met a price that had moved.
 _SMALL_SHARE = 0.05
-_FALLBACK_QUOTE_MIN = 1.0
 
 _WHAT_TO_DO: Mapping[ImpedimentKind, str] = {
     ImpedimentKind.LOCKED: "look at your orders and transfers of {product}; when the holding is "
@@ -72,114 +66,6 @@ _GATES = frozenset(
 """Kinds that keep a product from being traded."""
 
 
-@dataclass(frozen=True)
-class DayRecord:
-    """
-    What a run's folder says of the decision, of the account, and of what was done.
-
-    Attributes
-    ----------
-    decision : mapping
-        As in plan.json; empty when the run never got there.
-    account, after : mapping
-        ``inputs/account.json``, and the account after the trades (else the same).
-    notes : mapping of product to str
-        Why a desired trade became no order; absent where it became one.
-    planned : rows
-        Orders of plan.json.
-    orders : rows
-        The last result of each order of the plan.
-    stops : rows
-        The last word on each product's protection.
-    noted : sequence of Impediment
-        Those that were written down where they were met.
-    """
-
-    decision: Mapping[str, Any] = field(default_factory=dict)
-    account: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
-    notes: Mapping[str, str] = field(default_factory=dict)
-    planned: Sequence[Mapping[str, Any]] = ()
-    orders: Sequence[Mapping[str, Any]] = ()
-    stops: Sequence[Mapping[str, Any]] = ()
-    noted: Sequence[Impediment] = ()
-
-    @property
-    def tickers(self) -> Mapping[str, Mapping[str, Any]]:
-        """The decision's row of each ticker."""
-        found: Mapping[str, Mapping[str, Any]] = self.decision.get("tickers", {})
-        return found
-
-    @property
-    def is_anything_done(self) -> bool:
-        """Whether any order of the plan was carried out."""
-        return any(row.get("status") in DONE_STATUSES for row in self.orders)
-
-    def reached_account(self) -> bool:
-        """Whether the run got so far as to read the account."""
-        return bool(self.account)
-
-    def held(self, ticker: str) -> float:
-        """Return the units that are owned of a ticker's base."""
-        wallet = self.after.get("wallets", {}).get(ticker.split("-")[0], {})
-        return float(wallet.get("available", 0)) + float(wallet.get("hold", 0))
-
-    def is_held(self, ticker: str) -> bool:
-        """Whether more than dust of a ticker is owned."""
-        held, product = self.held(ticker), self._product(ticker)
-        if held <= 0 or held < float(product.get("base_min_size", 0)):
-            return False
-        price = self.price(ticker)
-        return price is None or held * price >= self.quote_min(ticker)
-
-    def price(self, ticker: str) -> float | None:
-        """Return the mid price, else the last close."""
-        quote = self.after.get("quotes", {}).get(ticker)
-        if quote is not None:
-            return (float(quote["bid"]) + float(quote["ask"])) / 2
-        close = self.tickers.get(ticker, {}).get("close")
-        return None if close is None else float(close)
-
-    def quote_min(self, ticker: str) -> float:
-        """Return the least value that the exchange lets be traded."""
-        return float(self._product(ticker).get("quote_min_size", _FALLBACK_QUOTE_MIN))
-
-    def _product(self, ticker: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.account.get("products", {}).get(ticker, {})
-        return found
-
-    @classmethod
-    def of(cls, folder: RunFolder) -> DayRecord:
-        """Read what a run has left in its folder so far."""
-        plan = _content(folder, "plan.json")
-        account = _content(folder, ACCOUNT_NOW) or _content(folder, "inputs/account.json")
-        results = [r for r in folder.logs.read("order_submit") if r.get("action") == "result"]
-        stops = [r for r in folder.logs.read("stop_updates") if r.get("action") == "result"]
-        builds = folder.logs.read("order_build")
-        return cls(
-            decision=plan.get("decision", {}),
-            account=account,
-            after=_content(folder, "account_after.json") or account,
-            notes={b["product"]: b["note"] for b in builds if b.get("order") is None},
-            planned=plan.get("orders", []),
-            orders=list({(r["product_id"], r["side"]): r for r in results}.values()),
-            stops=list({r["product"]: r for r in stops}.values()),
-            noted=_noted(folder),
-        )
-
-
-def _content(folder: RunFolder, name: str) -> dict[str, Any]:
-    try:
-        content = folder.read_json(name)
-    except StateError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _noted(folder: RunFolder) -> list[Impediment]:
-    return [Impediment.from_mapping(line) for line in folder.logs.read("impediments")]
-
-
 # -- what stands in the way, whatever is wanted ---------------------------------------------------
 
 
@@ -196,7 +82,8 @@ def found_in(record: DayRecord) -> list[Impediment]:
         if _gate_of(product, known) is None:
             lock = _made(ImpedimentKind.LOCKED, why, product)
             known[lock.key] = lock
-    for one in _missed(record):
+    of_earlier = [] if record.earlier is None else found_in(record.earlier)
+    for one in (*(one for one in of_earlier if one.wanted), *_missed(record)):
         gate = _gate_of(one.product, known) if one.kind in _GATES else None
         there = known.get(one.key) or gate or one
         known[there.key] = _wanting(there, one) if there is not one else one
@@ -266,12 +153,12 @@ def _of_stops(record: DayRecord) -> Iterator[Impediment]:
 
 def _missed(record: DayRecord) -> Iterator[Impediment]:
     """Return each trade that was wanted and not done, under what is known of its cause."""
+    if record.account.get("halt") == TRADES_COMPLETE:
+        return  # `record.earlier` has them: here every order is only withheld
     results = {row["product_id"]: row for row in record.orders}
     planned = {row["product_id"]: row for row in record.planned}
     for row in record.orders:
         yield from _of_result(record, row)
-    if record.account.get("halt") == TRADES_COMPLETE:
-        return
     for ticker, row in record.tickers.items():
         if ticker in results:
             continue

@@ -13,12 +13,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tf_lib.core.day_result import result_in_lines
 from tf_lib.core.impediments import Impediment, in_a_line, keeps_from_trading
 from tf_lib.drivers.alarms import AlarmBook, run_key
 from tf_lib.drivers.attempt import Attempt
-from tf_lib.drivers.finish import RunFacts, build_summary, guard_silence, unsettled
+from tf_lib.drivers.day_record import DayRecord
+from tf_lib.drivers.equity_record import keep_result, result_of
+from tf_lib.drivers.finish import (
+    RunFacts,
+    accounts_equity,
+    build_summary,
+    guard_silence,
+    unsettled,
+)
 from tf_lib.drivers.heartbeat import Heartbeat
-from tf_lib.drivers.impediments import DayRecord, impediments_of, keep_impediments
+from tf_lib.drivers.impediments import impediments_of, keep_impediments
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.files import write_whole
 from tf_lib.edge.ledger import Ledger
@@ -73,6 +82,7 @@ class Outcome:
             [problem] if problem else [],
             found,
             is_held_up,
+            self._result(folder, attempt, ledger),
         )
         _write_journal(folder, ledger, attempt.day)
         if (folder.path / "daily_run.ipynb").exists():
@@ -97,6 +107,19 @@ class Outcome:
             keep_impediments(self.folder.state, attempt.day, found)
         is_kept = keeps_from_trading(found, is_anything_done=record.is_anything_done)
         return found, code == EXIT_DONE and is_kept
+
+    def _result(self, folder: RunFolder, attempt: Attempt, ledger: Ledger) -> dict[str, Any]:
+        """Return what the day did to the money, and keep it for the days that follow."""
+        state, day = self.folder.state, attempt.day
+        try:
+            result = result_of(folder, state, ledger.state, day, accounts_equity(folder))
+            if not attempt.is_dry:
+                keep_result(state, folder, ledger.state, day, result)
+        except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+            # A record that somebody edited must not keep the day from being finished.
+            folder.logs.write("errors", severity="warning", message=f"the day's result: {error!r}")
+            return {}
+        return result
 
     def _report(self, folder: RunFolder, summary: Mapping[str, Any]) -> None:
         try:
@@ -163,6 +186,8 @@ class Outcome:
             f"orders {len(summary['orders'])} stops {len(summary['stops'])} -> {folder.path}",
             flush=True,
         )
+        for said in result_in_lines(summary["result"], summary["result"].get("currency", "")):
+            print(f"  {said}", flush=True)
         for one in summary["impediments"]:
             print(f"  {in_a_line(one)}", flush=True)
         for line in summary["errors"]:

@@ -11,17 +11,24 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+from tf_lib.drivers.day_record import DayRecord
+from tf_lib.drivers.equity_record import result_of
+from tf_lib.drivers.finish import accounts_equity
 from tf_lib.drivers.handover import SESSION_FILE
-from tf_lib.drivers.impediments import DayRecord, impediments_of
+from tf_lib.drivers.impediments import impediments_of
+from tf_lib.edge.clock import wall_now
+from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import StateError
 
 
 def told_so_far(folder: RunFolder, day: dt.date) -> dict[str, Any]:
-    """Return what stands in the way of a run that is going on."""
+    """Return what stands in the way of a run that is going on, and what it did to the money."""
     state = Path(folder.read_json(SESSION_FILE)["state"])
     found = impediments_of(DayRecord.of(folder), state, day)
-    return {"impediments": [one.to_mapping() for one in found]}
+    ledger = Ledger(state / FILE_NAME, wall_now)
+    result = result_of(folder, state, ledger.state, day, accounts_equity(folder))
+    return {"impediments": [one.to_mapping() for one in found], "result": result}
 
 
 def told_then(folder: RunFolder, day: dt.date) -> dict[str, Any]:
@@ -30,4 +37,7 @@ def told_then(folder: RunFolder, day: dt.date) -> dict[str, Any]:
         summary = folder.read_json(f"daily_summary_{day.isoformat()}.json")
     except StateError:
         summary = {}
-    return {"impediments": summary.get("impediments", [])}
+    return {
+        "impediments": summary.get("impediments", []),
+        "result": summary.get("result", {}),
+    }

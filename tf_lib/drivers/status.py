@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.core.cooldown import is_cooling
+from tf_lib.core.day_result import result_in_lines
 from tf_lib.core.impediments import in_a_line
 from tf_lib.core.order_life import OrderStage
 from tf_lib.drivers.impediments import standing_impediments
@@ -52,6 +53,7 @@ def _facts(folder: ProfileFolder, state: LedgerState, cooldown_days: int) -> dic
         "done": newest is not None and (newest / "done.json").exists(),
         "equity": summary.get("equity"),
         "cash": summary.get("cash"),
+        "result": summary.get("result") or {},
         "positions": summary.get("positions", {}),
         "open_orders": [
             {"client_id": o.client_id, "product": o.product_id, "stage": str(o.stage)}
@@ -117,6 +119,7 @@ def _screen(name: str, found: dict[str, Any], option: str) -> str:
         f"profile {name}, {found['last_day']}: {found['state']} (exit {found['exit_code']})",
         f"equity {equity:,.2f}, cash {found['cash']:,.2f}" if equity is not None else "no equity",
     ]
+    lines += result_in_lines(found["result"], found["result"].get("currency", ""))
     for ticker, row in found["positions"].items():
         stop = f"stop {row['stop']}" if row["stop"] else "NO STOP"
         bare = "  NOT PROTECTED" if row["status"] == "failed" else ""

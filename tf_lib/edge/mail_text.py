@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tf_lib.core.day_result import change_in_short, result_in_lines
 from tf_lib.core.impediments import in_a_line, kind_in_words
 
 Summary = Mapping[str, Any]
@@ -68,7 +69,7 @@ def compose(summary: Summary, *, prefix: str = "tf") -> MailText:
 
 
 def _subject(summary: Summary, prefix: str) -> str:
-    parts = [f"equity {_money(summary['equity'])}"] if _is_number(summary.get("equity")) else []
+    parts = [_worth(summary)] if _is_number(summary.get("equity")) else []
     sent = [row for row in _rows(summary, "orders") if not _is_zero(row.get("filled_size"))]
     if _state(summary) != "refused":
         parts.append(f"{len(sent)} order{'' if len(sent) == 1 else 's'}")
@@ -82,6 +83,13 @@ def _subject(summary: Summary, prefix: str) -> str:
     said = ", ".join(part for part in parts if part)
     head = f"[{prefix} {summary.get('profile', '?')}] {summary.get('date', '?')}"
     return _one_line(f"{head} {_state(summary).upper()} {said}")
+
+
+def _worth(summary: Summary) -> str:
+    """Return the equity, and how it changed since the run before."""
+    result = summary.get("result")
+    change = change_in_short(result) if isinstance(result, Mapping) else ""
+    return " ".join(part for part in (f"equity {_money(summary['equity'])}", change) if part)
 
 
 def _state(summary: Summary) -> str:
@@ -140,6 +148,7 @@ def _sections(summary: Summary) -> list[tuple[str, Rows]]:
     ]
     sections = [
         ("What stood in the way", _impediments(summary)),
+        ("The day's result", _result(summary)),
         ("Account", account),
         ("Errors", _errors(summary)),
         ("Orders", [_order(row) for row in _rows(summary, "orders")]),
@@ -150,6 +159,13 @@ def _sections(summary: Summary) -> list[tuple[str, Rows]]:
         ("Data", _data(summary)),
     ]
     return [(title, rows) for title, rows in sections if rows]
+
+
+def _result(summary: Summary) -> Rows:
+    result = summary.get("result")
+    if not isinstance(result, Mapping):
+        return []
+    return [[line] for line in result_in_lines(result, str(result.get("currency") or ""))]
 
 
 def _impediments(summary: Summary) -> Rows:

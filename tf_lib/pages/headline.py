@@ -14,6 +14,7 @@ from enum import StrEnum
 from html import escape
 from typing import Any
 
+from tf_lib.core.day_result import change_in_short, result_in_lines, stopped_out
 from tf_lib.core.impediments import in_a_line, kind_in_words
 from tf_lib.errors import (
     EXIT_BAD_INPUT,
@@ -83,6 +84,8 @@ class DayFacts:
         In quote currency.
     impediments : rows
         What kept the run from doing what was decided, as in the summary.
+    result : mapping
+        What the day did to the money, as in the summary.
     notes : sequence of str
         What is worth a line and does not make a day less good.
     """
@@ -100,6 +103,7 @@ class DayFacts:
     state: str = ""
     equity: float | None = None
     impediments: Rows = ()
+    result: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     @property
@@ -126,6 +130,7 @@ class DayFacts:
             state=str(summary.get("state", "")),
             equity=summary.get("equity"),
             impediments=summary.get("impediments") or (),
+            result=summary.get("result") or {},
         )
 
 
@@ -143,17 +148,26 @@ def verdict(facts: DayFacts) -> Verdict:
     lines = stop_lines(facts.stops, facts.bare_seconds)
     act, look = _to_act_on(facts, lines), _to_look_at(facts, lines)
     what = f"{_orders_in_words(facts)}, {_stops_in_words(lines)}"
+    sold = stopped_out(facts.result)
+    if sold:
+        change = change_in_short(facts.result)
+        by = "its stop" if len(sold) == 1 else "their stops"
+        money = f", equity {change}" if change else ""
+        what = f"{words.listed(sold)} sold by {by}{money}; {what}"
+    notes = (*result_in_lines(facts.result, facts.result.get("currency", "")), *facts.notes)
     if act:
-        return Verdict(Level.ACT, f"ACT NOW: {_trouble(facts)}{what}", (*act, *look, *facts.notes))
+        return Verdict(Level.ACT, f"ACT NOW: {_trouble(facts)}{what}", (*act, *look, *notes))
     if facts.mode == "dry":
         what = f"dry run, nothing was sent: {what}"
     if facts.impediments:
         names = list(dict.fromkeys(_in_short(row) for row in facts.impediments))
         said = f"Attention: {words.listed(names, most=2)}; {what}"
-        return Verdict(Level.LOOK, said, (*look, *facts.notes))
+        return Verdict(Level.LOOK, said, (*look, *notes))
+    if sold:
+        return Verdict(Level.LOOK, f"Stopped out: {what}", (*look, *notes))
     if look:
-        return Verdict(Level.LOOK, f"Have a look: {what}", (*look, *facts.notes))
-    return Verdict(Level.GOOD, f"Good day: {what}", tuple(facts.notes))
+        return Verdict(Level.LOOK, f"Have a look: {what}", (*look, *notes))
+    return Verdict(Level.GOOD, f"Good day: {what}", notes)
 
 
 def _trouble(facts: DayFacts) -> str:
@@ -179,7 +193,8 @@ def banner(facts: DayFacts) -> Fragment:
         Level.LOOK: ("!", "#e69f00", "#fff6df"),
         Level.ACT: ("✗", "#d55e00", "#fdeadd"),
     }[found.level]
-    worth = "" if facts.equity is None else f"equity {words.money(facts.equity)}"
+    change = change_in_short(facts.result)
+    worth = "" if facts.equity is None else f"equity {words.money(facts.equity)} {change}".rstrip()
     mode = words.MODES.get(facts.mode, facts.mode)
     where = " · ".join(part for part in (facts.date, facts.profile, mode, worth) if part)
     points = "".join(f"<li>{escape(point)}</li>" for point in found.points)

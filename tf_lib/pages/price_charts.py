@@ -18,6 +18,7 @@ from tf_lib.core.market import Bars
 from tf_lib.core.signals import Signals
 from tf_lib.pages import words
 from tf_lib.pages.focus import DUST, Rows, Window, in_focus
+from tf_lib.pages.reasons import why
 from tf_lib.pages.style import (
     BLUE,
     GREEN,
@@ -135,7 +136,7 @@ def _title(decision: Decision, ticker: str, stop: float) -> tuple[str, str]:
     if np.isfinite(distance):
         side = "below" if distance >= 0 else "above"
         parts.append(f"{name} {words.price(level)}, {words.percent(abs(distance))} {side}")
-    return f"{ticker}: {words.reason_in_words(row['reason'])}", "; ".join(parts)
+    return f"{ticker}: {why(decision, row)}", "; ".join(parts)
 
 
 def _resting_level(stops: Rows, ticker: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -27,6 +28,7 @@ from tf_lib.pages.style import (
 
 _ROW_INCHES = 0.23
 _AROUND_INCHES = 0.75
+_NOTABLE_SHARE = 0.05
 
 
 @styled
@@ -77,10 +79,25 @@ def _weights_title(decision: Decision) -> str:
     gross = decision.sizing.gross_post_cap
     wanted = f"Wanted: {words.percent(gross, digits=0)} of deployable money invested"
     if not bought and not sold:
-        return f"{wanted}; nothing has to be traded for it"
+        share = words.percent(_held_share(decision), digits=0)
+        return f"{wanted}, {share} is held; {_why_no_trade(decision)}"
     amounts = [(bought, "to buy"), (sold, "to sell")]
     todo = " and ".join(f"{words.money(amount)} {verb}" for amount, verb in amounts if amount)
     return f"{wanted}; {todo}"
+
+
+def _why_no_trade(decision: Decision) -> str:
+    """Return what keeps the way from what is held to what is wanted from being gone."""
+    trades, kept = decision.trades, []
+    for reason, target, held in zip(
+        trades.reasons, trades.target_notional, trades.current_notional, strict=True
+    ):
+        if abs(target - held) > DUST:
+            kept.append(words.SHORT_REASONS.get(reason, reason.replace("_", " ")))
+    if not kept:
+        return "they agree, so nothing is traded"
+    counts = [f"{words.counted(n, 'ticker')} {why}" for why, n in Counter(kept).most_common()]
+    return f"nothing is traded ({', '.join(counts)})"
 
 
 @styled
@@ -122,7 +139,7 @@ def volatility(decision: Decision) -> Chart:
     sizing = decision.sizing
     per_year = 100 * np.sqrt(decision.config.run.annual_trading_days)
     target = per_year * sizing.target_daily_volatility
-    names = ("mix, fully invested", "before the cap", "after the cap")
+    names = ("target mix, all money in it", "before the cap", "after the cap")
     values = per_year * np.array(
         [
             sizing.unit_portfolio_volatility,
@@ -152,20 +169,30 @@ def _volatility_title(decision: Decision, after: float, target: float) -> str:
     if not sizing.gross_post_cap > 0:
         return "Nothing is wanted, so no volatility is expected"
     title = (
-        f"Expected volatility {words.percent(after / 100, digits=0)} a year, "
+        f"Expected volatility of what is wanted {words.percent(after / 100, digits=0)} a year, "
         f"target {words.percent(target / 100, digits=0)}"
     )
     cap = words.percent(sizing.cap_value, digits=0)
     why = []
     if sizing.gross_target >= 1.0 and after < target:
-        why.append("fully invested without leverage")
+        why.append("more is not to be had without leverage")
     if sizing.cap_binding:
         why.append(f"the cap of {cap} per name binds")
     else:
         why.append(f"the cap of {cap} per name does not bind")
     if sizing.cap_leftover_gross > 1e-9:
         why.append(f"{words.percent(sizing.cap_leftover_gross, digits=0)} stays cash for it")
+    share = _held_share(decision)
+    if share < sizing.gross_post_cap - _NOTABLE_SHARE:
+        why.append(f"only {words.percent(share, digits=0)} is held after the trades planned")
     return f"{title}: {', '.join(why)}"
+
+
+def _held_share(decision: Decision) -> float:
+    """Return what is held after the trades planned, as a share of deployable money."""
+    trades = decision.trades
+    held = float((trades.current_notional + trades.trade_notional).sum())
+    return held / trades.deployable if trades.deployable > 0 else 0.0
 
 
 @styled

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from tf_lib.core.day_result import change_in_short
 from tf_lib.errors import StateError
 from tf_lib.pages import words
 from tf_lib.pages.headline import DayFacts, Level, Verdict, banner, verdict
@@ -33,7 +34,17 @@ PAGE_NAME = "index.html"
 _EPOCH = dt.date(1970, 1, 1)
 _KINDS = (("", ""), ("attempts", "earlier attempt"), ("dry", "dry run"))
 _LINKS = (("report", "report.html"), ("notebook", "daily_run.ipynb"))
-_HEADINGS = ("date", "", "equity", "orders", "stops", "bare", "open", "what to know")
+_HEADINGS = (
+    "date",
+    "",
+    "equity",
+    "since the run before",
+    "orders",
+    "stops",
+    "bare",
+    "open",
+    "what to know",
+)
 
 
 @dataclass(frozen=True)
@@ -191,6 +202,7 @@ def _row(run: Run, root: Path) -> str:
         escape(run.date + (f" ({run.kind})" if run.kind else "")),
         f"{mark} {escape(state)}",
         words.money(run.summary.get("equity")),
+        escape(change_in_short(run.summary.get("result") or {})),
         str(len(facts.orders)),
         escape(_protected(facts)),
         words.seconds(max(facts.bare_seconds.values(), default=0.0)),

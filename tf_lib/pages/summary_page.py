@@ -14,7 +14,7 @@ from tf_lib.pages import words
 from tf_lib.pages.headline import DayFacts, banner, verdict
 from tf_lib.pages.html import LEFT, Column, Fragment, Row, paragraph, table
 from tf_lib.pages.page import write_page
-from tf_lib.pages.record_tables import errors_table, orders_table, stops_table
+from tf_lib.pages.record_tables import errors_table, impediments_table, orders_table, stops_table
 
 
 def summary_subject(summary: Mapping[str, Any]) -> str:
@@ -29,6 +29,8 @@ def summary_fragment(summary: Mapping[str, Any]) -> Fragment:
     return (
         banner(facts)
         + _money_line(summary)
+        + _heading("What stood in the way")
+        + impediments_table(facts.impediments)
         + _heading("Wanted")
         + _trades(summary)
         + _heading("Orders")

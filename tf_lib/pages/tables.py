@@ -27,6 +27,7 @@ from tf_lib.pages.html import (
     Row,
     table,
 )
+from tf_lib.pages.reasons import why
 from tf_lib.pages.record_tables import (
     data_quality,
     errors_table,
@@ -53,6 +54,7 @@ __all__ = [
     "protection_table",
     "stopped_out_notes",
     "stops_table",
+    "told",
 ]
 
 
@@ -82,12 +84,14 @@ def decision_table(decision: Decision, builds: Sequence[OrderBuild] = ()) -> Fra
     ]
     built = {build.product_id: build for build in builds}
     tickers = decision.to_mapping()["tickers"]
-    rows = [_decision_row(t, row, built.get(t)) for t, row in tickers.items()]
+    rows = [_decision_row(t, row, built.get(t), why(decision, row)) for t, row in tickers.items()]
     ordered = sorted(rows, key=lambda row: row.look == QUIET)
     return table(columns, ordered, empty="No ticker.", caption="From signal to order, per ticker")
 
 
-def _decision_row(ticker: str, row: Mapping[str, Any], build: OrderBuild | None) -> Row:
+def _decision_row(
+    ticker: str, row: Mapping[str, Any], build: OrderBuild | None, reason: str
+) -> Row:
     matters = any(
         abs(words.number(row[name])) > DUST
         for name in ("target_notional", "current_notional", "trade_notional")
@@ -103,7 +107,7 @@ def _decision_row(ticker: str, row: Mapping[str, Any], build: OrderBuild | None)
         words.money(row["current_notional"]),
         words.money(row["trade_notional"], signed=True),
         _order_in_words(row, build),
-        words.reason_in_words(row["reason"]),
+        reason,
     ]
     if not row["data_ok"]:
         return Row(cells, WARN)
@@ -146,10 +150,33 @@ def not_ok(decision: Decision) -> list[str]:
 
 
 def notes(
-    decision: Decision, cooldowns: Mapping[str, dt.date], fills: Sequence[Mapping[str, Any]]
+    decision: Decision,
+    cooldowns: Mapping[str, dt.date],
+    fills: Sequence[Mapping[str, Any]],
+    result: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Return what a reader should know although the day is good, in words."""
-    return stopped_out_notes(fills) + cooldown_notes(decision, cooldowns)
+    """
+    Return what a reader should know although the day is good, in words.
+
+    Parameters
+    ----------
+    result : mapping, optional
+        The day's result; what it tells of stop-outs is not told twice.
+    """
+    sold = [] if (result or {}).get("stopped_out") else stopped_out_notes(fills)
+    return sold + cooldown_notes(decision, cooldowns)
+
+
+def told(decision: Decision, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `DayFacts` takes of the facts of a day besides its steps, under its names."""
+    result = facts["result"]
+    return {
+        "bare_seconds": facts["bare_seconds"],
+        "errors": facts["errors"],
+        "impediments": facts["impediments"],
+        "result": result,
+        "equity": result.get("equity") or decision.trades.equity,
+    }
 
 
 def stopped_out_notes(fills: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -30,6 +30,16 @@ REASONS: Mapping[str, str] = {
 }
 """What each reason of a decision means."""
 
+SHORT_REASONS: Mapping[str, str] = {
+    Reason.STALE_OR_MISSING_OHLC: "without a believable bar",
+    Reason.UNKNOWN_SIGNAL: "without a defined signal",
+    Reason.BELOW_THRESHOLD: "with a change below the threshold",
+    Reason.COOLDOWN_ACTIVE: "cooling down after a stop",
+    Reason.STOP_BREACHED: "at or below the stop level",
+    Reason.NOT_PROTECTABLE: "that no stop can protect",
+}
+"""Why a ticker is not traded, in a few words."""
+
 ORDER_STATUSES: Mapping[str, str] = {
     "done": "filled",
     "skipped": "not sent",
