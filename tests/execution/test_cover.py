@@ -131,6 +131,23 @@ def test_no_call_ends_with_less_covered_than_it_began(bench: Bench, lag: float) 
     assert len(bench.stops()) == 3
 
 
+def test_a_trim_waits_for_holds_that_come_back_late(bench: Bench) -> None:
+    """Its rest is under a stop before anything is sold, and nothing ends uncovered."""
+    level = one_stop(bench)
+    bench.exchange.set_delays(hold_release_seconds=120)
+    planned = PlannedOrder(COIN, Side.SELL, Leg.TRIM, Decimal("0.4"), bench.last(), Reason.TRIM)
+    trades = Rebalance(
+        bench.desk, lambda *_: bench.cover(level), bench.exchange.now(), Decimal("0.012")
+    )
+
+    result = trades.execute(planned)
+
+    assert (result.status, units(bench)) == ("done", Decimal("0.6"))
+    assert result.cover is not None
+    assert (result.cover.is_protected, result.cover.covered) == (True, Decimal("0.6"))
+    assert legs(bench) == ["en", "sc", "sc", "tr"]
+
+
 def test_of_two_added_stops_each_is_judged_by_its_own(bench: Bench) -> None:
     """Somebody cancelled the older one and price went through all levels: its units are sold."""
     level = three_slots(bench)

@@ -145,9 +145,7 @@ class Protecting:
                 self.desk.ledger.append("flat", product=name)
             elif name not in levels or is_level_old(self.desk, name):
                 # The whole history of a product is not asked for because of a few cents.
-                last = self._last.get(name)
-                is_little = last is not None and held * last < product.quote_min_size
-                if held >= product.base_min_size and held and not is_little:
+                if not self._is_dust(product, held):
                     recall_level(self.desk, product, held)
 
     def _was_gone(self, product: Product, belief: Belief) -> bool:
