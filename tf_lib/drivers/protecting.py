@@ -143,10 +143,11 @@ class Protecting:
             )
             if is_gone:
                 self.desk.ledger.append("flat", product=name)
-            elif name not in levels or is_level_old(self.desk, name):
-                # The whole history of a product is not asked for because of a few cents.
-                if not self._is_dust(product, held):
-                    recall_level(self.desk, product, held)
+            # The whole history of a product is not asked for because of a few cents.
+            elif not self._is_dust(product, held) and (
+                name not in levels or is_level_old(self.desk, name)
+            ):
+                recall_level(self.desk, product, held)
 
     def _was_gone(self, product: Product, belief: Belief) -> bool:
         """Whether by our own fills nothing is left: what is there came from somebody else since."""
