@@ -75,6 +75,7 @@ def history_of_days(days: Mapping[str, Sequence[Written]]) -> History:
         bars=np.stack(bars, axis=1),
         known=np.stack(known, axis=1),
         returns=np.repeat(wobble[None, :], len(tickers), axis=0),
+        ended=np.full(len(tickers), n_days + 1),
     )
     index = pd.date_range("2024-01-01", periods=n_days + 1, tz="UTC", name="date")
     return History(_bars(tickers, index), _signals(tickers, index), market)

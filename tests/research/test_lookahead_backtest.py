@@ -13,7 +13,7 @@ from tests.core.build import REAL_CANDLES, config_with, market
 from tests.drivers.profile import REAL_UNIVERSE
 from tf_lib.edge.candle_folder import read_candle_folder
 from tf_lib.research import backtest as backtest_module
-from tf_lib.research.book_records import CLOSE, OPEN, SIGNAL, Market
+from tf_lib.research.book_records import CLOSE, OPEN, SIGNAL
 from tf_lib.research.history import History, history_of
 from tf_lib.research.lookahead import CUT, NOISE
 from tf_lib.research.lookahead_backtest import (
@@ -59,7 +59,7 @@ def leaking(history: History, leak: Any) -> History:
     """The same history with something in its market that it could not know."""
     bars, known = history.market.bars.copy(), history.market.known.copy()
     leak(bars, known)
-    return dataclasses.replace(history, market=Market(bars, known, history.market.returns))
+    return dataclasses.replace(history, market=history.market._replace(bars=bars, known=known))
 
 
 def signal_of_tomorrow(bars: np.ndarray, known: np.ndarray) -> None:

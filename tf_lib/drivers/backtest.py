@@ -18,6 +18,7 @@ import pandas as pd
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
 from tf_lib.core.product_text import product_from_candles
 from tf_lib.core.records import Product
+from tf_lib.drivers.backtest_data import data_facts, fact_in_words
 from tf_lib.drivers.result_folder import asked, check_result_folder
 from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
 from tf_lib.edge.files import write_json, write_whole
@@ -119,6 +120,7 @@ def summary_of(result: BacktestResult) -> dict[str, Any]:
             "final_equity": float(equity.iloc[-1]),
             **result.metrics,
             "notes": notes_on(result),
+            "data": data_facts(result),
             "compute_seconds": result.compute_seconds,
             "exit_reasons": {str(k): int(v) for k, v in result.exit_reasons.items()},
             "by_ticker": result.by_ticker.to_dict("index"),
@@ -136,7 +138,7 @@ def summary_of(result: BacktestResult) -> dict[str, Any]:
 def notes_on(result: BacktestResult) -> list[str]:
     """Return what a reader of the numbers must know."""
     note = short_span_note(len(result.days), result.config.run.annual_trading_days)
-    return [note] if note else []
+    return [*([note] if note else []), *(fact_in_words(fact) for fact in data_facts(result))]
 
 
 def _plain(value: Any) -> Any:

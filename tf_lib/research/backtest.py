@@ -64,6 +64,8 @@ class BacktestResult:
         What it was computed from.
     span : (int, int)
         Rows [first, stop) of the history that were lived through.
+    wanted : (date, date)
+        First and last day that were asked for; the span is what the candles have of them.
     tape : Tape
         Everything that was written down, as arrays; the frames below read from it.
     book : Book
@@ -77,6 +79,7 @@ class BacktestResult:
     config: Config
     history: History
     span: tuple[int, int]
+    wanted: tuple[dt.date, dt.date]
     tape: Tape
     book: Book
     metrics: dict[str, float]
@@ -238,11 +241,8 @@ def backtest(
     run = config.run
     since = start or dt.date.fromisoformat(run.start_date)
     history = history_of(candles, config, since=since) if precomputed is None else precomputed
-    first, stop = history.rows(
-        since,
-        end or dt.date.fromisoformat(run.end_date),
-        warmup_days=run.warmup_days,
-    )
+    until = end or dt.date.fromisoformat(run.end_date)
+    first, stop = history.rows(since, until, warmup_days=run.warmup_days)
     table = products_for(history.tickers, products)
     book = new_book(history.tickers, table, cash=run.initial_capital)
     tape = new_tape(stop - first, len(history.tickers))
@@ -252,6 +252,7 @@ def backtest(
         config=config,
         history=history,
         span=(first, stop),
+        wanted=(since, until),
         tape=tape,
         book=book,
         metrics=_metrics(tape, book, config),

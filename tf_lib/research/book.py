@@ -17,6 +17,7 @@ import numpy as np
 from tf_lib.core.account import MOST_UNPRICED
 from tf_lib.core.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
 from tf_lib.core.budgets import SHARE_ERROR_MOST
+from tf_lib.core.fill_kernels import market_price
 from tf_lib.core.step_kernels import is_dust, units_of
 from tf_lib.core.steps import Steps
 from tf_lib.core.trades import (
@@ -33,6 +34,7 @@ from tf_lib.research.book_records import (
     CHANDELIER,
     CLOSE,
     HELD,
+    HISTORY_ENDED,
     IS_OK,
     LAST_CLOSE,
     MOST_FILLS_A_DAY,
@@ -58,6 +60,7 @@ from tf_lib.research.book_stops import (
     meet_day,
     meet_jump,
     protection_of,
+    sell,
 )
 
 WIDEST_SPREAD = 0.03
@@ -105,6 +108,7 @@ def run_days(
         _protect(row, market, handling, book, tape)
         _mark_run(row, line, market.bars, book, tape)
         meet_day(row, market.bars, handling.costs, book, tape)
+        _leave_ended(row, market, handling, book, tape)
         _mark_close(row, line, market.bars, book, tape)
     return end
 
@@ -135,7 +139,7 @@ def _look(
         holding, steps = book.holdings[i], book.steps[i]
         price = market.bars[row, OPEN, i]
         spread = 2.0 * steps.tick_numerator / steps.tick_denominator
-        is_priced[i] = spread <= WIDEST_SPREAD * price
+        is_priced[i] = spread <= WIDEST_SPREAD * price and row < market.ended[i]
         day.units[i] = units_of(holding.lots, steps)
         day.mid[i] = price if is_priced[i] else known[row, LAST_CLOSE, i]
         day.stop[i] = known[row, CHANDELIER, i]
@@ -249,6 +253,18 @@ def _mark_run(row: int, line: int, bars: FloatArray, book: Book, tape: Tape) -> 
             equity += units_of(book.holdings[i].lots, book.steps[i]) * bars[row, OPEN, i]
             tape.cells[line, STOP_LEVEL, i] = highest_stop(book.slots[i], book.steps[i])
     tape.days[line].equity_after = equity
+
+
+@leaf_kernel
+def _leave_ended(row: int, market: Market, rules: Handling, book: Book, tape: Tape) -> None:
+    """Sell at its last close what has no price from the next day on: a frozen one is no worth."""
+    for i in range(book.holdings.size):
+        holding = book.holdings[i]
+        if holding.lots > 0 and row + 1 >= market.ended[i]:
+            free_slots(book.slots[i])
+            paid = market_price(market.bars[row, CLOSE, i], rules.costs.slippage, False)
+            sell(row, i, holding.lots, paid, rules.costs.taker, HISTORY_ENDED, book, tape)
+            holding.level = 0
 
 
 @leaf_kernel

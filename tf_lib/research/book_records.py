@@ -26,11 +26,12 @@ MOST_FILLS_A_DAY = 4 + 2 * MOST_STOPS
 NEVER = -(1 << 40)
 """The day on which no cooldown ever began."""
 
-STOP, STOP_GAPPED, STOP_LIMIT, EMERGENCY = (len(REASONS) + k for k in range(4))
+HISTORY_ENDED, STOP, STOP_GAPPED, STOP_LIMIT, EMERGENCY = (len(REASONS) + k for k in range(5))
 _STOP_REASONS = ("stop", "stop_gapped", "stop_limit", "emergency_exit")
-FILL_REASONS = (*(str(reason) for reason in REASONS), *_STOP_REASONS)
+FILL_REASONS = (*(str(reason) for reason in REASONS), "history_ended", *_STOP_REASONS)
 """
-Why something traded: a reason of the day's decision, or what a stop did. ``stop`` filled where it
+Why something traded: a reason of the day's decision, that there are no more prices, or what a stop
+did. ``stop`` filled where it
 triggered; ``stop_gapped`` triggered on a jump below its level and filled at once; ``stop_limit``
 triggered below its limit and filled there when the price came back; ``emergency_exit`` was sold
 at the market because the price did not come back before the next run.
@@ -126,11 +127,14 @@ class Market(NamedTuple):
         `SIGNAL` to `IS_OK` (1 or 0) as the day begins.
     returns : float array [ticker, row]
         Simple daily returns known as the day begins.
+    ended : int array [ticker]
+        The first row without a price where a history ends before the others'; else past all rows.
     """
 
     bars: FloatArray
     known: FloatArray
     returns: FloatArray
+    ended: IntArray
 
 
 class Costs(NamedTuple):

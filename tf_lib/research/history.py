@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tf_lib.core.arrays import FloatArray, kernel
+from tf_lib.core.arrays import FloatArray, IntArray, kernel
 from tf_lib.core.components import Memo
 from tf_lib.core.grids import ROWS_AT_ONCE
 from tf_lib.core.market import Bars, lag_bars
@@ -177,6 +177,13 @@ def _own_bars(bars: Bars) -> FloatArray:
     return grid
 
 
+def _first_rows_without_price(bars: Bars) -> IntArray:
+    """Return the row after each ticker's own last one, past all rows for those that go on."""
+    is_over = (bars.end_row < len(bars.days)) & (bars.end_row > bars.first_row)
+    ended: IntArray = np.where(is_over, bars.end_row - 1, len(bars.days))
+    return ended
+
+
 def _what_is_known(known: Signals) -> FloatArray:
     grid = np.empty((len(known.days) - 1, IS_OK + 1, len(known.tickers)))
     for name, field in _COLUMNS.items():
@@ -207,4 +214,5 @@ def _market(bars: Bars, known: Signals) -> Market:
         bars=_own_bars(bars),
         known=_what_is_known(known),
         returns=np.ascontiguousarray(known.simple_return.T),
+        ended=_first_rows_without_price(bars),
     )

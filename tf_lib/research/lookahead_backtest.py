@@ -136,10 +136,20 @@ def _decided(result: BacktestResult, day: dt.date) -> dict[str, FloatArray]:
 
 
 def _with_open(candles: Candles, day: dt.date) -> dict[str, pd.DataFrame]:
-    """Return candles through a day of which nothing is known but its open."""
+    """
+    Return candles through a day of which nothing is known but its open.
+
+    A ticker that misses the day and goes on later stands still on it, as in all candles: that a
+    history has ended is a fact of the files, which no decision is made from.
+    """
     made = {}
     for ticker, frame in candles.items():
-        today = before(since(frame, day), day + dt.timedelta(days=1)).copy()
+        past, later = before(frame, day), since(frame, day)
+        today = before(later, day + dt.timedelta(days=1)).copy()
+        if len(today) == 0 and len(later) and len(past):
+            last = past.index[-1:]
+            today = past.iloc[-1:].set_axis(last + (pd.Timestamp(day, tz="UTC") - last[0]), axis=0)
+            today["open"] = today["close"]
         for name in PRICES[1:]:
             today[name] = today["open"]
         made[ticker] = pd.concat([before(frame, day), today])
@@ -223,7 +233,8 @@ def morning_after(
     for i, ticker in enumerate(tickers):
         steps = Steps(*(value.item() for value in book.steps[i]))
         holding, price = book.holdings[i], float(history.opens[row, i])
-        if 2.0 * price_of(1, steps) <= WIDEST_SPREAD * price:
+        is_listed = row < history.market.ended[i]
+        if is_listed and 2.0 * price_of(1, steps) <= WIDEST_SPREAD * price:
             mids[ticker] = price
         if holding["cooldown"] != NEVER:
             cooldowns[ticker] = history.day(int(holding["cooldown"]))
