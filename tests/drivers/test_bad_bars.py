@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from tests.core.build import SLEEVES, market
 from tests.drivers.profile import Profile, after_days, command, going_wrong, write_parameters
+from tests.research.test_backtest_parity import write_candles
 
+MADE_UP = {"tickers": ["AAA-USD", "BBB-USD", "CCC-USD", "DDD-USD"], "sleeves": SLEEVES}
 EVE, BAD_DAY, MORROW = "2024-03-08", "2024-03-09", "2024-03-10"
 PRICES = ("open", "high", "low", "close")
 
@@ -102,3 +106,19 @@ def test_a_dry_run_remembers_nothing(
         profile.run(BAD_DAY, "--dry-run")
 
     assert not list(profile.state.rglob("not_believed.json"))
+
+
+def test_candles_that_ended_long_before_the_day_are_said(tmp_path: Path) -> None:
+    """A folder of candles that ends, and a run for a day long after it."""
+    candles = write_candles(tmp_path / "candles", market(500))
+    config = write_parameters(
+        tmp_path / "p.yaml", universe=MADE_UP, exchange={"candles": str(candles)}
+    )
+    profile = Profile(config, tmp_path / "runs")
+    end = market(500)["AAA-USD"].index[-1].date()
+    profile.run(end + dt.timedelta(days=40))
+    noted = profile.lines(end + dt.timedelta(days=40), "impediments")
+
+    said = {one["product"]: one["why"] for one in noted if one["kind"] == "data_not_believed"}
+    assert set(said) == set(MADE_UP["tickers"])
+    assert said["AAA-USD"] == f"the last bar that may be traded on is of {end}"

@@ -6,7 +6,10 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from tf_lib.core.impediments import Impediment, ImpedimentKind
+from tf_lib.core.market import LONG_GAP_DAYS
 from tf_lib.core.quarantine import Quarantined
 from tf_lib.core.signals import Signals
 
@@ -15,8 +18,36 @@ SHOWN_FOR_DAYS = 60
 
 
 def data_impediments(known: Signals, day: dt.date) -> list[Impediment]:
-    """Return a product each whose bar of yesterday is not believed, so that it is not traded."""
+    """Return the products that are not traded because their bars are not believed, or end."""
     yesterday = day - dt.timedelta(days=1)
+    return [
+        *_ended_long_before(known, day),
+        *_of_yesterday(known, yesterday),
+    ]
+
+
+def _ended_long_before(known: Signals, day: dt.date) -> list[Impediment]:
+    """Return the tickers that had bars and have had none that counts for more than three days."""
+    at = known.row_of(day)
+    found = []
+    for j, ticker in enumerate(known.tickers):
+        good = np.flatnonzero(known.data_ok[: at + 1, j])
+        if not good.size or at - good[-1] <= LONG_GAP_DAYS:
+            continue
+        last = known.days[good[-1]].date() - dt.timedelta(days=1)
+        found.append(
+            Impediment(
+                ImpedimentKind.DATA_NOT_BELIEVED,
+                f"the last bar that may be traded on is of {last}",
+                "nothing of it is traded and its stop stays as it is. Where candles come from a "
+                "folder they may end there: run with --date, or fetch newer ones",
+                product=ticker,
+            )
+        )
+    return found
+
+
+def _of_yesterday(known: Signals, yesterday: dt.date) -> list[Impediment]:
     return [
         Impediment(
             ImpedimentKind.DATA_NOT_BELIEVED,
