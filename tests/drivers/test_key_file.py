@@ -36,7 +36,7 @@ def test_a_live_key_that_others_can_read(key: Path, make_profile: Callable[..., 
 
     assert code == code_closed == 5
     assert f"key file {key}: others can read it; close it with: chmod 600 {key}" in said
-    assert f"MEND  key file     key file {key}: others can read it" in doctor
+    assert f"FAIL  key file     key file {key}: others can read it" in doctor
     assert f"warning: key file {key}: others can read it" in guard
     assert "others can read" not in said_closed
     assert "lacks name or privateKey" in said_closed

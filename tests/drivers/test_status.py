@@ -140,7 +140,7 @@ def test_doctor_of_a_healthy_demo(profile: Profile) -> None:
 
 
 def test_doctor_finds_the_exchange_down(make_profile: Callable[..., Profile]) -> None:
-    """One line to mend, exit 1, the other checks go on."""
+    """One line fails, exit 1, the other checks go on."""
     profile = make_profile(
         exchange={"kind": "coinbase", "base_url": f"127.0.0.1:{closed_port()}", "key_file": "no"}
     )
@@ -148,7 +148,7 @@ def test_doctor_finds_the_exchange_down(make_profile: Callable[..., Profile]) ->
     code, said = profile.call("doctor")
 
     assert code == 1
-    (line,) = [line for line in said.splitlines() if line.startswith("MEND")]
+    (line,) = [line for line in said.splitlines() if line.startswith("FAIL")]
     assert "exchange" in line
     assert "/no" in line
 

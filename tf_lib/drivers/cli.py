@@ -263,12 +263,15 @@ def status(
 
 @app.command()
 def doctor(
-    profile: o.ProfileOption = None, config: o.ProfileConfigOption = None, runs: o.RunsOption = None
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+    send_test: o.SendTestOption = False,
 ) -> int:
     """Check machine, key, mail and cron, and say what to mend."""
     from tf_lib.drivers.doctor import doctor_command
 
-    return doctor_command(profile, config, runs)
+    return doctor_command(profile, config, runs, send_test=send_test)
 
 
 @app.command()

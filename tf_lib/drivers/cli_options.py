@@ -73,6 +73,10 @@ DryRunOption = Annotated[
     bool,
     typer.Option("--dry-run", help="Decide and preview; send nothing. Default: send."),
 ]
+SendTestOption = Annotated[
+    bool,
+    typer.Option("--send-test", help="Send a real test mail. Default: only reach the server."),
+]
 ForceOption = Annotated[
     bool,
     typer.Option(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
-from tf_lib.drivers.place import connect, is_embedded, key_file_problem, open_place
+from tf_lib.drivers.place import connect, has_own_clock, is_embedded, key_file_problem, open_place
 from tf_lib.drivers.preflight import check_account
 from tf_lib.edge.clock import clock_offset, wall_now
 from tf_lib.edge.lock import lock_folder
@@ -21,8 +22,14 @@ from tf_lib.parameters import Config
 _LEAST_FREE_BYTES = 500_000_000
 
 
-def doctor_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
-    """Print one line a check; exit 1 if any needs mending."""
+class Warned(TfError):
+    """A check that found something missing which the daily run can do without."""
+
+
+def doctor_command(
+    profile: str | None, config: Path | None, runs: Path | None, *, send_test: bool = False
+) -> int:
+    """Print one line a check; exit 1 if any failed, a warning alone is exit 0."""
     options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
     name, parameters = options.load()
     folder = ProfileFolder(options.runs.resolve(), name)
@@ -34,16 +41,18 @@ def doctor_command(profile: str | None, config: Path | None, runs: Path | None) 
         ("locks", lambda: str(lock_folder())),
         ("exchange", lambda: _exchange(parameters, folder)),
         ("key file", lambda: _key_file(parameters)),
-        ("mail", lambda: _mail(parameters)),
-        ("cron", _cron),
+        ("mail", lambda: _mail(parameters, name, send_test=send_test)),
+        ("cron", lambda: _cron(parameters, name, config)),
     ]
     failed = 0
     for label, check in checks:
         try:
             print(f"ok    {label:12} {check()}")
+        except Warned as error:
+            print(f"WARN  {label:12} {error}")
         except (TfError, OSError) as error:
             failed += 1
-            print(f"MEND  {label:12} {error}")
+            print(f"FAIL  {label:12} {error}")
     return EXIT_FAILED if failed else EXIT_DONE
 
 
@@ -80,18 +89,47 @@ def _key_file(config: Config) -> str:
     return config.exchange.key_file or "none is named"
 
 
-def _mail(config: Config) -> str:
+def _mail(config: Config, profile: str, *, send_test: bool) -> str:
     if not config.notifications.email:
         return "switched off (notifications.email)"
     wrong = mail_file_problems(os.environ)
     if wrong:
         raise ParameterError("; ".join(wrong))
     known = mail_environment(os.environ)
-    missing = [name for name in NEEDED if not known.get(name)]
+    missing = [name for name in NEEDED if not known.get(name, "").strip()]
+    said = f"{', '.join(missing)} not set (put them into ~/tf_email.env)"
+    if len(missing) == len(NEEDED):
+        raise Warned(f"not set up, nobody is told of a bad day: {said}")
     if missing:
-        return f"not set up: {', '.join(missing)} (put them into ~/tf_email.env)"
-    return f"{known['TF_EMAIL_TO']} through {known['TF_SMTP_HOST']}"
+        raise ParameterError(f"half set up, no mail can be sent: {said}")
+    from tf_lib.edge.notify import reach_server, send_test_mail
+
+    if not send_test:
+        where = reach_server(known)
+        return f"{where}; --send-test sends a mail to {known['TF_EMAIL_TO']}"
+    prefix = config.notifications.subject_prefix
+    return f"{send_test_mail(known, profile, prefix=prefix)}; look whether it arrived"
 
 
-def _cron() -> str:
-    return "lines for this machine: tf cron" if shutil.which("crontab") else "no crontab command"
+def _cron(config: Config, profile: str, file: Path | None) -> str:
+    """Look whether cron starts the daily run and the guard of a profile without its own clock."""
+    option = f"--config {file}" if file is not None else f"--profile {profile}"
+    if has_own_clock(config):
+        return f"not needed: {profile} has a clock of its own (tf cron {option} shows the lines)"
+    advice = (
+        f"put the lines of `tf cron {option}` into `crontab -e`, unless another scheduler starts it"
+    )
+    if not shutil.which("crontab"):
+        raise Warned(f"there is no crontab command here, so nothing may start {profile}: {advice}")
+    listed = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
+    named = str(file.resolve()) if file is not None else f"--profile {profile}"
+    lines = [line for line in listed.stdout.splitlines() if not line.lstrip().startswith("#")]
+    mine = [line for line in lines if named in line]
+    lacking = [
+        what
+        for what, sign in (("the daily run", "run_papermill.sh"), ("the guard", " guard"))
+        if not any(sign in line for line in mine)
+    ]
+    if lacking:
+        raise Warned(f"no line of your crontab starts {' or '.join(lacking)} of {named}: {advice}")
+    return f"run and guard of {named} are in your crontab"

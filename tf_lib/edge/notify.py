@@ -100,6 +100,39 @@ def send_summary(
     return results
 
 
+def reach_server(environment: Mapping[str, str]) -> str:
+    """
+    Connect to the mail server and log in, send nothing, and say where it is.
+
+    Raises
+    ------
+    ParameterError
+        If a setting is wrong, or the server cannot be reached or refuses.
+    """
+    settings = MailSettings.from_environment(environment)
+    try:
+        with _connected(settings) as server:
+            if settings.user:
+                server.login(settings.user, settings.password)
+    except Exception as error:  # whatever a server or a network does
+        reason = settings.scrub(_words(error))
+        raise ParameterError(
+            f"{settings.host}:{settings.port} takes no mail: {reason}. Check TF_SMTP_HOST, "
+            "TF_SMTP_PORT, TF_SMTP_USER and TF_SMTP_PASS in ~/tf_email.env"
+        ) from None
+    return f"{settings.host}:{settings.port} answers"
+
+
+def send_test_mail(environment: Mapping[str, str], profile: str, *, prefix: str = "tf") -> str:
+    """Send a mail that says it is a test, or raise `ParameterError` with the server's words."""
+    subject = f"[{prefix} {profile}] TEST this is how a mail of the daily run arrives"
+    text = "Sent by tf doctor --send-test. There is nothing to do.\n"
+    result = _send_mail(MailText(subject, text, f"<p>{text}</p>"), environment)
+    if result["result"] != "sent":
+        raise ParameterError(f"the test mail was not sent: {result['reason']}")
+    return f"a test mail was sent to {environment['TF_EMAIL_TO']}"
+
+
 def _send_mail(mail: MailText, environment: Mapping[str, str]) -> Result:
     missing = [name for name in NEEDED if not environment.get(name, "").strip()]
     if missing:
