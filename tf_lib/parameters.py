@@ -121,11 +121,43 @@ class Sleeve(_Section):
     tickers: Annotated[list[Ticker], Field(min_length=1)]
 
 
+class Renamed(_Section):
+    """What a product became: another one, from a day on, `ratio` new units for an old one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+    to: Ticker
+    from_: Annotated[IsoDate, Field(alias="from")]
+    ratio: Money = "1"
+
+    @model_validator(mode="after")
+    def _ratio_is_above_zero(self) -> Renamed:
+        if Decimal(self.ratio) <= 0:
+            raise ValueError(f"ratio must be above 0, got {self.ratio}")
+        return self
+
+
 class UniverseSection(_Section):
     """Tickers and the sleeves they belong to, each in exactly one."""
 
     tickers: Annotated[list[Ticker], Field(min_length=1)]
     sleeves: Annotated[dict[str, Sleeve], Field(min_length=1)]
+    renamed: dict[Ticker, Renamed] = {}
+
+    @model_validator(mode="after")
+    def _renames_lead_somewhere(self) -> UniverseSection:
+        for old, one in self.renamed.items():
+            if old in self.tickers:
+                raise ValueError(f"renamed: {old} is still in tickers; put {one.to} in its place")
+            later = self.renamed.get(one.to)
+            if later is not None and later.from_ <= one.from_:
+                raise ValueError(
+                    f"renamed: {old} became {one.to} on {one.from_}, which became {later.to} "
+                    f"on {later.from_}, not after it"
+                )
+            if later is None and one.to not in self.tickers:
+                raise ValueError(f"renamed: {old} became {one.to}, which is not in tickers")
+        return self
 
     @model_validator(mode="after")
     def _a_sleeve_each(self) -> UniverseSection:
@@ -384,6 +416,18 @@ class StopsSection(_Section):
     exit_if_unprotectable: bool = False
 
 
+class AccountSection(_Section):
+    """
+    What others do to the account.
+
+    An unexplained increase worth at most `adopt_below` (in quote currency) is taken over; with
+    `follow_changes` every one is. What is larger is covered and locked until `tf release`.
+    """
+
+    adopt_below: Money = "5"
+    follow_changes: bool = False
+
+
 class NotificationsSection(_Section):
     """Who is told; addresses and passwords come from the environment, never from here."""
 
@@ -404,11 +448,12 @@ class Config(_Section):
     execution_and_costs: ExecutionSection
     exchange: ExchangeSection = ExchangeSection()
     stops: StopsSection = StopsSection()
+    account: AccountSection = AccountSection()
     notifications: NotificationsSection = NotificationsSection()
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the merged parameters as plain values, as config.yaml holds them."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)
 
 
 def profile_file(project_root: Path, profile: str) -> Path:

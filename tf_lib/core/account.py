@@ -37,6 +37,8 @@ class Account:
     cooldowns : mapping of ticker to start day
     blocked : mapping of ticker to why
         Not to be traded today (holding unknown, changed by others, locked); still protected.
+    exits : mapping of ticker to Decimal
+        Of those blocked: the units that a full exit may sell all the same, since they are ours.
     not_protectable : tuple of ticker
         The exchange took no stop for them, or has no usable price.
     no_buys : str
@@ -58,6 +60,7 @@ class Account:
     levels: Mapping[str, Decimal] = field(default_factory=dict)
     cooldowns: Mapping[str, dt.date] = field(default_factory=dict)
     blocked: Mapping[str, str] = field(default_factory=dict)
+    exits: Mapping[str, Decimal] = field(default_factory=dict)
     not_protectable: tuple[str, ...] = ()
     no_buys: str = ""
     halt: str = ""
@@ -105,6 +108,7 @@ class Account:
             "levels": {t: _text(level) for t, level in sorted(self.levels.items())},
             "cooldowns": {t: day.isoformat() for t, day in sorted(self.cooldowns.items())},
             "blocked": dict(sorted(self.blocked.items())),
+            "exits": {t: _text(units) for t, units in sorted(self.exits.items())},
             "not_protectable": sorted(self.not_protectable),
             "no_buys": self.no_buys,
             "halt": self.halt,
@@ -132,6 +136,8 @@ class Account:
             levels={t: Decimal(level) for t, level in record["levels"].items()},
             cooldowns={t: dt.date.fromisoformat(d) for t, d in record["cooldowns"].items()},
             blocked=dict(record["blocked"]),
+            # An account of before there were any has none.
+            exits={t: Decimal(units) for t, units in record.get("exits", {}).items()},
             not_protectable=tuple(record["not_protectable"]),
             no_buys=record["no_buys"],
             halt=record["halt"],

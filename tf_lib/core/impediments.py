@@ -44,6 +44,7 @@ PASSES_BY_ITSELF = frozenset(
         ImpedimentKind.NO_PRICE,
         ImpedimentKind.NOT_DONE,
         ImpedimentKind.HALTED,
+        ImpedimentKind.EQUITY_UNEXPLAINED,
         ImpedimentKind.FEES_UNREADABLE,
         ImpedimentKind.DATA_NOT_BELIEVED,
     }

@@ -9,8 +9,8 @@ shrink to the cash that is there.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -126,6 +126,16 @@ class Trades:
         """Tickers whose cooldown begins on the day decided, because the gate saw a breach."""
         named = zip(self.tickers, self.reasons, strict=True)
         return tuple(ticker for ticker, why in named if why is Reason.STOP_BREACHED)
+
+    def with_wanted(self, wanted: Trades, tickers: Iterable[str]) -> Trades:
+        """Return these trades, and of some tickers what is wanted though it cannot be done."""
+        at = np.isin(self.tickers, list(tickers))
+        reasons = zip(at, wanted.reasons, self.reasons, strict=True)
+        return replace(
+            self,
+            trade_notional=np.where(at, wanted.trade_notional, self.trade_notional),
+            reasons=tuple(theirs if chosen else ours for chosen, theirs, ours in reasons),
+        )
 
 
 def trade_rules(config: Config, fees: FeeRates | None) -> TradeRules:

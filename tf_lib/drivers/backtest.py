@@ -20,7 +20,7 @@ from tf_lib.core.product_text import product_from_candles
 from tf_lib.core.records import Product
 from tf_lib.drivers.backtest_data import data_facts, fact_in_words
 from tf_lib.drivers.result_folder import asked, check_result_folder
-from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
+from tf_lib.edge.candle_folder import read_products_file, read_universe
 from tf_lib.edge.files import write_json, write_whole
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import Config, load_config
@@ -70,8 +70,7 @@ def backtest_command(
         raise ParameterError(f"--start {start} lies after --end {end}")
     made_of = asked(config, candles_dir, start, end)
     check_result_folder(out_dir, made_of, may_overwrite=may_overwrite)
-    tickers = config.universe.sorted_tickers
-    candles = read_candle_folder(candles_dir, tickers)
+    candles = read_universe(candles_dir, config.universe)
     products = products_on(config, candles_dir)
     with _progress() as progress:
         result = backtest(

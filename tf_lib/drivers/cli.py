@@ -237,7 +237,8 @@ def guard(
 
 @app.command()
 def release(
-    product: o.ProductArgument,
+    product: o.ProductArgument = None,
+    everything: o.EveryLocked = False,
     profile: o.ProfileOption = None,
     config: o.ProfileConfigOption = None,
     runs: o.RunsOption = None,
@@ -245,7 +246,7 @@ def release(
     """Accept a holding as it is now and let the product be rebalanced again."""
     from tf_lib.drivers.upkeep import release_command
 
-    return release_command(product, profile, config, runs)
+    return release_command(product, profile, config, runs, everything=everything)
 
 
 @app.command()

@@ -170,10 +170,13 @@ RunFolderArgument = Annotated[
     ),
 ]
 ProductArgument = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="PRODUCT", help="Locked product, as BTC-USD; see tf status.", show_default=False
     ),
+]
+EveryLocked = Annotated[
+    bool, typer.Option("--all", help="Release every locked product, instead of one that is named.")
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="As JSON, for programs. Default: one screen of text.")

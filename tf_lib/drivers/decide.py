@@ -15,7 +15,7 @@ from tf_lib.core.quarantine import live_on
 from tf_lib.core.records import PortfolioState, Product
 from tf_lib.core.signals import signals
 from tf_lib.days import day_from
-from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
+from tf_lib.edge.candle_folder import read_products_file, read_universe
 from tf_lib.errors import ParameterError
 from tf_lib.parameters import Config, load_config
 from tf_lib.shown import shown, shown_key
@@ -54,7 +54,7 @@ def decide_command(
     """
     config = load_config(config_path)
     portfolio = read_portfolio(portfolio_path, config)
-    candles = read_candle_folder(candles_dir, config.universe.sorted_tickers)
+    candles = read_universe(candles_dir, config.universe)
     bars = lag_bars(candles, as_of=as_of)
     known = signals(bars, config, live=live_on(bars, as_of, portfolio.mid_prices))
     decision = decide(

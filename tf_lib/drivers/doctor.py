@@ -13,6 +13,8 @@ from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
 from tf_lib.drivers.place import connect, has_own_clock, is_embedded, key_file_problem, open_place
 from tf_lib.drivers.preflight import check_account
 from tf_lib.edge.clock import clock_offset, wall_now
+from tf_lib.edge.execution.ownership import not_ours
+from tf_lib.edge.ledger import FILE_NAME, Ledger
 from tf_lib.edge.lock import lock_folder
 from tf_lib.edge.mail_file import NEEDED, mail_environment, mail_file_problems
 from tf_lib.edge.run_store import ProfileFolder
@@ -40,6 +42,7 @@ def doctor_command(
         ("disk", lambda: _disk(folder)),
         ("locks", lambda: str(lock_folder())),
         ("exchange", lambda: _exchange(parameters, folder)),
+        ("holdings", lambda: _holdings(parameters, folder)),
         ("key file", lambda: _key_file(parameters)),
         ("mail", lambda: _mail(parameters, name, send_test=send_test)),
         ("cron", lambda: _cron(parameters, name, config)),
@@ -80,6 +83,24 @@ def _exchange(config: Config, folder: ProfileFolder) -> str:
         check = check_account(connection.client, config.portfolio.name)
         offset = 0.0 if config.exchange.clock == "exchange" else clock_offset(connection.client)
     return f"{check.portfolio_name} ({check.portfolio_uuid}), clock off by {offset:+.2f} s"
+
+
+def _holdings(config: Config, folder: ProfileFolder) -> str:
+    """Return what is held and not ours: locked, or found before the first run."""
+    state = Ledger(folder.state / FILE_NAME, wall_now).state
+    if state.marks:
+        locked = [f"{name} locked: {why}" for name, why in sorted(state.locked.items())]
+        return "; ".join([*locked, "tf release when it is as you want it"]) if locked else "ours"
+    if is_embedded(config):
+        return "none yet, the exchange of this profile is made by its first run"
+    with open_place(config, folder, wall_now().date()) as place:
+        found = not_ours(connect(place).client, config)
+    if not found:
+        return "nothing of the universe is held that no order of ours explains"
+    return (
+        f"{'; '.join(found)}: there before the first run, which will put it under stops and sell "
+        "nothing of it until tf release"
+    )
 
 
 def _key_file(config: Config) -> str:

@@ -140,7 +140,12 @@ def _look(book: AlarmBook, folder: ProfileFolder) -> int:
     return EXIT_FAILED if alarms else EXIT_DONE
 
 
-_SEEN_BY_ITSELF = (ImpedimentKind.LOCKED, ImpedimentKind.UNPROTECTED, ImpedimentKind.NOT_TRADABLE)
+_SEEN_BY_ITSELF = (
+    ImpedimentKind.LOCKED,
+    ImpedimentKind.UNPROTECTED,
+    ImpedimentKind.NOT_TRADABLE,
+    ImpedimentKind.UNKNOWN_HOLDING,
+)
 
 
 def _for_a_person(folder: ProfileFolder) -> list[Impediment]:

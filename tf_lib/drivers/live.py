@@ -21,6 +21,7 @@ from tf_lib.core.order_life import OrderStage
 from tf_lib.core.orders import PlannedOrder, to_decimal
 from tf_lib.core.quarantine import Doubts
 from tf_lib.core.records import FeeRates, Holding, Product, Quote
+from tf_lib.core.renames import renames_of, spliced
 from tf_lib.core.signals import Signals
 from tf_lib.drivers.bar_doubts import data_impediments
 from tf_lib.drivers.preflight import check_account
@@ -37,10 +38,13 @@ from tf_lib.edge.candle_doubts import read_doubts, remember_doubts
 from tf_lib.edge.candles import CandleCache, CandleUpdate
 from tf_lib.edge.execution.belief import Belief, confirm
 from tf_lib.edge.execution.cover import Protection
+from tf_lib.edge.execution.ownership import unexplained_cash, wrong_currency
 from tf_lib.edge.execution.rebalance import Rebalance, TradeResult
-from tf_lib.errors import EXIT_FAILED, ExchangeError, HaltRun
+from tf_lib.errors import EXIT_DONE, EXIT_FAILED, ExchangeError, HaltRun
 
 _MAX_OFFSET_SECONDS = 5.0
+_OLD_BARS_ASKED_FOR = dt.timedelta(days=30)
+"""So long the last bars of a product that was renamed are asked for; then they are not to come."""
 
 
 @dataclass(kw_only=True)
@@ -91,6 +95,7 @@ class LiveSession(Protecting):
     def candles(self) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         """Return candles through the day before, from the cache and what it lacks."""
         update = self._update_candles()
+        self._splice(update)
         frames = update.frames.items()
         self._closes = {t: float(f["close"].iloc[-1]) for t, f in frames if len(f)}
         return dict(update.frames), {
@@ -98,6 +103,19 @@ class LiveSession(Protecting):
             "problems": list(update.problems),
             "revisions": [_plain(asdict(revision)) for revision in update.revisions],
         }
+
+    def _splice(self, update: CandleUpdate) -> None:
+        """Put the bars before a renamed product's own; they are asked for until they are there."""
+        universe, day = self.desk.config.universe, self.desk.day
+        for rename in renames_of(universe):
+            last, kept = rename.day - dt.timedelta(days=1), self.cache.kept(rename.old)
+            is_whole = kept is not None and len(kept) and kept.index[-1].date() >= last
+            if kept is None or not (is_whole or day > rename.day + _OLD_BARS_ASKED_FOR):
+                found = self.cache.update(self.desk.client, [rename.old], last, today=day)
+                kept = found.frames.pop(rename.old)
+                update.take(found)
+            update.frames[rename.old] = kept
+        update.frames = spliced(update.frames, universe)
 
     def _update_candles(self) -> CandleUpdate:
         desk = self.desk
@@ -129,6 +147,7 @@ class LiveSession(Protecting):
         began = desk.now()
         self._last = self._read_products()
         belief = self._read_holdings()
+        self._note_money(belief)
         self._confirm_first(belief)
         quotes = self._quotes()
         self._last_read_at, self._last_seen_at = desk.changes, began
@@ -144,6 +163,7 @@ class LiveSession(Protecting):
             levels=dict(desk.ledger.state.levels),
             cooldowns=dict(desk.ledger.state.cooldowns),
             blocked=self._blocked(),
+            exits=self._exits(belief),
             not_protectable=tuple(sorted({*self._unpriced, *self._not_protectable()})),
             no_buys=self._no_buys(quotes),
             halt=self.protect_only,
@@ -228,6 +248,30 @@ class LiveSession(Protecting):
         locked = self.desk.ledger.state.locked
         return {**self._unpriced, **belief.unknown, **belief.pending, **locked}
 
+    def _exits(self, belief: Belief) -> dict[str, Decimal]:
+        """Return the units that may be sold of products that are locked: a full exit of ours."""
+        state = self.desk.ledger.state
+        doubted = {*self._unpriced, *belief.unknown, *belief.pending}
+        return {
+            name: state.own_units(product.base_currency, belief.holding(product).total)
+            for name, product in self.desk.products.items()
+            if name in state.locked and name not in doubted
+        }
+
+    def _note_money(self, belief: Belief) -> None:
+        """Tell of money that came, went, or lies in another currency."""
+        moved = unexplained_cash(self.desk, belief)
+        if moved is not None:
+            self._impede(moved)
+        wrong = wrong_currency(self.desk, belief)
+        if wrong is not None:
+            self._impede(wrong)
+            is_idle = not any(belief.most(product) for product in self.desk.products.values())
+            # With nothing held either there is nothing at all to trade with.
+            severity = "error" if is_idle else "warning"
+            code = EXIT_FAILED if is_idle else EXIT_DONE
+            self.problems.append(problem(wrong.why, severity=severity, exit_code=code))
+
     def _not_protectable(self) -> set[str]:
         """Name the products whose stops the exchange does not take; return those to leave alone."""
         days = self.desk.config.execution_and_costs.cooldown_counter_threshold
@@ -254,6 +298,8 @@ class LiveSession(Protecting):
         for product_id, why in unknown.items():
             if self._held(product_id):
                 return f"the holding of {product_id} is unknown: {why}"
+        for why in self._missing.values():
+            return why
         share = self._unpriced_share(quotes)
         if share > MOST_UNPRICED:
             return f"holdings without a believable price are {share:.0%} of equity"
@@ -322,6 +368,7 @@ class LiveSession(Protecting):
             self._planned_at,
             to_decimal(max(costs.taker_fee, self._account.fees.taker)),
             blocked=self._blocked(),
+            exits=frozenset(self._account.exits),
             halted=self._unsettled() or self._account.no_buys,
         )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tf_lib.drivers.backtest import products_on
 from tf_lib.drivers.progress import Progress
-from tf_lib.edge.candle_folder import read_candle_folder
+from tf_lib.edge.candle_folder import read_universe
 from tf_lib.parameters import load_config
 from tf_lib.research.lookahead import (
     COMPARED_DAYS,
@@ -46,7 +46,7 @@ def lookahead_command(
         The report, and whether nothing was found.
     """
     config = load_config(config_path)
-    candles = read_candle_folder(candles_dir, config.universe.sorted_tickers)
+    candles = read_universe(candles_dir, config.universe)
     compute, products = strategy_compute(config), products_on(config, candles_dir)
     proof = prove_no_lookahead(
         candles,

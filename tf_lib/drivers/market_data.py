@@ -9,7 +9,7 @@ import pandas as pd
 from tf_lib.core.product_table import products_for
 from tf_lib.core.records import Product
 from tf_lib.drivers.backtest import products_on
-from tf_lib.edge.candle_folder import read_candle_folder
+from tf_lib.edge.candle_folder import read_universe
 from tf_lib.parameters import Config
 
 SYNTHETIC = "synthetic"
@@ -32,7 +32,7 @@ def market_of(
     names = tickers or list(config.universe.sorted_tickers)
     if source not in ("", SYNTHETIC):
         folder = Path(source).expanduser()
-        return read_candle_folder(folder, names), products_on(config, folder)
+        return read_universe(folder, config.universe, names), products_on(config, folder)
     from tf_lib.simulator.synthetic import synthetic_bars
 
     products = products_for(tuple(names), None)

@@ -8,6 +8,7 @@ with nothing but candles, an `Account` and parameters, so the same inputs give t
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import math
 from collections.abc import Mapping
@@ -21,10 +22,11 @@ from tf_lib.core.decision import Decision, decide
 from tf_lib.core.market import Bars, lag_bars
 from tf_lib.core.orders import OrderBuild, PlannedOrder, WantedStop, build_order, to_decimal
 from tf_lib.core.quarantine import live_on
-from tf_lib.core.records import Reason, Side
+from tf_lib.core.records import ZERO, Holding, Reason, Side
 from tf_lib.core.signals import Signals, believed, signals
 from tf_lib.core.steps import stop_rules
 from tf_lib.core.stops import ratcheted_level
+from tf_lib.core.trades import Trades
 from tf_lib.edge.execution.cover import Protection
 from tf_lib.errors import HaltRun
 from tf_lib.parameters import Config
@@ -130,7 +132,8 @@ def decision_of(inputs: Inputs, bars: Bars, computed: Signals) -> Decision:
     prices = {**fallback, **state.mid_prices}
     # What has no price at all is worth nothing until it has one; it must not keep others waiting.
     held = {t: units for t, units in state.positions.items() if t in prices}
-    return decide(
+    decided = functools.partial(
+        decide,
         bars,
         replace(state, mid_prices=prices, positions=held),
         config,
@@ -140,6 +143,23 @@ def decision_of(inputs: Inputs, bars: Bars, computed: Signals) -> Decision:
         not_protectable=frozenset(account.not_protectable),
         computed=computed,
     )
+    wanted = decided()
+    idle = _kept_from(wanted.trades, account)
+    if not idle:
+        return wanted
+    # What is not sold pays for no buy, and what is not bought takes no cash from the others.
+    done = decided(no_trade=dict.fromkeys(idle, Reason.BELOW_THRESHOLD))
+    return replace(done, trades=done.trades.with_wanted(wanted.trades, idle))
+
+
+def _kept_from(trades: Trades, account: Account) -> list[str]:
+    """Return the tickers whose desired trade the account keeps from becoming an order."""
+    return [
+        ticker
+        for j, ticker in enumerate(trades.tickers)
+        if trades.trade_notional[j]
+        and _refusal(account, ticker, float(trades.trade_notional[j]), trades.reasons[j])
+    ]
 
 
 def plan_of(inputs: Inputs, decision: Decision) -> Plan:
@@ -155,7 +175,7 @@ def _builds(
     builds = []
     for j, ticker in enumerate(trades.tickers):
         reason, notional = trades.reasons[j], float(trades.trade_notional[j])
-        refusal = _refusal(account, ticker, notional)
+        refusal = _refusal(account, ticker, notional, reason)
         if refusal:
             builds.append(OrderBuild(ticker, reason, None, refusal))
             continue
@@ -167,20 +187,29 @@ def _builds(
                 trade_notional=notional,
                 reason=reason,
                 quote=quote,
-                holding=account.holding(ticker),
+                holding=_sellable(account, ticker),
                 stop=_wanted_stop(protection, config),
             )
         )
     return builds
 
 
-def _refusal(account: Account, ticker: str, notional: float) -> str:
+def _sellable(account: Account, ticker: str) -> Holding:
+    """Return what is held, or of a locked product what is ours."""
+    holding = account.holding(ticker)
+    if ticker not in account.exits:
+        return holding
+    return Holding(min(account.exits[ticker], holding.total), ZERO)
+
+
+def _refusal(account: Account, ticker: str, notional: float, reason: Reason) -> str:
     """Return why a desired trade must not become an order, or nothing."""
     if notional == 0:
         return "no trade desired"
     if account.halt:
         return f"nothing is traded: {account.halt}"
-    if ticker in account.blocked:
+    is_exit = reason is Reason.FULL_EXIT and account.exits.get(ticker, ZERO) > 0
+    if ticker in account.blocked and not is_exit:
         return f"not rebalanced: {account.blocked[ticker]}"
     if notional > 0 and account.no_buys:
         return f"nothing is bought: {account.no_buys}"

@@ -22,6 +22,13 @@ from tf_lib.edge.execution.belief import Belief, believed_holdings, bought_outsi
 from tf_lib.edge.execution.cover import Cover, CoverResult, Foreign, Position, Protection, Reading
 from tf_lib.edge.execution.desk import Desk
 from tf_lib.edge.execution.evidence import CLOCK_TOLERANCE
+from tf_lib.edge.execution.ownership import (
+    impediments_of,
+    missing_holdings,
+    missing_impediment,
+    move_renamed,
+    take_over_changes,
+)
 from tf_lib.edge.execution.settling import (
     fallback_protection,
     foreign_orders,
@@ -30,6 +37,7 @@ from tf_lib.edge.execution.settling import (
     learn,
     recall_level,
     settle,
+    stopgap,
 )
 from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
 
@@ -53,6 +61,7 @@ class Protecting:
     desk: Desk
     protect_only: str = ""
     problems: Rows = field(default_factory=list)
+    impediments: list[Impediment] = field(default_factory=list)
     _protections: Mapping[str, Protection] = field(default_factory=dict)
     _belief: Belief | None = None
     _foreign: Mapping[str, Foreign] = field(default_factory=dict)
@@ -61,11 +70,11 @@ class Protecting:
     _open_read_at: int = 0
     _open_seen_at: dt.datetime | None = None
     _unpriced: Mapping[str, str] = field(default_factory=dict)
+    _missing: Mapping[str, str] = field(default_factory=dict)
     _last: dict[str, Decimal] = field(default_factory=dict)
     _last_read_at: int = -1
     _last_seen_at: dt.datetime | None = None
     _told: set[str] = field(default_factory=set)
-    _impeded: set[tuple[str, str]] = field(default_factory=set)
 
     def protect_only_now(self) -> Rows:
         """Settle, and cover everything held at the levels that are known; nothing else."""
@@ -99,6 +108,7 @@ class Protecting:
 
     def _read_products(self) -> dict[str, Decimal]:
         """Read the rules of all products that matter; return their last prices."""
+        move_renamed(self.desk)
         listed = self.desk.client.products(self._products_wanted())
         self.desk.products.update({name: one.product for name, one in listed.items()})
         return {name: one.last for name, one in listed.items() if one.last is not None}
@@ -111,12 +121,20 @@ class Protecting:
             self._open, self._open_seen_at = desk.client.open_orders(), desk.now()
             self._open_read_at = desk.changes
         self._foreign = foreign_orders(desk, belief, self._open)
-        for product_id, why in belief.changed.items():
-            self._lock(product_id, why)
         self._belief = belief
         self._know_levels(belief)
+        told = take_over_changes(desk, belief, self._last)
+        self.problems += [problem(line) for line in told]
+        self._missing = missing_holdings(desk, belief, self._products_wanted())
+        self._note_impediments(belief)
         self._note_left_out()
         return belief
+
+    def _note_impediments(self, belief: Belief) -> None:
+        for product_id, why in self._missing.items():
+            self._impede(missing_impediment(product_id, why))
+        for found in impediments_of(self.desk, belief):
+            self._impede(found)
 
     def _note_left_out(self) -> None:
         """Tell of each record of the exchange that was left out, once."""
@@ -126,8 +144,8 @@ class Protecting:
 
     def _impede(self, found: Impediment) -> None:
         """Note what stands in the way, once a run."""
-        if found.key not in self._impeded:
-            self._impeded.add(found.key)
+        if all(found.key != known.key for known in self.impediments):
+            self.impediments.append(found)
             self.desk.impede(found)
 
     def _know_levels(self, belief: Belief) -> None:
@@ -233,8 +251,12 @@ class Protecting:
                 rows.append(self._protect_one(product_id))
             except TfError as error:
                 rows.append(self._stop_row(product_id, "failed", str(error)))
+        let_go = self.desk.ledger.state.let_go
         for product_id in sorted(set(self._products_wanted()) - set(self.desk.products)):
-            if self._total(product_id):
+            if product_id in self._missing:
+                why = f"holding unknown: {self._missing[product_id]}"
+                rows.append(self._stop_row(product_id, "failed", why))
+            elif product_id.split("-")[0] not in let_go and self._total(product_id):
                 why = "held, and the exchange does not tell its rules: its stops are as they were"
                 rows.append(self._stop_row(product_id, "failed", why))
         return rows
@@ -264,7 +286,8 @@ class Protecting:
             if order.key.leg.is_stop and seen is not None and seen.is_live_stop:
                 covered += order.base_size - order.filled_size
         bare = floor_to(self._held(product_id), product.base_increment) - covered
-        status = "failed" if bare > 0 and not self._is_dust(product, bare) else "skip"
+        is_bare = bare > 0 and not self._is_dust(product, bare)
+        status = "failed" if is_bare or product_id in self._missing else "skip"
         return self._stop_row(
             product_id, status, f"holding unknown, its stops are left as they are: {why}"
         )
@@ -284,7 +307,14 @@ class Protecting:
     def _protection(self, product: Product) -> Protection:
         """Return today's level, or the best one that is known when the plan has none."""
         known = self._protections.get(product.product_id)
-        return known if known is not None else fallback_protection(self.desk, product)
+        if known is None:
+            return fallback_protection(self.desk, product)
+        last = self._last.get(product.product_id)
+        is_theirs = self.desk.ledger.state.not_ours.get(product.base_currency, ZERO) > 0
+        if is_theirs and last is not None and known.target_level >= last:
+            # Clamped right below the market it would be sold at once, and it is not ours to sell.
+            return stopgap(last, known.atr)
+        return known
 
     def fills(self) -> Rows:
         """Return the filled orders that the ledger knows of, oldest first."""

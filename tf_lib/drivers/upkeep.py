@@ -76,19 +76,29 @@ def protect_profile(name: str, config: Config, folder: ProfileFolder, *, kind: s
 
 
 def release_command(
-    product: str, profile: str | None, config: Path | None, runs: Path | None
+    product: str | None,
+    profile: str | None,
+    config: Path | None,
+    runs: Path | None,
+    *,
+    everything: bool = False,
 ) -> int:
-    """Let a product be rebalanced again whose holding others changed."""
+    """Accept the holding of one product, or of every locked one, as it is now."""
+    if (product is None) != everything:
+        raise ParameterError("name one locked product, or give --all: tf release PRODUCT | --all")
     folder = profile_of(profile, config, runs)[2]
     with state_lock(folder.state, kind="release"):
         ledger = Ledger(folder.state / FILE_NAME, wall_now)
-        if product not in ledger.state.locked:
-            known = ", ".join(sorted(ledger.state.locked)) or "none"
+        locked = dict(ledger.state.locked)
+        if product is not None and product not in locked:
+            known = ", ".join(sorted(locked)) or "none"
             raise ParameterError(f"{product} is not locked; locked products: {known}")
-        why = ledger.state.locked[product]
-        ledger.append("released", product=product)
+        for name in sorted(locked) if product is None else [product]:
+            ledger.append("released", product=name)
+            print(f"{name} released; it was locked because: {locked[name]}")
         ledger.close()
-    print(f"{product} released; it was locked because: {why}")
+    if not locked:
+        print("no product is locked")
     return EXIT_DONE
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from tf_lib.core.product_text import parse_products
 from tf_lib.core.records import Product
+from tf_lib.core.renames import spliced
 from tf_lib.days import day_from
 from tf_lib.errors import BarsError, InputError, ParameterError
+from tf_lib.parameters import UniverseSection
 from tf_lib.written import is_api_key, key_file_words
 
 if TYPE_CHECKING:
@@ -47,6 +49,24 @@ def read_candle_folder(
 
     texts = read_candle_texts(folder, tickers)
     return {name: parse_candles(text, source=source) for name, (source, text) in texts.items()}
+
+
+def read_universe(
+    folder: Path, universe: UniverseSection, tickers: Iterable[str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """
+    Read the candles of a universe, each ticker with what it was before it was renamed.
+
+    As `read_candle_folder`; the file of an old product need not be there.
+
+    Parameters
+    ----------
+    tickers : iterable of str, optional
+        Others than the universe's.
+    """
+    wanted = universe.sorted_tickers if tickers is None else tickers
+    old = [name for name in universe.renamed if (folder / f"{name}.csv").is_file()]
+    return spliced(read_candle_folder(folder, {*wanted, *old}), universe)
 
 
 def read_candle_texts(

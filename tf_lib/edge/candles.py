@@ -104,6 +104,14 @@ class CandleCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def kept(self, ticker: str) -> pd.DataFrame | None:
+        """Return the bars that are kept of a ticker, or None; the exchange is not asked."""
+        try:
+            found = read_candles(self.folder / f"{ticker}.parquet", ticker)
+        except StateError:
+            return None
+        return None if found is None else found.frame()
+
     def update(
         self,
         client: CandleSource,

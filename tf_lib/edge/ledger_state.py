@@ -86,6 +86,12 @@ class OrderRecord:
         """Units it added to the holding, negative for a sale."""
         return self.filled_size if self.key.side is Side.BUY else -self.filled_size
 
+    @property
+    def signed_value(self) -> Decimal:
+        """Quote currency it cost, fees included; below zero for a sale."""
+        is_buy = self.key.side is Side.BUY
+        return self.fees + (self.filled_value if is_buy else -self.filled_value)
+
 
 @dataclass(frozen=True)
 class NotProtectable:
@@ -129,6 +135,10 @@ class LedgerState:
     confirmed: dict[str, Decimal] = field(default_factory=dict)
     fills_since_confirmed: dict[str, Decimal] = field(default_factory=dict)
     locked: dict[str, str] = field(default_factory=dict)
+    not_ours: dict[str, Decimal] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    let_go: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
     risen: set[str] = field(default_factory=set)
     proven_products: set[str] = field(default_factory=set)
     bought_products: set[str] = field(default_factory=set)
@@ -206,6 +216,17 @@ class LedgerState:
         """Return the orders of one leg that the day's plan has made so far, by ordinal."""
         plan = self.plan_id(key.day)
         return [order for order in self.of_leg(key) if plan and order.plan == plan]
+
+    def expected(self, base: str) -> Decimal | None:
+        """Return the last confirmed total and our own fills since, or None before the first."""
+        confirmed, since = self.confirmed.get(base), self.fills_since_confirmed.get(base)
+        if confirmed is None and since is None:
+            return None
+        return (confirmed or ZERO) + (since or ZERO)
+
+    def own_units(self, base: str, total: Decimal) -> Decimal:
+        """Return what of a holding our own orders bought, or was taken over."""
+        return max(total - max(self.not_ours.get(base, ZERO), ZERO), ZERO)
 
     def has_mark(self, day: dt.date, mark: str) -> bool:
         """Whether a day carries a mark."""
@@ -389,11 +410,12 @@ def _record_facts(
     if changes.get("filled_size", order.filled_size) != order.filled_size:
         changes["fill_seen_line"] = state.lines
     updated = _with(order, **changes)
-    gained = updated.signed_fill - order.signed_fill
-    if gained:
-        base = _base(order.product_id)
-        held = state.fills_since_confirmed.get(base, ZERO)
-        state.fills_since_confirmed[base] = held + gained
+    base, quote = order.product_id.split("-")
+    paid = updated.signed_value - order.signed_value
+    for currency, gained in ((base, updated.signed_fill - order.signed_fill), (quote, -paid)):
+        if gained:
+            known = state.fills_since_confirmed.get(currency, ZERO)
+            state.fills_since_confirmed[currency] = known + gained
     state.orders[order.client_id] = updated
 
 
@@ -402,8 +424,9 @@ def _level(state: LedgerState, line: Mapping[str, Any]) -> None:
 
 
 def _flat(state: LedgerState, line: Mapping[str, Any]) -> None:
-    """A holding that fell to dust ends what was remembered of its level."""
+    """A holding that fell to dust ends what was remembered of its level and of its owner."""
     state.levels.pop(line["product"], None)
+    state.not_ours.pop(_base(line["product"]), None)
     state.flat_at[line["product"]] = _time(line["at"])
     state.flat_line[line["product"]] = state.lines
 
@@ -418,20 +441,93 @@ def _confirmed(state: LedgerState, line: Mapping[str, Any]) -> None:
     for base, total in line["totals"].items():
         state.confirmed[base] = Decimal(total)
         state.fills_since_confirmed.pop(base, None)
+        state.let_go.discard(base)
+
+
+def _take_over(state: LedgerState, line: Mapping[str, Any]) -> Decimal:
+    """Expect from now on what is there, whoever made the difference; return it."""
+    base, units = _base(line["product"]), Decimal(line.get("units", "0"))
+    if units:
+        known = state.fills_since_confirmed.get(base, ZERO)
+        state.fills_since_confirmed[base] = known + units
+    return units
+
+
+def _adopted(state: LedgerState, line: Mapping[str, Any]) -> None:
+    _take_over(state, line)
 
 
 def _locked(state: LedgerState, line: Mapping[str, Any]) -> None:
     state.locked[line["product"]] = line["why"]
+    units = _take_over(state, line)
+    if units:
+        # What was taken away and comes back is ours again.
+        base = _base(line["product"])
+        state.not_ours[base] = state.not_ours.get(base, ZERO) + units
+    if line.get("missing"):
+        state.missing.add(line["product"])
     if line.get("order"):
         # What is told once is released once, however long the exchange lists the order.
         state.risen.add(line["order"])
 
 
+def _found(state: LedgerState, line: Mapping[str, Any]) -> None:
+    """A product that was missing is listed again."""
+    if line["product"] in state.missing:
+        state.missing.discard(line["product"])
+        state.locked.pop(line["product"], None)
+
+
 def _released(state: LedgerState, line: Mapping[str, Any]) -> None:
-    state.locked.pop(line["product"], None)
-    base = _base(line["product"])
-    state.confirmed.pop(base, None)
-    state.fills_since_confirmed.pop(base, None)
+    """Whatever the next reading shows counts; of what is missing nothing is expected any more."""
+    product, base = line["product"], _base(line["product"])
+    state.locked.pop(product, None)
+    state.let_go.add(base)
+    for known in (state.confirmed, state.fills_since_confirmed, state.not_ours):
+        known.pop(base, None)
+    if product in state.missing:
+        state.missing.discard(product)
+        state.levels.pop(product, None)
+        state.bare_since.pop(product, None)
+
+
+def _renamed(state: LedgerState, line: Mapping[str, Any]) -> None:
+    """Let everything that is known of a product go over to the one it became."""
+    old, new, ratio = line["product"], line["to"], Decimal(line["ratio"])
+    state.renamed[old] = new
+    _move_units(state, _base(old), _base(new), ratio)
+    if state.not_ours.get(_base(new), ZERO) <= 0:
+        state.locked.pop(new, None)
+    state.locked.pop(old, None)
+    state.missing.discard(old)
+    level = state.levels.pop(old, None)
+    if level is not None:
+        state.levels[new] = max(level / ratio, state.levels.get(new, ZERO))
+    start = state.cooldowns.pop(old, None)
+    if start is not None:
+        state.cooldowns[new] = max(start, state.cooldowns.get(new, start))
+    since = state.bare_since.pop(old, None)
+    if since is not None:
+        state.bare_since.setdefault(new, since)
+    if old in state.bought_products:
+        state.bought_products -= {old}
+        state.bought_products |= {new}
+
+
+def _move_units(state: LedgerState, old: str, new: str, ratio: Decimal) -> None:
+    """Expect the new coin in the place of the old one, also where it was taken for a stranger's."""
+    held = state.expected(old)
+    theirs = state.not_ours.pop(old, ZERO) * ratio
+    for known in (state.confirmed, state.fills_since_confirmed):
+        known.pop(old, None)
+    if held is None:
+        return
+    moved = held * ratio
+    arrived = min(moved, max(state.not_ours.get(new, ZERO), ZERO))
+    state.not_ours[new] = state.not_ours.get(new, ZERO) - arrived + theirs
+    expected = state.expected(new) or ZERO
+    state.fills_since_confirmed.pop(new, None)
+    state.confirmed[new] = expected + moved - arrived
 
 
 def _proven(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -484,7 +580,10 @@ _HANDLERS = {
     "flat": _flat,
     "cooldown": _cooldown,
     "confirmed": _confirmed,
+    "adopted": _adopted,
     "locked": _locked,
+    "found": _found,
+    "renamed": _renamed,
     "released": _released,
     "proven": _proven,
     "not_protectable": _not_protectable,

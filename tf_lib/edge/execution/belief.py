@@ -3,7 +3,8 @@ Belief: holdings count only when they fit everything else we know.
 
 An account list is believed when its paging ended properly, every base ever traded has its row,
 each hold covers our own open sells, and each total is the last confirmed one plus our own fills
-since (EXECUTION section 5). What does not fit is unknown, and unknown is never zero.
+since (EXECUTION section 5). What does not fit is unknown, and unknown is never zero. Before the
+first confirmed total of a base, what no order of ours explains was there before us.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class Belief:
         An order of ours whose end is not known may explain the difference: covered, not traded.
     expected : mapping of currency to Decimal
         What our own record says of a holding that is unknown.
+    extra : mapping of product to Decimal
+        Of those that changed, the units that came (below zero: went) without us.
+    missing : mapping of product to why
+        Held by our record, and the exchange has no account row of it any more.
     """
 
     accounts: Mapping[str, Holding]
@@ -47,6 +52,8 @@ class Belief:
     changed: Mapping[str, str] = field(default_factory=dict)
     pending: Mapping[str, str] = field(default_factory=dict)
     expected: Mapping[str, Decimal] = field(default_factory=dict)
+    extra: Mapping[str, Decimal] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def holding(self, product: Product) -> Holding:
         """Return what is owned of a product's base; no row means none was ever owned."""
@@ -131,7 +138,21 @@ def believed_holdings(
         found[Doubt.CHANGED],
         found[Doubt.PENDING],
         expected,
+        {
+            product.product_id: accounts[product.base_currency].total - _explained(desk, product)
+            for product in wanted
+            if product.product_id in found[Doubt.CHANGED]
+        },
+        {
+            name: why
+            for name, why in found[Doubt.UNKNOWN].items()
+            if _is_missing(desk, name, accounts)
+        },
     )
+
+
+def _is_missing(desk: Desk, product_id: str, accounts: Mapping[str, Holding]) -> bool:
+    return product_id.split("-")[0] not in accounts and product_id in desk.ledger.state.levels
 
 
 def _refresh_orders(desk: Desk, product_id: str, unreadable: dict[str, str]) -> None:
@@ -155,11 +176,15 @@ def _doubts(
 
 def _expected(desk: Desk, product: Product) -> Decimal | None:
     """Return the last confirmed total and our own fills since, or None before the first."""
-    state, base = desk.ledger.state, product.base_currency
-    confirmed, since = state.confirmed.get(base), state.fills_since_confirmed.get(base)
-    if confirmed is None and since is None:
-        return None
-    return (confirmed or ZERO) + (since or ZERO)
+    return desk.ledger.state.expected(product.base_currency)
+
+
+def _explained(desk: Desk, product: Product) -> Decimal:
+    """Return the units that our record explains; before the first total, by all our orders."""
+    expected = _expected(desk, product) or ZERO
+    if product.base_currency in desk.ledger.state.confirmed:
+        return expected
+    return expected + desk.older_fills.get(product.product_id, ZERO)
 
 
 def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[Doubt, str] | None:
@@ -175,13 +200,20 @@ def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[Doubt
             f"{base}: our open sells hold {held_by_us}, the account shows "
             f"{holding.hold} held of {holding.total}",
         )
-    if desk.ledger.state.confirmed.get(base) is None or expected is None:
+    extra = holding.total - _explained(desk, product)
+    is_first = base not in desk.ledger.state.confirmed
+    if is_first and base in desk.ledger.state.let_go:
         return None
     # One step of a size is rounding; anything more is somebody else's doing.
-    if abs(holding.total - expected) >= max(product.base_increment, product.base_min_size):
-        why = f"{base}: expected {expected} from our own fills, the account has {holding.total}"
-        return (Doubt.PENDING if _has_open_question(desk, product) else Doubt.CHANGED), why
-    return None
+    least = max(product.base_increment, product.base_min_size)
+    if abs(extra) < least or (is_first and extra < 0):
+        return None
+    why = f"{base}: expected {expected} from our own fills, the account has {holding.total}"
+    if is_first:
+        why = (
+            f"{base}: {extra} of {holding.total} were there before, no order of ours explains them"
+        )
+    return (Doubt.PENDING if _has_open_question(desk, product) else Doubt.CHANGED), why
 
 
 def _was_traded(desk: Desk, product: Product) -> bool:
@@ -221,7 +253,9 @@ def confirm(desk: Desk, belief: Belief, products: Iterable[Product]) -> None:
         and product.product_id not in belief.unknown
         and product.product_id not in belief.pending
     }
-    known = desk.ledger.state
+    known, quote = desk.ledger.state, desk.config.universe.quote_currency
+    if quote in belief.accounts:
+        totals[quote] = format(belief.accounts[quote].total, "f")
     same = all(
         known.confirmed.get(base) == Decimal(total) and base not in known.fills_since_confirmed
         for base, total in totals.items()

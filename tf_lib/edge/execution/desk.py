@@ -68,6 +68,8 @@ class Desk:
         Own client ids seen at the exchange, so that lost state cannot reuse one.
     seen : dict of OrderState
         The last read of each own order, by client id.
+    older_fills : dict of Decimal
+        Units that own orders bought, by product, which a ledger that was lost does not know.
     reads : int
         Own orders read so far: what came before a moment and what after.
     changes : int
@@ -88,6 +90,7 @@ class Desk:
     products: dict[str, Product] = field(default_factory=dict)
     known_ids: set[str] = field(default_factory=set)
     seen: dict[str, OrderState] = field(default_factory=dict)
+    older_fills: dict[str, Decimal] = field(default_factory=dict)
     reads: int = 0
     changes: int = 0
     may_rebalance: bool = True

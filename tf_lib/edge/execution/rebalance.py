@@ -88,6 +88,8 @@ class Rebalance:
         Fraction of notional that a buy must leave room for.
     blocked : mapping of product to why
         Not traded now, whatever the frozen plan says.
+    exits : set of product
+        Of those blocked, the ones whose own units may be sold to the last.
     halted : str
         Why nothing is bought any more, or empty.
     """
@@ -97,6 +99,7 @@ class Rebalance:
     planned_at: dt.datetime
     taker_fee: Decimal
     blocked: Mapping[str, str] = field(default_factory=dict)
+    exits: frozenset[str] = frozenset()
     halted: str = ""
     _tradable_at: dt.datetime | None = None
     _sized_by_money: set[str] = field(default_factory=set)
@@ -108,12 +111,17 @@ class Rebalance:
             return self._collect(TradeResult(planned, "unsettled"))
         if remaining <= 0:
             return self._collect(TradeResult(planned, "done", _BY_EARLIER))
-        stale = self._too_late() or self.blocked.get(planned.product_id, "")
+        stale = self._too_late() or self._blocked(planned)
         if stale or (self.halted and planned.side is Side.BUY):
             return self._collect(TradeResult(planned, "skipped", stale or self.halted))
         if planned.side is Side.SELL:
             return self._sell(planned, remaining)
         return self._buy(planned, remaining)
+
+    def _blocked(self, planned: PlannedOrder) -> str:
+        if planned.leg is Leg.EXIT and planned.product_id in self.exits:
+            return ""
+        return self.blocked.get(planned.product_id, "")
 
     def withhold(self, planned: PlannedOrder, why: str) -> TradeResult:
         """Return what became of a planned order that must not be carried on."""
@@ -181,6 +189,9 @@ class Rebalance:
             if free > size and not cover.place_remainder(free - size):
                 # Without its stop the rest must not wait for a sale: what rested is put back.
                 return TradeResult(planned, "skipped", "the rest could not be protected first")
+        elif free > size:
+            # What is not ours stays: under its stop first, if that can be.
+            cover.place_remainder(free - size)
         # Never more than was planned, whatever has been put into the account since.
         size = min(size, free)
         if below_minimum(size, position.product, position.last_now()):

@@ -55,7 +55,8 @@ def learn(desk: Desk) -> Learned:
     days = desk.config.execution_and_costs.cooldown_counter_threshold + 2
     start = dt.datetime.combine(desk.day, dt.time(), dt.UTC) - dt.timedelta(days=days)
     learned = Learned(desk.client.open_orders())
-    recent = _recent(desk, start)
+    history = _history(desk, start)
+    recent = [order for order in history if _counts_since(order, start)]
     listed = {o.order_id: o for o in (*recent, *learned.open_orders)}
     desk.remember(listed.values())
     for order in sorted(listed.values(), key=lambda one: one.created_time):
@@ -69,19 +70,31 @@ def learn(desk: Desk) -> Learned:
                 learned.rebalances.append(order.client_order_id)
         elif _has_risen(known, order) and known.client_id not in desk.ledger.state.risen:
             learned.risen[known.product_id] = known.client_id
+    ours = desk.ledger.state.orders
+    desk.older_fills = signed_fills(o for o in history if o.client_order_id not in ours)
     return learned
 
 
-def _recent(desk: Desk, start: dt.datetime) -> list[OrderState]:
+def signed_fills(history: Iterable[OrderState]) -> dict[str, Decimal]:
+    """Return what the own orders of a list bought less what they sold, by product."""
+    found: dict[str, Decimal] = {}
+    for order in history:
+        if is_own(order.client_order_id):
+            signed = order.filled_size if order.side is Side.BUY else -order.filled_size
+            found[order.product_id] = found.get(order.product_id, ZERO) + signed
+    return found
+
+
+def _history(desk: Desk, start: dt.datetime) -> list[OrderState]:
     """
-    Return the orders of the last days.
+    Return the orders of the last days, or all.
 
     A ledger that has seen no day to its end asks for all orders: it may have been lost, and a
     stop that was placed long ago may have filled only yesterday.
     """
     if any("effects_complete" in marks for marks in desk.ledger.state.marks.values()):
         return desk.client.orders(start=start)
-    return [order for order in desk.client.orders() if _counts_since(order, start)]
+    return desk.client.orders()
 
 
 def _counts_since(order: OrderState, start: dt.datetime) -> bool:
@@ -240,5 +253,10 @@ def fallback_protection(desk: Desk, product: Product) -> Protection:
     if planned is not None:
         level = Decimal(planned["target_level"])
         return Protection(level, atr, may_move=False, source="plan")
-    level = desk.client.last_trade(name) * (1 - _STOPGAP_DISTANCE)
-    return Protection(level, None, may_move=False, source="10 % below last", is_guess=True)
+    return stopgap(desk.client.last_trade(name), None)
+
+
+def stopgap(last: Decimal, atr: float | None) -> Protection:
+    """Return a level 10 % below the last trade: for a holding of which no better one is known."""
+    level = last * (1 - _STOPGAP_DISTANCE)
+    return Protection(level, atr, may_move=False, source="10 % below last", is_guess=True)

@@ -1,0 +1,84 @@
+"""A renamed product: one history, on the new one's scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.drivers.profile import FEW_UNIVERSE
+from tf_lib.core.renames import spliced
+from tf_lib.parameters import UniverseSection
+
+DAY = "2024-10-18"
+
+
+def universe(ratio: str, **more: object) -> UniverseSection:
+    """Return a universe in which MAT became XTZ."""
+    renamed = {"MAT-USD": {"to": "XTZ-USD", "from": DAY, "ratio": ratio}, **more}
+    return UniverseSection.model_validate({**FEW_UNIVERSE, "renamed": renamed})
+
+
+def bars(first: str, *closes: float) -> pd.DataFrame:
+    """Return days of bars that stand still, 100 units traded."""
+    days = pd.date_range(first, periods=len(closes), tz="UTC", name="date")
+    values = {name: np.array(closes) for name in ("open", "high", "low", "close")}
+    return pd.DataFrame(values | {"volume": np.full(len(closes), 100.0)}, index=days)
+
+
+@pytest.mark.parametrize(("ratio", "price", "volume"), [("1", 8.0, 100.0), ("4", 2.0, 400.0)])
+def test_old_bars_come_before_the_day_on_the_new_scale(
+    ratio: str, price: float, volume: float
+) -> None:
+    """What either product traded on the other's days is left out."""
+    old, new = bars("2024-10-16", 8.0, 8.0, 99.0), bars("2024-10-17", 77.0, 2.1, 2.2)
+
+    found = spliced({"MAT-USD": old, "XTZ-USD": new}, universe(ratio))
+
+    assert list(found) == ["XTZ-USD"]
+    assert found["XTZ-USD"]["close"].tolist() == [price, price, 2.1, 2.2]
+    assert found["XTZ-USD"]["volume"].tolist() == [volume, volume, 100.0, 100.0]
+    assert found["XTZ-USD"].index.is_monotonic_increasing
+
+
+def test_without_old_bars_nothing_changes() -> None:
+    """Its file need not be there."""
+    new = bars("2024-10-17", 77.0, 2.1)
+
+    pd.testing.assert_frame_equal(spliced({"XTZ-USD": new}, universe("1"))["XTZ-USD"], new)
+
+
+def test_a_chain_of_renames_is_followed() -> None:
+    """LEND became MAT, which became XTZ."""
+    chain = {"LEND-USD": {"to": "MAT-USD", "from": "2024-10-17", "ratio": "2"}}
+    frames = {
+        "LEND-USD": bars("2024-10-16", 16.0),
+        "MAT-USD": bars("2024-10-17", 8.0),
+        "XTZ-USD": bars(DAY, 2.0),
+    }
+
+    found = spliced(frames, universe("4", **chain))
+
+    assert found["XTZ-USD"]["close"].tolist() == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("renamed", "said"),
+    [
+        ({"MAT-USD": {"to": "NEW-USD", "from": DAY}}, "not in tickers"),
+        ({"XTZ-USD": {"to": "BTC-USD", "from": DAY}}, "still in tickers"),
+        ({"MAT-USD": {"to": "XTZ-USD", "from": DAY, "ratio": "0"}}, "above 0"),
+        ({"MAT-USD": {"to": "XTZ-USD", "from": "soon"}}, "YYYY-MM-DD"),
+        (
+            {
+                "A-USD": {"to": "B-USD", "from": DAY},
+                "B-USD": {"to": "A-USD", "from": DAY},
+            },
+            "not after it",
+        ),
+    ],
+)
+def test_a_rename_that_leads_nowhere_is_refused(renamed: object, said: str) -> None:
+    """Before anything else."""
+    with pytest.raises(ValueError, match=said):
+        UniverseSection.model_validate({**FEW_UNIVERSE, "renamed": renamed})
