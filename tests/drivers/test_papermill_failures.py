@@ -30,7 +30,8 @@ def through_papermill(profile: Profile) -> tuple[int, str]:
 
 def test_failed_cell(held: Profile) -> None:
     """The cell's error is in the notebook and on the page; the holding stays protected."""
-    rule = {"kind": "status", "status": 500, "endpoint": "GET /transaction_summary"}
+    # The launcher reads it once; the kernel gives up once the gate is closed.
+    rule = {"kind": "status", "status": 500, "endpoint": "GET /portfolios", "calls": ["2-999"]}
     with going_wrong(held, rule):
         code, said = through_papermill(held)
 
@@ -38,11 +39,11 @@ def test_failed_cell(held: Profile) -> None:
     notebook = json.loads((held.day(DAY) / "daily_run.ipynb").read_text(encoding="utf-8"))
     outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", [])]
     (error,) = [o for o in outputs if o["output_type"] == "error"]
-    assert "/transaction_summary" in error["evalue"]
+    assert "/portfolios" in error["evalue"]
     assert (held.day(DAY) / "report.html").exists()
     summary = held.summary(DAY)
     assert (summary["state"], summary["exit_code"]) == ("failed", 1)
-    assert any("/transaction_summary" in line["message"] for line in summary["errors"])
+    assert any("/portfolios" in line["message"] for line in summary["errors"])
     assert "protected holdings=" in said
     assert held.marks(DAY) == ["claimed"]
     assert not (held.day(DAY) / "done.json").exists()
