@@ -59,3 +59,17 @@ def test_two_kernels_of_one_working_folder_do_not_meet(
     assert sockets[0] != sockets[1]
     assert all(path.is_absolute() and not path.parent.exists() for path in sockets)
     assert not list(tmp_path.glob("kernel*"))
+
+
+def test_the_kernel_imports_what_its_starter_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started in the project's own folder, as the daily script does, with the safe import path."""
+    master, run_dir = master_of(tmp_path, "import only_here"), tmp_path / "run"
+    (tmp_path / "only_here.py").touch()
+    run_dir.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+
+    assert execute(master, run_dir, {}) == ""

@@ -59,6 +59,9 @@ def _papermill(master: Path, part: Path, run_dir: Path, settings: Any) -> str:
             str(part),
             parameters={"run_dir": str(run_dir)},
             kernel_name="python3",
+            # Not where it was started: the kernel's launcher takes the folder it is in from the
+            # import path, and under the daily script that would be this project.
+            cwd=str(run_dir),
             progress_bar=False,
             log_output=False,
             execution_timeout=_CELL_SECONDS,
