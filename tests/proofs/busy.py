@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 
 from tests.proofs.crash import Scene, prepare
+from tests.proofs.dirt import ODD_ROWS
 from tests.proofs.markets import QUICK_SECTIONS, wandering, write_market
 from tests.proofs.stage import Stage, scratch_folder, stage
 from tests.proofs.story import BUSY, EXIT_DAY, FIRST
@@ -26,7 +27,7 @@ def busy_stage() -> Iterator[Stage]:
     folder = scratch_folder()
     try:
         candles = write_market(folder / "candles", wandering(SEED, DAYS))
-        with stage(candles, FIRST, **QUICK_SECTIONS) as made:
+        with stage(candles, FIRST, faults=ODD_ROWS, **QUICK_SECTIONS) as made:
             made.keep("beginning")
             yield made
     finally:

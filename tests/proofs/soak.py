@@ -1,5 +1,5 @@
 """
-Soak: ten thousand days, one after the other, with seeded faults, kills, lags, jumps and people.
+Soak: thousands of days, one after the other, with seeded faults, kills, lags, jumps, dirt, people.
 
 Days come in worlds: a market of its own, a fresh account, two months of days. Most days are quiet;
 on the others the run is killed at some point and found again, or answers go wrong, or prices jump
@@ -22,6 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.proofs import dirt
 from tests.proofs.answers import GENERAL
 from tests.proofs.crash import LAGS, NO_LAGS
 from tests.proofs.evidence import evidence_of
@@ -65,6 +66,8 @@ class World:
         self.codes: Counter[str] = Counter()
         self.moved: list[tuple[str, Decimal, dt.datetime]] = []
         self.triggered: dict[str, dt.datetime] = {}
+        self.backups = dirt.Backups(made)
+        self.has_whole_ledger = True
 
     def live(self) -> WorldResult:
         """Live through all days."""
@@ -77,6 +80,7 @@ class World:
             if is_known_well and (kind != "quiet" or number % 10 == 9):
                 self._judge(kind)
             self.result.days += 1
+            self.backups.keep()
             if len(self.result.failures) >= 3:
                 break
         self.result.kinds, self.result.codes = dict(self.kinds), dict(self.codes)
@@ -182,6 +186,47 @@ class World:
             self.stage.call("release", stop.product)
         return is_well
 
+    def dirty(self) -> bool:
+        """Something that real accounts and real exchanges have."""
+        chance, stage = self.chance, self.stage
+        held = sorted({o.product for o in stage.held().orders if o.is_own and o.protects})
+        deed = chance.choice(("reward", "book", "storm", "refused", "slow_holds", "backup"))
+        product = chance.choice(held) if held else ""
+        self.kinds[f"dirty {deed}"] += 1
+        if deed == "storm":
+            dirt.storm(stage, chance)
+            self._run()
+            stage.exchange.clear_faults()
+        elif deed == "slow_holds":
+            stage.exchange.set_delays(hold_release_seconds=chance.choice((29, 45, 119)))
+            self._run(expected=None)
+        elif deed == "backup":
+            self._from_backup()
+        elif not product:
+            self._run()
+        elif deed == "reward":
+            currency, amount = dirt.reward(stage, product)
+            self.moved.append((currency, amount, stage.exchange.now()))
+            self._run()
+        elif deed == "book":
+            mend = dirt.thin_book(stage, chance, product)
+            self._run(expected=None)
+            mend()
+        else:
+            dirt.refused_stop(stage, product)
+            self._run(expected=None)
+            stage.exchange.clear_faults()
+        return self._guarded()
+
+    def _from_backup(self) -> None:
+        """The records of some days ago come back; positions are as they are."""
+        if not self.backups.bring_back(self.chance.randint(1, 8)):
+            self._run()
+            return
+        self.has_whole_ledger = False
+        self._run(expected=None)
+        self.stage.call("release", "--all")
+
     # -- parts ---------------------------------------------------------------------------
 
     def _run(self, *, expected: int | None = 0, **order: Any) -> Ended:
@@ -213,7 +258,12 @@ class World:
             self._fail(f"exit: {what} ended with {ended.code}: {ended.said[-400:]}")
 
     def _judge(self, kind: str) -> None:
-        evidence = evidence_of(self.stage, moved=tuple(self.moved), triggered=dict(self.triggered))
+        evidence = evidence_of(
+            self.stage,
+            moved=tuple(self.moved),
+            triggered=dict(self.triggered),
+            ledger_is_whole=self.has_whole_ledger,
+        )
         for finding in judge(evidence):
             self._fail(f"{kind}: {finding}")
         self.result.worst_bare = max(self.result.worst_bare, worst_bare_seconds(evidence))
@@ -223,12 +273,13 @@ class World:
 
 
 KINDS = {
-    "quiet": (70, "quiet"),
+    "quiet": (64, "quiet"),
     "killed": (12, "killed"),
     "faults": (7, "faults"),
     "lags": (3, "lags"),
     "jump": (5, "jump"),
     "meddled": (3, "meddled"),
+    "dirty": (6, "dirty"),
 }
 """Weight in a hundred, and who does it."""
 
@@ -238,7 +289,7 @@ def worlds(numbers: range, days: int = WORLD_DAYS) -> Iterator[WorldResult]:
     folder = scratch_folder()
     try:
         first = _candles(folder, numbers[0], days)
-        with stage(first, FIRST, **QUICK_SECTIONS) as made:
+        with stage(first, FIRST, faults=dirt.ODD_ROWS, **QUICK_SECTIONS) as made:
             for number in numbers:
                 made.begin_world(_candles(folder, number, days), FIRST)
                 yield World(made, number, days).live()
