@@ -28,8 +28,8 @@ ODD_ROWS: Mapping[str, Any] = {
         _always(kind="account", currency="GBP", row={"hold": None}),
         _always(
             kind="account",
-            currency="ETH",
-            row={"default": False, "available_balance": {"value": "0.25"}},
+            currency="USD",
+            row={"default": False, "available_balance": {"value": "250.55"}},
         ),
         _always(
             kind="account",
@@ -38,8 +38,8 @@ ODD_ROWS: Mapping[str, Any] = {
         ),
         _always(
             kind="account",
-            currency="USD",
-            row={"type": "ACCOUNT_TYPE_VAULT", "default": False},
+            currency="BTC",
+            row={"type": "ACCOUNT_TYPE_VAULT", "available_balance": {"value": "1"}},
         ),
         _always(kind="old_order", row={"total_fees": "", "filled_value": 12.5}),
         _always(kind="old_fill", row={"price": "", "size": "(missing)"}),
