@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.proofs import troubles
 from tests.proofs.crash import LAGS, NO_LAGS
+from tests.proofs.dirty_stories import DIRTY_STORIES
 from tests.proofs.stage import Stage
 from tests.proofs.story import BUSY, EXIT_DAY, Story, days_of, legs_of
 
@@ -293,7 +294,7 @@ STORIES: dict[str, Callable[[Story], None]] = {
         troubles.an_old_plan,
         troubles.asleep_in_the_middle,
     )
-}
+} | DIRTY_STORIES
 
 
 def tell(stage: Stage, eve: Path, name: str, planted: str = "") -> Story:

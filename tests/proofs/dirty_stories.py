@@ -1,0 +1,168 @@
+"""
+Stories of a dirty world: what real accounts, books, candles and midnights have.
+
+Each says what must come of it besides what the oracle looks at: nothing locked for crumbs, one bad
+book one bad product, no start that ends well while something is unprotected.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+from tests.proofs import dirt
+from tests.proofs.crash import NO_LAGS
+from tests.proofs.story import BUSY, Story, legs_of
+from tests.proofs.troubles import first_point
+
+CRUMB_DAYS = 3
+GATE = ("--gate-minutes", "5")
+
+
+def _kinds(story: Story) -> set[tuple[str, str]]:
+    return {(one["kind"], one["product"]) for one in story.summary()["impediments"]}
+
+
+def crumbs_from_nowhere(story: Story) -> None:
+    """A few units appear each day: taken over with a note, nothing is locked, days are done."""
+    story.run()
+    for _ in range(CRUMB_DAYS):
+        for product in story.held.held_products:
+            step = Decimal(story.stage.product(product)["base_increment"])
+            story.deposit(product.split("-")[0], step)
+        story.next_day()
+        story.expect(story.summary()["state"] == "done", f"the day is done: {_kinds(story)}")
+    story.end()
+
+
+def one_book_without_a_bid(story: Story) -> None:
+    """The product is left alone, its stops stay, and it is named; the others trade."""
+    held = story.held
+    product = min(held.held_products, key=lambda name: held.held(name) * story.last(name))
+    story.stage.exchange.engine.happen("books", {"product": product, "bids": False})
+    before = {stop.client_id for stop in held.stops(product)}
+    story.run(code=None)
+    traded = {o.product for o in story.held.orders if o.is_own and o.day == BUSY and o.filled}
+    story.expect(traded and product not in traded, f"the others trade: {sorted(traded)}")
+    story.expect(("no_price", product) in _kinds(story), f"it is named: {_kinds(story)}")
+    stops = {stop.client_id for stop in story.held.stops(product)}
+    story.expect(stops == before, "its stops stay as they are")
+    story.stage.exchange.engine.happen("books", {"product": product})
+    story.end()
+
+
+def what_was_there_before(story: Story) -> None:
+    """Coins from before the first run are covered and never sold, whatever is wanted."""
+    story.stage.put_back(story.stage.folder / "kept" / "beginning")
+    story.deposit("XTZ", Decimal(900))
+    story.run(code=None)
+    story.expect(story.held.stops("XTZ-USD"), "what was there is under a stop")
+    story.expect(("locked", "XTZ-USD") in _kinds(story), f"it is named: {_kinds(story)}")
+    for _ in range(3):
+        story.next_day(code=None)
+    sold = [o for o in story.held.orders if o.is_own and o.side == "SELL" and o.filled]
+    sold = [o for o in sold if o.product == "XTZ-USD" and o.leg in ("tr", "ex", "du")]
+    story.expect(not sold, "nothing of it is sold by a plan")
+    story.end()
+
+
+def started_after_the_gate(story: Story) -> None:
+    """Killed right after a purchase, started again when the gate is closed: covered, then gone."""
+    number = first_point(story, "POST /orders", changing=True)
+    story.run(code=None, kill={"number": number + 1, "moment": "after"})
+    story.stage.wait(900)
+    ended = story.stage.call("run", "--no-notebook", *GATE, planted=story.planted)
+    story.expect(ended.code == 0, f"the late start ends well: {ended.code} {ended.said[-300:]}")
+    story.expect("gate_skip" in ended.said, "it says that the gate is closed")
+    story.end()
+
+
+def a_storm_at_midnight(story: Story) -> None:
+    """Nothing but 503 until half past three minutes: the day is done, nothing doubled."""
+    story.stage.exchange.add_fault(
+        kind="status", status=503, **{"from": "00:01:00", "until": "00:03:30"}
+    )
+    ended = story.stage.call("run", "--no-notebook", *GATE, planted=story.planted)
+    story.expect(ended.code == 0, f"the day is done: {ended.code} {ended.said[-300:]}")
+    story.stage.exchange.clear_faults()
+    story.expect("en" in legs_of(story.held, BUSY), "what was wanted is traded")
+    story.end()
+
+
+def a_high_that_never_was(story: Story) -> None:
+    """One high of yesterday times a hundred: not believed on any day, the stop stays, no sale."""
+    last = BUSY - dt.timedelta(days=1)
+    bent = {last.isoformat(): {"high": "100"}}
+    story.stage.exchange.add_fault(
+        kind="candles_scaled", endpoint="GET /products/ETH-USD/candles", value=bent
+    )
+    before = story.held.held("ETH-USD")
+    for number in range(4):
+        story.run(code=None) if not number else story.next_day(code=None)
+        stop = max((s.stop or Decimal(0) for s in story.held.stops("ETH-USD")), default=Decimal(0))
+        story.expect(stop < story.last("ETH-USD"), f"day {number}: the stop is below the market")
+        emptied = story.held.held("ETH-USD") < before / 10
+        story.expect(not emptied, f"day {number}: a held coin is not sold for a wrong bar")
+    story.stage.exchange.clear_faults()
+    story.end()
+
+
+def an_old_backup(story: Story) -> None:
+    """The records of three days ago come back: no stop is lowered, nothing is bought twice."""
+    story.run()
+    kept = story.stage.folder / "old_runs"
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(story.stage.runs, kept, symlinks=True)
+    for _ in range(3):
+        story.next_day()
+    levels = {p: story.stop_of(p).stop for p in story.held.held_products if story.held.stops(p)}
+    _put_back(kept, story.stage.runs)
+    story.guard(code=None)
+    story.next_day(code=None)
+    for product, level in sorted(levels.items()):
+        now = [stop.stop for stop in story.held.stops(product) if stop.stop is not None]
+        if now and level is not None:
+            story.expect(min(now) >= level, f"{product}: {min(now)} rests where {level} did")
+    story.end(ledger_is_whole=False)
+
+
+def _put_back(kept: Path, runs: Path) -> None:
+    shutil.rmtree(runs)
+    shutil.copytree(kept, runs, symlinks=True)
+
+
+def holds_that_come_back_late(story: Story) -> None:
+    """Two minutes after a cancel the base is free again: everything is under a stop in the end."""
+    story.stage.exchange.set_delays(hold_release_seconds=119)
+    story.run(code=None)
+    story.guard(code=None)
+    story.stage.exchange.set_delays(**NO_LAGS)
+    story.end()
+
+
+def one_stop_in_a_band(story: Story) -> None:
+    """A stop is refused by a price band: the same level rests with a nearer limit."""
+    dirt.refused_stop(story.stage, "ETH-USD")
+    story.run(code=None)
+    story.stage.exchange.clear_faults()
+    story.expect(story.held.stops("ETH-USD"), "ETH-USD is under a stop")
+    story.end()
+
+
+DIRTY_STORIES: dict[str, Callable[[Story], None]] = {
+    function.__name__: function
+    for function in (
+        crumbs_from_nowhere,
+        one_book_without_a_bid,
+        what_was_there_before,
+        started_after_the_gate,
+        a_storm_at_midnight,
+        a_high_that_never_was,
+        an_old_backup,
+        holds_that_come_back_late,
+        one_stop_in_a_band,
+    )
+}
