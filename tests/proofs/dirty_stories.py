@@ -39,18 +39,27 @@ def crumbs_from_nowhere(story: Story) -> None:
 
 
 def one_book_without_a_bid(story: Story) -> None:
-    """The product is left alone, its stops stay, and it is named; the others trade."""
-    held = story.held
-    product = min(held.held_products, key=lambda name: held.held(name) * story.last(name))
+    """The product is left alone and named, what was wanted of it is told; the others trade."""
+    product = "ADA-USD"
     story.stage.exchange.engine.happen("books", {"product": product, "bids": False})
-    before = {stop.client_id for stop in held.stops(product)}
     story.run(code=None)
     traded = {o.product for o in story.held.orders if o.is_own and o.day == BUSY and o.filled}
-    story.expect(traded and product not in traded, f"the others trade: {sorted(traded)}")
+    story.expect(traded == {"BTC-USD", "XTZ-USD"}, f"the others trade: {sorted(traded)}")
     story.expect(("no_price", product) in _kinds(story), f"it is named: {_kinds(story)}")
-    stops = {stop.client_id for stop in story.held.stops(product)}
-    story.expect(stops == before, "its stops stay as they are")
     story.stage.exchange.engine.happen("books", {"product": product})
+    story.end()
+
+
+def a_held_book_far_from_its_last_trade(story: Story) -> None:
+    """A quarter of equity without a price: it is left alone, and nothing is bought that day."""
+    story.stage.exchange.engine.happen("books", {"product": "BTC-USD", "away": "0.021"})
+    before = {stop.client_id for stop in story.held.stops("BTC-USD")}
+    story.run(code=1)
+    story.expect(not legs_of(story.held, BUSY) & {"en", "pi"}, "nothing is bought")
+    story.expect(("no_price", "BTC-USD") in _kinds(story), f"it is named: {_kinds(story)}")
+    stops = {stop.client_id for stop in story.held.stops("BTC-USD")}
+    story.expect(stops == before, "its stops stay as they are")
+    story.stage.exchange.engine.happen("books", {"product": "BTC-USD"})
     story.end()
 
 
@@ -157,6 +166,7 @@ DIRTY_STORIES: dict[str, Callable[[Story], None]] = {
     for function in (
         crumbs_from_nowhere,
         one_book_without_a_bid,
+        a_held_book_far_from_its_last_trade,
         what_was_there_before,
         started_after_the_gate,
         a_storm_at_midnight,
