@@ -161,6 +161,36 @@ def one_stop_in_a_band(story: Story) -> None:
     story.end()
 
 
+def every_stop_in_a_band(story: Story) -> None:
+    """Limits may lie one percent below their stop at most: they come nearer, nothing is lost."""
+    story.stage.exchange.set_delays(stop_band="0.01")
+    story.run()
+    story.expect("en" in legs_of(story.held, BUSY), "what was wanted is traded")
+    story.stage.exchange.set_delays(stop_band=None)
+    story.end()
+
+
+def buys_in_quote_currency_only(story: Story) -> None:
+    """Market buys sized in base units are refused: they are sized in quote currency."""
+    story.stage.exchange.set_delays(refused_buys="base_sized")
+    story.run()
+    story.expect("en" in legs_of(story.held, BUSY), "what was wanted is bought")
+    story.end()
+
+
+def every_buy_refused(story: Story) -> None:
+    """The exchange's words are told, on the day and on the next."""
+    story.stage.exchange.set_delays(refused_buys="all")
+    for _ in range(2):
+        story.run(code=None) if story.summary()["date"] < BUSY.isoformat() else story.next_day(
+            code=None
+        )
+        wanted = {t for t, row in story.summary()["tickers"].items() if row["trade_notional"] > 0}
+        told = {product for kind, product in _kinds(story) if kind == "buy_refused"}
+        story.expect(wanted <= told, f"refused buys are told: {wanted} wanted, {told} told")
+    story.end()
+
+
 DIRTY_STORIES: dict[str, Callable[[Story], None]] = {
     function.__name__: function
     for function in (
@@ -174,5 +204,8 @@ DIRTY_STORIES: dict[str, Callable[[Story], None]] = {
         an_old_backup,
         holds_that_come_back_late,
         one_stop_in_a_band,
+        every_stop_in_a_band,
+        buys_in_quote_currency_only,
+        every_buy_refused,
     )
 }

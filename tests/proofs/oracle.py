@@ -29,6 +29,7 @@ ENTRY_LEGS, STOP_LEGS, SALE_LEGS = ("en", "pi"), ("sc", "sa"), ("tr", "ex")
 LIVE_STAGES = {"INTENDED", "UNKNOWN", "ACKED", "WORKING", "CANCEL_SENT", "TRIGGERED"}
 EXCUSES = ("clamped", "old level", "5 ticks", "1 %", "2 %")
 SECOND = dt.timedelta(seconds=1)
+CRUMB = Decimal("1e-15")
 Line = Mapping[str, Any]
 
 
@@ -464,7 +465,8 @@ def worst_bare_seconds(evidence: Evidence) -> float:
 def _money(evidence: Evidence) -> Iterator[str]:
     exchange = evidence.exchange
     cash = exchange.cash_by_fills(evidence.cash + evidence.moved_until("USD"))
-    if exchange.cash != cash or exchange.cash < 0:
+    # What an amount of money buys has more digits than a decimal of 28 holds.
+    if abs(exchange.cash - cash) > CRUMB or exchange.cash < 0:
         yield f"money: cash is {exchange.cash}, fills and fees leave {cash}"
     for product in {order.product for order in exchange.orders}:
         units = exchange.held_by_fills(product) + evidence.moved_until(product.split("-")[0])

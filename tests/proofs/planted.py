@@ -324,6 +324,90 @@ def funds_lead_to_exit() -> None:
     Position.await_release = lambda position, wanted: wanted  # type: ignore[method-assign]
 
 
+def impediments_forgotten() -> None:
+    """Do not look for what stood in the way."""
+    from tf_lib.drivers import impediments
+
+    impediments.found_in = lambda record: []  # type: ignore[assignment]
+
+
+def done_whatever_stood_in_the_way() -> None:
+    from tf_lib.drivers.finish import RunFacts
+
+    RunFacts.state = property(lambda facts: "done")  # type: ignore[assignment]
+
+
+def missed_exits_are_fine() -> None:
+    """Let no impediment make an exit code."""
+    from tf_lib.drivers import outcome
+
+    outcome.keeps_from_trading = lambda found, is_anything_done: False  # type: ignore
+
+
+def late_start_skips() -> None:
+    """Let a start that has nothing to run look at nothing."""
+    from tf_lib.drivers.gate import Gate
+
+    Gate.in_doubt = lambda gate: ""  # type: ignore[method-assign]
+
+
+def storm_not_waited() -> None:
+    """Give up when the first reads of the day fail."""
+    from tf_lib.edge.patience import Patience
+
+    Patience.wait = lambda patience, why, **more: False  # type: ignore[method-assign]
+
+
+def bad_row_stops_all() -> None:
+    """Take a row of somebody else's for one that matters."""
+    from tf_lib.edge.reads import Reads
+    from tf_lib.errors import UnknownState
+
+    def refused(reads: Any, why: str) -> None:
+        raise UnknownState(why)
+
+    Reads.leave_out = refused  # type: ignore[method-assign]
+
+
+def bad_book_stops_all() -> None:
+    """Trade nothing when one product has no price."""
+    from tf_lib.drivers.live import LiveSession
+
+    account = LiveSession.account
+
+    def halted(live: Any) -> Any:
+        read = account(live)
+        live._account = dataclasses.replace(read, halt="no price" if live._unpriced else "")
+        return live._account
+
+    LiveSession.account = halted  # type: ignore[method-assign]
+
+
+def nearer_limit_not_tried() -> None:
+    """Meet a price band with the same limit again, and lower levels."""
+    from tf_lib.edge.execution import placing
+
+    placing._nearer = lambda order, tick: []  # type: ignore[assignment]
+
+
+def holds_not_waited_for() -> None:
+    """Take what is free at once for all that will be."""
+    from tf_lib.edge.execution.position import Position
+
+    Position.await_release = (  # type: ignore[method-assign]
+        lambda position, wanted: position._freed(position._wallet())
+    )
+
+
+def wrong_bars_believed() -> None:
+    from tf_lib.core import signals
+    from tf_lib.core.quarantine import BelievedBars
+
+    signals.believed_bars = (  # type: ignore[assignment]
+        lambda bars, rules, live=None, doubts=None: BelievedBars(bars, (), (), ())
+    )
+
+
 FAULTS: dict[str, Callable[[], None]] = {
     function.__name__: function
     for function in (
@@ -354,6 +438,16 @@ FAULTS: dict[str, Callable[[], None]] = {
         done_not_flushed,
         no_cooldown,
         funds_lead_to_exit,
+        impediments_forgotten,
+        done_whatever_stood_in_the_way,
+        missed_exits_are_fine,
+        late_start_skips,
+        storm_not_waited,
+        bad_row_stops_all,
+        bad_book_stops_all,
+        nearer_limit_not_tried,
+        holds_not_waited_for,
+        wrong_bars_believed,
     )
 }
 

@@ -162,6 +162,16 @@ TEETH: dict[str, Tooth] = {
     ),
     "no_cooldown": Tooth(story("stopped_out_overnight"), ("cooldown", "story")),
     "funds_lead_to_exit": Tooth(story("a_day_with_lags"), ("bare", "exit")),
+    "impediments_forgotten": Tooth(story("one_book_without_a_bid"), ("silent", "story")),
+    "done_whatever_stood_in_the_way": Tooth(story("one_book_without_a_bid"), ("silent",)),
+    "missed_exits_are_fine": Tooth(story("a_held_book_far_from_its_last_trade"), ("silent",)),
+    "late_start_skips": Tooth(story("started_after_the_gate"), ("bare",)),
+    "storm_not_waited": Tooth(story("a_storm_at_midnight"), ("story",)),
+    "bad_row_stops_all": Tooth(story("every_stop_in_a_band"), ("story", "exit")),
+    "bad_book_stops_all": Tooth(story("one_book_without_a_bid"), ("story",)),
+    "nearer_limit_not_tried": Tooth(story("every_stop_in_a_band"), ("bare", "exit", "story")),
+    "holds_not_waited_for": Tooth(story("holds_that_come_back_late"), ("bare",)),
+    "wrong_bars_believed": Tooth(story("a_high_that_never_was"), ("story",)),
 }
 
 
