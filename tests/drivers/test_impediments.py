@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,12 @@ from tests.drivers.profile import (
     write_parameters,
 )
 from tests.drivers.test_mail import Mailbox, mailbox
-from tf_lib.core.impediments import Impediment, ImpedimentKind, keeps_from_trading
+from tf_lib.core.impediments import (
+    Impediment,
+    ImpedimentKind,
+    brought_together,
+    keeps_from_trading,
+)
 from tf_lib.drivers import place
 from tf_lib.drivers.day_record import DayRecord
 from tf_lib.drivers.impediments import found_in
@@ -104,7 +110,7 @@ def test_a_trim_that_a_lock_keeps_back_is_told_on_every_day(
     for shown in (said, text_of(mailbox), profile.call("status")[1]):
         assert "ADA-USD locked since" in shown
         assert f"wanted: {wanted}" in shown
-        assert "what to do: look at your orders" in shown
+        assert "what to do: tf release ADA-USD" in shown
 
     profile.run(MORROW)
 
@@ -302,6 +308,17 @@ def test_what_was_noted_where_it_was_met_knows_best() -> None:
     (one,) = found_in(read)
 
     assert (one.why, one.wanted) == ("0.5 came from nowhere", "full exit of 4,750.12 USD")
+
+
+def test_what_knows_its_own_beginning_keeps_it() -> None:
+    """A lock in the ledger is older than the first list that named it."""
+    first, day = dt.date(2026, 3, 1), dt.date(2026, 3, 9)
+    known = Impediment(ImpedimentKind.LOCKED, "x", "y", "AAA-USD", since=first)
+
+    (one,) = brought_together([known], before=[], day=day)
+    (again,) = brought_together([replace(known, since=None)], before=[one], day=day)
+
+    assert one.since == again.since == first
 
 
 def test_a_missed_entry_alone_fails_only_an_idle_day() -> None:

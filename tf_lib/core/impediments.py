@@ -156,7 +156,7 @@ def brought_together(
             one,
             wanted=one.wanted or known.wanted,
             is_missed_exit=one.is_missed_exit or known.is_missed_exit,
-            since=since.get(one.key) or day,
+            since=min(filter(None, (since.get(one.key), one.since)), default=day),
         )
     return tuple(merged[key] for key in sorted(merged))
 
