@@ -172,11 +172,13 @@ RunFolderArgument = Annotated[
 ProductArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="PRODUCT", help="Locked product, as BTC-USD; see tf status.", show_default=False
+        metavar="PRODUCT",
+        help="Locked product, as BTC-USD; see tf status. Default: none, with --all.",
+        show_default=False,
     ),
 ]
 EveryLocked = Annotated[
-    bool, typer.Option("--all", help="Release every locked product, instead of one that is named.")
+    bool, typer.Option("--all", help="Release every locked product. Default: the named one.")
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="As JSON, for programs. Default: one screen of text.")
