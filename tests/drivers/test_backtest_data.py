@@ -106,3 +106,22 @@ def test_a_span_beyond_the_candles_is_said(tmp_path: Path) -> None:
     assert f"the candles end, and so does the backtest, on {end}" in said
     assert summary["data"][0]["kind"] == "span_cut"
     assert "the candles end" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def rounded(scale: float, decimals: int) -> dict[str, pd.DataFrame]:
+    """Return the market at another scale, its prices written with so many decimals."""
+    prices = ["open", "high", "low", "close"]
+    made = {ticker: frame.copy() for ticker, frame in market().items()}
+    for frame in made.values():
+        frame[prices] = (frame[prices].round(4) * scale).round(decimals)
+    return made
+
+
+def test_a_product_in_no_table_earns_the_same_at_every_price_scale(tmp_path: Path) -> None:
+    """A billionth of the price: the same trades, none of them cut at a size that can be counted."""
+    _, usual, trades = run(tmp_path / "usual", rounded(1.0, 4))
+    _, tiny, others = run(tmp_path / "tiny", rounded(1e-9, 13))
+
+    assert tiny["total_return"] == pytest.approx(usual["total_return"], rel=1e-6)
+    assert list(others["reason"]) == list(trades["reason"])
+    assert others["notional"].to_numpy() == pytest.approx(trades["notional"].to_numpy(), abs=0.01)
