@@ -32,6 +32,8 @@ from tf_lib.errors import TfError
 
 RECORD_FILE = "equity.jsonl"
 FIGURES_FILE = "equity_figures.json"
+SPOILT = (KeyError, ValueError, TypeError, ArithmeticError)
+"""What a record raises that somebody edited: no reason to lose a day."""
 
 
 def result_of(

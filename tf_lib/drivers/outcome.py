@@ -18,7 +18,7 @@ from tf_lib.core.impediments import Impediment, in_a_line, keeps_from_trading
 from tf_lib.drivers.alarms import AlarmBook, run_key
 from tf_lib.drivers.attempt import Attempt
 from tf_lib.drivers.day_record import DayRecord
-from tf_lib.drivers.equity_record import keep_result, result_of
+from tf_lib.drivers.equity_record import SPOILT, keep_result, result_of
 from tf_lib.drivers.finish import (
     RunFacts,
     accounts_equity,
@@ -115,7 +115,7 @@ class Outcome:
             result = result_of(folder, state, ledger.state, day, accounts_equity(folder))
             if not attempt.is_dry:
                 keep_result(state, folder, ledger.state, day, result)
-        except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        except SPOILT as error:
             # A record that somebody edited must not keep the day from being finished.
             folder.logs.write("errors", severity="warning", message=f"the day's result: {error!r}")
             return {}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.drivers.day_record import DayRecord
-from tf_lib.drivers.equity_record import result_of
+from tf_lib.drivers.equity_record import SPOILT, result_of
 from tf_lib.drivers.finish import accounts_equity
 from tf_lib.drivers.handover import SESSION_FILE
 from tf_lib.drivers.impediments import impediments_of
@@ -27,7 +27,10 @@ def told_so_far(folder: RunFolder, day: dt.date) -> dict[str, Any]:
     state = Path(folder.read_json(SESSION_FILE)["state"])
     found = impediments_of(DayRecord.of(folder), state, day)
     ledger = Ledger(state / FILE_NAME, wall_now)
-    result = result_of(folder, state, ledger.state, day, accounts_equity(folder))
+    try:
+        result = result_of(folder, state, ledger.state, day, accounts_equity(folder))
+    except SPOILT:
+        result = {}  # the finish says so; a page that lacks a line is better than none
     return {"impediments": [one.to_mapping() for one in found], "result": result}
 
 
