@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.drivers.profile import FEW_UNIVERSE
 from tf_lib.core.renames import spliced
+from tf_lib.edge.candle_folder import read_universe
 from tf_lib.parameters import UniverseSection
 
 DAY = "2024-10-18"
@@ -82,3 +85,18 @@ def test_a_rename_that_leads_nowhere_is_refused(renamed: object, said: str) -> N
     """Before anything else."""
     with pytest.raises(ValueError, match=said):
         UniverseSection.model_validate({**FEW_UNIVERSE, "renamed": renamed})
+
+
+def test_a_candle_folder_is_read_with_the_old_product_if_its_file_is_there(tmp_path: Path) -> None:
+    """As `decide`, `backtest` and `lookahead` read it."""
+    header = "date,open,high,low,close,volume\n"
+    for ticker in FEW_UNIVERSE["tickers"]:
+        (tmp_path / f"{ticker}.csv").write_text(f"{header}{DAY},2,2,2,2,1\n")
+    alone = read_universe(tmp_path, universe("4"))
+    assert len(alone["XTZ-USD"]) == 1
+
+    (tmp_path / "MAT-USD.csv").write_text(f"{header}2024-10-17,8,8,8,8,1\n{DAY},9,9,9,9,1\n")
+    found = read_universe(tmp_path, universe("4"))
+
+    assert sorted(found) == sorted(FEW_UNIVERSE["tickers"])
+    assert found["XTZ-USD"]["close"].tolist() == [2.0, 2.0]
