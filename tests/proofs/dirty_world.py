@@ -7,6 +7,7 @@ Made for `exchange.faults` of a profile, or for ``tf simulator --faults``.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 FIRST_DAY = dt.date(2024, 3, 1)
@@ -18,7 +19,7 @@ UNIVERSE = {
         "Alt": {"weight": 0.4, "tickers": ["FET-USD", "KRL-USD", "XTZ-USD"]},
     },
 }
-WICK, REFUSED_STOP, RENAMED = 8, 10, 15
+WICK, REFUSED_STOP, RENAMED, NAMED = 8, 10, 15, 19
 OLD, NEW = "XTZ-USD", "TEZ-USD"
 
 
@@ -30,6 +31,13 @@ def day(number: int) -> dt.date:
 def moment(number: int, time: str) -> str:
     """Return a moment of one of the thirty days."""
     return f"{day(number)}T{time}Z"
+
+
+def renamed_universe() -> dict[str, Any]:
+    """Return the universe as the person writes it who has read what the mails say of the coin."""
+    text = json.dumps(UNIVERSE).replace(OLD, NEW)
+    one = {"to": NEW, "from": str(day(RENAMED)), "ratio": "1"}
+    return {**json.loads(text), "renamed": {OLD: one}}
 
 
 def schedule() -> dict[str, Any]:
@@ -44,8 +52,8 @@ def faults() -> list[dict[str, Any]]:
         {
             "kind": "candles_scaled",
             "endpoint": "GET /products/*/candles",
-            "contains": ["ETH-USD"],
-            "value": {str(day(WICK - 1)): {"high": "1.9"}},
+            "contains": [OLD],
+            "value": {str(day(WICK - 1)): {"high": "3"}},
             "dates": [f"{day(WICK)}..{day(WICK + 2)}"],
         },
         {
