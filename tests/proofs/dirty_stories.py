@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
 from tests.proofs import dirt
 from tests.proofs.crash import NO_LAGS
-from tests.proofs.story import BUSY, Story, legs_of
+from tests.proofs.story import BUSY, EXIT_DAY, Story, legs_of
 from tests.proofs.troubles import first_point
 
 CRUMB_DAYS = 3
@@ -123,21 +123,47 @@ def a_high_that_never_was(story: Story) -> None:
 
 def an_old_backup(story: Story) -> None:
     """The records of three days ago come back: no stop is lowered, nothing is bought twice."""
+    levels = _with_old_records(story)
+    story.guard(code=None)
+    story.next_day(code=None)
+    _expect_levels(story, levels)
+    story.end(ledger_is_whole=False)
+
+
+def an_old_backup_and_lost_stops(story: Story) -> None:
+    """The same, and the stops are gone: they come back where the highest of them rested."""
+    levels = _with_old_records(story)
+    for product in sorted(levels):
+        story.cancel_by_hand(*story.held.stops(product))
+    story.guard(code=None)
+    _expect_levels(story, levels)
+    story.end(ledger_is_whole=False)
+
+
+def _with_old_records(story: Story) -> dict[str, Decimal]:
+    """Live on for three days, bring the records of before back; return where stops rest."""
     story.run()
     kept = story.stage.folder / "old_runs"
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(story.stage.runs, kept, symlinks=True)
     for _ in range(3):
         story.next_day()
-    levels = {p: story.stop_of(p).stop for p in story.held.held_products if story.held.stops(p)}
+    levels = {
+        product: stop.stop
+        for product in story.held.held_products
+        if story.held.stops(product) and (stop := story.stop_of(product)).stop is not None
+    }
     _put_back(kept, story.stage.runs)
-    story.guard(code=None)
-    story.next_day(code=None)
+    return levels
+
+
+def _expect_levels(story: Story, levels: Mapping[str, Decimal]) -> None:
     for product, level in sorted(levels.items()):
         now = [stop.stop for stop in story.held.stops(product) if stop.stop is not None]
-        if now and level is not None:
+        if story.held.held(product) > 1:
+            story.expect(now, f"{product} is under a stop")
+        if now:
             story.expect(min(now) >= level, f"{product}: {min(now)} rests where {level} did")
-    story.end(ledger_is_whole=False)
 
 
 def _put_back(kept: Path, runs: Path) -> None:
@@ -193,6 +219,27 @@ def every_buy_refused(story: Story) -> None:
     story.end()
 
 
+def locked_products_still_leave(story: Story) -> None:
+    """A person's coins lie beside ours: adds and trims wait, a full exit sells what is ours."""
+    story.run()
+    theirs = {name: story.held.held(name) / 2 for name in story.held.held_products}
+    for name, units in theirs.items():
+        units = story.stage.on_grid(name, units, step="base_increment")
+        story.deposit(name.split("-")[0], units)
+        theirs[name] = units
+    left: set[str] = set()
+    while story.stage.exchange.now().date() < EXIT_DAY and not left:
+        story.next_day(code=None)
+        rows = story.summary()["tickers"]
+        left = {name for name in theirs if rows[name]["reason"] == "full_exit"}
+        for name in left:
+            sold = any(o.leg == "ex" and o.filled for o in story.held.orders if o.product == name)
+            story.expect(sold, f"what is ours of {name} is sold")
+            story.expect(story.held.held(name) >= theirs[name], f"theirs of {name} is kept")
+    story.expect(left, "a locked product is to leave on some day")
+    story.end()
+
+
 DIRTY_STORIES: dict[str, Callable[[Story], None]] = {
     function.__name__: function
     for function in (
@@ -204,10 +251,12 @@ DIRTY_STORIES: dict[str, Callable[[Story], None]] = {
         a_storm_at_midnight,
         a_high_that_never_was,
         an_old_backup,
+        an_old_backup_and_lost_stops,
         holds_that_come_back_late,
         one_stop_in_a_band,
         every_stop_in_a_band,
         buys_in_quote_currency_only,
         every_buy_refused,
+        locked_products_still_leave,
     )
 }

@@ -408,6 +408,40 @@ def wrong_bars_believed() -> None:
     )
 
 
+def crumbs_lock() -> None:
+    """Lock a product for whatever came to it."""
+    from tf_lib.edge.execution import ownership
+
+    ownership._is_adopted = lambda *given, **more: False  # type: ignore[assignment]
+
+
+def first_holdings_are_ours() -> None:
+    """Take what was there before the first run for our own."""
+    from tf_lib.edge.execution import belief
+
+    doubt = belief._doubt
+
+    def trusting(desk: Any, product: Any, holding: Any) -> Any:
+        is_first = product.base_currency not in desk.ledger.state.confirmed
+        return None if is_first else doubt(desk, product, holding)
+
+    belief._doubt = trusting  # type: ignore[assignment]
+
+
+def exits_locked() -> None:
+    """Let a lock stop exits, too."""
+    from tf_lib.drivers.live import LiveSession
+
+    LiveSession._exits = lambda live, *given: {}  # type: ignore
+
+
+def old_level_trusted() -> None:
+    """Believe the ledger's level whatever the exchange has shown since."""
+    from tf_lib.drivers import protecting
+
+    protecting.is_level_old = lambda desk, name: False  # type: ignore[attr-defined]
+
+
 FAULTS: dict[str, Callable[[], None]] = {
     function.__name__: function
     for function in (
@@ -448,6 +482,10 @@ FAULTS: dict[str, Callable[[], None]] = {
         nearer_limit_not_tried,
         holds_not_waited_for,
         wrong_bars_believed,
+        crumbs_lock,
+        first_holdings_are_ours,
+        exits_locked,
+        old_level_trusted,
     )
 }
 

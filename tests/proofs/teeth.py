@@ -171,6 +171,10 @@ TEETH: dict[str, Tooth] = {
     "bad_book_stops_all": Tooth(story("one_book_without_a_bid"), ("story",)),
     "nearer_limit_not_tried": Tooth(story("every_stop_in_a_band"), ("bare", "exit", "story")),
     "holds_not_waited_for": Tooth(story("holds_that_come_back_late"), ("bare",)),
+    "crumbs_lock": Tooth(story("crumbs_from_nowhere"), ("story", "exit")),
+    "first_holdings_are_ours": Tooth(story("what_was_there_before"), ("story",)),
+    "exits_locked": Tooth(story("locked_products_still_leave"), ("story",)),
+    "old_level_trusted": Tooth(story("an_old_backup_and_lost_stops"), ("story", "lowered")),
     "wrong_bars_believed": Tooth(story("a_high_that_never_was"), ("story",)),
 }
 
