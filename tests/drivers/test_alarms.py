@@ -100,5 +100,5 @@ def test_five_starts_that_are_refused_for_one_cause_are_one_mail(
         assert profile.call("guard")[0] == 1
 
     subjects = [message["Subject"] for message in mailbox.messages]
-    assert sum("REFUSED" in subject for subject in subjects) == 1
+    assert sum("refused: " in subject for subject in subjects) == 1
     assert sum("ALARM" in subject for subject in subjects) == 1

@@ -105,7 +105,8 @@ def test_a_trim_that_a_lock_keeps_back_is_told_on_every_day(
     assert "tf release ADA-USD" in found["what_to_do"]
     assert profile.marks(DAY)[-1] == "done"
     subject = str(mailbox.messages[-1]["Subject"])
-    assert "ATTENTION ADA-USD locked" in subject
+    assert subject.startswith("ATTENTION ")
+    assert "ADA-USD locked" in subject
     assert "DONE" not in subject
     for shown in (said, text_of(mailbox), profile.call("status")[1]):
         assert "ADA-USD locked since" in shown
@@ -147,7 +148,7 @@ def test_a_day_on_which_every_buy_is_refused(
     assert {one["kind"] for one in found} == {"buy_refused"}
     assert all(one["wanted"].startswith("entry of ") and one["why"] for one in found)
     subject = str(mailbox.messages[-1]["Subject"])
-    assert "ATTENTION" in subject
+    assert subject.startswith("ATTENTION ")
     assert "DONE" not in subject
     assert "nothing held" in subject
 

@@ -98,7 +98,8 @@ def test_a_refused_run_is_told(
 
     assert code == 5
     (message,) = mailbox.messages
-    assert "REFUSED" in message["Subject"]
+    assert message["Subject"].startswith("FAILED ")
+    assert "refused: " in message["Subject"]
 
 
 def test_a_day_is_done_without_its_mail(mailing: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,14 +161,14 @@ def test_dry_runs_and_skips_are_not_told(mailing: Profile, mailbox: Mailbox) -> 
     assert len(mailbox.messages) == 1
 
 
-def test_subject_begins_as_wished(
+def test_subject_names_what_is_wished(
     mailbox: Mailbox, make_profile: Callable[..., Profile], tmp_path: Path
 ) -> None:
     """So that a filter finds it."""
     profile = make_profile(notifications={"email": True, "subject_prefix": "Money"})
     profile.run(DAY)
 
-    assert mailbox.messages[0]["Subject"].startswith("[Money few] ")
+    assert mailbox.messages[0]["Subject"].startswith(f"DONE {DAY} [Money few] ")
 
 
 def test_a_mail_file_that_others_can_write(

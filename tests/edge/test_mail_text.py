@@ -57,7 +57,7 @@ ERROR = {"severity": "error", "message": "GET /accounts:\n HTTPError: 503"}
         ),
         (
             {"state": "unprotected", "exit_code": 3, "stops": [BARE]},
-            "UNPROTECTED equity 15,432.10, 0 orders, NOT PROTECTED: SOL-USD",
+            "FAILED equity 15,432.10, 0 orders, NOT PROTECTED: SOL-USD",
         ),
         (
             {"state": "failed", "exit_code": 1, "errors": [ERROR], "equity": None},
@@ -65,7 +65,7 @@ ERROR = {"severity": "error", "message": "GET /accounts:\n HTTPError: 503"}
         ),
         (
             {"state": "refused", "exit_code": 5, "problems": ["no API key"], "equity": None},
-            "REFUSED no API key",
+            "FAILED refused: no API key",
         ),
         (
             {"taken": [TAKEN, {**TAKEN, "filled_size": "2"}]},
@@ -82,7 +82,8 @@ def test_the_subject_is_the_day_at_one_glance(changes: dict[str, Any], wanted: s
     """State first, trouble before numbers."""
     subject = compose(summary(**changes), prefix="Trend Following").subject
 
-    assert subject == f"[Trend Following live] 2024-03-01 {wanted}"
+    word, _, said = wanted.partition(" ")
+    assert subject == f"{word} 2024-03-01 [Trend Following live] {said}"
 
 
 def test_what_stops_sold_has_its_own_lines() -> None:

@@ -134,7 +134,7 @@ def test_a_mail_arrives_whole(server: Controller, inbox: Inbox) -> None:
 
     assert results == [{"channel": "email", "result": "sent", "reason": ""}]
     (mail,) = inbox.mails
-    assert mail["Subject"] == ("[tf demo] 2024-03-01 DONE equity 15,432.10, 1 order, all protected")
+    assert mail["Subject"] == ("DONE 2024-03-01 [tf demo] equity 15,432.10, 1 order, all protected")
     assert mail["From"] == "bot@example.org"
     assert mail["To"] == "me@example.org, you@example.org"
     assert mail["Date"]
@@ -143,7 +143,7 @@ def test_a_mail_arrives_whole(server: Controller, inbox: Inbox) -> None:
     assert plain is not None
     assert rich is not None
     assert "What to do\n  Nothing." in plain.get_content().replace("\r\n", "\n")
-    assert "<h2>[tf demo] 2024-03-01 DONE" in rich.get_content()
+    assert "<h2>DONE 2024-03-01 [tf demo]" in rich.get_content()
 
 
 @pytest.mark.parametrize("missing", ["TF_SMTP_HOST", "TF_EMAIL_FROM", "TF_EMAIL_TO"])
@@ -341,7 +341,7 @@ def test_other_channels_are_told_too(hook: str) -> None:
         ("apprise", "sent"),
     ]
     (taken,) = _Hook.taken
-    assert taken["title"].startswith("[tf demo] 2024-03-01 DONE")
+    assert taken["title"].startswith("DONE 2024-03-01 [tf demo]")
     assert "What to do" in taken["message"]
 
 

@@ -303,26 +303,48 @@ def test_cash_that_no_fill_explains_is_told_once(held: Profile) -> None:
         assert ("equity_unexplained", "") not in impediments(held, day)
 
 
+def _renamed(held: Profile, folder: Path, old: str, new: str) -> Profile:
+    """Let the exchange rename a coin at noon, two for one, and name it in the universe."""
+    names = {old: new}
+    events = folder / "events.yaml"
+    renamed = {"product": old, "to": new, "ratio": "2", "at": f"{NEXT}T12:00:00Z"}
+    universe = {
+        "tickers": [names.get(t, t) for t in FEW_UNIVERSE["tickers"]],
+        "sleeves": {
+            sleeve: {**part, "tickers": [names.get(t, t) for t in part["tickers"]]}
+            for sleeve, part in FEW_UNIVERSE["sleeves"].items()
+        },
+        "renamed": {old: {"to": new, "from": NEXT, "ratio": "2"}},
+    }
+    file = write_parameters(
+        folder / "few.yaml", universe=universe, exchange={"faults": str(events)}
+    )
+    events.write_text(yaml.safe_dump({"events": [{"kind": "rename"} | renamed]}))
+    return Profile(file, held.runs)
+
+
+@pytest.mark.parametrize("product", ["XTZ-USD", "ADA-USD", "BTC-USD"])
+def test_a_coin_that_is_renamed_while_nothing_is_held_is_no_unknown(
+    held: Profile, tmp_path: Path, product: str
+) -> None:
+    """No row of the new coin is there before it is bought; nothing is kept from trading."""
+    assert held.run(NEXT)[0] == 0
+    if held.exchange().held(product):
+        pytest.skip(f"{product} is held on this day")
+    profile = _renamed(held, tmp_path, product, f"NEW{product}")
+
+    code, said = profile.run(AFTER)
+
+    assert code == 0, said
+    assert impediments(profile, AFTER) == {}
+
+
 def test_a_renamed_product_goes_on_under_its_new_name(held: Profile, tmp_path: Path) -> None:
     """Named in the universe, holding, level, history and ledger move over; nothing is unknown."""
     assert held.run(NEXT)[0] == 0
     units = held.exchange().held("ETH-USD")
     level = max(o.stop for o in held.exchange().stops("ETH-USD") if o.stop is not None)
-    events = tmp_path / "events.yaml"
-    renamed = {"product": "ETH-USD", "to": "ETN-USD", "ratio": "2", "at": f"{NEXT}T12:00:00Z"}
-    universe = {
-        "tickers": ["ADA-USD", "BTC-USD", "ETN-USD", "XTZ-USD"],
-        "sleeves": {
-            "Core": {"weight": 0.6, "tickers": ["BTC-USD", "ETN-USD"]},
-            "Alt": FEW_UNIVERSE["sleeves"]["Alt"],
-        },
-        "renamed": {"ETH-USD": {"to": "ETN-USD", "from": NEXT, "ratio": "2"}},
-    }
-    file = write_parameters(
-        tmp_path / "few.yaml", universe=universe, exchange={"faults": str(events)}
-    )
-    events.write_text(yaml.safe_dump({"events": [{"kind": "rename"} | renamed]}))
-    profile = Profile(file, held.runs)
+    profile = _renamed(held, tmp_path, "ETH-USD", "ETN-USD")
 
     code, said = profile.run(AFTER)
 

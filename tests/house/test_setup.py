@@ -7,7 +7,6 @@ import pty
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest

@@ -41,6 +41,10 @@ _WHAT_TO_DO = {
 }
 
 
+_WORDS = {"done": "DONE", "attention": "ATTENTION", "dry": "DRY", "alarm": "ALARM"}
+"""Every other state is a day that failed."""
+
+
 @dataclass(frozen=True)
 class MailText:
     """Subject, plain text and the same as HTML."""
@@ -59,7 +63,7 @@ def compose(summary: Summary, *, prefix: str = "tf") -> MailText:
     >>> compose({"date": "2024-03-01", "profile": "demo", "state": "done", "exit_code": 0,
     ...          "equity": 15432.1, "orders": [{"status": "done"}], "positions": {"X-USD": {}}}
     ... ).subject
-    '[tf demo] 2024-03-01 DONE equity 15,432.10, 1 order, all protected'
+    'DONE 2024-03-01 [tf demo] equity 15,432.10, 1 order, all protected'
     """
     todo = _WHAT_TO_DO.get(_state(summary), _WHAT_TO_DO["failed"])
     todo = todo.format(profile=summary.get("profile", "demo"))
@@ -79,10 +83,16 @@ def _subject(summary: Summary, prefix: str) -> str:
     parts.append(_protection(summary))
     trouble = _first_trouble(summary)
     if trouble:
-        parts.insert(0, trouble)
+        is_refused = _state(summary) == "refused"
+        parts.insert(0, f"refused: {trouble}" if is_refused else trouble)
     said = ", ".join(part for part in parts if part)
-    head = f"[{prefix} {summary.get('profile', '?')}] {summary.get('date', '?')}"
-    return _one_line(f"{head} {_state(summary).upper()} {said}")
+    head = f"{summary.get('date', '?')} [{prefix} {summary.get('profile', '?')}]"
+    return _one_line(f"{_word(summary)} {head} {said}")
+
+
+def _word(summary: Summary) -> str:
+    """Return the state in one word: what a phone shows first."""
+    return _WORDS.get(_state(summary), "FAILED")
 
 
 def _worth(summary: Summary) -> str:

@@ -190,7 +190,8 @@ def _explained(desk: Desk, product: Product) -> Decimal:
 def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[Doubt, str] | None:
     base, expected = product.base_currency, _expected(desk, product)
     if holding is None:
-        if expected is None and not _was_traded(desk, product):
+        # A coin whose name nothing went over to has no row before it is bought under it.
+        if not expected and not _was_traded(desk, product):
             return None
         return Doubt.UNKNOWN, f"{base} was traded here and its account row is missing"
     held_by_us = open_sells(desk, product.product_id)
