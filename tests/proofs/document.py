@@ -36,7 +36,9 @@ WHAT = {
         "are undone. Meanwhile the world stands still, lags, or lets a price jump between stop and "
         "limit, below the limit, or fill a stop in part. A rerun, a guard 14 minutes later, or the "
         "next day's run finds what is left. A seeded part of all cases is run; every kind of "
-        "point, moment and world has its share.",
+        "point, moment and world has its share. The account is a dirty one: a wallet below zero, "
+        "one without a hold, a second one of the quote currency, a vault, a deleted account that "
+        "shows a balance, orders and fills from years ago that cannot be read.",
     ),
     "papermill": (
         "Through papermill",
@@ -84,9 +86,12 @@ WHAT = {
     ),
     "soak": (
         "Soak",
-        "Days in a row on markets of their own, fifty days each. Three days in ten are disturbed: "
+        "Days in a row on markets of their own, fifty days each. One day in three is disturbed: "
         "killed (some with the power, some twice), wrong answers by a coin, lags, jumps through "
-        "stops, a person who cancels, sells or deposits.",
+        "stops, a person who cancels, sells or deposits, and the dirt of real accounts: rewards "
+        "from nowhere, books without a bid, 503 in the first minutes of the day, a refused stop, "
+        "holds that come back up to two minutes late, records restored from a backup of up to "
+        "eight days.",
     ),
 }
 ORACLE = """\
@@ -97,8 +102,9 @@ slot; own live orders that protect nothing, and orders without an earlier intent
 planned; a buy in a cooldown; a stop below an earlier one without a reason; ledger lines lost that
 were durable; ledger and exchange that disagree; done marks without effects; bare time beyond what
 was reported; money that does not add up; ids that are not what they hash; orders of a plan that is
-too old; buys sent twice; orders of others cancelled; a clamp remembered; and one more guard that
-sends anything.
+too old; buys sent twice; orders of others cancelled; a clamp remembered; a day that wanted
+something that was neither done nor said, that is called done while something stood in its way,
+or that ends with exit 0 and an exit not made; and one more guard that sends anything.
 """
 NOT_PROVEN = """\
 - The real exchange. It is stood in for by the simulated one; where that differs or guesses is in
