@@ -182,6 +182,22 @@ def test_a_wallet_that_is_traded_here_stays_strict(
         client.holdings()
 
 
+def test_a_wallet_beside_the_default_one_stops_nothing(
+    canned: CannedExchange, client: Coinbase
+) -> None:
+    """Nothing is traded in it; without a default one that can be read it stays strict."""
+    client.names.use(["BTC-USD"])
+    beside = account_record("BTC", "1", uuid="beside", hold="-1", default=False)
+    canned.answer("GET", "/accounts", page(beside, account_record("BTC", "2", default=True)))
+
+    assert client.holdings()["BTC"].total == 2
+    assert any("hold" in why for why in client.left_out)
+
+    canned.answer("GET", "/accounts", page(beside, account_record("BTC", "0", default=False)))
+    with pytest.raises(UnknownState, match="hold"):
+        client.holdings()
+
+
 def test_an_order_of_ours_stays_strict(canned: CannedExchange, client: Coinbase) -> None:
     """One of others is left out of the same list."""
     theirs = order_record(order_id="o-2", client_order_id="by hand", total_fees=1.5)

@@ -233,6 +233,55 @@ def test_a_product_that_is_gone_is_unknown_and_not_zero(held: Profile, faulty: F
         assert ("unknown_holding", "ETH-USD") not in impediments(held, LATER)
 
 
+def without(product: str) -> dict[str, str]:
+    """Return a fault that takes a product's name out of the list."""
+    field = f"products.product_id={product}.product_id"
+    return {
+        "kind": "put_field",
+        "endpoint": "GET /products",
+        "field": field,
+        "value": "GONE-USD",
+    }
+
+
+def test_crumbs_of_a_product_that_is_not_listed_any_more_stop_nothing(
+    held: Profile, faulty: Faulty
+) -> None:
+    """Cents were no reason for a stop while it was listed, and are none for an alarm now."""
+    deposit(held, "BTC", "0.00001")
+    assert held.call("guard")[0] == 0
+
+    with faulty(without("BTC-USD")):
+        code, said = held.run(NEXT)
+        assert code in (0, 1), said
+        assert ("unknown_holding", "BTC-USD") not in impediments(held, NEXT)
+        assert account(held, NEXT)["no_buys"] == ""
+        assert held.call("guard")[0] == 0
+
+
+def test_units_of_a_product_that_was_never_listed_are_let_go_by_release(
+    held: Profile, faulty: Faulty
+) -> None:
+    """No stop of it can be placed: exit 3 and the way out, instead of exit 3 for ever."""
+    deposit(held, "BTC", "0.1")
+
+    with faulty(without("BTC-USD")):
+        code, said = held.run(NEXT)
+        assert code == 3, said
+        found = impediments(held, NEXT)["unknown_holding", "BTC-USD"]
+        assert "does not list BTC-USD" in found["why"]
+        assert "tf release BTC-USD" in found["what_to_do"]
+
+        code, said = held.call("release", "BTC-USD")
+        assert code == 0, said
+
+        code, said = held.call("guard")
+        # That it is in the universe and not listed is another thing, and still said.
+        assert code == 1, said
+        assert "0 bare" in said
+        assert held.run(AFTER)[0] in (0, 1)
+
+
 def test_a_product_that_comes_back_is_no_longer_locked(held: Profile, faulty: Faulty) -> None:
     """One answer without it is not the end of it."""
     with faulty(GONE | {"value": "GONE-USD"}):

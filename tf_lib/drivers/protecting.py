@@ -251,14 +251,9 @@ class Protecting:
                 rows.append(self._protect_one(product_id))
             except TfError as error:
                 rows.append(self._stop_row(product_id, "failed", str(error)))
-        let_go = self.desk.ledger.state.let_go
-        for product_id in sorted(set(self._products_wanted()) - set(self.desk.products)):
-            if product_id in self._missing:
-                why = f"holding unknown: {self._missing[product_id]}"
-                rows.append(self._stop_row(product_id, "failed", why))
-            elif product_id.split("-")[0] not in let_go and self._total(product_id):
-                why = "held, and the exchange does not tell its rules: its stops are as they were"
-                rows.append(self._stop_row(product_id, "failed", why))
+        for product_id, why in sorted(self._missing.items()):
+            if product_id not in self.desk.products:
+                rows.append(self._stop_row(product_id, "failed", f"holding unknown: {why}"))
         return rows
 
     def _stop_row(self, product_id: str, status: str, reason: str) -> dict[str, Any]:
@@ -359,7 +354,3 @@ class Protecting:
         """Whether a holding is too small to matter; without a last price its size decides."""
         last = self._last.get(product.product_id, _UNKNOWN_PRICE)
         return is_dust(held, product, last)
-
-    def _total(self, product_id: str) -> Decimal:
-        wallet = self.desk.client.holdings().get(product_id.split("-")[0])
-        return wallet.total if wallet is not None else ZERO

@@ -54,20 +54,28 @@ def holdings_from(
     """
     seen: set[str] = set()
     wallets: dict[str, list[_Wallet]] = {}
+    beside: dict[str, UnknownState] = {}
     for record in records:
         if _is_elsewhere(record):
             continue
         try:
             wallet = _wallet(record, seen)
         except UnknownState as error:
-            if needs(optional_text(record, "currency")) and not _is_deleted(record):
-                raise
+            currency = optional_text(record, "currency")
+            if needs(currency) and not _is_deleted(record):
+                if record.get("default") is not False:
+                    raise
+                beside[currency] = error
             leave_out(str(error))
             continue
         if not _is_deleted(record):
             wallets.setdefault(wallet.currency, []).append(wallet)
         elif wallet.holding.total:
             leave_out(f"account {wallet.uuid} is deleted and shows {_worth(wallet)}")
+    for currency, doubt in beside.items():
+        # One beside the default is not traded; without a default it may be the one that is.
+        if not any(wallet.is_default for wallet in wallets.get(currency, [])):
+            raise doubt
     return {
         currency: _trading(found, needs(currency), leave_out).holding
         for currency, found in wallets.items()

@@ -121,19 +121,18 @@ def _total(wallet: Holding | None) -> Decimal:
 
 def missing_holdings(desk: Desk, belief: Belief, wanted: Iterable[str]) -> dict[str, str]:
     """
-    Return what our record holds and the exchange no longer has, and why it is unknown.
+    Return what is held of products that the exchange does not list, and why it is unknown.
 
     A product that is back with what was expected is no longer locked for it.
     """
     state, found = desk.ledger.state, dict(belief.missing)
     for name in wanted:
         base = name.split("-")[0]
-        if name in desk.products or base in state.let_go or not _is_held_by_record(desk, name):
+        if name in desk.products or base in state.let_go:
             continue
-        found[name] = (
-            f"{base}: our record holds {state.expected(base)}, and the exchange no longer lists "
-            f"{name}; it was renamed, delisted or moved"
-        )
+        why = _why_missing(desk, belief, name)
+        if why:
+            found[name] = why
     for name in state.missing - set(found):
         if name in desk.products:
             desk.ledger.append("found", product=name)
@@ -143,11 +142,24 @@ def missing_holdings(desk: Desk, belief: Belief, wanted: Iterable[str]) -> dict[
     return found
 
 
-def _is_held_by_record(desk: Desk, product_id: str) -> bool:
-    """Whether our record has more than dust of a product whose rules nobody tells."""
-    state = desk.ledger.state
+def _why_missing(desk: Desk, belief: Belief, product_id: str) -> str:
+    """Return why a holding of a product whose rules nobody tells is unknown; dust is not."""
+    state, base = desk.ledger.state, product_id.split("-")[0]
     is_remembered = product_id in state.levels or product_id in state.bare_since
-    return is_remembered and bool(state.expected(product_id.split("-")[0]))
+    by_record = state.expected(base) or ZERO
+    if is_remembered and by_record:
+        return (
+            f"{base}: our record holds {by_record}, and the exchange no longer lists "
+            f"{product_id}; it was renamed, delisted or moved"
+        )
+    there = _total(belief.accounts.get(base))
+    # What was there under no level when it was still listed was dust.
+    if there <= by_record:
+        return ""
+    return (
+        f"{base}: the account has {there}, and the exchange does not list {product_id}: "
+        "no stop can be placed"
+    )
 
 
 def move_renamed(desk: Desk) -> None:
