@@ -58,3 +58,22 @@ def test_the_record_shows_the_plan_that_was_executed(
     assert "the plan of attempt 1" in told
     read = profile.json(BUSY_DAY, "account_resumed.json")
     assert read["wallets"] != profile.json(BUSY_DAY, "inputs/account.json")["wallets"]
+
+
+def test_a_record_that_lost_a_part_does_not_keep_its_plan_from_being_carried_out(
+    make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk kept half of the candles that the plan was made from."""
+    profile = make_profile(universe=BUSY_UNIVERSE)
+    assert profile.run(BUSY_EVE)[0] == 0
+    interrupted(profile, monkeypatch, orders=1)
+    planned = profile.json(BUSY_DAY, "plan.json")
+    candles = profile.day(BUSY_DAY) / "inputs" / "candles.parquet"
+    candles.write_bytes(candles.read_bytes()[: candles.stat().st_size // 2])
+
+    code, said = profile.run(BUSY_DAY)
+
+    assert code == 0, said
+    sizes = {row["product_id"]: row["base_size"] for row in planned["orders"]}
+    done = profile.summary(BUSY_DAY)["orders"]
+    assert {row["product_id"]: row["base_size"] for row in done} == sizes

@@ -37,7 +37,7 @@ from tf_lib.drivers.plan import (
     zero_targets,
 )
 from tf_lib.drivers.protection_ledger import PROTECTION_FILE
-from tf_lib.drivers.resumed import ACCOUNT_NOW, config_of, earlier_attempt, take_over
+from tf_lib.drivers.resumed import ACCOUNT_NOW, SEAL, config_of, earlier_attempt, take_over
 from tf_lib.drivers.session import Rows, Session
 from tf_lib.edge.files import write_whole
 from tf_lib.edge.market_reads import BAR_COLUMNS
@@ -49,7 +49,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 FILLS_FILE = "fills.json"
-SEAL = "inputs/sha256.json"
 SEALED = ("config.yaml", "inputs/account.json", "inputs/candles.parquet")
 """What a plan is made from: with its sha256 written beside it, no digit of it changes unseen."""
 
@@ -177,7 +176,7 @@ class Day:
         else:
             self.candles, self.data_report = self.session.candles()
         if self.writes and self._earlier is None:
-            self.folder.write_frame("inputs/candles.parquet", _long(self.candles))
+            self.folder.write_frame("inputs/candles.parquet", _long(self.candles), durable=True)
             self.folder.write_json("inputs/data.json", self.data_report)
             # What was written is what is used, so that a replay cannot see anything else.
             self.candles = candles_from(self.folder)

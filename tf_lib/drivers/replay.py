@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 
 from tf_lib.core.decision import covariance_at
-from tf_lib.drivers.day import SEAL, account_from, candles_from
+from tf_lib.drivers.day import account_from, candles_from
 from tf_lib.drivers.open_day import day_of
 from tf_lib.drivers.plan import Inputs, decision_of, lagged, plan_of, signals_of
-from tf_lib.drivers.resumed import ACCOUNT_NOW, config_of
+from tf_lib.drivers.resumed import ACCOUNT_NOW, SEAL, config_of
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import (
     EXIT_BAD_INPUT,

@@ -12,22 +12,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tf_lib.edge.clock import wall_now
 from tf_lib.edge.run_store import RunFolder
 from tf_lib.errors import StateError
 from tf_lib.parameters import Config, config_from_mapping, read_yaml
 
 INPUTS = ("config.yaml", "inputs/candles.parquet", "inputs/data.json", "inputs/account.json")
+SEAL = "inputs/sha256.json"
 ACCOUNT_NOW = "account_resumed.json"
 """The account as the attempt that resumed read it, as inputs/account.json is of the plan."""
 
 
 def earlier_attempt(folder: RunFolder, plan: Mapping[str, Any] | None) -> Path | None:
-    """Return the folder of the earlier attempt that made a frozen plan, if it is whole."""
+    """
+    Return the folder of the earlier attempt that made a frozen plan, if it is whole.
+
+    Whole is what its seal says: a disk that lost a part of it must not keep the plan from being
+    carried out.
+    """
     if plan is None:
         return None
     found = folder.path.parent / "attempts" / str(plan["id"])
-    is_whole = all((found / name).is_file() for name in (*INPUTS, "plan.json"))
-    return found if is_whole else None
+    is_there = all((found / name).is_file() for name in (*INPUTS, SEAL, "plan.json"))
+    return found if is_there and not _is_broken(found) else None
+
+
+def _is_broken(earlier: Path) -> bool:
+    try:
+        return bool(RunFolder(earlier, now=wall_now).broken_seals(SEAL))
+    except (StateError, AttributeError):
+        return True
 
 
 def take_over(earlier: Path, folder: RunFolder) -> None:

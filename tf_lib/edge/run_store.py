@@ -218,8 +218,8 @@ class RunFolder:
         """Write parameters as YAML, in the order of the schema."""
         write_whole(self.path / name, yaml_text(content))
 
-    def write_frame(self, name: str, frame: pd.DataFrame) -> None:
-        """Write a table as parquet."""
+    def write_frame(self, name: str, frame: pd.DataFrame, *, durable: bool = False) -> None:
+        """Write a table as parquet; durable where a later attempt of the day rests on it."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -227,7 +227,7 @@ class RunFolder:
         # Measured numbers hardly repeat: a dictionary of them costs time and saves nothing.
         table = pa.Table.from_pandas(frame)
         pq.write_table(table, buffer, compression="zstd", use_dictionary=False)
-        write_whole(self.path / name, buffer.getvalue(), durable=False)
+        write_whole(self.path / name, buffer.getvalue(), durable=durable)
 
     def read_frame(self, name: str) -> pd.DataFrame:
         """Read a table, or say what is missing or broken."""
