@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--only", choices=sorted(PROOFS), action="append", help="one proof")
     parser.add_argument("--crash-cases", type=int, help="how many cases of the crash matrix")
     parser.add_argument("--second-kills", type=int, help="how many more whose recovery is killed")
+    parser.add_argument("--wall-cases", type=int, help="how many cases by the wall clock")
     parser.add_argument("--seed", type=int, help="another part of the matrices")
     parser.add_argument("--minutes", type=float, help="begin no case of a proof after so long")
     parser.add_argument("--wrong-answers", type=int, help="how many cases of the fault matrix")
@@ -36,6 +37,7 @@ def main() -> int:
     wanted = {
         "crash_cases": asked.crash_cases,
         "second_kills": asked.second_kills,
+        "wall_cases": asked.wall_cases,
         "seed": asked.seed,
         "minutes": asked.minutes,
         "wrong_answers": asked.wrong_answers,

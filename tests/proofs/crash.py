@@ -4,26 +4,35 @@ Tier 1: killed at every point of a busy day, and found again.
 Points are read off an undisturbed run: every call, every line of the ledger, every rename. A case
 is a point, a moment of it, what the world does meanwhile, and who comes to find it. The exchange
 stays up; only the process that trades dies.
+
+By the wall clock the points are read off again on each machine, for what is asked and waited for
+depends on it; there a start may also come late, or find records of some days ago.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.proofs.dirt import Backups
 from tests.proofs.evidence import evidence_of
 from tests.proofs.oracle import judge, worst_bare_seconds
 from tests.proofs.stage import KILLED, Ended, Stage
+from tests.proofs.wall import SETTINGS, goes_back
 from tests.proofs.wire import Wire
+from tf_lib.drivers.cron import crontab
 
 RECOVERIES = ("rerun", "guard", "next_day")
+RECOVERIES_BY_WALL = (*RECOVERIES, "late_start", "backup")
+LATE_MINUTES = range(2, 12)
 WORLDS = ("still", "lag", "between", "below", "partial")
 LAGS = {
     "hold_release_seconds": 8,
@@ -65,12 +74,14 @@ class Case:
     recovery: str
     power: bool = False
     second: int = 0
+    setting: str = ""
 
     def __str__(self) -> str:
         power = " (power)" if self.power else ""
         second = f", killed again at {self.second}" if self.second else ""
+        machine = f" ({self.setting})" if self.setting else ""
         return (
-            f"{self.scene}: {self.moment} {self.point.number} {self.point.what}{power}, "
+            f"{self.scene}{machine}: {self.moment} {self.point.number} {self.point.what}{power}, "
             f"{self.world}, {self.recovery}{second}"
         )
 
@@ -86,35 +97,49 @@ class Outcome:
     @property
     def is_looked_after(self) -> bool:
         """Whether a rerun or a guard came the same day."""
-        return self.case.recovery != "next_day"
+        return self.case.recovery not in ("next_day", "backup")
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A busy day, ready to be done again and again."""
+    """A busy day, ready to be done again and again; perhaps on a machine with its own clock."""
 
     name: str
     day: dt.date
     eve: Path
     points: dict[str, list[Point]]
+    backups: Backups
+    setting: str = ""
 
 
 def prepare(stage: Stage, name: str, first: dt.date, day: dt.date) -> Scene:
     """Do the days before, keep their evening, and enumerate the points of the busy day."""
-    one = first
+    one, backups = first, Backups(stage, name)
     while one < day:
         ended = stage.do_day(one)
         assert ended.code == 0, ended.said
+        backups.keep()
         one += dt.timedelta(days=1)
     stage.go_to(day)
     eve = stage.keep(f"eve-{name}")
+    return Scene(name, day, eve, points_of(stage, eve), backups)
+
+
+def on_machine(stage: Stage, scene: Scene, setting: str) -> Scene:
+    """Return a scene as it goes by the wall clock of a machine."""
+    with stage.living_on(SETTINGS[setting]):
+        return replace(scene, points=points_of(stage, scene.eve), setting=setting)
+
+
+def points_of(stage: Stage, eve: Path) -> dict[str, list[Point]]:
+    """Return the points of a busy day, with and without lags."""
     points = {}
     for world in ("still", "lag"):
         stage.put_back(eve)
         if world == "lag":
             stage.exchange.set_delays(**LAGS)
         points[world] = trace(stage)
-    return Scene(name, day, eve, points)
+    return points
 
 
 def trace(stage: Stage, **order: Any) -> list[Point]:
@@ -129,21 +154,28 @@ def trace(stage: Stage, **order: Any) -> list[Point]:
 
 def every_case(scene: Scene) -> Iterator[Case]:
     """Yield all cases of a scene: points, moments, worlds and recoveries crossed."""
+    recoveries = RECOVERIES_BY_WALL if scene.setting else RECOVERIES
+    case = functools.partial(Case, scene.name, setting=scene.setting)
     for world in WORLDS:
         for point in scene.points["lag" if world == "lag" else "still"]:
             for moment in point.moments:
-                for recovery in RECOVERIES:
-                    yield Case(scene.name, point, moment, world, recovery)
+                for recovery in recoveries:
+                    yield case(point, moment, world, recovery)
     for point in scene.points["still"]:
         for moment in point.moments:
             if moment != "late":
-                for recovery in RECOVERIES:
-                    yield Case(scene.name, point, moment, "still", recovery, power=True)
+                for recovery in recoveries:
+                    yield case(point, moment, "still", recovery, power=True)
 
 
 def kind_of(case: Case) -> tuple[str, ...]:
     """Return what has its share in a sample: the kind of point, its moment, world and power."""
     return (case.point.what.split()[0], case.moment, case.world, str(case.power))
+
+
+def kind_by_wall(case: Case, *, first: int = 0) -> int:
+    """Return what has its share on a machine: who comes; another comes first on another one."""
+    return (RECOVERIES_BY_WALL.index(case.recovery) + first) % len(RECOVERIES_BY_WALL)
 
 
 # -- one case --------------------------------------------------------------------------------
@@ -162,6 +194,10 @@ class Play:
     said: list[str] = field(default_factory=list)
 
     def go(self) -> Outcome:
+        with self.stage.living_on(SETTINGS.get(self.case.setting)):
+            return self._go()
+
+    def _go(self) -> Outcome:
         stage, case = self.stage, self.case
         stage.put_back(self.scene.eve)
         if case.world == "lag":
@@ -174,14 +210,20 @@ class Play:
         findings = self._meanwhile()
         findings += self._recover()
         findings += self._settle()
-        evidence = evidence_of(stage, durable=self.durable, triggered=self.triggered)
+        evidence = evidence_of(
+            stage,
+            durable=self.durable,
+            triggered=self.triggered,
+            ledger_is_whole=case.recovery != "backup",
+        )
         findings += judge(evidence)
+        findings += goes_back(evidence.ledger) if case.setting else []
         findings += self._quiet()
         return Outcome(case, findings, worst_bare_seconds(evidence))
 
-    def _call(self, name: str, **order: Any) -> Ended:
+    def _call(self, name: str, *arguments: str, **order: Any) -> Ended:
         order = {"planted": self.planted} | order
-        ended = self.stage.run(**order) if name == "run" else self.stage.guard(**order)
+        ended = self.stage.run(*arguments, **order) if name == "run" else self.stage.guard(**order)
         self.said.append(f"{name}: exit {ended.code}\n{ended.said}")
         return ended
 
@@ -256,8 +298,30 @@ class Play:
         if case.recovery == "guard":
             stage.wait(GUARD_AFTER_SECONDS)
             return self._must_end(self._call("guard"))
+        if case.recovery == "late_start":
+            return self._start_late()
         stage.go_to(self.scene.day + dt.timedelta(days=1))
+        if case.recovery == "backup":
+            return self._from_backup()
         return self._must_end(self._call("run"))
+
+    def _start_late(self) -> list[str]:
+        """Start when the machine is up again, each minute that the lines of `tf cron` have left."""
+        first = random.Random(str(self.case)).choice(LATE_MINUTES)
+        findings = []
+        for minute in (first, *(m for m in _minutes_of_cron() if m > first)):
+            self.stage.go_to(self.scene.day, dt.time(0, minute))
+            findings += self._must_end(self._call("run", "--gate-minutes", "5"))
+        return findings
+
+    def _from_backup(self) -> list[str]:
+        """The next day finds records that are up to eight days old."""
+        backups = self.scene.backups
+        backups.bring_back(random.Random(str(self.case)).randint(0, min(7, backups.oldest)))
+        self.durable = b""
+        findings = self._must_end(self._call("run"))
+        self.stage.call("release", "--all")
+        return findings
 
     def _must_end(self, ended: Ended) -> list[str]:
         if ended.code < 0 or ended.code in (2, 4, 5, 98, 99):
@@ -298,6 +362,14 @@ class Play:
         return []
 
 
+@functools.cache
+def _minutes_of_cron() -> list[int]:
+    """Return the minutes past 00:00 UTC at which the lines of `tf cron` start the day's run."""
+    lines = crontab("--profile", "demo", offsets=(0,)).splitlines()
+    daily = next(line for line in lines if not line.startswith("#"))
+    return [int(minute) for minute in daily.split()[0].split(",")]
+
+
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return the figures of a matrix."""
     bad = [outcome for outcome in outcomes if outcome.findings]
@@ -310,6 +382,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "by_world": dict(Counter(o.case.world for o in outcomes)),
         "by_recovery": dict(Counter(o.case.recovery for o in outcomes)),
         "by_moment": dict(Counter(o.case.moment for o in outcomes)),
+        "by_machine": dict(Counter(o.case.setting for o in outcomes if o.case.setting)),
         "power": sum(o.case.power for o in outcomes),
         "second_kills": sum(bool(o.case.second) for o in outcomes),
     }

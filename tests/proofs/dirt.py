@@ -55,9 +55,9 @@ KEPT_DAYS = 9
 class Backups:
     """Copies of a profile's folder of the last days, of which one may come back."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, name: str = "world") -> None:
         self._stage = stage
-        self._folder = stage.folder / "backups"
+        self._folder = stage.folder / "backups" / name
         shutil.rmtree(self._folder, ignore_errors=True)
         self._kept: list[Path] = []
 
@@ -68,6 +68,11 @@ class Backups:
         self._kept.append(copy)
         if len(self._kept) > KEPT_DAYS:
             shutil.rmtree(self._kept[-KEPT_DAYS - 1], ignore_errors=True)
+
+    @property
+    def oldest(self) -> int:
+        """How many days ago the oldest was made."""
+        return min(len(self._kept), KEPT_DAYS) - 1
 
     def bring_back(self, days: int) -> bool:
         """Put the profile of so many days ago in place of today's; whether there is one."""

@@ -16,6 +16,7 @@ CPU_MS_AIMED_AT = 50
 DOCUMENT = PROJECT / "docs" / "proofs.md"
 ORDER = (
     "crash",
+    "wall",
     "papermill",
     "hardships",
     "by-hand",
@@ -39,6 +40,17 @@ WHAT = {
         "point, moment and world has its share. The account is a dirty one: a wallet below zero, "
         "one without a hold, a second one of the quote currency, a vault, a deleted account that "
         "shows a balance, orders and fills from years ago that cannot be read.",
+    ),
+    "wall": (
+        "Killed and found again by the wall clock",
+        "The same two days and the same oracle with `exchange.clock: wall`, the only way in live: "
+        "the machine's clock is right, up to 4.9 s ahead or 4 s behind, drifts by 2 %, or is set "
+        "by seconds in mid-run, and answers are 10 to 500 ms late. `Date` has whole seconds, "
+        "tokens are judged by the exchange's time, and to sleep lets the exchange go on. The "
+        "points are read off again on each machine. Beside the rerun, the guard and the next day "
+        "there are starts at 00:02 to 00:11 with the gate of five minutes, one for each minute "
+        "that the lines of `tf cron` have left, and a next day that finds records one to eight "
+        "days old. No line of the ledger may be dated before the one above it.",
     ),
     "papermill": (
         "Through papermill",
@@ -91,7 +103,8 @@ WHAT = {
         "stops, a person who cancels, sells or deposits, and the dirt of real accounts: rewards "
         "from nowhere, books without a bid, 503 in the first minutes of the day, a refused stop, "
         "holds that come back up to two minutes late, records restored from a backup of up to "
-        "eight days.",
+        "eight days. Every third world lives by the wall clock of a machine that is ahead, behind, "
+        "drifting or set in mid-run.",
     ),
 }
 ORACLE = """\

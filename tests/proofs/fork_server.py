@@ -64,7 +64,11 @@ def child(order: dict[str, Any]) -> int:
     """Do one command under its hooks; the exit code is the command's."""
     from tests.proofs.hooks import Hooks, Kill
     from tests.proofs.planted import plant
+    from tests.proofs.wall import Inside, Machine
 
+    if order.get("setting"):
+        machine = Machine(**order["setting"]["machine"])
+        Inside(order["door"], order["setting"]["late_ms"]).install(machine)
     if order.get("planted"):
         plant(order["planted"])
     trace = order.get("trace")

@@ -190,8 +190,11 @@ def _overfilled(evidence: Evidence) -> Iterator[str]:
 
 def _cooldown(evidence: Evidence) -> Iterator[str]:
     legs = {order.order_id: order for order in evidence.exchange.orders}
+    # The line of an order that was taken in again is of that day, not of the day it was sent.
     intended = {
-        line["client_id"]: _time(line["at"]) for line in evidence.lines if line["kind"] == "intent"
+        line["client_id"]: _time(line["at"])
+        for line in evidence.lines
+        if line["kind"] == "intent" and not line.get("adopted")
     }
     taken: dict[str, list[dt.datetime]] = defaultdict(list)
     for fill in evidence.exchange.fills:

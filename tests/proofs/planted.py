@@ -7,8 +7,10 @@ They are patches of one process; nothing of ``tf_lib`` knows of them.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -442,6 +444,34 @@ def old_level_trusted() -> None:
     protecting.is_level_old = lambda desk, name: False  # type: ignore[attr-defined]
 
 
+def clock_goes_back() -> None:
+    """Take the machine's time, and put it right by whole seconds of ``Date`` when it seems off."""
+    from tf_lib.edge.clock import HeardTime
+
+    def hear(heard: Any, told: dt.datetime) -> None:
+        off = int(told.timestamp()) - time.time()
+        heard._ahead = off if off <= -0.5 or off >= 30 else 0.0
+
+    def now(heard: Any) -> dt.datetime:
+        return dt.datetime.fromtimestamp(time.time() + heard._ahead, dt.UTC)
+
+    HeardTime.hear = hear  # type: ignore[method-assign]
+    HeardTime.now = now  # type: ignore[method-assign]
+
+
+def plan_orders_by_time() -> None:
+    """Take what was sent since the plan was made for its orders, by a clock that goes back."""
+    from tf_lib.edge.ledger_state import LedgerState
+
+    clock_goes_back()
+
+    def of_plan(state: Any, key: Any) -> Any:
+        since = dt.datetime.fromisoformat(state.plans[key.day]["planned_at"])
+        return [order for order in state.of_leg(key) if order.intended_at >= since]
+
+    LedgerState.of_plan = of_plan  # type: ignore[method-assign]
+
+
 FAULTS: dict[str, Callable[[], None]] = {
     function.__name__: function
     for function in (
@@ -486,6 +516,8 @@ FAULTS: dict[str, Callable[[], None]] = {
         first_holdings_are_ours,
         exits_locked,
         old_level_trusted,
+        clock_goes_back,
+        plan_orders_by_time,
     )
 }
 

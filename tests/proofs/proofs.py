@@ -4,22 +4,25 @@ The proofs by name, each as one function: whole, or a seeded part that fits into
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.proofs import answers, by_hand, crash, cron_matrix, hardships, papermill_cases, soak
 from tests.proofs.busy import SCENES, busy_stage, scene_of
-from tests.proofs.crash import Case, Outcome, Play, Scene, every_case, summary
+from tests.proofs.crash import Case, Outcome, Play, Scene, every_case, on_machine, summary
 from tests.proofs.result import Result, commit_of, told
 from tests.proofs.sample import sampled
 from tests.proofs.scenarios import STORIES, tell
 from tests.proofs.stage import PROJECT, Stage
 from tests.proofs.teeth import TEETH, bite
+from tests.proofs.wall import SETTINGS
 
 T = TypeVar("T")
 BUILD = PROJECT / "build" / "proofs"
@@ -31,6 +34,7 @@ class Amount:
 
     crash_cases: int = 1_500
     second_kills: int = 200
+    wall_cases: int = 250
     wrong_answers: int = 600
     stories: tuple[str, ...] = tuple(STORIES)
     faults: tuple[str, ...] = tuple(TEETH)
@@ -47,6 +51,7 @@ class Amount:
 SAMPLE = Amount(
     crash_cases=4,
     second_kills=1,
+    wall_cases=2,
     wrong_answers=3,
     stories=("asleep_in_the_middle",),
     faults=("token_reusable", "clamp_remembered"),
@@ -87,7 +92,7 @@ def prove_crash(bench: Bench, amount: Amount) -> Result:
     share = {"two-way": 2, "exit": 1}
     names = list(SCENES) if not amount.is_sample else ["two-way"]
     total = sum(share[name] for name in names)
-    figures: dict[str, object] = {"seed": str(amount.seed)}
+    figures: dict[str, Any] = {"seed": str(amount.seed)}
     for name in names:
         scene = bench.scene(name)
         everything = list(every_case(scene))
@@ -100,18 +105,43 @@ def prove_crash(bench: Bench, amount: Amount) -> Result:
             outcome = Play(bench.stage, scene, case).go()
             outcomes.append(outcome)
             result.note(case, outcome.findings)
+    _sum_up(result, outcomes)
+    result.figures = figures | result.figures
+    return result
+
+
+def _sum_up(result: Result, outcomes: Sequence[Outcome]) -> None:
+    """Put the figures of a matrix into its result."""
     found = summary(outcomes)
     result.cases = found["cases"]
     result.worst_bare_seconds = max(
         (o.worst_bare for o in outcomes if o.is_looked_after), default=0
     )
-    figures["worst bare seconds where nobody looked before the next day"] = round(
-        found["worst_bare_seconds"], 1
-    )
-    figures |= {
-        k: v for k, v in found.items() if k not in ("cases", "failed", "worst_bare_seconds")
+    bare = "worst bare seconds where nobody looked before the next day"
+    result.figures = {bare: round(found["worst_bare_seconds"], 1)} | {
+        k: v
+        for k, v in found.items()
+        if k not in ("cases", "failed", "worst_bare_seconds") and v != {}
     }
-    result.figures = figures
+
+
+def prove_wall(bench: Bench, amount: Amount) -> Result:
+    """Killed and found again by the wall clock, on machines whose clocks are wrong."""
+    result, outcomes = Result("wall"), list[Outcome]()
+    names = ("two-way", "exit") if not amount.is_sample else ("two-way",)
+    pairs = [(name, setting) for name in names for setting in SETTINGS]
+    # A sample has few machines, and other ones for another seed.
+    chosen = random.Random(amount.seed).sample(pairs, min(len(pairs), -(-amount.wall_cases // 2)))
+    for number, (name, setting) in enumerate(sorted(chosen)):
+        scene = on_machine(bench.stage, bench.scene(name), setting)
+        count = (amount.wall_cases + number) // len(chosen)
+        kind = functools.partial(crash.kind_by_wall, first=number)
+        cases = sampled(list(every_case(scene)), kind, count=count, seed=amount.seed + number)
+        for case in each(cases, result, amount, f"{name}, {setting}"):
+            outcome = Play(bench.stage, scene, case).go()
+            outcomes.append(outcome)
+            result.note(case, outcome.findings)
+    _sum_up(result, outcomes)
     return result
 
 
@@ -276,6 +306,7 @@ PROOFS: dict[str, Callable[[Bench, Amount], Result]] = {
     "by-hand": prove_by_hand,
     "papermill": prove_papermill,
     "crash": prove_crash,
+    "wall": prove_wall,
     "soak": prove_soak,
 }
 

@@ -1,9 +1,11 @@
 """
 Soak: thousands of days, one after the other, with seeded faults, kills, lags, jumps, dirt, people.
 
-Days come in worlds: a market of its own, a fresh account, two months of days. Most days are quiet;
-on the others the run is killed at some point and found again, or answers go wrong, or prices jump
-through stops, or a person meddles. The oracle judges after every disturbance has had its recovery.
+Days come in worlds: a market of its own, a fresh account, two months of days. Every third world
+lives by the wall clock of a machine that is ahead, behind, drifting or set in between. Most days
+are quiet; on the others the run is killed at some point and found again, or answers go wrong, or
+prices jump through stops, or a person meddles. The oracle judges after every disturbance has had
+its recovery.
 Each finished world is a line of the progress file, so that a soak that was stopped goes on.
 """
 
@@ -30,6 +32,7 @@ from tests.proofs.markets import QUICK_SECTIONS, wandering, write_market
 from tests.proofs.oracle import judge, worst_bare_seconds
 from tests.proofs.stage import KILLED, Ended, Stage, scratch_folder, stage
 from tests.proofs.story import FIRST
+from tests.proofs.wall import setting_of_world
 
 DAYS = 10_000
 WORLD_DAYS = 50
@@ -291,6 +294,7 @@ def worlds(numbers: range, days: int = WORLD_DAYS) -> Iterator[WorldResult]:
         first = _candles(folder, numbers[0], days)
         with stage(first, FIRST, faults=dirt.ODD_ROWS, **QUICK_SECTIONS) as made:
             for number in numbers:
+                made.live_on(setting_of_world(number))
                 made.begin_world(_candles(folder, number, days), FIRST)
                 yield World(made, number, days).live()
     finally:

@@ -2,7 +2,8 @@
 The stage: one exchange behind a fixed TLS address, and one profile that trades on it.
 
 The exchange lives in this process, the profile's commands in children of a fork server. State of
-both is copied and put back, so that every case starts from the same moment.
+both is copied and put back, so that every case starts from the same moment. The profile takes the
+exchange's time for its own, or lives on a machine by the wall clock, as live: `live_on`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ import yaml
 from tests.oracle.exchange_state import ExchangeState, read_exchange
 from tests.proofs import fork_server
 from tests.proofs.markets import PRODUCTS
+from tests.proofs.wall import Door, Setting
 from tf_lib.edge.candle_folder import read_candle_folder
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.bars import DayBars
+from tf_lib.simulator.clock import SECOND, wall_clock
 
 PROJECT = Path(__file__).resolve().parents[2]
 KILLED = -9
@@ -108,11 +111,17 @@ class Stage:
             as_of=start,
             faults=faults,
         )
+        self.setting: Setting | None = None
+        self._step_ms = self.settings.step_ms
         self.exchange = SimulatedExchange(self.settings)
         self.endpoint = self.exchange.start()
         self._server = self.exchange._server
         self._first = self.exchange
-        self.config = self._write_config(universe, sections)
+        self._tell_dates()
+        self._door = Door(folder / "door", self._passed)
+        self._configs = {
+            clock: self._write_config(clock, universe, sections) for clock in ("exchange", "wall")
+        }
         self._codes: list[int] = []
         self._child_cpu = 0.0
         self._here_cpu = 0.0
@@ -130,13 +139,15 @@ class Stage:
         )
         shutil.rmtree(folder / "warm", ignore_errors=True)
 
-    def _write_config(self, universe: Mapping[str, Any], sections: Mapping[str, Any]) -> Path:
+    def _write_config(
+        self, clock: str, universe: Mapping[str, Any], sections: Mapping[str, Any]
+    ) -> Path:
         exchange = {
             "kind": "simulated",
             "base_url": f"https://{self.endpoint.base_url}",
             "ca_file": str(self.endpoint.ca_file),
             "key_file": str(self.endpoint.key_file),
-            "clock": "exchange",
+            "clock": clock,
         }
         content = {
             "extends": str(PROJECT / "parameters" / "demo.yaml"),
@@ -145,9 +156,15 @@ class Stage:
             "exchange": exchange,
             **sections,
         }
-        path = self.folder / "proof.yaml"
+        path = self.folder / clock / "proof.yaml"
+        path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         return path
+
+    @property
+    def config(self) -> Path:
+        """The profile's parameters, with the clock that it lives by now."""
+        return self._configs["wall" if self.setting else "exchange"]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -177,6 +194,8 @@ class Stage:
             "said": str(self.said),
             "late": str(self.late),
         }
+        if self.setting is not None:
+            told |= {"setting": asdict(self.setting), "door": str(self.folder / "door")}
         answer = self._tell(told | order)
         code, self._codes = answer["code"], answer["codes"]
         self._child_cpu += answer["cpu"]
@@ -185,6 +204,8 @@ class Stage:
 
     def run_here(self) -> Ended:
         """Do the day in this process, which has imported everything: nobody is killed in it."""
+        if self.setting is not None:
+            return self.run()
         fork_server.prepare()
         options = ["--config", str(self.config), "--runs", str(self.runs)]
         arguments = ["run", *options, "--no-notebook", "--gate-minutes", "59"]
@@ -216,9 +237,41 @@ class Stage:
 
     # -- time ----------------------------------------------------------------------------
 
+    def live_on(self, setting: Setting | None) -> None:
+        """Live by the wall clock of a machine, or by the exchange's, from the next beginning on."""
+        self.setting = setting
+        step = self._step_ms if setting is None else setting.late_ms
+        self.settings = replace(self.settings, step_ms=step)
+
+    @contextlib.contextmanager
+    def living_on(self, setting: Setting | None) -> Iterator[None]:
+        """Live on a machine within a block."""
+        self.live_on(setting)
+        try:
+            yield
+        finally:
+            self.live_on(None)
+
+    def _passed(self, seconds: float) -> dt.datetime:
+        """Let a process sleep."""
+        if seconds > 0:
+            self.wait(seconds)
+        return self.exchange.now()
+
+    def _tell_dates(self) -> None:
+        """Let ``Date`` and the check of tokens be of the time in which the profile lives."""
+
+        def seconds() -> float:
+            by_wall = self.setting is not None
+            return (self.exchange.engine.now() if by_wall else wall_clock()) / SECOND
+
+        for exchange in (self._first, self.exchange):
+            exchange.engine.date_seconds = seconds  # type: ignore[method-assign]
+
     def go_to(self, day: dt.date, at: dt.time = dt.time(0, 1)) -> None:
-        """Let time pass up to a moment of a day."""
-        moment = dt.datetime.combine(day, at, dt.UTC)
+        """Let time pass up to a moment of a day, by the clock of the machine."""
+        ahead = self.setting.machine.shift if self.setting else 0.0
+        moment = dt.datetime.combine(day, at, dt.UTC) - dt.timedelta(seconds=ahead)
         if moment > self.exchange.now():
             self.exchange.advance_to(moment)
 
@@ -315,6 +368,7 @@ class Stage:
 
     def _open_exchange(self) -> None:
         self.exchange = SimulatedExchange(self.settings)
+        self._tell_dates()
         assert self._server is not None
         self._server.engine = self.exchange.engine
 
@@ -325,6 +379,7 @@ class Stage:
         self._forks.stdin.close()
         self._forks.wait(timeout=30)
         self._forks.stdout.close()
+        self._door.close()
         if self._server is not None:
             self._server.stop()
         with contextlib.suppress(Exception):

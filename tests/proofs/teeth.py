@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from tests.proofs.crash import Case, Play, Point, Scene, every_case
+from tests.proofs.crash import Case, Play, Point, Scene, every_case, on_machine
 from tests.proofs.scenarios import tell
 from tests.proofs.stage import PROJECT, Stage
 
@@ -50,10 +50,17 @@ def cases(
     recovery: str = "",
     power: bool = False,
     before: str = "",
+    machine: str = "",
 ) -> Stand:
-    """Return a stand of crash cases; `before` names what the next point must be."""
+    """
+    Return a stand of crash cases; `before` names what the next point must be.
+
+    With `machine` they are played by the wall clock of that machine.
+    """
 
     def stand(stage: Stage, scene: Scene, fault: str) -> Iterator[str]:
+        if machine:
+            scene = on_machine(stage, scene, machine)
         points = scene.points["lag" if world == "lag" else "still"]
         following = {one.number: two.what for one, two in itertools.pairwise(points)}
         chosen = [
@@ -175,6 +182,12 @@ TEETH: dict[str, Tooth] = {
     "first_holdings_are_ours": Tooth(story("what_was_there_before"), ("story",)),
     "exits_locked": Tooth(story("locked_products_still_leave"), ("story",)),
     "old_level_trusted": Tooth(story("an_old_backup_and_lost_stops"), ("story", "lowered")),
+    "clock_goes_back": Tooth(
+        cases(what="ledger move DONE", recovery="rerun", machine="0.2 s ahead"), ("clock",)
+    ),
+    "plan_orders_by_time": Tooth(
+        cases(what="ledger move DONE", recovery="rerun", machine="0.2 s ahead"), ("overfilled",)
+    ),
     "wrong_bars_believed": Tooth(story("a_high_that_never_was"), ("story",)),
 }
 
