@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -36,11 +37,17 @@ from tf_lib.written import read_yaml_lines
 PROFILES = ("demo", "paper", "live")
 _REPLACED_WHOLE = {("universe", "sleeves")}
 _WEIGHT_TOLERANCE = 1e-9
+_TICKER = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{2,10}")
 
 
 def _iso_date(value: object) -> object:
-    if isinstance(value, str):
-        day_from(value)
+    day_from(value)
+    return value
+
+
+def _ticker(value: object) -> object:
+    if not isinstance(value, str) or not _TICKER.fullmatch(value):
+        raise ValueError("expected a product's id in capitals, as BTC-USD")
     return value
 
 
@@ -81,7 +88,7 @@ Fraction = Annotated[float, Field(ge=0, le=1), AfterValidator(_finite)]
 OpenFraction = Annotated[float, Field(ge=0, lt=1), AfterValidator(_finite)]
 Window = Annotated[int, Field(ge=1, le=5000)]
 WideWindow = Annotated[int, Field(ge=2, le=5000)]
-Ticker = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,20}-[A-Z0-9]{2,10}$")]
+Ticker = Annotated[str, BeforeValidator(_ticker)]
 
 
 class _Section(BaseModel):
@@ -212,9 +219,9 @@ class UniverseSection(_Section):
         upper = ticker.upper()
         near = [each for each in self.sorted_tickers if each.split("-")[0] == upper]
         near = near or difflib.get_close_matches(upper, self.sorted_tickers, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ParameterError(
-            f"ticker: {shown(ticker)} is not in this universe{hint}. "
+            f"ticker: {shown(ticker)} is not in this universe{hint} "
             f"It has {', '.join(self.sorted_tickers)}"
         )
 

@@ -32,6 +32,15 @@ _KEY_FILE_CHARACTERS = 10_000
 _API_KEY = re.compile(
     r"PRIVATE KEY-----|(?:\b|_)(?:private_?key|api_?key_?secret|api_?secret)\b[\"']?\s*[:=]", re.I
 )
+_PLAIN_WORDS = {
+    "found character that cannot start any token": (
+        "a character that can begin nothing here, as a tab: YAML is indented with spaces, and text "
+        "that begins with @, % or ` needs quotes"
+    ),
+    "but found another document": "a second document begins (---); one file holds one",
+}
+"""What libyaml says, and what it means to somebody who wrote the file."""
+
 _QUOTED = re.compile(r"(['\"])[^<].+?\1")
 _PLAIN = "plain"
 _TAG = "tag:yaml.org,2002:"
@@ -82,15 +91,20 @@ def read_written(path: Path, what: str) -> str:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ParameterError(f"{path}: there is no such {what}") from None
-    except OSError as error:
-        raise ParameterError(f"{path}: cannot be read: {error}") from error
-    except UnicodeDecodeError as error:
-        raise ParameterError(
-            f"{path}: cannot be read: it is not UTF-8 text (byte {error.start + 1})"
-        ) from None
+    except IsADirectoryError:
+        raise ParameterError(f"{path}: is a folder; expected a {what}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: cannot be read: {unreadable_words(error)}") from None
     if is_api_key(text):
         raise ParameterError(key_file_words(path, what))
     return text
+
+
+def unreadable_words(error: OSError | UnicodeDecodeError) -> str:
+    """Return why a file could not be read, without a class, a number or a byte of it."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 text (byte {error.start + 1})"
+    return error.strerror or str(error)
 
 
 def is_api_key(text: str) -> bool:
@@ -139,6 +153,8 @@ def yaml_text(content: Mapping[str, Any]) -> str:
 
 
 def _kind(content: object) -> str:
+    if content is None:
+        return "nothing: the file is empty, or all of it is comments"
     return "one text" if isinstance(content, str) else shown(content)
 
 
@@ -147,6 +163,7 @@ def _words(error: yaml.YAMLError) -> str:
     problem = str(getattr(error, "problem", None) or "it cannot be read")
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}: " if mark is not None else ""
+    problem = _PLAIN_WORDS.get(problem, problem)
     return where + (
         problem if isinstance(error, _Refused) else _QUOTED.sub("what stands there", problem)
     )

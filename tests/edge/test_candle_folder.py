@@ -36,6 +36,8 @@ def test_a_file_that_was_not_asked_for_is_not_read(folder):
 def test_what_is_missing_is_named(folder, tmp_path_factory):
     with pytest.raises(BarsError, match=r"nowhere: there is no such candle folder"):
         read_candle_folder(folder / "nowhere")
+    with pytest.raises(BarsError, match=r"BTC-USD\.csv: is a file, not a candle folder"):
+        read_candle_folder(folder / "BTC-USD.csv")
     with pytest.raises(BarsError, match="holds no candle file"):
         read_candle_folder(tmp_path_factory.mktemp("empty"))
     with pytest.raises(BarsError, match=r"no candle file for XRP-USD \(expected XRP-USD\.csv\)"):

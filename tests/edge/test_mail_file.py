@@ -92,7 +92,17 @@ def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
 
     assert read_mail_file(tmp_path / "tf_email.env")[0] == {}
-    assert "cannot be read" in read_mail_file(tmp_path / "folder")[1][0]
+    assert read_mail_file(tmp_path / "folder") == (
+        {},
+        [f"{tmp_path}/folder cannot be read: Is a directory"],
+    )
+
+
+def test_what_is_no_text_is_said_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "tf_email.env"
+    file.write_bytes(b"TF_SMTP_PORT=25\n\xff\n")
+
+    assert read_mail_file(file) == ({}, [f"{file} cannot be read: it is not UTF-8 text (byte 17)"])
 
 
 def test_the_environment_comes_first(tmp_path: Path) -> None:

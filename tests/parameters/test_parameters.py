@@ -240,13 +240,32 @@ def test_an_error_names_the_file_that_holds_the_value(tmp_path: Path) -> None:
     assert second.startswith(f"{tmp_path}/mine.yaml: run.warmup_days: got 'many'; ")
 
 
+@pytest.mark.parametrize("ticker", ["btc-usd", "BTC", "BTC/USD", "BTC-USD ", 1, None])
+def test_a_ticker_in_another_form_is_told_the_right_one(tmp_path: Path, ticker: object) -> None:
+    """In words, not as a pattern of letters."""
+    message = refusal(written(tmp_path, {"universe": {"tickers": [ticker]}}))
+
+    assert f"universe.tickers.0: got {ticker!r}; " in message
+    assert "expected a product's id in capitals, as BTC-USD" in message
+
+
+@pytest.mark.parametrize("day", [20240101, None, 2024.5])
+def test_a_day_that_yaml_reads_as_no_text_is_told_its_form(tmp_path: Path, day: object) -> None:
+    message = refusal(written(tmp_path, {"extends": str(STRATEGY), "run": {"start_date": day}}))
+
+    assert f"run.start_date: got {day!r}; expected a day as YYYY-MM-DD" in message
+
+
 # -- files that are no parameters ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("", "expected a mapping of sections, got None"),
+        ("", "expected a mapping of sections, got nothing: the file is empty"),
+        ("# notes\n", "expected a mapping of sections, got nothing: the file is empty"),
+        ("run:\n\twarmup_days: 1\n", "line 2: a character that can begin nothing here, as a tab"),
+        ("run: {}\n---\nrun: {}\n", "line 2: a second document begins (---)"),
         ("- a\n- b\n", "expected a mapping of sections"),
         ("just text", "expected a mapping of sections"),
         ("run: {a: 1\n", "is not valid YAML"),
@@ -266,7 +285,9 @@ def test_a_file_that_is_no_parameter_file(tmp_path: Path, text: str, part: str) 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """A folder, or bytes that are no text."""
     (tmp_path / "folder.yaml").mkdir()
-    assert "folder.yaml: cannot be read" in refusal(tmp_path / "folder.yaml")
+    assert "folder.yaml: is a folder; expected a parameter file" in refusal(
+        tmp_path / "folder.yaml"
+    )
 
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     assert "bytes.yaml: cannot be read" in refusal(tmp_path / "bytes.yaml")
@@ -411,7 +432,7 @@ def test_every_key_of_the_strategy_is_required(
         # of the wrong form
         ("run.start_date", "2022-4-1", "a day as YYYY-MM-DD"),
         ("run.start_date", "2022-02-30", "day"),
-        ("universe.tickers", ["BTCUSD"], "pattern"),
+        ("universe.tickers", ["BTCUSD"], "a product's id in capitals, as BTC-USD"),
         ("universe.tickers", [], "at least 1 item"),
         ("exchange.starting_cash", "15,000", "a decimal in quotes"),
         ("exchange.starting_cash", 15000.5, "a decimal in quotes"),

@@ -229,7 +229,7 @@ def protect(
 def guard(
     profile: o.ProfileOption = None, config: o.ProfileConfigOption = None, runs: o.RunsOption = None
 ) -> int:
-    """Look once whether anything is bare, cover it, and raise an alarm where one is due."""
+    """Look once whether anything is unprotected, cover it, and raise an alarm where one is due."""
     from tf_lib.drivers.guard import guard_command
 
     return guard_command(profile, config, runs)

@@ -56,7 +56,7 @@ def crontab(
     ]
     for offset in used:
         lines += [f"{when} * * * {_quoted(script)}" for when in _local_times(offset)]
-    lines.append("# The guard, every 15 minutes: alarms, and covers what is bare.")
+    lines.append("# The guard, every 15 minutes: alarms, and covers what is unprotected.")
     lines.append(f"*/15 * * * * {_quoted(guard)}")
     return "\n".join(lines)
 

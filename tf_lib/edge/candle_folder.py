@@ -13,7 +13,7 @@ from tf_lib.core.renames import spliced
 from tf_lib.days import day_from
 from tf_lib.errors import BarsError, InputError, ParameterError
 from tf_lib.parameters import UniverseSection
-from tf_lib.written import is_api_key, key_file_words
+from tf_lib.written import is_api_key, key_file_words, unreadable_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,9 @@ def read_candle_texts(
     As `read_candle_folder`. Files of shorter candles (`read_intraday_texts`) are not among them.
     """
     if not folder.is_dir():
-        raise BarsError(f"{folder}: there is no such candle folder")
+        is_file = folder.is_file()
+        what = "is a file, not a candle folder" if is_file else "there is no such candle folder"
+        raise BarsError(f"{folder}: {what}")
     found = {path.stem: path for path in sorted(folder.glob("*.csv")) if "." not in path.stem}
     if not found:
         raise BarsError(f"{folder}: holds no candle file, expected one <PRODUCT>.csv per ticker")
@@ -132,7 +134,7 @@ def _text(path: Path, error: type[InputError]) -> str:
     except FileNotFoundError:
         raise error(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as cause:
-        raise error(f"{path}: cannot be read: {cause}") from cause
+        raise error(f"{path}: cannot be read: {unreadable_words(cause)}") from None
     if is_api_key(text):
         raise error(key_file_words(path, "candle file" if error is BarsError else "products file"))
     return text

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tf_lib.edge.files import said_of_others
+from tf_lib.written import unreadable_words
 
 NAMES = frozenset(
     {
@@ -74,7 +75,7 @@ def read_mail_file(file: Path) -> tuple[dict[str, str], list[str]]:
     except FileNotFoundError:
         return {}, []
     except (OSError, UnicodeDecodeError) as error:
-        return {}, [f"{file} cannot be read: {type(error).__name__}"]
+        return {}, [f"{file} cannot be read: {unreadable_words(error)}"]
     writers = said_of_others(state, may=stat.S_IWOTH)
     if writers:
         why = "so it is not believed and no mail is sent"

@@ -35,7 +35,7 @@ EXIT_WORDS: Mapping[int, str] = {
     EXIT_DONE: "done",
     EXIT_FAILED: "the run failed",
     EXIT_BAD_INPUT: "a parameter or an input file is wrong; nothing was sent",
-    EXIT_UNPROTECTED: "a position is bare or an own order is unsettled",
+    EXIT_UNPROTECTED: "a position is unprotected or an own order is unsettled",
     EXIT_LOCKED: "another run holds the lock",
     EXIT_REFUSED: "refused before anything was sent",
 }
@@ -216,7 +216,7 @@ def banner(facts: DayFacts) -> Fragment:
 def _to_act_on(facts: DayFacts, lines: list[StopLine]) -> list[str]:
     protect = f"python -m tf_lib protect --profile {facts.profile or 'PROFILE'}"
     points = [
-        f"{line.product} is not under a stop ({line.reason}). Run `{protect}`; if it stays bare, "
+        f"{line.product} is not under a stop ({line.reason}). Run `{protect}`; if it stays so, "
         "place a stop or sell it by hand at the exchange."
         for line in lines
         if line.is_known and not line.is_protected
