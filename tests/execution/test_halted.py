@@ -125,6 +125,9 @@ def test_a_product_without_a_believable_price_is_left_alone(
     assert ("no_price", "BTC-USD") in impediments(held, BUSY_DAY)
     account = held.json(BUSY_DAY, "inputs/account.json")
     assert (account["halt"], account["no_buys"]) == ("", "")
+    said = held.call("status")[1]
+    assert "too small for a stop" in said
+    assert "NO STOP" not in said
 
 
 def test_much_without_a_price_stops_the_buys_alone(held: Profile, faulty: Faulty) -> None:
@@ -144,6 +147,8 @@ def test_much_without_a_price_stops_the_buys_alone(held: Profile, faulty: Faulty
     eth = held.summary(BUSY_DAY)["tickers"]["ETH-USD"]
     worth = float(held.exchange().held("ETH-USD")) * eth["close"]
     assert eth["current_notional"] == pytest.approx(worth)
+    shown = held.summary(BUSY_DAY)["positions"]["ETH-USD"]
+    assert shown["notional"] == pytest.approx(worth)
 
 
 def test_a_run_without_a_single_price_says_so(held: Profile, faulty: Faulty) -> None:

@@ -80,7 +80,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> di
         "plan_attempt": plan.get("attempt"),
         "equity": equity_of(account, decision),
         "cash": _cash(account),
-        "positions": _positions(account, stops, bare),
+        "positions": _positions(account, stops, bare, decision),
         "protection": protection,
         "tickers": decision.get("tickers", {}),
         "sleeves": decision.get("sleeves", {}),
@@ -174,16 +174,19 @@ def _cash(account: Mapping[str, Any]) -> float | None:
 
 
 def _positions(
-    account: Mapping[str, Any], stops: list[dict[str, Any]], bare: Mapping[str, float]
+    account: Mapping[str, Any],
+    stops: list[dict[str, Any]],
+    bare: Mapping[str, float],
+    decision: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return each holding with its value and its stop."""
+    """Return each holding with its value, as the equity counts it, and its stop."""
     by_product = {row["product"]: row for row in stops}
     positions: dict[str, Any] = {}
     for ticker in account.get("products", {}):
         wallet = account["wallets"].get(ticker.split("-")[0])
         if wallet is None or not _units(wallet):
             continue
-        price = _price(ticker, account, {})
+        price = _price(ticker, account, decision)
         stop = by_product.get(ticker, {})
         positions[ticker] = {
             "available": wallet["available"],

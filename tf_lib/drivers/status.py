@@ -121,7 +121,8 @@ def _screen(name: str, found: dict[str, Any], option: str) -> str:
     ]
     lines += result_in_lines(found["result"], found["result"].get("currency", ""))
     for ticker, row in found["positions"].items():
-        stop = f"stop {row['stop']}" if row["stop"] else "NO STOP"
+        none = "too small for a stop" if row["status"] == "skip" else "NO STOP"
+        stop = f"stop {row['stop']}" if row["stop"] else none
         bare = "  NOT PROTECTED" if row["status"] == "failed" else ""
         lines.append(f"  {ticker:10} {float(row['notional'] or 0):>12,.2f}  {stop}{bare}")
     for key, title in _LISTED.items():
