@@ -300,10 +300,17 @@ class Play:
             return self._must_end(self._call("guard"))
         if case.recovery == "late_start":
             return self._start_late()
-        stage.go_to(self.scene.day + dt.timedelta(days=1))
+        stage.go_to(self.scene.day + dt.timedelta(days=1), self._next_start())
         if case.recovery == "backup":
             return self._from_backup()
         return self._must_end(self._call("run"))
+
+    def _next_start(self) -> dt.time:
+        """By the wall clock a start may come right after midnight, when theirs is still to be."""
+        usual = dt.time(0, 1)
+        if not self.case.setting:
+            return usual
+        return random.Random(str(self.case)).choice((dt.time(0, 0, 1), usual))
 
     def _start_late(self) -> list[str]:
         """Start when the machine is up again, each minute that the lines of `tf cron` have left."""

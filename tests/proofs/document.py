@@ -50,7 +50,8 @@ WHAT = {
         "points are read off again on each machine. Beside the rerun, the guard and the next day "
         "there are starts at 00:02 to 00:11 with the gate of five minutes, one for each minute "
         "that the lines of `tf cron` have left, and a next day that finds records one to eight "
-        "days old. No line of the ledger may be dated before the one above it.",
+        "days old; half of the next days begin a second after the machine's midnight. No line of "
+        "the ledger may be dated before the one above it.",
     ),
     "papermill": (
         "Through papermill",
