@@ -95,7 +95,7 @@ def test_a_bar_that_is_not_believed_is_listed(held: tuple[str, str], tmp_path: P
     said, summary, _ = run(tmp_path, candles)
 
     assert ("not_believed", day) in [(one["kind"], one["first"]) for one in summary["data"]]
-    assert f"{ticker}: bars that are not believed {day}" in said
+    assert f"{ticker}: bars that are not believed on {day}: " in said
 
 
 def test_a_span_beyond_the_candles_is_said(tmp_path: Path) -> None:

@@ -261,8 +261,26 @@ def test_runs_folder_that_cannot_be_written(profile: Profile, tmp_path: Path) ->
     code, said = blocked.run(DAY)
 
     assert code == 2
-    assert f"{tmp_path}/file/runs/few/state: the run's state cannot be written there" in said
+    state = f"{tmp_path}/file/runs/few/state"
+    assert f"{state}: the run's state cannot be written there: Not a directory. " in said
     assert "--runs" in said
+
+    code, said = blocked.call("doctor")
+    assert code == 1
+    assert f"FAIL  runs folder  {state}: the run's state cannot be written there" in said
+    assert "ok    disk " in said
+    assert "Errno" not in said
+
+
+def test_a_site_that_cannot_be_written(tmp_path: Path) -> None:
+    """Where the page would stand is a folder; nothing else is changed."""
+    (tmp_path / "index.html" / "mine").mkdir(parents=True)
+
+    code, said = command("site", "--runs", str(tmp_path))
+
+    assert code == 2
+    assert said == f"error: {tmp_path}: the index cannot be written there: Is a directory\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["index.html"]
 
 
 def test_a_ledger_that_was_edited(profile: Profile) -> None:

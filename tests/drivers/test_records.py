@@ -162,6 +162,7 @@ def test_a_run_that_cannot_be_read_is_in_nobodys_way(demo: Profile, content: byt
 
     assert status[0] == demo.call("status", "--json")[0] == 0
     assert "daily_summary_2024-03-12.json: this summary cannot be read" in status[1]
+    assert "2024-03-12: unreadable (no exit code)" in status[1]
     assert code == 0, said
     assert DAYS[0] in page
     assert DAYS[1] in page

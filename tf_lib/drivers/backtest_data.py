@@ -32,6 +32,8 @@ def fact_in_words(fact: Fact) -> str:
     """Return one of `data_facts` as a sentence without its full stop."""
     whose = f"{fact['ticker']}: " if fact["ticker"] else ""
     what = _WORDS[fact["kind"]]
+    if fact["days"] == 1:
+        return f"{whose}{what} on {fact['first']}: {fact['effect']}"
     return (
         f"{whose}{what} {fact['first']} to {fact['last']} ({fact['days']} days): {fact['effect']}"
     )

@@ -72,7 +72,9 @@ def _writable(folder: ProfileFolder) -> str:
 
 
 def _disk(folder: ProfileFolder) -> str:
-    free = shutil.disk_usage(folder.state).free
+    """Ask the disk where the folder is, or would be made."""
+    there = next(each for each in (folder.state, *folder.state.parents) if each.is_dir())
+    free = shutil.disk_usage(there).free
     if free < _LEAST_FREE_BYTES:
         raise OSError(f"only {free / 1e6:.0f} MB free, a year of runs needs about 1 GB")
     return f"{free / 1e9:.1f} GB free"

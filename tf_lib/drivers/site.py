@@ -8,15 +8,20 @@ from pathlib import Path
 from tf_lib.drivers.options import PROJECT_ROOT
 from tf_lib.edge.clock import wall_now
 from tf_lib.edge.run_store import RunFolder
-from tf_lib.errors import EXIT_DONE
+from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.pages.site import read_runs, write_site
+from tf_lib.written import unreadable_words
 
 
 def site_command(runs: Path | None) -> int:
     """Write the page; name every run that is not shown, and every record that was changed."""
     root = runs or PROJECT_ROOT / "runs"
     found = list(read_runs(root, _changed))
-    page = write_site(root, found)
+    try:
+        page = write_site(root, found)
+    except OSError as error:
+        why = unreadable_words(error)
+        raise ParameterError(f"{root}: the index cannot be written there: {why}") from None
     for run in found:
         if run.problem:
             print(f"not shown: {run.folder}: {run.problem}", file=sys.stderr)

@@ -88,7 +88,10 @@ def _summary(newest: Path | None) -> dict[str, Any]:
         found = None
     if _is_sound(found, newest.name):
         return dict(found)
-    message = f"{path}: this summary cannot be read; the ledger's part below is as it stands"
+    message = (
+        f"{path}: this summary cannot be read, so no holding is shown; cooldowns, locks and orders "
+        "are the ledger's and stand. tf guard asks the exchange what is held and covers it"
+    )
     return {"date": newest.name, "state": "unreadable", "errors": [{"message": message}]}
 
 
@@ -114,9 +117,10 @@ def _is_sound(found: Any, day: str) -> bool:
 def _screen(name: str, found: dict[str, Any], option: str) -> str:
     if found["last_day"] is None:
         return f"profile {name}: never ran. Start with scripts/run_papermill.sh {option}"
-    equity = found["equity"]
+    equity, code = found["equity"], found["exit_code"]
+    ended = "no exit code" if code is None else f"exit {code}"
     lines = [
-        f"profile {name}, {found['last_day']}: {found['state']} (exit {found['exit_code']})",
+        f"profile {name}, {found['last_day']}: {found['state']} ({ended})",
         f"equity {equity:,.2f}, cash {found['cash']:,.2f}" if equity is not None else "no equity",
     ]
     lines += result_in_lines(found["result"], found["result"].get("currency", ""))

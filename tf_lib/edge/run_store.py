@@ -26,7 +26,7 @@ from tf_lib.edge.files import (
 )
 from tf_lib.edge.reserve import with_reserve
 from tf_lib.errors import StateError
-from tf_lib.written import yaml_text
+from tf_lib.written import unreadable_words, yaml_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,8 +81,9 @@ class ProfileFolder:
                 self._probe()
         except OSError as error:
             raise StateError(
-                f"{self.state}: the run's state cannot be written there: {error}. Free space or "
-                "fix the permissions, or name another place with --runs."
+                f"{self.state}: the run's state cannot be written there: "
+                f"{unreadable_words(error)}. Free space or fix the permissions, or name another "
+                "place with --runs."
             ) from error
 
     def _close_to_others(self) -> None:

@@ -45,5 +45,8 @@ def write_page(path: Path, title: str, body: str) -> None:
         f"<body>\n{body}\n</body>\n</html>\n"
     )
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(page, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
