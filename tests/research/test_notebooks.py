@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from papermill.exceptions import PapermillExecutionError
 
-from tests.research.notebooks import MADE, NOTEBOOKS, REFERENCES, said_by
+from tests.research.notebooks import GRID, MADE, NOTEBOOKS, REFERENCES, execute, said_by
+from tests.research.sweeping import write_inputs
 
 MAKE = "meant? make it anew: python -m tests.research.notebooks"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -46,3 +48,12 @@ def test_parameters_are_plain_and_commented(name: str) -> None:
     assert all(isinstance(line, ast.AnnAssign) for line in lines)
     assert all(isinstance(line.value, ast.Constant) for line in lines)  # type: ignore[attr-defined]
     assert all("  # " in line for line in cell.source.splitlines())
+
+
+def test_a_day_that_papermill_read_as_a_number_is_told_its_form(tmp_path: Path) -> None:
+    """As ``-p start 20230601`` gives it."""
+    config, _, candles = write_inputs(tmp_path, GRID)
+    paths = {"config": str(config), "candles": str(candles), "out": str(tmp_path / "out")}
+
+    with pytest.raises(PapermillExecutionError, match="expected a day as YYYY-MM-DD"):
+        execute("research_backtest.ipynb", tmp_path, **paths, start=20230601)
