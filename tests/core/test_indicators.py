@@ -162,14 +162,3 @@ def test_confirmation_counts_days_in_a_row_above_one_half(days, expected):
     quality = np.array([NAN, 0.6, 0.7, 0.5, 0.51])
 
     assert indicators.confirmed(quality, days).tolist() == expected
-
-
-def test_a_bar_is_trusted_up_to_twenty_five_average_ranges():
-    present = np.array([True, True, True, False, True])
-    recovering = np.array([False, False, False, False, True])
-    reach = np.array([1e9, 25.0, 50.1, 0.0, 1.0])
-    atr = np.array([1.0, 2.0, 3.0, 3.0, 3.0])
-
-    # The first bar has no range before it; 25 is within 25 * 1, 50.1 is above 25 * 2.
-    ok = indicators.trusted(present, recovering, reach, atr)
-    assert ok.tolist() == [True, True, False, False, False]

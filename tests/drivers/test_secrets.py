@@ -134,8 +134,9 @@ def _good_days(scene: Scene, patch: pytest.MonkeyPatch) -> None:
 
 def _bad_answers(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     options = scene.profile("good")
-    scene.exchange.add_fault(kind="status", status=500, endpoint="GET /transaction_summary")
-    # Through papermill: the kernel's traceback is part of the notebook.
+    # The launcher reads it once. Through papermill: the kernel's traceback is part of the notebook.
+    rule = {"kind": "status", "status": 500, "endpoint": "GET /portfolios", "calls": ["2-99999"]}
+    scene.exchange.add_fault(**rule)
     scene.call("run", *options, "--force-run", wanted=(1,))
     scene.exchange.clear_faults()
     for rule in ({"kind": "unauthorized"}, {"kind": "status", "status": 502, "body": "html"}):

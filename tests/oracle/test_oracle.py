@@ -69,7 +69,7 @@ def test_only_a_gap_of_more_than_three_days_silences_a_ticker(days, bad_days):
         {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.0, "volume": 1.0}, index=index
     )
     bars = signals.flat_filled(signals.usable(prices))
-    ok = signals.quality(bars, pd.Series(2.0, index=bars.index))
+    ok = signals.quality(bars, [])
 
     assert (~ok[bars["traded"]]).sum() == bad_days
     assert not ok[~bars["traded"]].any()

@@ -71,7 +71,13 @@ def learn(desk: Desk) -> Learned:
         elif _has_risen(known, order) and known.client_id not in desk.ledger.state.risen:
             learned.risen[known.product_id] = known.client_id
     ours = desk.ledger.state.orders
-    desk.older_fills = signed_fills(o for o in history if o.client_order_id not in ours)
+    # An order that rose bought or sold what the ledger knows nothing of.
+    untold = (
+        o
+        for o in history
+        if o.client_order_id not in ours or _has_risen(ours[o.client_order_id], o)
+    )
+    desk.older_fills = signed_fills(untold)
     return learned
 
 
