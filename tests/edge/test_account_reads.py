@@ -171,15 +171,30 @@ def test_only_what_is_traded_here_is_strict(
     assert client.holdings() == {"BTC": Holding(Decimal(1), Decimal(0))}
 
 
-@pytest.mark.parametrize("currency", ["BTC", "USD"])
-def test_a_wallet_that_is_traded_here_stays_strict(
-    canned: CannedExchange, client: Coinbase, currency: str
+def test_the_wallet_of_the_money_is_read_or_nothing_is(
+    canned: CannedExchange, client: Coinbase
 ) -> None:
-    """Quote currency and bases are never guessed."""
+    """Cash is never guessed."""
     client.names.use(["BTC-USD"])
-    canned.answer("GET", "/accounts", page(account_record(currency, "-1")))
-    with pytest.raises(UnknownState, match=currency):
+    canned.answer("GET", "/accounts", page(account_record("BTC", "1"), account_record("USD", "-1")))
+    with pytest.raises(UnknownState, match="USD"):
         client.holdings()
+
+
+@pytest.mark.parametrize("bad", [{"available_balance": None}, {"hold": None}, {"hold": "x"}])
+def test_a_coin_that_cannot_be_read_is_unknown_and_the_others_are_not(
+    canned: CannedExchange, client: Coinbase, bad: dict[str, Any]
+) -> None:
+    """It is in no entry, which is not zero: who asks for it is told why."""
+    client.names.use(["BTC-USD", "ETH-USD"])
+    rows = ({**account_record("BTC", "1"), **bad}, account_record("ETH", "2"))
+    canned.answer("GET", "/accounts", page(*rows))
+    found = client.holdings()
+
+    assert found == {"ETH": Holding(Decimal(2), Decimal(0))}
+    assert set(found.unreadable) == {"BTC"}
+    with pytest.raises(UnknownState, match="BTC"):
+        found.of("BTC")
 
 
 def test_a_wallet_beside_the_default_one_stops_nothing(
@@ -195,7 +210,7 @@ def test_a_wallet_beside_the_default_one_stops_nothing(
 
     canned.answer("GET", "/accounts", page(beside, account_record("BTC", "0", default=False)))
     with pytest.raises(UnknownState, match="hold"):
-        client.holdings()
+        client.holdings().of("BTC")
 
 
 def test_an_order_of_ours_stays_strict(canned: CannedExchange, client: Coinbase) -> None:

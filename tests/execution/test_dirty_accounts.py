@@ -54,6 +54,28 @@ def test_a_wallet_of_something_else_that_cannot_be_read_is_left_out(
     assert any("left out" in text for text in warnings(held, NEXT))
 
 
+@pytest.mark.parametrize("currency", ["ETH", "BTC"])
+def test_a_coin_whose_wallet_cannot_be_read_is_unknown_and_the_others_are_protected(
+    held: Profile, faulty: Faulty, currency: str
+) -> None:
+    """Held or not: it is named and left alone, and no other position waits for it."""
+    before = {s.client_id for s in held.exchange().stops(f"{currency}-USD")}
+    number = wallet_number(held, currency)
+
+    with faulty(put("GET /accounts", f"accounts.{number}.hold", None)):
+        code, said = held.run(NEXT)
+        assert code in (0, 1), said
+        assert held.call("protect")[0] == 0
+        assert held.call("guard")[0] in (0, 1)
+
+    rows = {row["product"]: row["status"] for row in held.summary(NEXT)["stops"]}
+    assert set(rows.values()) <= {"skip", "placed"}
+    assert {s.client_id for s in held.exchange().stops(f"{currency}-USD")} == before
+    account = held.json(NEXT, "inputs/account.json")
+    assert f"{currency}-USD" in account["blocked"]
+    assert held.summary(NEXT)["state"] == "attention"
+
+
 def test_a_deleted_account_that_shows_a_balance_is_left_out(held: Profile, faulty: Faulty) -> None:
     """It is no wallet any more, whatever it shows."""
     number = wallet_number(held, "EUR")

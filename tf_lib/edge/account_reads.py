@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tf_lib.core.client_ids import is_own
-from tf_lib.core.records import FeeRates, Holding
+from tf_lib.core.records import FeeRates
 from tf_lib.edge.order_state import Fill, OrderState, fill, order_state
 from tf_lib.edge.paging import all_records, all_records_without_next
 from tf_lib.edge.reads import Reads
@@ -27,7 +27,7 @@ from tf_lib.edge.values import (
     required_text,
     rfc3339,
 )
-from tf_lib.edge.wallets import holdings_from
+from tf_lib.edge.wallets import Wallets, holdings_from
 from tf_lib.edge.wire import HttpRejectedError
 from tf_lib.errors import UnknownState
 
@@ -99,22 +99,27 @@ class AccountReads(Reads):
             taker=_rate(tier, "taker_fee_rate"),
         )
 
-    def holdings(self) -> dict[str, Holding]:
+    def holdings(self) -> Wallets:
         """
         Return what is owned per currency, available and held by orders.
 
         Raises
         ------
         UnknownState
-            If the list did not end properly, or a wallet of a currency that is traded here came
-            twice or has an amount that cannot be believed.
+            If the list did not end properly, or the wallet of the money came twice or has an
+            amount that cannot be believed. A coin of which that is so is in `unreadable`.
         """
         records = all_records(
             lambda paging: self._wire.get("/accounts", {"limit": _ACCOUNTS_PER_PAGE, **paging}),
             "accounts",
             what="accounts",
         )
-        return holdings_from(records, needs=self.names.needs, leave_out=self.leave_out)
+        return holdings_from(
+            records,
+            needs=self.names.needs,
+            pays=self.names.is_money,
+            leave_out=self.leave_out,
+        )
 
     def open_orders(self, product_ids: Iterable[str] | None = None) -> list[OrderState]:
         """

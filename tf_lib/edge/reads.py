@@ -83,6 +83,10 @@ class OurNames:
         """Whether a currency is traded here; everything is while nobody has said what is."""
         return not self._used or any(currency in name.split("-") for name in self._used)
 
+    def is_money(self, currency: str) -> bool:
+        """Whether products are paid in a currency; each is while nobody has said what is traded."""
+        return not self._used or any(currency == name.partition("-")[2] for name in self._used)
+
 
 class Reads:
     """The base of every part of the client that reads."""

@@ -1,14 +1,14 @@
 """
 Wallets: the account list, added up to what is owned of each currency.
 
-A wallet of a currency that is traded here is believed whole or not at all. One of any other
-currency that cannot be read, one that was deleted, and a second one beside the default are left
-out and named.
+The wallet of the money that is traded in is believed, or the list is not. A coin whose wallet
+cannot be read is unknown, and the others are what they are. A wallet of any other currency that
+cannot be read, one that was deleted, and a second one beside the default are left out and named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -19,6 +19,39 @@ from tf_lib.errors import UnknownState
 # Not tradable on spot. Any type not known here counts: an unseen holding would stay unprotected.
 _ELSEWHERE = ("VAULT", "PERP_FUTURES", "PREDICTION", "STAK")
 _OTHER_PLATFORMS = ("CFM", "INTX")
+
+
+class Wallets(dict[str, Holding]):
+    """
+    What is owned of each currency.
+
+    Attributes
+    ----------
+    unreadable : dict of currency to why
+        Coins that are traded here and whose wallet cannot be believed: they are in no entry, and
+        that is not zero.
+    """
+
+    def __init__(self, found: Mapping[str, Holding], unreadable: Mapping[str, str]) -> None:
+        super().__init__(found)
+        self.unreadable = dict(unreadable)
+
+    def of(self, currency: str) -> Holding | None:
+        """
+        Return the wallet of a currency, or None if there is none.
+
+        Raises
+        ------
+        UnknownState
+            If there is one that cannot be believed.
+        """
+        if currency in self.unreadable:
+            raise UnknownState(self.unreadable[currency])
+        return self.get(currency)
+
+
+class _ListedTwice(UnknownState):
+    """The paging went wrong: no row of the list can be believed."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +66,9 @@ def holdings_from(
     records: Iterable[Record],
     *,
     needs: Callable[[str], bool] = lambda currency: True,
+    pays: Callable[[str], bool] = lambda currency: True,
     leave_out: Callable[[str], None] = lambda why: None,
-) -> dict[str, Holding]:
+) -> Wallets:
     """
     Add the account records up, by currency.
 
@@ -44,14 +78,23 @@ def holdings_from(
         The whole list.
     needs : callable
         Whether a currency is traded here.
+    pays : callable
+        Whether it is the money of a product that is traded here.
     leave_out : callable
         Hears of each record that is left out, and why.
 
     Raises
     ------
     UnknownState
-        If a wallet of a currency that is needed cannot be believed.
+        If a wallet of the money cannot be believed, or one that is traded came twice.
     """
+
+    def doubt(currency: str, error: UnknownState) -> None:
+        if pays(currency):
+            raise error
+        unreadable.setdefault(currency, str(error))
+
+    unreadable: dict[str, str] = {}
     seen: set[str] = set()
     wallets: dict[str, list[_Wallet]] = {}
     beside: dict[str, UnknownState] = {}
@@ -63,23 +106,30 @@ def holdings_from(
         except UnknownState as error:
             currency = optional_text(record, "currency")
             if needs(currency) and not _is_deleted(record):
-                if record.get("default") is not False:
+                if isinstance(error, _ListedTwice):
                     raise
-                beside[currency] = error
+                if record.get("default") is False:
+                    beside[currency] = error
+                else:
+                    doubt(currency, error)
             leave_out(str(error))
             continue
         if not _is_deleted(record):
             wallets.setdefault(wallet.currency, []).append(wallet)
         elif wallet.holding.total:
             leave_out(f"account {wallet.uuid} is deleted and shows {_worth(wallet)}")
-    for currency, doubt in beside.items():
+    for currency, unread in beside.items():
         # One beside the default is not traded; without a default it may be the one that is.
         if not any(wallet.is_default for wallet in wallets.get(currency, [])):
-            raise doubt
-    return {
-        currency: _trading(found, needs(currency), leave_out).holding
-        for currency, found in wallets.items()
-    }
+            doubt(currency, unread)
+    trading: dict[str, Holding] = {}
+    for currency, found in wallets.items():
+        try:
+            trading[currency] = _trading(found, needs(currency), leave_out).holding
+        except UnknownState as error:
+            doubt(currency, error)
+    known = {c: holding for c, holding in trading.items() if c not in unreadable}
+    return Wallets(known, unreadable)
 
 
 def _is_elsewhere(record: Record) -> bool:
@@ -95,7 +145,7 @@ def _is_deleted(record: Record) -> bool:
 def _wallet(record: Record, seen: set[str]) -> _Wallet:
     uuid = required_text(record, "uuid", what="account")
     if uuid in seen:
-        raise UnknownState(f"accounts: account {uuid} is listed twice")
+        raise _ListedTwice(f"accounts: account {uuid} is listed twice")
     seen.add(uuid)
     currency = required_text(record, "currency", what=f"account {uuid}")
     holding = Holding(

@@ -17,6 +17,7 @@ from enum import StrEnum
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.records import ZERO, Holding, Product, Side
 from tf_lib.edge.execution.desk import Desk
+from tf_lib.edge.wallets import Wallets
 from tf_lib.errors import ExchangeError, UnknownState
 
 _TRIES = 3
@@ -75,7 +76,7 @@ class Doubt(StrEnum):
     PENDING = "pending"
 
 
-def read_accounts(desk: Desk) -> Mapping[str, Holding]:
+def read_accounts(desk: Desk) -> Wallets:
     """Read the complete account list, trying again when it cannot be believed as a list."""
     tries = 0
     while True:
@@ -151,8 +152,10 @@ def believed_holdings(
     )
 
 
-def _is_missing(desk: Desk, product_id: str, accounts: Mapping[str, Holding]) -> bool:
-    return product_id.split("-")[0] not in accounts and product_id in desk.ledger.state.levels
+def _is_missing(desk: Desk, product_id: str, accounts: Wallets) -> bool:
+    base = product_id.split("-")[0]
+    is_there = base in accounts or base in accounts.unreadable
+    return not is_there and product_id in desk.ledger.state.levels
 
 
 def _refresh_orders(desk: Desk, product_id: str, unreadable: dict[str, str]) -> None:
@@ -163,12 +166,14 @@ def _refresh_orders(desk: Desk, product_id: str, unreadable: dict[str, str]) -> 
             unreadable.setdefault(product_id, str(error))
 
 
-def _doubts(
-    desk: Desk, products: list[Product], accounts: Mapping[str, Holding]
-) -> dict[str, tuple[Doubt, str]]:
+def _doubts(desk: Desk, products: list[Product], accounts: Wallets) -> dict[str, tuple[Doubt, str]]:
     found: dict[str, tuple[Doubt, str]] = {}
     for product in products:
-        doubt = _doubt(desk, product, accounts.get(product.base_currency))
+        base = product.base_currency
+        if base in accounts.unreadable:
+            found[product.product_id] = Doubt.UNKNOWN, accounts.unreadable[base]
+            continue
+        doubt = _doubt(desk, product, accounts.get(base))
         if doubt is not None:
             found[product.product_id] = doubt
     return found

@@ -145,7 +145,7 @@ class Position:
         raise UnknownState(f"{self.product_id}: {doubt}")
 
     def _wallet(self) -> Holding:
-        found = self.desk.client.holdings().get(self.product.base_currency)
+        found = self.desk.client.holdings().of(self.product.base_currency)
         self._wallet_seen = self._seen(found if found is not None else Holding(ZERO, ZERO))
         return self._wallet_seen.value
 
