@@ -12,7 +12,6 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,6 +40,7 @@ class Server(ThreadingHTTPServer):
         self._tls.load_cert_chain(certificate)
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
+        self.is_ending = threading.Event()
         super().__init__(("127.0.0.1", port), _Handler)
 
     def server_bind(self) -> None:
@@ -70,7 +70,8 @@ class Server(ThreadingHTTPServer):
         """Leave no traceback for a client that went away."""
 
     def stop(self) -> None:
-        """Close the door and every open line."""
+        """Close the door and every open line; answers that are held back are given up."""
+        self.is_ending.set()
         self.shutdown()
         self.server_close()
         with self._open_lock:
@@ -137,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply) -> None:
         if reply.wait_seconds > 0:
-            time.sleep(reply.wait_seconds)
+            self.server.is_ending.wait(reply.wait_seconds)
         if reply.cut in (Cut.CLOSE, Cut.RESET):
             self._hang_up(reset=reply.cut is Cut.RESET)
             return
