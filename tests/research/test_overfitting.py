@@ -38,6 +38,7 @@ def test_moments_agree_with_scipy() -> None:
 def test_nothing_that_moved_is_a_sharpe_of_zero() -> None:
     """A set that never traded is neither good nor an error."""
     assert sharpe_moments(np.zeros(50)) == SharpeMoments(0.0, 50)
+    assert sharpe_moments(np.zeros(50)).never_moved
 
 
 @pytest.mark.parametrize("returns", [np.zeros(1), np.array([0.1, np.nan]), np.zeros((3, 2))])
@@ -210,6 +211,14 @@ def test_sets_that_are_all_the_same_leave_nothing_to_choose() -> None:
     found = probability_of_overfitting(block_sums(np.repeat(one, 5, axis=1), 8))
 
     assert found.probability == 1.0
+
+
+def test_a_set_that_stands_still_in_half_of_the_days_is_not_the_best_of_losers_there() -> None:
+    """By hand: B stands still in blocks 0 and 1, where A, which loses everywhere, is best."""
+    rows = [steady([-0.001] * 4), np.concatenate([np.zeros(20), steady([-0.02] * 2)])]
+    found = probability_of_overfitting(block_sums(np.stack(rows, axis=1), 4))
+
+    assert found.chosen.tolist() == [0] * 6
 
 
 def test_block_sums_agree_with_sharpe_ratios_of_the_days_themselves() -> None:

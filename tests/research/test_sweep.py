@@ -236,6 +236,23 @@ def test_choices_of_a_walk_forward_by_a_plain_loop() -> None:
         np.testing.assert_array_equal(choice.test_returns, returns[best, fold.test])
 
 
+def test_a_set_that_did_not_trade_is_never_chosen_before_one_that_lost() -> None:
+    """In whatever order they come; without any that moved it is the first, without a ratio."""
+    random = np.random.default_rng(8)
+    returns = np.stack([np.zeros(200), random.normal(-0.002, 0.01, 200), np.zeros(200)])
+    folds = walk_forward_folds(200, WalkForward(60, 40))
+    for order in ([0, 1, 2], [2, 1, 0]):
+        watcher = BestPerFold(folds)
+        for number in order:
+            watcher.see([number], returns[[number]])
+
+        assert {choice.number for choice in watcher.chosen} == {1}
+    still = BestPerFold(folds)
+    still.see([2, 0], returns[[2, 0]])
+    assert {choice.number for choice in still.chosen} == {0}
+    assert all(np.isnan(choice.train_sharpe) for choice in still.chosen)
+
+
 def test_paths_of_cross_validation_cover_every_day_with_choices_that_did_not_see_it() -> None:
     """With one single set every path is its own returns, so that all Sharpe ratios agree."""
     returns = np.random.default_rng(6).normal(0.001, 0.01, (1, 230))

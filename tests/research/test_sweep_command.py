@@ -73,8 +73,41 @@ def test_sets_that_never_trade_are_no_crash_and_no_success(
     assert summary["sets"] == {"ok": 2}
     assert summary["best"]["sharpe"] is None
     assert summary["best"]["trades"] == 0
+    assert summary["sharpe"] is None
     assert not summary["passed"]
-    assert "WARNING" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "WARNING: No set beat not trading" in said
+    assert "best     none: no set ever traded" in said
+
+
+def test_a_set_that_never_trades_is_not_the_best_of_sets_that_lose(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One rule in the table, the verdict, the walk forward and on the terminal."""
+    text = (
+        "execution_and_costs.notional_threshold_pct: [0.05, 5.0]\n"
+        "execution_and_costs.taker_fee: [0.04, 0.05]\n"
+        "execution_and_costs.maker_fee: [0.04]\n"
+    )
+    config, grid, candles = write_inputs(tmp_path, text)
+    out = tmp_path / "out"
+    sweep_command(config, grid, candles, out, n_workers=1)
+    summary = json.loads((out / "summary.json").read_text())
+    table = pd.read_csv(out / "results.csv")
+    walk = pd.read_csv(out / "walk_forward.csv")
+    said = capsys.readouterr().out
+    traded = table[table["trades"] > 0]
+
+    assert len(traded) == 2
+    assert (traded["sharpe"] < 0).all()
+    assert summary["best"]["set"] == traded["set"][traded["sharpe"].idxmax()]
+    assert summary["best"]["sharpe"] == pytest.approx(summary["sharpe"])
+    assert summary["best_plateau"]["set"] in set(traded["set"])
+    assert set(walk["set"]) <= set(traded["set"])
+    assert summary["verdict"].startswith("No set beat not trading")
+    assert f"{summary['sharpe']:.2f} a year" in summary["warnings"][0]
+    assert "(no set beat not trading)" in said
+    assert "undefined" not in said
 
 
 def test_a_span_of_its_own(tmp_path: Path) -> None:

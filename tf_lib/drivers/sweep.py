@@ -191,11 +191,11 @@ def walk_frame(result: SweepResult) -> pd.DataFrame:
 def told(result: SweepResult) -> str:
     """Return what the terminal shows: counts, best set, best plateau, verdict and warnings."""
     counts = ", ".join(f"{n} {status}" for status, n in result.counts.items())
-    best, plateau, judgement = result.best, result.best_plateau, result.judgement
+    plateau, judgement = result.best_plateau, result.judgement
     over = judgement.overfitting
     lines = [
         f"{len(result.table)} sets ({counts}); {judgement.trials.n_trials} trials ever made here",
-        f"best     set {best['set']}: Sharpe {_figure(best['sharpe'])}, {_values(result, best)}",
+        _best_line(result),
         f"plateau  set {plateau['set']}: Sharpe {_figure(plateau['sharpe'])}, "
         f"{_figure(plateau['plateau_sharpe'])} with its neighbours, {_values(result, plateau)}",
         f"deflated Sharpe {judgement.deflated:.3f}, probabilistic {judgement.probabilistic:.3f}, "
@@ -210,6 +210,16 @@ def told(result: SweepResult) -> str:
     else:
         lines.append(judgement.verdict)
     return "\n".join(lines)
+
+
+def _best_line(result: SweepResult) -> str:
+    best = result.best
+    if not math.isfinite(best["sharpe"]):
+        return "best     none: no set ever traded"
+    behind = "" if best["sharpe"] > 0.0 else " (no set beat not trading)"
+    return f"best     set {best['set']}: Sharpe {_figure(best['sharpe'])}{behind}, " + _values(
+        result, best
+    )
 
 
 def _values(result: SweepResult, row: pd.Series) -> str:

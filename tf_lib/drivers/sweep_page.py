@@ -50,7 +50,7 @@ def figures(judgement: Judgement) -> list[tuple[str, str, str]]:
     return [
         (
             "Sharpe ratio of the best set",
-            f"{judgement.moments.sharpe * yearly:.2f}",
+            "-" if judgement.moments.never_moved else f"{judgement.moments.sharpe * yearly:.2f}",
             f"{band.low:.2f} to {band.high:.2f} in {band.level:.0%} of histories drawn in blocks",
         ),
         (

@@ -86,4 +86,5 @@ class ProgressLine:
 
     def __call__(self, done: int, total: int, best: float) -> None:
         """Tell how far it is, at most now and then."""
-        self._progress(done, total, f", best Sharpe {best:.2f}")
+        said = f"best Sharpe {best:.2f}" if math.isfinite(best) else "none has traded yet"
+        self._progress(done, total, f", {said}")

@@ -15,10 +15,10 @@ import numpy as np
 
 from tf_lib.core.arrays import FloatArray, IntArray
 from tf_lib.errors import ParameterError
+from tf_lib.research.statistics import LEAST_DEVIATION
 
 # From resampled returns of shape (n_samples, n_rows) to one figure each.
 Statistic = Callable[[FloatArray], FloatArray]
-_LEAST_DEVIATION = 1e-12
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def annual_sharpe(returns: FloatArray, *, periods_per_year: float = 365.0) -> Fl
     mean: FloatArray = returns.mean(axis=1)
     deviation: FloatArray = returns.std(axis=1, ddof=1)
     sharpe = np.zeros_like(mean)
-    np.divide(mean, deviation, out=sharpe, where=deviation > _LEAST_DEVIATION)
+    np.divide(mean, deviation, out=sharpe, where=deviation > LEAST_DEVIATION)
     return sharpe * float(np.sqrt(periods_per_year))
 
 

@@ -97,7 +97,14 @@ class Judgement:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why the result may be luck, in sentences; empty when nothing says so."""
+        if self.moments.never_moved:
+            return ("No set ever traded: there is no Sharpe ratio, and nothing to choose.",)
         said = []
+        if not self.moments.sharpe > 0.0:
+            said.append(
+                "No set beat not trading: the best Sharpe ratio of those that traded is "
+                f"{self._yearly(self.moments.sharpe):.2f} a year."
+            )
         if not self.deflated >= DSR_WANTED:
             said.append(
                 f"The best Sharpe ratio, {self._yearly(self.moments.sharpe):.2f} a year, may be "
@@ -127,6 +134,8 @@ class Judgement:
     @property
     def verdict(self) -> str:
         """One sentence."""
+        if not self.moments.sharpe > 0.0:
+            return "No set beat not trading. Do not trade any of them because of this sweep."
         if self.passed:
             return "Nothing here says that the best set is luck; that is not yet a promise."
         if self.deflated >= DSR_WANTED and self.p_value <= P_ALLOWED:
@@ -143,7 +152,7 @@ class Judgement:
             "passed": self.passed,
             "verdict": self.verdict,
             "warnings": list(self.warnings),
-            "sharpe": self._yearly(self.moments.sharpe),
+            "sharpe": None if self.moments.never_moved else self._yearly(self.moments.sharpe),
             "sharpe_daily": self.moments.sharpe,
             "n_days": self.moments.n_periods,
             "skewness": self.moments.skewness,

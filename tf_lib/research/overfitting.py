@@ -11,16 +11,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from tf_lib.core.arrays import FloatArray, IntArray
 from tf_lib.errors import ParameterError
+from tf_lib.research.statistics import LEAST_DEVIATION
 
 EULER_GAMMA = 0.5772156649015329
-LEAST_DEVIATION = 1e-12
 _MOST_AT_ONCE, _NUMBERS_AT_ONCE = 512, 1 << 21
 
 
@@ -36,12 +36,14 @@ class SharpeMoments:
     n_periods : int
     skewness, kurtosis : float
         Of the sample; 0 and 3 for a normal distribution, and when nothing ever moved.
+    never_moved : bool
     """
 
     sharpe: float
     n_periods: int
     skewness: float = 0.0
     kurtosis: float = 3.0
+    never_moved: bool = field(default=False, compare=False)
 
 
 def sharpe_moments(returns: FloatArray) -> SharpeMoments:
@@ -64,8 +66,8 @@ def sharpe_moments(returns: FloatArray) -> SharpeMoments:
             f"{int((~np.isfinite(returns)).sum())} that are not finite"
         )
     mean, deviation = float(returns.mean()), float(returns.std(ddof=1))
-    if deviation < LEAST_DEVIATION:
-        return SharpeMoments(0.0, returns.size)
+    if deviation <= LEAST_DEVIATION:
+        return SharpeMoments(0.0, returns.size, never_moved=True)
     scaled = (returns - mean) / float(returns.std())
     return SharpeMoments(
         mean / deviation, returns.size, float((scaled**3).mean()), float((scaled**4).mean())
@@ -82,7 +84,7 @@ def daily_sharpe(returns: FloatArray) -> float:
     True
     """
     deviation = float(returns.std(ddof=1)) if returns.size > 1 else 0.0
-    return float(returns.mean()) / deviation if deviation >= LEAST_DEVIATION else 0.0
+    return float(returns.mean()) / deviation if deviation > LEAST_DEVIATION else 0.0
 
 
 def _spread(moments: SharpeMoments) -> float:
@@ -327,7 +329,9 @@ def _judged(
 ) -> tuple[FloatArray, IntArray, FloatArray, FloatArray]:
     """Return logit, best set, and its Sharpe ratios in and out of sample, per choice."""
     inside, outside = _sharpes(blocks, chosen), _sharpes(blocks, 1.0 - chosen)
-    best = inside.argmax(axis=1)
+    # What never moved has no Sharpe ratio, so that it is not the best of sets that lost.
+    best = np.where(np.isnan(inside), -np.inf, inside).argmax(axis=1)
+    inside, outside = np.nan_to_num(inside), np.nan_to_num(outside)
     rows = np.arange(len(best))
     reached = outside[rows, best][:, None]
     # Ties share the average rank: rank among all, counted from 1.
@@ -338,7 +342,7 @@ def _judged(
 
 
 def _sharpes(blocks: BlockSums, chosen: FloatArray) -> FloatArray:
-    """Sharpe ratio per period of each set over each choice of blocks, (n_choices, n_sets)."""
+    """Sharpe ratio per period of each set over each choice of blocks; NaN if it never moved."""
     days = (chosen @ blocks.counts)[:, None]
     mean, variance = chosen @ blocks.sums, chosen @ blocks.squares
     mean /= days
@@ -346,6 +350,6 @@ def _sharpes(blocks: BlockSums, chosen: FloatArray) -> FloatArray:
     variance /= days - 1.0
     moved = variance > LEAST_DEVIATION**2
     np.sqrt(variance, out=variance, where=moved)
-    sharpe = np.zeros_like(mean)
+    sharpe = np.full_like(mean, np.nan)
     np.divide(mean, variance, out=sharpe, where=moved)
     return sharpe

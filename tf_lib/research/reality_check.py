@@ -12,7 +12,7 @@ import numpy as np
 
 from tf_lib.core.arrays import FloatArray
 from tf_lib.research.bootstrap import Resampling, resampled_rows
-from tf_lib.research.overfitting import LEAST_DEVIATION
+from tf_lib.research.statistics import LEAST_DEVIATION
 
 
 class RealityCheck:

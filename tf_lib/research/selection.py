@@ -16,7 +16,7 @@ import numpy as np
 
 from tf_lib.core.arrays import FloatArray, IntArray
 from tf_lib.research.bootstrap import Resampling
-from tf_lib.research.overfitting import LEAST_DEVIATION, BlockSums, block_edges
+from tf_lib.research.overfitting import BlockSums, block_edges
 from tf_lib.research.parts import Returns
 from tf_lib.research.reality_check import RealityCheck
 from tf_lib.research.splits import (
@@ -28,6 +28,7 @@ from tf_lib.research.splits import (
     group_of_rows,
     walk_forward_folds,
 )
+from tf_lib.research.statistics import LEAST_DEVIATION
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Chosen:
     number : int
         The set that was best in training, by its place in the grid.
     train_sharpe, test_sharpe : float
-        Per day.
+        Per day. NaN in training when no set moved there: then it is the first of the grid.
     test_returns : float array
     """
 
@@ -62,16 +63,15 @@ class BestPerFold:
     def see(self, numbers: Sequence[int], returns: FloatArray) -> None:
         """Look at some sets' returns, (n_sets, n_days)."""
         for at, fold in enumerate(self._folds):
-            sharpes = row_sharpes(np.take(returns, fold.train, axis=1))
+            sharpes = row_sharpes(np.take(returns, fold.train, axis=1), still=np.nan)
             order = np.lexsort((np.asarray(numbers), -sharpes))
             row = int(order[0])
-            best = self._best[at]
-            rank = (-float(sharpes[row]), numbers[row])
-            if best is None or rank < (-best.train_sharpe, best.number):
+            best, number = self._best[at], numbers[row]
+            if best is None or _rank(float(sharpes[row]), number) < _rank(
+                best.train_sharpe, best.number
+            ):
                 test = returns[row, fold.test].copy()
-                self._best[at] = Chosen(
-                    fold, numbers[row], float(sharpes[row]), _sharpe(test), test
-                )
+                self._best[at] = Chosen(fold, number, float(sharpes[row]), _sharpe(test), test)
 
     @property
     def chosen(self) -> tuple[Chosen, ...]:
@@ -79,11 +79,17 @@ class BestPerFold:
         return tuple(best for best in self._best if best is not None)
 
 
-def row_sharpes(returns: FloatArray) -> FloatArray:
-    """Sharpe ratio per day of each row; 0 where nothing ever moved. Rows do not mix."""
+def _rank(sharpe: float, number: int) -> tuple[bool, float, int]:
+    """Return what the best has least of; what never moved comes after everything that lost."""
+    never_moved = np.isnan(sharpe)
+    return bool(never_moved), 0.0 if never_moved else -sharpe, number
+
+
+def row_sharpes(returns: FloatArray, *, still: float = 0.0) -> FloatArray:
+    """Sharpe ratio per day of each row; `still` where nothing ever moved. Rows do not mix."""
     mean: FloatArray = returns.mean(axis=1)
     deviation: FloatArray = returns.std(axis=1, ddof=1)
-    sharpe = np.zeros_like(mean)
+    sharpe = np.full_like(mean, still)
     np.divide(mean, deviation, out=sharpe, where=deviation > LEAST_DEVIATION)
     return sharpe
 

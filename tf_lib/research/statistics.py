@@ -15,6 +15,9 @@ import numpy as np
 
 from tf_lib.core.arrays import BoolArray, FloatArray
 
+LEAST_DEVIATION = 1e-12
+"""Of daily returns: below it nothing moved but float noise, and there is no Sharpe ratio."""
+
 
 class Drawdown(NamedTuple):
     """Deepest fall from a peak as a negative fraction, and the longest time below one in days."""
@@ -149,8 +152,7 @@ def sortino(returns: FloatArray, *, days_per_year: int = 365) -> float:
 
 
 def _ratio(numerator: float, divisor: float) -> float:
-    # A constant series has a spread of float noise, which is no spread.
-    return numerator / divisor if divisor > 1e-14 else math.nan
+    return numerator / divisor if divisor > LEAST_DEVIATION else math.nan
 
 
 def performance(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tf_lib.core.arrays import FloatArray
+from tf_lib.core.arrays import BoolArray, FloatArray
 from tf_lib.errors import HaltRun
 from tf_lib.research.evaluate import METRICS, Evaluation
 from tf_lib.research.grid import Changes, Grid
@@ -62,7 +62,7 @@ class SweepResult:
 
     @property
     def best(self) -> pd.Series[Any]:
-        """The row with the highest Sharpe ratio; the first of equals."""
+        """The set that traded with the highest Sharpe ratio; the first of equals, or of none."""
         return self.table.iloc[_best_row(self.table)]
 
     @property
@@ -137,14 +137,12 @@ def run_sweep(
     done = {one.key: one for one in parts.evaluations() if one.key in wanted}
     ledger.add(_trial(one, study) for one in done.values())
     open_sets = [one for one in wanted.values() if one.key not in done]
-    best = max(
-        (one.metric("sharpe_daily") for one in done.values() if one.status == OK), default=-math.inf
-    )
+    best = _best_so_far(done.values())
     for landed in workers(study, list(in_chunks(open_sets, most=per_portion))):
         parts.write(landed)
         ledger.add(_trial(one, study) for one in landed)
         done.update((one.key, _without_returns(one)) for one in landed)
-        best = max([best, *(one.metric("sharpe_daily") for one in landed if one.status == OK)])
+        best = max(best, _best_so_far(landed))
         if progress is not None:
             progress(len(done), len(wanted), best * math.sqrt(_days_per_year(study)))
     table = _table(planned, done, grid, study)
@@ -155,6 +153,12 @@ def run_sweep(
 def _trial(one: Evaluation, study: Study) -> Trial:
     sharpe = one.metric("sharpe_daily") if one.status == OK else None
     return Trial(one.key, one.status, sharpe, study.n_days)
+
+
+def _best_so_far(evaluations: Iterable[Evaluation]) -> float:
+    """Return the highest Sharpe ratio per day of sets that traded; -inf without any."""
+    traded = (one for one in evaluations if math.isfinite(one.metric("sharpe")))
+    return max((one.metric("sharpe_daily") for one in traded), default=-math.inf)
 
 
 def _without_returns(one: Evaluation) -> Evaluation:
@@ -201,7 +205,7 @@ def _parameter(path: str, sets: Sequence[Changes], base: Mapping[str, Any]) -> l
 
 def _best_row(table: pd.DataFrame) -> int:
     """The position of the highest Sharpe ratio per day; the first of equals."""
-    is_good = (table["status"] == OK).to_numpy()
+    is_good = _judged_rows(table)
     if not is_good.any():
         failed = table.loc[table["status"] != INVALID, "problem"]
         raise HaltRun(f"every one of {len(failed)} sets failed; the first: {failed.iloc[0]}")
@@ -209,11 +213,18 @@ def _best_row(table: pd.DataFrame) -> int:
     return int(np.where(is_good, figures, -np.inf).argmax())
 
 
+def _judged_rows(table: pd.DataFrame) -> BoolArray:
+    """Return which sets are compared: those that traded; all that ended well if none did."""
+    ended_well = (table["status"] == OK).to_numpy()
+    traded: BoolArray = ended_well & np.isfinite(table["sharpe"].to_numpy(dtype=np.float64))
+    return traded if traded.any() else ended_well
+
+
 def _judged(
     table: pd.DataFrame, parts: Parts, ledger: TrialLedger, study: Study, plans: Plans
 ) -> Judgement:
     row = _best_row(table)
-    good = table[table["status"] == OK].drop_duplicates("key")
+    good = table[_judged_rows(table)].drop_duplicates("key")
     numbers = {str(key): int(n) for key, n in zip(good["key"], good["set"], strict=True)}
     best_key = str(table["key"].iloc[row])
     best_returns = next(_rows(parts, frozenset([best_key])))
