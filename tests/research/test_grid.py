@@ -93,6 +93,22 @@ def test_listed_sets_stand_as_they_are() -> None:
     assert made.paths == (ATR, FAST)
 
 
+def test_equal_values_are_one_however_they_were_written() -> None:
+    """A value of a list, a set, and what is drawn: none twice, and how many were is known."""
+    listed = grid({ATR: [0.1 + 0.2, 0.3, 2, 2.0, 2.5], FAST: [10, 10, 20]})
+    sets = grid({"sets": [{ATR: 0.3}, {ATR: 0.1 + 0.2}, {ATR: 2.0}, {ATR: 2}, {FAST: 10}]})
+    drawn = grid({ATR: [0.1 + 0.2, 0.3], "random": {"n": 10}})
+
+    assert [(one[ATR], one[FAST]) for one in listed.sets] == [
+        (atr, fast) for atr in (0.3, 2, 2.5) for fast in (10, 20)
+    ]
+    assert listed.n_repeated == 3
+    assert sets.sets == ({ATR: 0.3}, {ATR: 2.0}, {FAST: 10})
+    assert sets.n_repeated == 2
+    assert drawn.sets == ({ATR: 0.3},)
+    assert grid({FAST: [True, 1]}).n_repeated == 0
+
+
 def test_whole_values_can_be_swept() -> None:
     """A list of sleeves, or a switch."""
     assert values(["sample", "ewm"], "risk_and_sizing.covariance") == ["sample", "ewm"]

@@ -61,6 +61,23 @@ def test_drawn_sets_and_switches_have_a_page_too(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.html").read_text().count("<img ") == 5
 
 
+def test_a_value_written_again_is_one_trial_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one list, and in a later sweep of the same folder."""
+    path = "execution_and_costs.notional_threshold_pct"
+    config, grid, candles = write_inputs(tmp_path, f"{path}: [0.3, 0.30000000000000004, 0.1]\n")
+    sweep_command(config, grid, candles, tmp_path / "out", n_workers=1)
+    first = capsys.readouterr().err
+    grid.write_text(f"{path}: [0.30000000000000004]\n")
+    sweep_command(config, grid, candles, tmp_path / "out", n_workers=1)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+
+    assert "2 sets (1 written again, tried once)" in first
+    assert summary["n_trials"] == 2
+    assert summary["n_repeated"] == 0
+
+
 def test_sets_that_never_trade_are_no_crash_and_no_success(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -114,9 +114,10 @@ def sweep_of(
     prices, products = market_of(config, candles, _tickers(config, grid))
     study, planned = make_study(prices, config, grid, products=products, span=days)
     n_invalid = sum(1 for one in planned if one.problem)
+    again = f" ({grid.n_repeated} written again, tried once)" if grid.n_repeated else ""
     print(
-        f"sweep: {len(planned)} sets, {n_invalid} invalid, {study.n_days} days from {study.start} "
-        f"to {study.end}, -> {out_dir}",
+        f"sweep: {len(planned)} sets{again}, {n_invalid} invalid, {study.n_days} days "
+        f"from {study.start} to {study.end}, -> {out_dir}",
         file=sys.stderr,
     )
     return run_sweep(

@@ -19,10 +19,10 @@ import difflib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from tf_lib.shown import shown, shown_key
 from tf_lib.written import read_yaml
 
 Changes = Mapping[str, Any]
+_Value = TypeVar("_Value")
 MOST_SETS = 1_000_000
 _STEPPED, _SPREAD = {"start", "stop", "step"}, {"low", "high", "n", "log"}
 _DRAWS_PER_SET = 50
@@ -52,11 +53,14 @@ class Grid:
         In order, none twice.
     is_product : bool
         Whether the sets are all combinations, so that each has neighbours on every axis.
+    n_repeated : int
+        Sets, or values of a list, that were written more than once and are tried once.
     """
 
     paths: tuple[str, ...]
     sets: tuple[Changes, ...]
     is_product: bool
+    n_repeated: int = 0
 
 
 def read_grid(path: Path, config: Config) -> Grid:
@@ -88,15 +92,19 @@ def grid_of(mapping: Mapping[str, Any], config: Config, *, source: str) -> Grid:
     if listed is not None:
         if content or draw is not None:
             raise ParameterError(f"{source}: sets stands alone, it cannot be mixed with paths")
-        return _made(_listed(listed, known, source), is_product=False, source=source)
+        sets = _listed(listed, known, source)
+        return _made(sets, is_product=False, source=source, n_written=len(sets))
     axes = {
         path: _Axis(path, value, known, source)
         for path, value in sorted(_flat(content, known, source))
     }
     if not axes:
         raise ParameterError(f"{source}: the grid is empty, expected paths with lists or ranges")
+    repeated = sum(axis.n_repeated for axis in axes.values())
     if draw is not None:
-        return _made(_drawn(axes, draw, source), is_product=False, source=source)
+        return replace(
+            _made(_drawn(axes, draw, source), is_product=False, source=source), n_repeated=repeated
+        )
     n_sets = math.prod(len(axis.values) for axis in axes.values())
     if n_sets > MOST_SETS:
         raise ParameterError(
@@ -104,8 +112,8 @@ def grid_of(mapping: Mapping[str, Any], config: Config, *, source: str) -> Grid:
             "draw some of them with random: {n: ..., seed: ...}"
         )
     combinations = itertools.product(*(axis.values for axis in axes.values()))
-    sets = (dict(zip(axes, values, strict=True)) for values in combinations)
-    return _made(sets, is_product=True, source=source)
+    products = (dict(zip(axes, values, strict=True)) for values in combinations)
+    return replace(_made(products, is_product=True, source=source), n_repeated=repeated)
 
 
 def set_name(changes: Changes) -> str:
@@ -113,12 +121,43 @@ def set_name(changes: Changes) -> str:
     return ", ".join(f"{path.rsplit('.', 1)[-1]} {value}" for path, value in changes.items())
 
 
-def _made(sets: Iterator[Changes] | Sequence[Changes], *, is_product: bool, source: str) -> Grid:
-    unique = {json.dumps(one, sort_keys=True): one for one in sets}
+def _made(
+    sets: Iterator[Changes] | Sequence[Changes],
+    *,
+    is_product: bool,
+    source: str,
+    n_written: int = 0,
+) -> Grid:
+    unique = _once({path: _rounded(value) for path, value in one.items()} for one in sets)
     if not unique:
         raise ParameterError(f"{source}: the grid is empty, there is no set to try")
-    paths = sorted({path for one in unique.values() for path in one})
-    return Grid(tuple(paths), tuple(unique.values()), is_product)
+    paths = sorted({path for one in unique for path in one})
+    n_repeated = max(n_written - len(unique), 0)
+    return Grid(tuple(paths), tuple(unique), is_product, n_repeated)
+
+
+def _once(values: Iterable[_Value]) -> list[_Value]:
+    """Return the first of equals, in order: 2 and 2.0 are equal, and 0.3 and 0.1 + 0.2."""
+    unique: dict[str, _Value] = {}
+    for value in values:
+        unique.setdefault(_text(value), value)
+    return list(unique.values())
+
+
+def _text(value: Any) -> str:
+    return json.dumps(_rounded(value, whole=True), sort_keys=True)
+
+
+def _rounded(value: Any, *, whole: bool = False) -> Any:
+    """Return a value without the float noise of how it was reached, all the way down."""
+    if isinstance(value, Mapping):
+        return {str(key): _rounded(each, whole=whole) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each, whole=whole) for each in value]
+    if not isinstance(value, float):
+        return value
+    plain = float(f"{value:.12g}")
+    return int(plain) if whole and plain.is_integer() else plain
 
 
 def _flat(
@@ -183,8 +222,10 @@ class _Axis:
         now = _looked_up(path, known, source)
         self.is_whole = isinstance(now, int) and not isinstance(now, bool)
         self.spread: Mapping[str, Any] | None = None
+        self.n_repeated = 0
         if isinstance(given, list):
-            self.values = given
+            self.values = _once(given)
+            self.n_repeated = len(given) - len(self.values)
         elif isinstance(given, Mapping) and set(given) == _STEPPED:
             self.values = self._stepped(given)
         elif isinstance(given, Mapping) and {"low", "high"} <= set(given) <= _SPREAD:
@@ -260,7 +301,7 @@ def _drawn(axes: Mapping[str, _Axis], draw: Any, source: str) -> Iterator[Change
     random, seen = np.random.default_rng(seed), set()
     for _ in range(n * _DRAWS_PER_SET):
         one = {path: axis.drawn(random) for path, axis in axes.items()}
-        text = json.dumps(one, sort_keys=True)
+        text = _text(one)
         if text not in seen:
             seen.add(text)
             yield one

@@ -87,6 +87,7 @@ class SweepResult:
             "n_days": self.study.n_days,
             "n_sets": len(self.table),
             "sets": self.counts,
+            "n_repeated": self.grid.n_repeated,
             "best": {"set": int(self.best["set"]), **_plain(self.best[shown])},
             "best_plateau": {
                 "set": int(self.best_plateau["set"]),
