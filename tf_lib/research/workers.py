@@ -59,7 +59,8 @@ def on_dask(
             for portion in portions
         }
     lost: list[str] = []
-    for future in _dask().as_completed(list(waiting)):
+    # Its loop is named: the default client is not asked for, which is another's or none.
+    for future in _dask().as_completed(list(waiting), loop=client.loop):
         error = future.exception()
         if error is None:
             yield future.result()
