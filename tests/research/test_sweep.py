@@ -45,6 +45,16 @@ def test_each_row_is_the_backtest_of_its_set(tmp_path: Path) -> None:
         )
 
 
+def test_another_parameter_file_on_the_same_bars_is_another_study(tmp_path: Path) -> None:
+    """What a worker keeps of one parameter file is not used for the next one's sets."""
+    swept(tmp_path / "first", {FAST: [10]})
+    study, sets, grid = planned({FAST: [10]}, {ATR: 1.0})
+    later = run_sweep(study, sets, grid, tmp_path / "second")
+    alone = backtest(candles(), config({FAST: 10, ATR: 1.0}), start=study.start, end=study.end)
+
+    assert later.best["sharpe"] == alone.metrics["sharpe"]
+
+
 def test_table_has_a_row_for_every_set_in_the_order_of_the_grid(tmp_path: Path) -> None:
     """Invalid sets are there with the reason, and no trial."""
     table = swept(tmp_path).table

@@ -136,7 +136,7 @@ _here = threading.local()
 
 def _bench(study: Study) -> Bench:
     kept: Bench | None = getattr(_here, "bench", None)
-    if kept is None or kept.study.fingerprint != study.fingerprint:
+    if kept is None or kept.study.identity != study.identity:
         kept = _here.bench = Bench(study)
     return kept
 

@@ -79,6 +79,11 @@ class Study:
         """Days every set lives."""
         return (self.end - self.start).days + 1
 
+    @property
+    def identity(self) -> str:
+        """Name of all that an evaluation reads here: the fingerprint and what sets change."""
+        return digest(self.fingerprint, repr(self.base))
+
     def config(self, changes: Changes) -> Config:
         """Return the parameters of one set; `ParameterError` when they are not valid."""
         return config_from_mapping(changed(self.base, changes), source="the set")

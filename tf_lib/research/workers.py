@@ -53,7 +53,7 @@ def on_dask(
         # Bars of hundreds of products are large, and go to each worker only once.
         warnings.filterwarnings("ignore", message="Sending large graph")
         # A task, not scattered data: should all its holders be lost, it is simply run again.
-        shared = client.submit(_itself, study, key=f"study-{study.fingerprint}")
+        shared = client.submit(_itself, study, key=f"study-{study.identity}")
         waiting = {
             client.submit(evaluate, shared, portion, pure=False, retries=_RETRIES): portion
             for portion in portions
