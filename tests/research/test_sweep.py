@@ -27,8 +27,12 @@ from tf_lib.research.selection import BestPerFold, Plans, select, usual_plans
 from tf_lib.research.splits import CombinatorialPurged, WalkForward, walk_forward_folds
 from tf_lib.research.study import PlannedSet, Study
 from tf_lib.research.sweep import run_sweep
-from tf_lib.research.trials import INVALID, OK, TrialLedger
+from tf_lib.research.trials import INVALID, LEDGER_NAME, OK, TrialLedger
 from tf_lib.research.workers import WorkersLost, in_this_process
+
+
+def trials_of(folder: Path) -> bytes:
+    return (folder / LEDGER_NAME).read_bytes()
 
 
 def test_each_row_is_the_backtest_of_its_set(tmp_path: Path) -> None:
@@ -78,6 +82,22 @@ def test_table_is_the_same_however_it_was_cut(tmp_path: Path, per_portion: int) 
 
     pd.testing.assert_frame_equal(plain.table, other.table, check_exact=True)
     assert plain.to_mapping() == other.to_mapping()
+    assert trials_of(tmp_path / "plain") == trials_of(tmp_path / "other")
+    assert len(trials_of(tmp_path / "plain").splitlines()) == 8
+
+
+def test_trials_of_two_sweeps_are_the_same_bytes_whichever_was_first(tmp_path: Path) -> None:
+    """A third one, that adds none, leaves the file alone."""
+    first, second = {FAST: [10, 20]}, {FAST: [20, 30, 40]}
+    swept(tmp_path / "one", first)
+    swept(tmp_path / "one", second)
+    swept(tmp_path / "other", second)
+    swept(tmp_path / "other", first)
+    before = (tmp_path / "one" / LEDGER_NAME).stat()
+    swept(tmp_path / "one", first)
+
+    assert trials_of(tmp_path / "one") == trials_of(tmp_path / "other")
+    assert (tmp_path / "one" / LEDGER_NAME).stat() == before
 
 
 def test_a_stopped_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -106,6 +126,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     assert len(evaluated) == 2
     pd.testing.assert_frame_equal(whole.table, resumed.table, check_exact=True)
     assert resumed.to_mapping() == whole.to_mapping() == again.to_mapping()
+    assert trials_of(tmp_path / "torn") == trials_of(tmp_path / "whole")
 
 
 def test_a_part_torn_by_a_crash_is_not_there(tmp_path: Path) -> None:

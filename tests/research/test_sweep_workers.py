@@ -19,7 +19,7 @@ from tf_lib.research.evaluate import Evaluation
 from tf_lib.research.study import Study
 from tf_lib.research.workers import WorkersLost, cluster_at, local_workers, on_dask
 
-FILES = ("results.csv", "results.parquet", "walk_forward.csv", "summary.json")
+FILES = ("results.csv", "results.parquet", "walk_forward.csv", "summary.json", "trials.jsonl")
 # What Dask itself does when a worker dies under it is not ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore:::distributed", "ignore:::tornado")
 

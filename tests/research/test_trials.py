@@ -66,3 +66,19 @@ def test_a_ledger_of_something_else_is_refused_by_line(tmp_path: Path) -> None:
 
     with pytest.raises(StateError, match="line 2: not a trial"):
         TrialLedger(tmp_path)
+
+
+def test_order_removes_no_trial_and_no_torn_line_swallows_one(tmp_path: Path) -> None:
+    """Lines of several sweeps, one torn: sorted by key, each whole trial there once."""
+    ledger = TrialLedger(tmp_path)
+    ledger.add([trial("c"), trial("a", None)])
+    with ledger.path.open("a") as file:
+        file.write('{"key": "b", "stat')
+    again = TrialLedger(tmp_path)
+    again.add([trial("b", 0.3)])
+    again.put_in_order()
+
+    sorted_by_key = TrialLedger(tmp_path / "plain")
+    sorted_by_key.add([trial("a", None), trial("b", 0.3), trial("c")])
+    assert again.path.read_bytes() == sorted_by_key.path.read_bytes()
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["trials.jsonl"]

@@ -146,6 +146,7 @@ def run_sweep(
         best = max(best, _best_so_far(landed))
         if progress is not None:
             progress(len(done), len(wanted), best * math.sqrt(_days_per_year(study)))
+    ledger.put_in_order()
     table = _table(planned, done, grid, study)
     judgement = _judged(table, parts, ledger, study, plans or usual_plans(study.n_days))
     return SweepResult(table, judgement, grid, study)

@@ -78,7 +78,7 @@ class TrialLedger:
         if not new:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = "".join(json.dumps(asdict(trial)) + "\n" for trial in new.values())
+        lines = _lines(new.values())
         # A line that a crash tore must not swallow the next one.
         prefix = "\n" if _ends_torn(self.path) else ""
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -88,12 +88,34 @@ class TrialLedger:
             os.fsync(file.fileno())
         self._trials.update(new)
 
+    def put_in_order(self) -> None:
+        """
+        Sort the lines by key, in one step: they came in the order in which workers were done.
+
+        None is removed; the file is then the same bytes however the trials in it were made.
+        """
+        ordered = dict(sorted(self._trials.items()))
+        content = _lines(ordered.values()).encode()
+        if not ordered or self.path.read_bytes() == content:
+            return
+        beside = self.path.with_name(f".{LEDGER_NAME}.{os.getpid()}.tmp")
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+        self._trials = ordered
+
     @property
     def sharpe_variance(self) -> float:
         """Sample variance of the Sharpe ratios per day; 0 with fewer than two."""
         known = [trial.sharpe for trial in self._trials.values() if trial.sharpe is not None]
         # Sorted, so that the order in which results came changes no bit.
         return float(np.var(np.sort(known), ddof=1)) if len(known) > 1 else 0.0
+
+
+def _lines(trials: Iterable[Trial]) -> str:
+    return "".join(json.dumps(asdict(trial)) + "\n" for trial in trials)
 
 
 def _ends_torn(path: Path) -> bool:
