@@ -11,7 +11,7 @@ import pytest
 from tests.core.build import config_with
 from tf_lib.errors import ParameterError
 from tf_lib.research.grid import Grid, grid_of, read_grid, set_name
-from tf_lib.research.plateaus import axis_ranks, plateaus
+from tf_lib.research.plateaus import axis_ranks, best_plateau_row, plateaus
 
 FAST = "signals.moving_average.fast_mavg"
 ATR = "risk_and_sizing.atr_multiplier"
@@ -188,7 +188,7 @@ def test_a_set_without_a_figure_is_nobodys_neighbour() -> None:
     sets = [{FAST: 10}, {FAST: 20}, {FAST: 30}]
     around = plateaus(axis_ranks(sets, [FAST]), figures([1.0, None, 3.0]), is_product=True)
 
-    assert around["plateau_sharpe"].isna().tolist() == [False, True, False]
+    assert around["plateau_sharpe"].isna().all()
     assert around["neighbours"].tolist()[0] == 0.0
 
 
@@ -199,9 +199,37 @@ def test_drawn_sets_have_the_nearest_as_neighbours() -> None:
         axis_ranks(sets, [FAST]), figures([float(k) for k in range(20)]), is_product=False
     )
 
-    assert (around["neighbours"] == 8.0).all()
-    # The set in place 10 has 6 to 14 around it.
+    # A quarter of the axis either way: the set in place 10 has 6 to 14 around it, 0 has 1 to 4.
+    assert around["neighbours"].tolist() == [4.0, 5.0, 6.0, 7.0, *[8.0] * 12, 7.0, 6.0, 5.0, 4.0]
     assert around["plateau_sharpe"][10] == 10.0
+    assert around["plateau_sharpe"][0] == 2.0
+
+
+@pytest.mark.parametrize("is_product", [True, False])
+def test_listed_sets_have_the_plateaus_of_the_same_sets_as_axes(*, is_product: bool) -> None:
+    """By hand, six sets, the first the worst; it is not the best plateau, wherever it stands."""
+    sets = [{ATR: atr, FAST: fast} for atr in (1.5, 2.5) for fast in (10, 20, 30)]
+    sharpes = figures([-1.02, -0.5, -0.1, -0.6, -0.2, -0.1])
+    around = plateaus(axis_ranks(sets, [ATR, FAST]), sharpes, is_product=is_product)
+
+    assert around["neighbours"].tolist() == [3.0, 5.0, 3.0, 3.0, 5.0, 3.0]
+    assert around["plateau_sharpe"][0] == pytest.approx((-1.02 - 0.5 - 0.6 - 0.2) / 4)
+    assert best_plateau_row(around["plateau_sharpe"].to_numpy()) == 2
+
+
+def test_far_sets_are_no_neighbours_and_the_very_same_place_is_none() -> None:
+    """Sets that differ in everything by more than a step have no plateau, nor has one alone."""
+    far = [{FAST: 10, ATR: 3.0}, {FAST: 20, ATR: 1.0}, {FAST: 30, ATR: 2.0}]
+    around = plateaus(axis_ranks(far, [FAST, ATR]), figures([1.0, 2.0, 3.0]), is_product=False)
+    twice = [{FAST: 10}, {FAST: 10}, {FAST: 30}]
+    same = plateaus(axis_ranks(twice, [FAST]), figures([1.0, 1.0, 3.0]), is_product=False)
+    alone = plateaus(axis_ranks(far[:1], [FAST]), figures([1.0]), is_product=False)
+
+    assert around["plateau_sharpe"].isna().tolist() == [True, False, False]
+    assert around["neighbours"].tolist() == [0.0, 1.0, 1.0]
+    assert same["neighbours"].tolist() == [1.0, 1.0, 2.0]
+    assert alone["plateau_sharpe"].isna().all()
+    assert best_plateau_row(alone["plateau_sharpe"].to_numpy()) is None
 
 
 def figures(numbers: list[float | None]) -> Any:

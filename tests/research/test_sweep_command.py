@@ -57,7 +57,7 @@ def test_drawn_sets_and_switches_have_a_page_too(tmp_path: Path) -> None:
 
     assert len(table) == 24
     assert set(table["risk_and_sizing.covariance"]) == {"sample", "ewm"}
-    assert (table["neighbours"] == 8).all()
+    assert table["neighbours"].between(4, 8).all()
     assert (tmp_path / "out" / "report.html").read_text().count("<img ") == 5
 
 
@@ -103,7 +103,7 @@ def test_a_set_that_never_trades_is_not_the_best_of_sets_that_lose(
     """One rule in the table, the verdict, the walk forward and on the terminal."""
     text = (
         "execution_and_costs.notional_threshold_pct: [0.05, 5.0]\n"
-        "execution_and_costs.taker_fee: [0.04, 0.05]\n"
+        "execution_and_costs.taker_fee: [0.04, 0.05, 0.06]\n"
         "execution_and_costs.maker_fee: [0.04]\n"
     )
     config, grid, candles = write_inputs(tmp_path, text)
@@ -115,7 +115,7 @@ def test_a_set_that_never_trades_is_not_the_best_of_sets_that_lose(
     said = capsys.readouterr().out
     traded = table[table["trades"] > 0]
 
-    assert len(traded) == 2
+    assert len(traded) == 3
     assert (traded["sharpe"] < 0).all()
     assert summary["best"]["set"] == traded["set"][traded["sharpe"].idxmax()]
     assert summary["best"]["sharpe"] == pytest.approx(summary["sharpe"])
@@ -125,6 +125,19 @@ def test_a_set_that_never_trades_is_not_the_best_of_sets_that_lose(
     assert f"{summary['sharpe']:.2f} a year" in summary["warnings"][0]
     assert "(no set beat not trading)" in said
     assert "undefined" not in said
+
+
+def test_too_few_sets_have_no_best_plateau_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two sets are each other's only neighbours: their plateaus are the same."""
+    config, grid, candles = write_inputs(tmp_path, f"sets: [{{{FAST}: 10}}, {{{FAST}: 20}}]\n")
+    out = tmp_path / "out"
+    sweep_command(config, grid, candles, out, n_workers=1)
+
+    assert json.loads((out / "summary.json").read_text())["best_plateau"] is None
+    assert "plateau  undefined: too few neighbouring sets" in capsys.readouterr().out
+    assert "too few sets to tell one plateau from another" in (out / "report.html").read_text()
 
 
 def test_a_span_of_its_own(tmp_path: Path) -> None:

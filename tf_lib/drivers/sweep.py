@@ -192,13 +192,12 @@ def walk_frame(result: SweepResult) -> pd.DataFrame:
 def told(result: SweepResult) -> str:
     """Return what the terminal shows: counts, best set, best plateau, verdict and warnings."""
     counts = ", ".join(f"{n} {status}" for status, n in result.counts.items())
-    plateau, judgement = result.best_plateau, result.judgement
+    judgement = result.judgement
     over = judgement.overfitting
     lines = [
         f"{len(result.table)} sets ({counts}); {judgement.trials.n_trials} trials ever made here",
         _best_line(result),
-        f"plateau  set {plateau['set']}: Sharpe {_figure(plateau['sharpe'])}, "
-        f"{_figure(plateau['plateau_sharpe'])} with its neighbours, {_values(result, plateau)}",
+        _plateau_line(result),
         f"deflated Sharpe {judgement.deflated:.3f}, probabilistic {judgement.probabilistic:.3f}, "
         f"reality check p {judgement.p_value:.3f}, probability of overfitting "
         f"{'-' if over is None else f'{over.probability:.2f}'}",
@@ -220,6 +219,17 @@ def _best_line(result: SweepResult) -> str:
     behind = "" if best["sharpe"] > 0.0 else " (no set beat not trading)"
     return f"best     set {best['set']}: Sharpe {_figure(best['sharpe'])}{behind}, " + _values(
         result, best
+    )
+
+
+def _plateau_line(result: SweepResult) -> str:
+    plateau = result.best_plateau
+    if plateau is None:
+        return "plateau  undefined: too few neighbouring sets to tell one from another"
+    return (
+        f"plateau  set {plateau['set']}: Sharpe {_figure(plateau['sharpe'])}, "
+        f"{_figure(plateau['plateau_sharpe'])} with its {plateau['neighbours']:.0f} neighbours, "
+        f"{_values(result, plateau)}"
     )
 
 

@@ -37,6 +37,7 @@ def sweep_record(result: SweepResult, walk: pd.DataFrame) -> SweepRecord:
         table=result.table,
         paths=result.grid.paths,
         walk=walk,
+        has_best_plateau=result.best_plateau is not None,
     )
 
 

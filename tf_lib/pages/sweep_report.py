@@ -44,6 +44,8 @@ class SweepRecord:
     paths : sequence of str
     walk : DataFrame
         One row per fold of the walk forward: from, to, set, train_sharpe, test_sharpe.
+    has_best_plateau : bool
+        Whether some set's neighbourhood is better than the others'.
     """
 
     title: str
@@ -56,6 +58,7 @@ class SweepRecord:
     table: pd.DataFrame
     paths: Sequence[str]
     walk: pd.DataFrame
+    has_best_plateau: bool
 
 
 def write_sweep_report(path: Path, record: SweepRecord) -> None:
@@ -75,6 +78,7 @@ def sweep_body(record: SweepRecord) -> str:
         "<h2>The landscape</h2>",
         *[_picture(chart) for chart in (*charts, *heat_maps(good, record.paths))],
         "<h2>Plateaus: the sets with the best neighbourhood</h2>",
+        paragraph(plateau_note(good, can_tell=record.has_best_plateau)).html,
         sets_table(good, record.paths, by="plateau_sharpe").html,
         "<h2>The sets with the highest Sharpe ratio</h2>",
         sets_table(good, record.paths, by="sharpe").html,
@@ -110,6 +114,20 @@ def sets_table(good: pd.DataFrame, paths: Sequence[str], *, by: str) -> Fragment
         for line in first.to_dict("records")
     ]
     return table(columns, rows, empty="No set has a result.", caption=f"Sets by {by}")
+
+
+def plateau_note(good: pd.DataFrame, *, can_tell: bool) -> str:
+    """Return what a plateau is made of, and for how many sets there is none."""
+    without = int(good["plateau_sharpe"].isna().sum())
+    said = (
+        "Mean over a set and its neighbours: at most one unit away on every parameter (the next "
+        "value, or a quarter of more than ten drawn ones)."
+    )
+    if without:
+        said += f" {without} of {len(good)} sets have no neighbour, and so no plateau."
+    if not can_tell:
+        said += " These are too few sets to tell one plateau from another."
+    return said
 
 
 def walk_table(walk: pd.DataFrame) -> Fragment:

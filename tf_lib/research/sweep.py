@@ -26,7 +26,7 @@ from tf_lib.research.evaluate import METRICS, Evaluation
 from tf_lib.research.grid import Changes, Grid
 from tf_lib.research.judgement import Judgement, TrialCount, judge
 from tf_lib.research.parts import Parts
-from tf_lib.research.plateaus import axis_ranks, plateaus
+from tf_lib.research.plateaus import axis_ranks, best_plateau_row, plateaus
 from tf_lib.research.selection import Plans, select, usual_plans
 from tf_lib.research.study import PlannedSet, Study, in_chunks
 from tf_lib.research.trials import INVALID, OK, Trial, TrialLedger
@@ -66,13 +66,10 @@ class SweepResult:
         return self.table.iloc[_best_row(self.table)]
 
     @property
-    def best_plateau(self) -> pd.Series[Any]:
-        """The row with the highest Sharpe ratio averaged over its neighbours."""
-        figures = self.table["plateau_sharpe"].to_numpy(dtype=np.float64)
-        if not np.isfinite(figures).any():
-            # Nothing ever traded, so that no set has a Sharpe ratio.
-            return self.best
-        return self.table.iloc[int(np.nanargmax(figures))]
+    def best_plateau(self) -> pd.Series[Any] | None:
+        """The row with the highest Sharpe ratio averaged over its neighbours, if that says any."""
+        row = best_plateau_row(self.table["plateau_sharpe"].to_numpy(dtype=np.float64))
+        return None if row is None else self.table.iloc[row]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -82,6 +79,7 @@ class SweepResult:
     def to_mapping(self) -> dict[str, Any]:
         """Return the summary as plain values; what is not defined is None."""
         shown = [*self.grid.paths, *METRICS, "plateau_sharpe", "plateau_worst"]
+        plateau = self.best_plateau
         return {
             "days": [self.study.start.isoformat(), self.study.end.isoformat()],
             "n_days": self.study.n_days,
@@ -89,10 +87,9 @@ class SweepResult:
             "sets": self.counts,
             "n_repeated": self.grid.n_repeated,
             "best": {"set": int(self.best["set"]), **_plain(self.best[shown])},
-            "best_plateau": {
-                "set": int(self.best_plateau["set"]),
-                **_plain(self.best_plateau[shown]),
-            },
+            "best_plateau": (
+                None if plateau is None else {"set": int(plateau["set"]), **_plain(plateau[shown])}
+            ),
             **self.judgement.to_mapping(),
         }
 
@@ -188,18 +185,23 @@ def _table(
     columns["problem"] = [one.problem for one in outcomes]
     numbers = np.array([one.metrics for one in outcomes])
     columns.update((name, numbers[:, column]) for column, name in enumerate(METRICS))
-    ranks = axis_ranks(sets, grid.paths)
+    left_alone = {path: _at(study.base, path) for path in grid.paths}
+    ranks = axis_ranks([{**left_alone, **one} for one in sets], grid.paths)
     around = plateaus(ranks, columns["sharpe"], is_product=grid.is_product)
     table = pd.DataFrame(columns).join(around)
     return table.assign(key=[one.key for one in planned])
 
 
-def _parameter(path: str, sets: Sequence[Changes], base: Mapping[str, Any]) -> list[Any]:
-    """One column of values; what a set leaves as it is shows the base's; lists become text."""
+def _at(base: Mapping[str, Any], path: str) -> Any:
     here: Any = base
     for part in path.split("."):
         here = here[part]
-    values = [one.get(path, here) for one in sets]
+    return here
+
+
+def _parameter(path: str, sets: Sequence[Changes], base: Mapping[str, Any]) -> list[Any]:
+    """One column of values; what a set leaves as it is shows the base's; lists become text."""
+    values = [one.get(path, _at(base, path)) for one in sets]
     if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         return values
     return [v if isinstance(v, str) else json.dumps(v, sort_keys=True) for v in values]
