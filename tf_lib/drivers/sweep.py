@@ -16,10 +16,13 @@ from tf_lib.drivers.sweep_place import ProgressLine, SweepPlace, per_portion
 from tf_lib.edge.files import write_json, write_whole
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import Config, config_from_mapping, load_config
+from tf_lib.research.folder_lock import research_lock
 from tf_lib.research.grid import Grid, grid_of, read_grid
-from tf_lib.research.study import changed, make_study
+from tf_lib.research.study import PlannedSet, Study, changed, make_study
 from tf_lib.research.sweep import SweepResult, run_sweep
 from tf_lib.research.trials import INVALID
+
+Planned = tuple[Study, tuple[PlannedSet, ...], Grid]
 
 SMALL_GRID = {
     "signals.moving_average.fast_mavg": [10, 20, 40],
@@ -65,15 +68,12 @@ def sweep_command(
         Naming the file, path, ticker, days or address.
     """
     check_research_folder(out_dir)
-    result = sweep_of(
-        config_path,
-        grid_path,
-        str(candles_dir),
-        out_dir,
-        place=SweepPlace(scheduler, n_workers),
-        span=(start, end),
-    )
-    write_sweep(result, out_dir)
+    place = SweepPlace(scheduler, n_workers)
+    planned = _planned(config_path, grid_path, str(candles_dir), (start, end))
+    # The files, too, are those of one sweep.
+    with research_lock(out_dir):
+        result = _run(planned, out_dir, place)
+        write_sweep(result, out_dir)
     print(told(result))
     print(f"-> {out_dir}")
     return EXIT_DONE
@@ -105,6 +105,15 @@ def sweep_of(
         First and last day; None takes ``run.start_date`` and ``run.end_date``.
     """
     where = place or SweepPlace()
+    return _run(_planned(config_path, grid_path, candles, span), out_dir, where)
+
+
+def _planned(
+    config_path: Path,
+    grid_path: Path | None,
+    candles: str,
+    span: tuple[dt.date | None, dt.date | None],
+) -> Planned:
     config = load_config(config_path)
     if grid_path is None:
         grid = grid_of(SMALL_GRID, config, source="the small grid")
@@ -112,7 +121,11 @@ def sweep_of(
         grid = read_grid(grid_path, config)
     days = _span(config, *span)
     prices, products = market_of(config, candles, _tickers(config, grid))
-    study, planned = make_study(prices, config, grid, products=products, span=days)
+    return *make_study(prices, config, grid, products=products, span=days), grid
+
+
+def _run(asked: Planned, out_dir: Path, place: SweepPlace) -> SweepResult:
+    study, planned, grid = asked
     n_invalid = sum(1 for one in planned if one.problem)
     again = f" ({grid.n_repeated} written again, tried once)" if grid.n_repeated else ""
     print(
@@ -125,8 +138,8 @@ def sweep_of(
         planned,
         grid,
         out_dir,
-        workers=where,
-        per_portion=per_portion(len(planned), where.width),
+        workers=place,
+        per_portion=per_portion(len(planned), place.width),
         progress=ProgressLine(),
     )
 

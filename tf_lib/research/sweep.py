@@ -23,6 +23,7 @@ import pandas as pd
 from tf_lib.core.arrays import BoolArray, FloatArray
 from tf_lib.errors import HaltRun
 from tf_lib.research.evaluate import METRICS, Evaluation
+from tf_lib.research.folder_lock import research_lock
 from tf_lib.research.grid import Changes, Grid
 from tf_lib.research.judgement import Judgement, TrialCount, judge
 from tf_lib.research.parts import Parts
@@ -106,7 +107,7 @@ def run_sweep(
     progress: Progress | None = None,
 ) -> SweepResult:
     """
-    Evaluate what is not done yet, and judge.
+    Evaluate what is not done yet, and judge; wait for another sweep in the folder first.
 
     Parameters
     ----------
@@ -130,22 +131,23 @@ def run_sweep(
     WorkersLost
         If some sets could not be evaluated; start it again for the rest.
     """
-    parts, ledger = Parts(folder, study.fingerprint), TrialLedger(folder)
-    wanted = {one.key: one for one in reversed(planned) if one.key}
-    done = {one.key: one for one in parts.evaluations() if one.key in wanted}
-    ledger.add(_trial(one, study) for one in done.values())
-    open_sets = [one for one in wanted.values() if one.key not in done]
-    best = _best_so_far(done.values())
-    for landed in workers(study, list(in_chunks(open_sets, most=per_portion))):
-        parts.write(landed)
-        ledger.add(_trial(one, study) for one in landed)
-        done.update((one.key, _without_returns(one)) for one in landed)
-        best = max(best, _best_so_far(landed))
-        if progress is not None:
-            progress(len(done), len(wanted), best * math.sqrt(_days_per_year(study)))
-    ledger.put_in_order()
-    table = _table(planned, done, grid, study)
-    judgement = _judged(table, parts, ledger, study, plans or usual_plans(study.n_days))
+    with research_lock(folder):
+        parts, ledger = Parts(folder, study.fingerprint), TrialLedger(folder)
+        wanted = {one.key: one for one in reversed(planned) if one.key}
+        done = {one.key: one for one in parts.evaluations() if one.key in wanted}
+        ledger.add(_trial(one, study) for one in done.values())
+        open_sets = [one for one in wanted.values() if one.key not in done]
+        best = _best_so_far(done.values())
+        for landed in workers(study, list(in_chunks(open_sets, most=per_portion))):
+            parts.write(landed)
+            ledger.add(_trial(one, study) for one in landed)
+            done.update((one.key, _without_returns(one)) for one in landed)
+            best = max(best, _best_so_far(landed))
+            if progress is not None:
+                progress(len(done), len(wanted), best * math.sqrt(_days_per_year(study)))
+        ledger.put_in_order()
+        table = _table(planned, done, grid, study)
+        judgement = _judged(table, parts, ledger, study, plans or usual_plans(study.n_days))
     return SweepResult(table, judgement, grid, study)
 
 
