@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from tests.research.sweeping import ATR, CAP, FAST, THRESHOLD, candles, config, planned, swept
+from tf_lib.core.arrays import FloatArray
 from tf_lib.errors import HaltRun, TfError
 from tf_lib.research.backtest import backtest
 from tf_lib.research.evaluate import METRICS, Evaluation
-from tf_lib.research.judgement import TrialCount, judge
+from tf_lib.research.judgement import Judgement, TrialCount, judge
 from tf_lib.research.overfitting import (
     block_sums,
     deflated_sharpe,
@@ -326,7 +327,43 @@ def test_few_days_leave_out_what_they_cannot_tell(tmp_path: Path) -> None:
     assert result.judgement.rolling == ()
     assert result.to_mapping()["walk_forward_rolling_sharpe"] is None
     assert not result.judgement.passed
+    assert result.judgement.verdict.startswith("No verdict: ")
+    assert "cannot be said" in " ".join(result.judgement.warnings)
     assert sets
+
+
+def judged(returns: FloatArray) -> Judgement:
+    """Every row a set and a trial."""
+    keys = tuple(str(n) for n in range(len(returns)))
+    n_days = returns.shape[1]
+    found = select([Returns(keys, returns)], {k: int(k) for k in keys}, n_days, usual_plans(n_days))
+    sharpes = returns.mean(axis=1) / returns.std(axis=1, ddof=1)
+    variance = float(sharpes.var(ddof=1)) if len(returns) > 1 else 0.0
+    return judge(returns[sharpes.argmax()], found, TrialCount(len(returns), variance))
+
+
+def test_no_few_days_pass_however_well_they_went() -> None:
+    """By hand: 1 + (1 + (2^2 / 365) / 2) (1.645 / (2 / 365^0.5))^2 = 249.2 days, rounded up."""
+    random = np.random.default_rng(17)
+    for n_days in (2, 3, 7, 30, 249):
+        short = judged(random.normal(0.01, 0.005, (6, n_days)))
+
+        assert not short.passed
+        assert short.verdict == f"No verdict: {n_days} days, at least 250 needed."
+        assert f"{n_days} days are too few" in short.warnings[0]
+    assert not any(
+        judged(random.normal(0.0, 0.01, (8, n_days))).passed for n_days in (3, 3, 3, 5, 5, 7, 30)
+    )
+
+
+def test_what_cannot_be_computed_does_not_pass() -> None:
+    """One set leaves nothing to choose from, so that nothing can be said of the choice."""
+    alone = judged(np.random.default_rng(3).normal(0.003, 0.01, (1, 900)))
+
+    assert alone.overfitting is None
+    assert not alone.passed
+    assert alone.verdict.startswith("No verdict on the choice")
+    assert len(alone.warnings) == 1
 
 
 def test_progress_is_told_as_results_land(tmp_path: Path) -> None:

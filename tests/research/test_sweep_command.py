@@ -164,6 +164,10 @@ def test_bad_input_is_said_and_nothing_is_written(tmp_path: Path) -> None:
     early = dt.date(2010, 1, 1), dt.date(2011, 1, 1)
     with pytest.raises(BarsError, match="no day in common"):
         sweep_command(config, grid, candles, out, start=early[0], end=early[1])
+    with pytest.raises(ParameterError, match="every set would live 1 day, 2023-01-05"):
+        sweep_command(
+            config, grid, candles, out, start=dt.date(2023, 1, 5), end=dt.date(2023, 1, 5)
+        )
     with pytest.raises(ParameterError, match="ends before that"):
         sweep_command(config, grid, candles, out, start=early[1], end=early[0])
     with pytest.raises(BarsError, match="no such candle folder"):

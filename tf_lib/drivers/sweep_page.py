@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from tf_lib.pages.sweep_report import SweepRecord, write_sweep_report
-from tf_lib.research.judgement import DSR_WANTED, P_ALLOWED, PBO_ALLOWED, Judgement
+from tf_lib.research.judgement import CREDIBLE_SHARPE, DSR_WANTED, P_ALLOWED, PBO_ALLOWED, Judgement
 from tf_lib.research.sweep import SweepResult
 
 
@@ -85,6 +85,12 @@ def figures(judgement: Judgement) -> list[tuple[str, str, str]]:
             "-" if over is None else f"{over.probability:.2f}",
             "how often the best set of one half of the days is at or below the median in the "
             f"other; wanted: at most {PBO_ALLOWED}",
+        ),
+        (
+            "Days judged",
+            f"{judgement.moments.n_periods:,}",
+            f"wanted: at least {judgement.least_days}, which a Sharpe ratio of "
+            f"{CREDIBLE_SHARPE:g} a year takes to be believed at 95 %",
         ),
         (
             "Minimum track record",

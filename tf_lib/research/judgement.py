@@ -39,6 +39,8 @@ from tf_lib.research.selection import BLOCK_DAYS, Chosen, Selection, row_sharpes
 DSR_WANTED = 0.95
 PBO_ALLOWED = 0.50
 P_ALLOWED = 0.05
+CREDIBLE_SHARPE = 2.0
+"""A year's, at most to be claimed: no record is judged before it could show so much at 95 %."""
 _SAMPLES = 500
 
 
@@ -95,11 +97,33 @@ class Judgement:
     days_per_year: float
 
     @property
+    def least_days(self) -> int:
+        """
+        Days below which there is no verdict: the minimum track record of `CREDIBLE_SHARPE`.
+
+        The minimum track record of the ratio as measured would not do: a few lucky days measure
+        one so high that few days seem to suffice.
+        """
+        claimed = SharpeMoments(CREDIBLE_SHARPE / math.sqrt(self.days_per_year), 2)
+        return math.ceil(minimum_track_record(claimed))
+
+    @property
+    def is_too_short(self) -> bool:
+        """Whether nothing can be concluded from so few days."""
+        return self.moments.n_periods < self.least_days
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Why the result may be luck, in sentences; empty when nothing says so."""
         if self.moments.never_moved:
             return ("No set ever traded: there is no Sharpe ratio, and nothing to choose.",)
         said = []
+        if self.is_too_short:
+            said.append(
+                f"{self.moments.n_periods} days are too few for a verdict: even a Sharpe ratio of "
+                f"{CREDIBLE_SHARPE:g} a year, more than which is not credible, takes "
+                f"{self.least_days} days to be believed at 95 % (minimum track record)."
+            )
         if not self.moments.sharpe > 0.0:
             said.append(
                 "No set beat not trading: the best Sharpe ratio of those that traded is "
@@ -117,7 +141,12 @@ class Judgement:
                 f"Without any skill, the best of these sets does as well in {self.p_value:.0%} of "
                 f"histories drawn from their own days (more than {P_ALLOWED:.0%})."
             )
-        if self.overfitting is not None and self.overfitting.probability > PBO_ALLOWED:
+        if self.overfitting is None:
+            said.append(
+                "Whether choosing the best set carries over to other days cannot be said: it takes "
+                "at least two sets that traded and 40 days."
+            )
+        elif not self.overfitting.probability <= PBO_ALLOWED:
             said.append(
                 "Choosing the best set does not carry over to other days: in "
                 f"{self.overfitting.probability:.0%} of the splits the best of one half comes "
@@ -138,7 +167,11 @@ class Judgement:
             return "No set beat not trading. Do not trade any of them because of this sweep."
         if self.passed:
             return "Nothing here says that the best set is luck; that is not yet a promise."
+        if self.is_too_short:
+            return f"No verdict: {self.moments.n_periods} days, at least {self.least_days} needed."
         if self.deflated >= DSR_WANTED and self.p_value <= P_ALLOWED:
+            if self.overfitting is None:
+                return "No verdict on the choice of the best set: there was nothing to compare."
             return "Which set is best is likely luck. Do not prefer it because of this sweep."
         return "This result is likely luck. Do not trade it because of this sweep."
 
@@ -155,6 +188,7 @@ class Judgement:
             "sharpe": None if self.moments.never_moved else self._yearly(self.moments.sharpe),
             "sharpe_daily": self.moments.sharpe,
             "n_days": self.moments.n_periods,
+            "minimum_days": self.least_days,
             "skewness": self.moments.skewness,
             "kurtosis": self.moments.kurtosis,
             "n_trials": self.trials.n_trials,

@@ -140,7 +140,7 @@ def make_study(
     Raises
     ------
     ParameterError
-        If no set is valid.
+        If no set is valid, or there is but one day.
     BarsError
         If bars and span have no day in common.
     """
@@ -153,6 +153,12 @@ def make_study(
     bars = candles if isinstance(candles, Bars) else _lagged(candles, tickers)
     bars = bars.select(tickers)
     start, end = _common_span(bars, valid, span or _configured_span(config))
+    if start == end:
+        raise ParameterError(
+            f"every set would live 1 day, {start}; a sweep compares Sharpe ratios of daily "
+            "returns, which takes at least 2 days (and a verdict many more): choose an "
+            "earlier start or a later end"
+        )
     table = products_for(tuple(tickers), products)
     fingerprint = digest(__version__, _bytes_of(bars), repr(sorted(table.items())), f"{start}{end}")
     study = Study(base, bars, table, start, end, fingerprint)
