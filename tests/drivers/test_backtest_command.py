@@ -80,8 +80,31 @@ def test_there_is_a_row_for_every_day(out: Path) -> None:
     """From the first day that can be decided to the last bar's."""
     days = [row["date"] for row in rows(out / "equity.csv")]
 
-    assert days == [str(day(300 + k)) for k in range(N_DAYS - 300)]
-    assert [row["date"] for row in rows(out / "weights.csv")] == days
+    assert days == [str(day(299 + k)) for k in range(N_DAYS - 299)]
+    assert [row["date"] for row in rows(out / "weights.csv")] == days[1:]
+
+
+def test_equity_begins_with_the_capital_so_that_other_tools_see_the_first_day(
+    folder: Path, out: Path
+) -> None:
+    """The change of equity from row to row is the return of each day, and all of it the total."""
+    equity = pd.read_csv(out / "equity.csv")
+    assert equity.iloc[0][["equity", "cash"]].tolist() == [15_000, 15_000]
+    assert equity.iloc[0][["return", "gross"]].isna().all()
+    assert not equity.iloc[1:].isna().any(axis=None)
+    pd.testing.assert_series_equal(
+        equity["equity"].pct_change(), equity["return"], check_names=False
+    )
+
+    # A span in which the very first day has a result.
+    target = folder / "from-a-loss"
+    traded = pd.read_csv(out / "trades.csv")["date"].iloc[0]
+    first = dt.date.fromisoformat(traded)
+    backtest_command(folder / "mine.yaml", folder / "candles", first, None, target)
+    equity = pd.read_csv(target / "equity.csv")
+    summary = json.loads((target / "summary.json").read_text(encoding="utf-8"))
+    assert equity["return"].iloc[1] != 0.0
+    assert equity["equity"].pct_change().add(1).prod() - 1 == pytest.approx(summary["total_return"])
 
 
 def test_sizes_are_whole_lots_and_money_adds_up_exactly_enough(out: Path) -> None:
@@ -139,7 +162,7 @@ def test_start_and_end_win_over_the_parameters(folder: Path) -> None:
     backtest_command(folder / "mine.yaml", folder / "candles", day(350), day(352), target)
 
     assert [row["date"] for row in rows(target / "equity.csv")] == [
-        str(day(350 + k)) for k in range(3)
+        str(day(349 + k)) for k in range(4)
     ]
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tf_lib.core.product_table import BUILT_IN_PRODUCTS, products_for
@@ -95,7 +96,7 @@ def products_on(config: Config, candles_dir: Path) -> dict[str, Product]:
 def write_backtest(result: BacktestResult, out_dir: Path, *, asked_for: str | None = None) -> None:
     """Write the five files of a backtest; `asked_for` is a digest of what was asked."""
     out_dir.mkdir(parents=True, exist_ok=True)
-    _write_csv(out_dir / "equity.csv", _dated(result.equity))
+    _write_csv(out_dir / "equity.csv", _from_the_start(result))
     _write_csv(out_dir / "weights.csv", _dated(result.weights))
     _write_csv(out_dir / "trades.csv", _trades(result))
     summary = summary_of(result) | ({"asked_for": asked_for} if asked_for else {})
@@ -154,6 +155,13 @@ def _plain(value: Any) -> Any:
 
 def _dated(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.set_axis(result_days(frame.index), axis=0).rename_axis("date").reset_index()
+
+
+def _from_the_start(result: BacktestResult) -> pd.DataFrame:
+    """Return equity per day under a row of the capital on the day before the first."""
+    start, capital = result.days[0] - pd.Timedelta(days=1), result.config.run.initial_capital
+    first = pd.DataFrame({"equity": [capital], "cash": [capital]}, index=[start], dtype=np.float64)
+    return _dated(pd.concat([first, result.equity])[list(result.equity.columns)])
 
 
 def result_days(index: pd.Index) -> list[str]:
