@@ -189,6 +189,21 @@ def test_the_stop_is_raised_but_never_lowered() -> None:
     assert list(result.stops["AAA-USD"]) == [95.0, 97.0, 97.0]
 
 
+def test_a_ticker_whose_stops_sold_for_two_reasons_on_a_day_is_one_exit_for_the_worse() -> None:
+    """The open of 60.05 jumps over the stop at 60.10, the day's low meets the one at 60."""
+    changes = {"execution_and_costs.notional_threshold_pct": 0.01}
+    result = lived(
+        flat(stop=60.0),
+        flat(70.0, stop=60.1),
+        Written((60.05, 60.05, 55.0, 56.0), stop=60.1, signal=0.0, is_ok=False),
+        changes=changes,
+    )
+
+    assert [reason for _, reason, _, _ in fills(result)[2:]] == ["stop_gapped", "stop"]
+    assert result.exit_reasons.to_dict() == {"stop_gapped": 1}
+    assert result.metrics["stops_hit"] == result.metrics["stops_gapped"] == 1
+
+
 def test_without_the_ratchet_only_raises_move_it_too() -> None:
     """A resting stop is never lowered; what the ratchet remembers is the level for the next."""
     result = lived(flat(), flat(stop=97.0), flat(stop=90.0), changes={"stops.ratchet": False})
@@ -238,6 +253,7 @@ def test_added_units_rest_under_their_own_stop() -> None:
         ("stop", 59.94),
     ]
     assert result.metrics["stops_hit"] == 1
+    assert result.exit_reasons.to_dict() == {"stop": 1}
 
 
 # -- lots, cash, dust ----------------------------------------------------------------------

@@ -26,6 +26,7 @@ from tf_lib.research.backtest import BacktestResult, backtest
 from tf_lib.research.history import history_of
 
 N_DAYS = 560
+GAPPED = ["stop_gapped", "stop_limit", "emergency_exit"]
 ANY_SPAN = {"run.start_date": "2000-01-01", "run.end_date": "2100-01-01"}
 SHAPES: dict[str, Mapping[str, Any]] = {
     "defaults": {},
@@ -89,6 +90,9 @@ def test_there_is_something_to_judge(result: BacktestResult) -> None:
     """Every shape buys, sells and is stopped out."""
     assert result.metrics["trades"] > 20
     assert result.metrics["stops_hit"] > 3
+    stops = result.exit_reasons.reindex(["stop", *GAPPED], fill_value=0)
+    assert stops.sum() == result.metrics["stops_hit"]
+    assert stops[GAPPED].sum() == result.metrics["stops_gapped"]
 
 
 def test_money_comes_from_nowhere_and_goes_nowhere(result: BacktestResult) -> None:

@@ -32,6 +32,7 @@ from tf_lib.research.book_records import (
     FILL_REASONS,
     HELD,
     REASON,
+    STOP,
     STOP_LEVEL,
     WEIGHT,
     Book,
@@ -193,9 +194,19 @@ class BacktestResult:
 
     @property
     def exit_reasons(self) -> pd.Series[int]:
-        """How many sales there were of each reason."""
-        sales = self.trades[self.trades["side"] == "SELL"]
-        return sales["reason"].value_counts().sort_index()
+        """
+        How many exits there were of each reason; those of stops add up to ``stops_hit``.
+
+        What two stops of a ticker sold on one day is one exit, for the worse of their reasons.
+        """
+        sales = self.tape.fills[self.tape.fills["lots"] < 0]
+        frame = pd.DataFrame({name: sales[name] for name in ("row", "ticker", "reason")})
+        frame["kind"] = frame["reason"].clip(upper=STOP)
+        is_stop = frame["reason"] >= STOP
+        worst = frame[is_stop].groupby(["row", "ticker", "kind"])["reason"].max()
+        reasons = pd.concat([frame.loc[~is_stop, "reason"], worst])
+        names = pd.Series([FILL_REASONS[reason] for reason in reasons], name="reason", dtype=object)
+        return names.value_counts().sort_index()
 
 
 def backtest(
