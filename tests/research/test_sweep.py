@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.research.sweeping import ATR, CAP, FAST, THRESHOLD, candles, config, planned, swept
+from tests.research.sweeping import ATR, CAP, FAST, THRESHOLD, candles, config, days, planned, swept
 from tf_lib.core.arrays import FloatArray
 from tf_lib.errors import HaltRun, TfError
 from tf_lib.research.backtest import backtest
@@ -202,6 +202,28 @@ def test_every_trial_ever_made_in_the_folder_counts(tmp_path: Path) -> None:
     assert first.judgement.trials.n_trials == 8
     assert later.judgement.trials.n_trials == 8 + 21
     pd.testing.assert_frame_equal(first.table, later.table)
+
+
+def test_a_ledger_that_lost_trials_is_made_again_from_the_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted or cut: those of other grids, spans and editions of the code, too, byte for byte."""
+    from tf_lib.research import parts as module
+
+    swept(tmp_path, {CAP: [0.5, 0.6, 0.7]}, per_portion=2)
+    monkeypatch.setattr(module, "code_edition", lambda: "other")
+    study, sets, grid = planned(span=days("2023-01-01", "2023-03-01"))
+    run_sweep(study, sets, grid, tmp_path, per_portion=3)
+    whole = TrialLedger(tmp_path).path.read_bytes()
+    TrialLedger(tmp_path).path.unlink()
+    again = run_sweep(study, sets, grid, tmp_path)
+
+    assert again.n_restored == len(TrialLedger(tmp_path)) == again.judgement.trials.n_trials == 11
+    assert TrialLedger(tmp_path).path.read_bytes() == whole
+    TrialLedger(tmp_path).path.write_bytes(b"".join(whole.splitlines(keepends=True)[::2]))
+    assert run_sweep(study, sets, grid, tmp_path).n_restored == 5
+    assert TrialLedger(tmp_path).path.read_bytes() == whole
+    assert run_sweep(study, sets, grid, tmp_path).n_restored == 0
 
 
 def test_failed_trials_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,3 +82,32 @@ def test_order_removes_no_trial_and_no_torn_line_swallows_one(tmp_path: Path) ->
     sorted_by_key.add([trial("a", None), trial("b", 0.3), trial("c")])
     assert again.path.read_bytes() == sorted_by_key.path.read_bytes()
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["trials.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (b"0.25", b'"abc"', "sharpe cannot be 'abc'"),
+        (b'"b"', b'["b"]', r"key cannot be \['b'\]"),
+        (b'"b"', b'"\xff"', "can't decode byte 0xff"),
+        (b"0.25", b"0.05", "digest"),
+        (b"0.25", b"NaN", "sharpe cannot be nan"),
+        (b"100", b"true", "n_days cannot be True"),
+        (b'"n_days": 100, ', b"", "n_days"),
+        (b'{"key"', b'3, {"key"', "Extra data"),
+    ],
+)
+def test_a_line_that_was_edited_is_refused_by_file_and_line(
+    tmp_path: Path, old: bytes, new: bytes, why: str
+) -> None:
+    """Whatever was done to it: exit code 2, and the way out."""
+    ledger = TrialLedger(tmp_path)
+    ledger.add([trial("a"), trial("b", 0.25)])
+    first, second = ledger.path.read_bytes().splitlines(keepends=True)
+    assert old in second
+    ledger.path.write_bytes(first + second.replace(old, new))
+
+    with pytest.raises(StateError, match=rf"trials\.jsonl, line 2: not a trial.*{why}") as caught:
+        TrialLedger(tmp_path)
+    assert "move the file away" in str(caught.value)
+    assert caught.value.exit_code == 2

@@ -215,6 +215,11 @@ def told(result: SweepResult) -> str:
         f"reality check p {judgement.p_value:.3f}, probability of overfitting "
         f"{'-' if over is None else f'{over.probability:.2f}'}",
     ]
+    if result.n_restored:
+        lines.append(
+            f"trials.jsonl had lost {result.n_restored} trials that the parts still know; they "
+            "count again"
+        )
     problems = result.table[result.table["status"] == INVALID]
     if len(problems):
         lines.append(f"first invalid set {problems['set'].iloc[0]}: {problems['problem'].iloc[0]}")

@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 
 from tf_lib.core.arrays import FloatArray
 from tf_lib.research.evaluate import METRICS, Evaluation
+from tf_lib.research.overfitting import daily_sharpe
 from tf_lib.research.set_keys import code_edition, digest
-from tf_lib.research.trials import OK
+from tf_lib.research.trials import OK, Trial, TrialLedger
 
 _SCHEMA = pa.schema(
     [
@@ -98,6 +99,26 @@ class Parts:
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("*.parquet"))
+
+
+def landed_trials(folder: Path, ledger: TrialLedger) -> Iterator[Trial]:
+    """
+    Yield the trials that parts of a research folder know of and its ledger does not.
+
+    Of every study and edition of the code. The Sharpe ratio follows from the returns; a trial that
+    failed has none, and its days are those of the others beside it.
+    """
+    n_days: dict[Path, int] = {}
+    for path in sorted((folder / "parts").glob("*/*.parquet")):
+        keys = _readable(path, ["key"])["key"].to_pylist()
+        if all(key in ledger for key in keys):
+            continue
+        table = _readable(path, ["status", "returns"]).to_pylist()
+        longest = max((len(row["returns"]) for row in table), default=0)
+        n_days[path.parent] = max(n_days.get(path.parent, 0), longest)
+        for key, row in zip(keys, table, strict=True):
+            sharpe = daily_sharpe(np.array(row["returns"])) if row["status"] == OK else None
+            yield Trial(key, row["status"], sharpe, n_days[path.parent])
 
 
 def _readable(path: Path, columns: list[str]) -> pa.Table:

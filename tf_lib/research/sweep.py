@@ -26,7 +26,7 @@ from tf_lib.research.evaluate import METRICS, Evaluation
 from tf_lib.research.folder_lock import research_lock
 from tf_lib.research.grid import Changes, Grid
 from tf_lib.research.judgement import Judgement, TrialCount, judge
-from tf_lib.research.parts import Parts
+from tf_lib.research.parts import Parts, landed_trials
 from tf_lib.research.plateaus import axis_ranks, best_plateau_row, plateaus
 from tf_lib.research.selection import Plans, select, usual_plans
 from tf_lib.research.study import PlannedSet, Study, in_chunks
@@ -54,12 +54,15 @@ class SweepResult:
     judgement : Judgement
     grid : Grid
     study : Study
+    n_restored : int
+        Trials that the ledger had lost and the parts still knew.
     """
 
     table: pd.DataFrame
     judgement: Judgement
     grid: Grid
     study: Study
+    n_restored: int = 0
 
     @property
     def best(self) -> pd.Series[Any]:
@@ -135,7 +138,10 @@ def run_sweep(
         parts, ledger = Parts(folder, study.fingerprint), TrialLedger(folder)
         wanted = {one.key: one for one in reversed(planned) if one.key}
         done = {one.key: one for one in parts.evaluations() if one.key in wanted}
+        n_known = len(ledger)
         ledger.add(_trial(one, study) for one in done.values())
+        ledger.add(list(landed_trials(folder, ledger)))
+        n_restored = len(ledger) - n_known
         open_sets = [one for one in wanted.values() if one.key not in done]
         best = _best_so_far(done.values())
         for landed in workers(study, list(in_chunks(open_sets, most=per_portion))):
@@ -148,7 +154,7 @@ def run_sweep(
         ledger.put_in_order()
         table = _table(planned, done, grid, study)
         judgement = _judged(table, parts, ledger, study, plans or usual_plans(study.n_days))
-    return SweepResult(table, judgement, grid, study)
+    return SweepResult(table, judgement, grid, study, n_restored)
 
 
 def _trial(one: Evaluation, study: Study) -> Trial:

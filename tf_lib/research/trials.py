@@ -3,7 +3,8 @@ Trials: the ledger that counts every evaluation ever made in a research folder.
 
 Part of research (sweep -> *trials* -> verdict). The more was tried, the better the best looks by
 luck alone; so every evaluation leaves one line, failed ones too, and none is ever removed. The
-same set on the same bars is the same trial however often it is evaluated.
+same set on the same bars is the same trial however often it is evaluated. Each line carries a
+digest of itself, so that one that was edited is refused.
 """
 
 from __future__ import annotations
@@ -11,16 +12,25 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import NoneType
 
 import numpy as np
 
 from tf_lib.errors import StateError
+from tf_lib.research.set_keys import digest
 
 LEDGER_NAME = "trials.jsonl"
 OK, FAILED, INVALID = "ok", "failed", "invalid"
+_DIGEST_LENGTH = 12
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "key": str,
+    "status": str,
+    "sharpe": (int, float, NoneType),
+    "n_days": int,
+}
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,13 @@ class TrialLedger:
 
 
 def _lines(trials: Iterable[Trial]) -> str:
-    return "".join(json.dumps(asdict(trial)) + "\n" for trial in trials)
+    return "".join(
+        json.dumps({**asdict(trial), "digest": _digest(trial)}) + "\n" for trial in trials
+    )
+
+
+def _digest(trial: Trial) -> str:
+    return digest(json.dumps(asdict(trial)))[:_DIGEST_LENGTH]
 
 
 def _ends_torn(path: Path) -> bool:
@@ -129,29 +145,39 @@ def _ends_torn(path: Path) -> bool:
 def _read(path: Path) -> list[Trial]:
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
     found = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip() or _is_torn(line):
             continue
-        trial = _parsed(line)
-        if trial is not None:
-            found.append(trial)
-        elif not _is_torn(line):
-            raise StateError(f"{path}, line {number}: not a trial: {line[:80]!r}")
+        try:
+            found.append(_parsed(line))
+        except (ValueError, TypeError, KeyError) as error:
+            raise StateError(
+                f"{path}, line {number}: not a trial as it was written ({error}): {line[:80]!r}; "
+                f"move the file away to have it made again from the parts beside it, or put back a "
+                "copy of it"
+            ) from error
     return found
 
 
-def _is_torn(line: str) -> bool:
+def _is_torn(line: bytes) -> bool:
     """Whether a line was cut off while it was written."""
-    return line.startswith("{") and not line.endswith("}")
+    return line.startswith(b"{") and not line.rstrip().endswith(b"}")
 
 
-def _parsed(line: str) -> Trial | None:
-    try:
-        trial = Trial(**json.loads(line))
-    except (ValueError, TypeError):
-        return None
+def _parsed(line: bytes) -> Trial:
+    """Return the trial of a line; `ValueError`, `TypeError` or `KeyError` if there is none."""
+    content = json.loads(line.decode("utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError("no mapping")
+    written = content.pop("digest", None)
+    trial = Trial(**content)
+    for name, kinds in _KINDS.items():
+        value = content[name]
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise ValueError(f"{name} cannot be {value!r}")
     if trial.sharpe is not None and not math.isfinite(trial.sharpe):
-        return None
+        raise ValueError(f"sharpe cannot be {trial.sharpe}")
+    if written != _digest(trial):
+        raise ValueError("its digest is not that of its numbers")
     return trial
