@@ -45,6 +45,10 @@ def test_markets_candles_and_quotes(outsider: Any) -> None:
         [since, 95.0, 101.0, 94.0, 100.0, 1000.0],
         [since + 86_400_000, 100.0, 103.0, 99.0, 100.0, 1000.0],
     ]
+    # As docs/simulator.md says: without `since` it asks up to the machine's now, years later.
+    assert outsider.fetch_ohlcv(BTC, "1d") == []
+    recent = outsider.fetch_time() - 30 * 86_400_000
+    assert outsider.fetch_ohlcv(BTC, "1d", since=recent, limit=31)[-1][0] >= since + 86_400_000
     hours = outsider.fetch_ohlcv(BTC, "1h", since=since, limit=24)
     assert len(hours) == 24
     assert max(bar[2] for bar in hours) <= 101.0
