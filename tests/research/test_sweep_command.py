@@ -12,7 +12,7 @@ import pytest
 from tests.research.sweeping import FAST, write_inputs
 from tf_lib.drivers.sweep import sweep_command
 from tf_lib.drivers.sweep_place import SweepPlace
-from tf_lib.errors import BarsError, ParameterError
+from tf_lib.errors import BarsError, ParameterError, StateError
 
 GRID = f"{FAST}: [10, 20, 300]\nrisk_and_sizing.atr_multiplier: {{low: 1.5, high: 2.5, n: 2}}\n"
 
@@ -76,6 +76,27 @@ def test_a_value_written_again_is_one_trial_and_said(
     assert "2 sets (1 written again, tried once)" in first
     assert summary["n_trials"] == 2
     assert summary["n_repeated"] == 0
+
+
+def test_a_spoilt_ledger_is_refused_and_the_way_out_that_is_said_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An edited number; then ledger and summary are moved away, and every trial counts again."""
+    config, grid, candles = write_inputs(tmp_path, GRID)
+    out = tmp_path / "out"
+    sweep_command(config, grid, candles, out, n_workers=1)
+    ledger = out / "trials.jsonl"
+    whole = ledger.read_bytes()
+    ledger.write_bytes(whole.replace(b'"sharpe": ', b'"sharpe": 1', 1))
+    with pytest.raises(StateError, match=r"trials\.jsonl, line 1: .*summary\.json"):
+        sweep_command(config, grid, candles, out, n_workers=1)
+    ledger.unlink()
+    (out / "summary.json").unlink()
+    capsys.readouterr()
+    sweep_command(config, grid, candles, out, n_workers=1)
+
+    assert "had lost 4 trials" in capsys.readouterr().out
+    assert ledger.read_bytes() == whole
 
 
 def test_sets_that_never_trade_are_no_crash_and_no_success(
