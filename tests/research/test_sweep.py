@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +167,9 @@ def test_results_of_other_code_are_not_mixed_in(
 
     def watched(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
         evaluated.extend(portions)
-        yield from in_this_process(study, portions)
+        code = module.code_edition()
+        for landed in in_this_process(study, portions):
+            yield [replace(one, code=code) for one in landed]
 
     swept(tmp_path, workers=watched, per_portion=1)
     monkeypatch.setattr(module, "code_edition", lambda: "other")
@@ -173,6 +177,19 @@ def test_results_of_other_code_are_not_mixed_in(
 
     assert len(evaluated) == 16
     assert len(TrialLedger(tmp_path)) == 8
+
+
+def test_a_part_of_other_code_is_not_read_wherever_it_lies(tmp_path: Path) -> None:
+    """Its own name counts, not the folder's: copied into ours, it is evaluated again."""
+    study, sets, grid = planned({FAST: [10, 20]})
+    elsewhere = Parts(tmp_path / "elsewhere", study.fingerprint)
+    elsewhere.code = "other"
+    no_fees = Evaluation(sets[0].key, OK, "", (9.0,) * len(METRICS), np.zeros(3), code="other")
+    ours = Parts(tmp_path / "ours", study.fingerprint)
+    shutil.copytree(elsewhere.write([no_fees]).parent, ours.folder)
+    result = run_sweep(study, sets, grid, tmp_path / "ours")
+
+    assert result.table["sharpe"].iloc[0] != 9.0
 
 
 def test_lost_portions_are_an_error_that_keeps_what_was_done(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from tf_lib.drivers.progress import Progress
@@ -59,7 +59,7 @@ class SweepPlace:
         n_sets = sum(len(portion) for portion in portions)
         return self.n_workers is None and n_sets * study.bars.close.size < _WORTH_PROCESSES
 
-    def __call__(self, study: Study, portions: Sequence[Portion]) -> Iterator[list[Evaluation]]:
+    def __call__(self, study: Study, portions: Sequence[Portion]) -> Generator[list[Evaluation]]:
         """Evaluate portions there; with nothing to do, nothing is started."""
         if not portions:
             return

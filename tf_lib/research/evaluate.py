@@ -7,10 +7,12 @@ A worker keeps bars and components of the study it works on between portions, wi
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from tf_lib.parameters import Config
 from tf_lib.research.backtest import BacktestResult, backtest
 from tf_lib.research.history import History, history_of
 from tf_lib.research.overfitting import daily_sharpe
+from tf_lib.research.set_keys import code_edition
 from tf_lib.research.statistics import daily_returns
 from tf_lib.research.study import PlannedSet, Study
 from tf_lib.research.trials import FAILED, OK
@@ -46,6 +49,11 @@ METRICS = (
 MEMO_BYTES = 256 << 20
 
 
+def this_process() -> str:
+    """Return machine and process, for a person to find it."""
+    return f"pid {os.getpid()} on {socket.gethostname()}"
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """
@@ -63,6 +71,10 @@ class Evaluation:
         luck use: not annualized, and 0 rather than NaN for a set that never traded.
     returns : float array (n_days,)
         Simple and daily; empty when it failed.
+    code : str
+        Edition of the code that made it: of the worker, wherever that is.
+    worker : str
+        Machine and process that made it.
     """
 
     key: str
@@ -70,6 +82,8 @@ class Evaluation:
     problem: str
     metrics: tuple[float, ...]
     returns: FloatArray
+    code: str = field(default_factory=code_edition)
+    worker: str = field(default_factory=this_process)
 
     def metric(self, name: str) -> float:
         """Return one of `METRICS`."""

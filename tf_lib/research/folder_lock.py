@@ -9,13 +9,13 @@ releases the lock when its holder dies.
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from tf_lib.research.evaluate import this_process
 
 LOCK_NAME = ".sweep.lock"
 _POLL_SECONDS = 0.2
@@ -43,7 +43,7 @@ def research_lock(folder: Path) -> Iterator[None]:
         )
         lock.acquire(timeout=-1, poll_interval=_POLL_SECONDS)
     try:
-        holder.write_text(f"pid {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        holder.write_text(this_process() + "\n", encoding="utf-8")
         yield
     finally:
         if lock.lock_counter == 1:

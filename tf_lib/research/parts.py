@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tf_lib.core.arrays import FloatArray
+from tf_lib.errors import TfError
 from tf_lib.research.evaluate import METRICS, Evaluation
 from tf_lib.research.overfitting import daily_sharpe
 from tf_lib.research.set_keys import code_edition, digest
@@ -30,8 +31,13 @@ _SCHEMA = pa.schema(
         ("problem", pa.string()),
         ("metrics", pa.list_(pa.float64())),
         ("returns", pa.list_(pa.float64())),
+        ("code", pa.string()),
     ]
 )
+
+
+class OtherCode(TfError):
+    """A worker runs other code than the process that asked it; its results mean something else."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,19 @@ class Parts:
     """The parts of one study in one folder; what another edition of the code made is left aside."""
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
-        self.folder = folder / "parts" / f"{fingerprint}-{code_edition()}"
+        self.code = code_edition()
+        self.folder = folder / "parts" / f"{fingerprint}-{self.code}"
 
     def write(self, evaluations: Sequence[Evaluation]) -> Path:
-        """Write one portion; the same portion again is the same file."""
+        """
+        Write one portion; the same portion again is the same file.
+
+        Raises
+        ------
+        OtherCode
+            If it was made by other code than this process runs; nothing is written.
+        """
+        self._check_code(evaluations)
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{digest(*(one.key for one in evaluations))}.parquet"
         table = pa.table(
@@ -59,18 +74,33 @@ class Parts:
                 "problem": [one.problem for one in evaluations],
                 "metrics": [list(one.metrics) for one in evaluations],
                 "returns": [one.returns for one in evaluations],
+                "code": [one.code for one in evaluations],
             },
             schema=_SCHEMA,
         )
         beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
-        pq.write_table(table, beside)
-        beside.replace(path)
+        try:
+            pq.write_table(table, beside)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
         return path
+
+    def _check_code(self, evaluations: Sequence[Evaluation]) -> None:
+        for one in evaluations:
+            # Code that is too old to name itself sends neither.
+            code, worker = (getattr(one, name, "unknown") for name in ("code", "worker"))
+            if code != self.code:
+                raise OtherCode(
+                    f"the worker {worker} runs other code than this process: edition {code}, "
+                    f"wanted {self.code}. Its results are refused, what came before is kept. Give "
+                    "every worker the same tf_lib, start them anew, then give the same command"
+                )
 
     def evaluations(self) -> Iterator[Evaluation]:
         """Yield what is done, without the returns."""
         for path in self._paths():
-            table = _readable(path, ["key", "status", "problem", "metrics"])
+            table = _readable(path, ["key", "status", "problem", "metrics"], self.code)
             for row in table.to_pylist():
                 metrics = tuple(float("nan") if m is None else m for m in row["metrics"])
                 if len(metrics) == len(METRICS):
@@ -82,7 +112,7 @@ class Parts:
         """Yield the returns of the sets wanted, part by part, each set once."""
         seen: set[str] = set()
         for path in self._paths():
-            table = _readable(path, ["key", "status", "returns"])
+            table = _readable(path, ["key", "status", "returns"], self.code)
             rows = [
                 (key, row)
                 for row, (key, status) in enumerate(
@@ -121,9 +151,15 @@ def landed_trials(folder: Path, ledger: TrialLedger) -> Iterator[Trial]:
             yield Trial(key, row["status"], sharpe, n_days[path.parent])
 
 
-def _readable(path: Path, columns: list[str]) -> pa.Table:
-    """Return a part; one that a power loss left unreadable holds nothing, and is made again."""
+def _readable(path: Path, columns: list[str], code: str = "") -> pa.Table:
+    """
+    Return a part, or of it what one edition of the code made.
+
+    One that a power loss left unreadable holds nothing, nor does one of other code; both are made
+    again.
+    """
     try:
-        return pq.read_table(path, columns=columns)
+        made_by = [("code", "==", code)] if code else None
+        return pq.read_table(path, columns=columns, filters=made_by)
     except (pa.ArrowInvalid, OSError):
         return _SCHEMA.empty_table().select(columns)

@@ -10,9 +10,10 @@ whatever order they finished, and wherever it was stopped in between.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from tf_lib.research.trials import INVALID, OK, Trial, TrialLedger
 from tf_lib.research.workers import Portion, in_this_process
 
 # From a study and its portions to what comes of them, in any order.
-Workers = Callable[[Study, Sequence[Portion]], Iterable[list[Evaluation]]]
+Workers = Callable[[Study, Sequence[Portion]], Generator[list[Evaluation]]]
 # Sets done, sets in all, best Sharpe ratio a year so far.
 Progress = Callable[[int, int, float], None]
 MOST_PER_PORTION = 64
@@ -131,6 +132,8 @@ def run_sweep(
     ------
     HaltRun
         If every set failed.
+    OtherCode
+        If a worker runs other code than this process.
     WorkersLost
         If some sets could not be evaluated; start it again for the rest.
     """
@@ -144,13 +147,16 @@ def run_sweep(
         n_restored = len(ledger) - n_known
         open_sets = [one for one in wanted.values() if one.key not in done]
         best = _best_so_far(done.values())
-        for landed in workers(study, list(in_chunks(open_sets, most=per_portion))):
-            parts.write(landed)
-            ledger.add(_trial(one, study) for one in landed)
-            done.update((one.key, _without_returns(one)) for one in landed)
-            best = max(best, _best_so_far(landed))
-            if progress is not None:
-                progress(len(done), len(wanted), best * math.sqrt(_days_per_year(study)))
+        portions = list(in_chunks(open_sets, most=per_portion))
+        # Closed whatever ends the loop, so that workers end before the error is told.
+        with contextlib.closing(workers(study, portions)) as arriving:
+            for landed in arriving:
+                parts.write(landed)
+                ledger.add(_trial(one, study) for one in landed)
+                done.update((one.key, _without_returns(one)) for one in landed)
+                best = max(best, _best_so_far(landed))
+                if progress is not None:
+                    progress(len(done), len(wanted), best * math.sqrt(_days_per_year(study)))
         ledger.put_in_order()
         table = _table(planned, done, grid, study)
         judgement = _judged(table, parts, ledger, study, plans or usual_plans(study.n_days))

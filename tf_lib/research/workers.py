@@ -12,7 +12,7 @@ import contextlib
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_lib.errors import ParameterError, TfError
@@ -32,7 +32,7 @@ class WorkersLost(TfError):
     """Some portions could not be evaluated; what was done is kept, a second run does the rest."""
 
 
-def in_this_process(study: Study, portions: Sequence[Portion]) -> Iterator[list[Evaluation]]:
+def in_this_process(study: Study, portions: Sequence[Portion]) -> Generator[list[Evaluation]]:
     """Yield what comes of each portion, one after the other."""
     for portion in portions:
         yield evaluate(study, portion)
@@ -40,7 +40,7 @@ def in_this_process(study: Study, portions: Sequence[Portion]) -> Iterator[list[
 
 def on_dask(
     client: Client, study: Study, portions: Sequence[Portion]
-) -> Iterator[list[Evaluation]]:
+) -> Generator[list[Evaluation]]:
     """
     Yield what comes of each portion as it is done.
 
