@@ -36,7 +36,6 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
-        folder.mkdir(parents=True)
         file = folder / "scheduler.json"
         self.scheduler = self._start(
             "distributed.cli.dask_scheduler",

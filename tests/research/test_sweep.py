@@ -16,6 +16,7 @@ import pytest
 from tests.research.sweeping import ATR, CAP, FAST, THRESHOLD, candles, config, days, planned, swept
 from tf_lib.core.arrays import FloatArray
 from tf_lib.errors import HaltRun, TfError
+from tf_lib.research import parts as parts_of_sweeps
 from tf_lib.research.backtest import backtest
 from tf_lib.research.evaluate import METRICS, Evaluation
 from tf_lib.research.judgement import Judgement, TrialCount, judge
@@ -36,6 +37,13 @@ from tf_lib.research.workers import WorkersLost, in_this_process
 
 def trials_of(folder: Path) -> bytes:
     return (folder / LEDGER_NAME).read_bytes()
+
+
+def of_this_edition(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+    """Evaluate by code of the edition that the parts want, which a test may have changed."""
+    code = parts_of_sweeps.code_edition()
+    for landed in in_this_process(study, portions):
+        yield [replace(one, code=code) for one in landed]
 
 
 def test_each_row_is_the_backtest_of_its_set(tmp_path: Path) -> None:
@@ -96,11 +104,11 @@ def test_trials_of_two_sweeps_are_the_same_bytes_whichever_was_first(tmp_path: P
     swept(tmp_path / "one", second)
     swept(tmp_path / "other", second)
     swept(tmp_path / "other", first)
-    before = (tmp_path / "one" / LEDGER_NAME).stat()
+    before = (tmp_path / "one" / LEDGER_NAME).stat().st_mtime_ns
     swept(tmp_path / "one", first)
 
     assert trials_of(tmp_path / "one") == trials_of(tmp_path / "other")
-    assert (tmp_path / "one" / LEDGER_NAME).stat() == before
+    assert (tmp_path / "one" / LEDGER_NAME).stat().st_mtime_ns == before
 
 
 def test_a_stopped_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -161,18 +169,14 @@ def test_results_of_other_code_are_not_mixed_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything is evaluated again; the trials are the same ones."""
-    from tf_lib.research import parts as module
-
     evaluated: list[Any] = []
 
     def watched(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
         evaluated.extend(portions)
-        code = module.code_edition()
-        for landed in in_this_process(study, portions):
-            yield [replace(one, code=code) for one in landed]
+        yield from of_this_edition(study, portions)
 
     swept(tmp_path, workers=watched, per_portion=1)
-    monkeypatch.setattr(module, "code_edition", lambda: "other")
+    monkeypatch.setattr(parts_of_sweeps, "code_edition", lambda: "other")
     swept(tmp_path, workers=watched, per_portion=1)
 
     assert len(evaluated) == 16
@@ -225,12 +229,10 @@ def test_a_ledger_that_lost_trials_is_made_again_from_the_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deleted or cut: those of other grids, spans and editions of the code, too, byte for byte."""
-    from tf_lib.research import parts as module
-
     swept(tmp_path, {CAP: [0.5, 0.6, 0.7]}, per_portion=2)
-    monkeypatch.setattr(module, "code_edition", lambda: "other")
+    monkeypatch.setattr(parts_of_sweeps, "code_edition", lambda: "other")
     study, sets, grid = planned(span=days("2023-01-01", "2023-03-01"))
-    run_sweep(study, sets, grid, tmp_path, per_portion=3)
+    run_sweep(study, sets, grid, tmp_path, per_portion=3, workers=of_this_edition)
     whole = TrialLedger(tmp_path).path.read_bytes()
     TrialLedger(tmp_path).path.unlink()
     again = run_sweep(study, sets, grid, tmp_path)

@@ -9,10 +9,12 @@ is imported only when it is used.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import tempfile
 import warnings
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from tf_lib.errors import ParameterError, TfError
@@ -47,7 +49,8 @@ def on_dask(
     Raises
     ------
     WorkersLost
-        When all that could be done has been yielded, if a portion failed on worker after worker.
+        When all that could be done has been yielded, if a portion failed on worker after worker;
+        at once when the scheduler is gone.
     """
     with warnings.catch_warnings():
         # Bars of hundreds of products are large, and go to each worker only once.
@@ -61,9 +64,9 @@ def on_dask(
     lost: list[str] = []
     # Its loop is named: the default client is not asked for, which is another's or none.
     for future in _dask().as_completed(list(waiting), loop=client.loop):
-        error = future.exception()
+        error, landed = _outcome(future)
         if error is None:
-            yield future.result()
+            yield landed
         else:
             lost.append(f"{type(error).__name__}: {error}".splitlines()[0])
         waiting.pop(future)
@@ -73,6 +76,18 @@ def on_dask(
             f"{len(lost)} of {len(portions)} portions could not be evaluated, the first because "
             f"of {lost[0]}; what was done is kept, start the sweep again for the rest"
         )
+
+
+def _outcome(future: Any) -> tuple[BaseException | None, list[Evaluation]]:
+    """Return the error of a portion or what came of it."""
+    try:
+        error = future.exception()
+        return error, [] if error else future.result()
+    except (CancelledError, OSError) as gone:
+        raise WorkersLost(
+            "the Dask scheduler is gone; what was done is kept. Start it and its workers again, "
+            "then give the same command with its address: it goes on with the rest"
+        ) from gone
 
 
 def _itself(study: Study) -> Study:
@@ -111,7 +126,7 @@ def local_workers(n_workers: int | None = None) -> Iterator[Client]:
             "worker_dashboard_address": "127.0.0.1:0",
             "local_directory": scratch,
             "memory_limit": 0,
-            "silence_logs": 50,
+            "silence_logs": logging.CRITICAL,
         }
         with _dask().LocalCluster(**settings) as cluster, _dask().Client(cluster) as client:
             yield client
@@ -134,14 +149,7 @@ def cluster_at(address: str) -> Iterator[Client]:
     ParameterError
         If the address cannot be read or reached in 10 seconds, or no worker is there in 30.
     """
-    try:
-        client = _dask().Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ParameterError(
-            f"--scheduler {address}: there is no Dask scheduler that answers within "
-            f"{CONNECT_SECONDS} seconds ({type(error).__name__}: {error})".splitlines()[0]
-        ) from error
-    with client:
+    with _dask().utils.silence_logging_cmgr(logging.CRITICAL), _connected(address) as client:
         try:
             client.wait_for_workers(1, timeout=FIRST_WORKER_SECONDS)
         except TimeoutError as error:
@@ -150,3 +158,14 @@ def cluster_at(address: str) -> Iterator[Client]:
                 f"{FIRST_WORKER_SECONDS} seconds"
             ) from error
         yield client
+
+
+def _connected(address: str) -> Client:
+    try:
+        client: Client = _dask().Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ParameterError(
+            f"--scheduler {address}: there is no Dask scheduler that answers within "
+            f"{CONNECT_SECONDS} seconds ({type(error).__name__}: {error})".splitlines()[0]
+        ) from error
+    return client
