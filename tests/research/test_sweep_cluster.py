@@ -1,13 +1,18 @@
-"""`tf sweep --scheduler`: a cluster of other processes, from a process that has no other client."""
+"""`tf sweep` as a process that has no other client: on a cluster of others, and its end."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 import tf_lib
@@ -20,8 +25,13 @@ GRID = f"{FAST}: [10, 20]\nrisk_and_sizing.cap_high: {{low: 0.5, high: 0.9, n: 1
 N_PORTIONS = 50
 
 
-def sweep(inputs: tuple[Path, Path, Path], out: Path, *options: str) -> subprocess.Popen[str]:
-    """Start the command in a process of its own."""
+def sweep(
+    inputs: tuple[Path, Path, Path],
+    out: Path,
+    *options: str,
+    environment: dict[str, str] | None = None,
+) -> subprocess.Popen[str]:
+    """Start the command in a process of its own, the first of a session as in a terminal."""
     config, grid, candles = map(str, inputs)
     command = ["sweep", "--config", config, "--grid", grid, "--candles", candles]
     return subprocess.Popen(
@@ -29,6 +39,8 @@ def sweep(inputs: tuple[Path, Path, Path], out: Path, *options: str) -> subproce
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
+        env={**os.environ, **(environment or {})},
     )
 
 
@@ -39,6 +51,16 @@ def parts(out: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     return write_inputs(tmp_path_factory.mktemp("inputs"), GRID)
+
+
+def alive_in(session: int) -> list[psutil.Process]:
+    """Return what lives of a session; nobody may be there to bury the dead."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def whole(inputs: tuple[Path, Path, Path], out: Path) -> str:
@@ -100,6 +122,32 @@ def test_results_of_a_worker_that_runs_other_code_are_refused(
     assert "start them anew" in errors[0]
     assert parts(out) == []
     assert not (out / "trials.jsonl").exists()
+
+
+@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)])
+def test_an_interrupted_sweep_ends_its_workers_and_goes_on_where_it_was(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], table: str, number: int, end: Any
+) -> None:
+    """Ctrl-C reaches all processes of a terminal, SIGTERM the one: a line, and nothing left."""
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    running = sweep(inputs, out, "--workers", "2", environment={"TMPDIR": str(scratch)})
+    wait_until(lambda: parts(out) or running.poll() is not None, "the first part")
+    end(running.pid, number)
+    _, said = running.communicate()
+    before = {part: part.stat().st_mtime_ns for part in parts(out)}
+
+    assert running.returncode == 1
+    assert [line for line in said.splitlines() if not line.startswith("sweep:")] == [
+        f"error: interrupted; what was done is kept in {out}, and the same command goes on with "
+        "the rest"
+    ]
+    assert list(scratch.iterdir()) == []
+    assert list(out.glob("parts/*/.*")) == []
+    wait_until(lambda: not alive_in(running.pid), "the end of all it started")
+    assert before
+    assert whole(inputs, out) == table
+    assert {part: part.stat().st_mtime_ns for part in before} == before
 
 
 def test_a_scheduler_that_dies_is_said_in_a_line_and_the_command_goes_on_where_it_was(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tf_lib.drivers.market_data import market_of
 from tf_lib.drivers.result_folder import check_research_folder
-from tf_lib.drivers.sweep_place import ProgressLine, SweepPlace, per_portion
+from tf_lib.drivers.sweep_place import ProgressLine, SweepPlace, ending_cleanly, per_portion
 from tf_lib.edge.files import write_json, write_whole
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import Config, config_from_mapping, load_config
@@ -66,14 +66,17 @@ def sweep_command(
     ------
     ParameterError, BarsError
         Naming the file, path, ticker, days or address.
+    SweepInterrupted
+        On Ctrl-C, SIGTERM and SIGHUP; what was done is kept.
     """
     check_research_folder(out_dir)
     place = SweepPlace(scheduler, n_workers)
-    planned = _planned(config_path, grid_path, str(candles_dir), (start, end))
-    # The files, too, are those of one sweep.
-    with research_lock(out_dir):
-        result = _run(planned, out_dir, place)
-        write_sweep(result, out_dir)
+    with ending_cleanly(out_dir):
+        planned = _planned(config_path, grid_path, str(candles_dir), (start, end))
+        # The files, too, are those of one sweep.
+        with research_lock(out_dir):
+            result = _run(planned, out_dir, place)
+            write_sweep(result, out_dir)
     print(told(result))
     print(f"-> {out_dir}")
     return EXIT_DONE

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Generator, Sequence
+import signal
+import threading
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
 
 from tf_lib.drivers.progress import Progress
-from tf_lib.errors import ParameterError
+from tf_lib.errors import ParameterError, TfError
 from tf_lib.research.evaluate import Evaluation
 from tf_lib.research.study import Study
 from tf_lib.research.sweep import MOST_PER_PORTION
@@ -25,6 +30,7 @@ _CLUSTER_WORKERS = 16
 # Sets times bars: some 250 sets of fourteen tickers and four years, about two seconds' work.
 _WORTH_PROCESSES = 5_000_000
 _LINE_SECONDS = 5.0
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -88,3 +94,45 @@ class ProgressLine:
         """Tell how far it is, at most now and then."""
         said = f"best Sharpe {best:.2f}" if math.isfinite(best) else "none has traded yet"
         self._progress(done, total, f", {said}")
+
+
+class SweepInterrupted(TfError):
+    """Somebody ended a sweep; what was done is kept."""
+
+
+@contextlib.contextmanager
+def ending_cleanly(out_dir: Path) -> Iterator[None]:
+    """
+    End workers and temporary folders on Ctrl-C, SIGTERM and SIGHUP, and say what is kept.
+
+    The first signal counts; what comes while the workers end is not heard.
+
+    Raises
+    ------
+    SweepInterrupted
+    """
+    before = {each: signal.getsignal(each) for each in _ENDING if _is_heard(each)}
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    try:
+        for each in before:
+            signal.signal(each, interrupt)
+        yield
+    except KeyboardInterrupt:
+        raise SweepInterrupted(
+            f"interrupted; what was done is kept in {out_dir}, and the same command goes on with "
+            "the rest"
+        ) from None
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _is_heard(number: signal.Signals) -> bool:
+    """Whether a signal reaches this thread: nohup keeps SIGHUP away."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(number) not in (signal.SIG_IGN, None)

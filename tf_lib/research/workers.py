@@ -11,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import tempfile
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any
+from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING, Any, cast
 
 from tf_lib.errors import ParameterError, TfError
 from tf_lib.research.evaluate import Evaluation, evaluate
@@ -128,8 +130,35 @@ def local_workers(n_workers: int | None = None) -> Iterator[Client]:
             "memory_limit": 0,
             "silence_logs": logging.CRITICAL,
         }
-        with _dask().LocalCluster(**settings) as cluster, _dask().Client(cluster) as client:
+        with _scratch_in(scratch), _deaf_to_ctrl_c():
+            cluster = _dask().LocalCluster(**settings)
+        with cluster, _scratch_in(scratch), _dask().Client(cluster) as client:
             yield client
+
+
+def _scratch_in(folder: str) -> contextlib.AbstractContextManager[Any]:
+    """Keep what the scheduler and the client write from the temporary folder of all."""
+    import dask
+
+    return cast(
+        "contextlib.AbstractContextManager[Any]", dask.config.set({"temporary-directory": folder})
+    )
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """
+    Have threads and processes that begin within never hear Ctrl-C, nor any that those start.
+
+    A terminal sends it to all of them; it is this thread that ends them.
+    """
+    # It makes the thread that starts it hear again, and the first process starts it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def available_processors() -> int:
