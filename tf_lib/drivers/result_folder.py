@@ -17,6 +17,7 @@ from tf_lib.parameters import Config
 
 SUMMARY = "summary.json"
 TRIALS = "trials.jsonl"
+PARTS = "parts"
 
 
 def asked(config: Config, candles_dir: Path, start: dt.date | None, end: dt.date | None) -> str:
@@ -32,6 +33,11 @@ def asked(config: Config, candles_dir: Path, start: dt.date | None, end: dt.date
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def _is_of_a_sweep(out_dir: Path) -> bool:
+    """Whether sweeps work in a folder, also where their list of trials was lost."""
+    return (out_dir / TRIALS).exists() or (out_dir / PARTS).is_dir()
+
+
 def check_result_folder(out_dir: Path, asked_for: str, *, may_overwrite: bool) -> None:
     """
     See that the folder of a backtest's result can be written and nothing else is lost in it.
@@ -42,7 +48,7 @@ def check_result_folder(out_dir: Path, asked_for: str, *, may_overwrite: bool) -
         If it cannot be written, or holds the result of something else.
     """
     _check_writable(out_dir)
-    if (out_dir / TRIALS).exists():
+    if _is_of_a_sweep(out_dir):
         raise ParameterError(
             f"--out {out_dir}: is the folder of a sweep. Nothing was computed; name another one."
         )
@@ -70,7 +76,7 @@ def check_research_folder(out_dir: Path) -> None:
         If it cannot be written, or holds the result of a backtest.
     """
     _check_writable(out_dir)
-    if (out_dir / SUMMARY).exists() and not (out_dir / TRIALS).exists():
+    if (out_dir / SUMMARY).exists() and not _is_of_a_sweep(out_dir):
         raise ParameterError(
             f"--out {out_dir}: holds a result that is none of a sweep. Nothing was computed; name "
             "another folder."

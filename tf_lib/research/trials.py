@@ -154,8 +154,7 @@ def _read(path: Path) -> list[Trial]:
         except (ValueError, TypeError, KeyError) as error:
             raise StateError(
                 f"{path}, line {number}: not a trial as it was written ({error}): {line[:80]!r}; "
-                "put back a copy, or move it and the summary.json beside it away to have it made "
-                "again from parts/"
+                "put back a copy, or move it away to have it made again from parts/"
             ) from error
     return found
 
