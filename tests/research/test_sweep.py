@@ -26,7 +26,7 @@ from tf_lib.research.overfitting import (
     probability_of_overfitting,
     sharpe_moments,
 )
-from tf_lib.research.parts import Parts, Returns
+from tf_lib.research.parts import OtherCode, Parts, Returns
 from tf_lib.research.selection import BestPerFold, Plans, select, usual_plans
 from tf_lib.research.splits import CombinatorialPurged, WalkForward, walk_forward_folds
 from tf_lib.research.study import PlannedSet, Study
@@ -190,6 +190,8 @@ def test_a_part_of_other_code_is_not_read_wherever_it_lies(tmp_path: Path) -> No
     elsewhere.code = "other"
     no_fees = Evaluation(sets[0].key, OK, "", (9.0,) * len(METRICS), np.zeros(3), code="other")
     ours = Parts(tmp_path / "ours", study.fingerprint)
+    with pytest.raises(OtherCode, match="runs other code"):
+        ours.write([no_fees])
     shutil.copytree(elsewhere.write([no_fees]).parent, ours.folder)
     result = run_sweep(study, sets, grid, tmp_path / "ours")
 

@@ -101,6 +101,7 @@ def test_a_cluster_of_other_processes_gives_the_same_files_though_a_worker_dies(
     assert (out / "results.csv").read_text(encoding="utf-8") == table
 
 
+@pytest.mark.slow
 def test_results_of_a_worker_that_runs_other_code_are_refused(
     tmp_path: Path, inputs: tuple[Path, Path, Path], cluster: Cluster
 ) -> None:
@@ -124,7 +125,10 @@ def test_results_of_a_worker_that_runs_other_code_are_refused(
     assert not (out / "trials.jsonl").exists()
 
 
-@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)])
+@pytest.mark.parametrize(
+    ("number", "end"),
+    [(signal.SIGINT, os.killpg), pytest.param(signal.SIGTERM, os.kill, marks=pytest.mark.slow)],
+)
 def test_an_interrupted_sweep_ends_its_workers_and_goes_on_where_it_was(
     tmp_path: Path, inputs: tuple[Path, Path, Path], table: str, number: int, end: Any
 ) -> None:
