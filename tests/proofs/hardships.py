@@ -43,16 +43,16 @@ def meet(stage: Stage, scene: Scene, hardship: Hardship) -> Met[Hardship]:
     stage.put_back(scene.eve)
     findings: list[str] = []
     with hardship.bring(stage):
-        ended = stage.run()
+        ended = stage.run(hasty=True)
         stage.wait(60)
-        during = stage.guard()
+        during = stage.guard(hasty=True)
     findings += _ended_well(stage, scene, hardship, ended)
     if during.code not in (0, 1, 2, 3, 5):
         findings.append(f"exit: a guard in the middle of it ended with {during.code}")
     if not hardship.sends and stage.count_changes():
         findings.append(f"sent: {stage.count_changes()} changing requests")
     stage.wait(840)
-    looked = stage.guard()
+    looked = stage.guard(hasty=True)
     if looked.code not in (0, 1):
         findings.append(f"after: a guard ended with {looked.code}: {looked.said[-300:]}")
     findings += not_quiet(stage)
@@ -60,7 +60,7 @@ def meet(stage: Stage, scene: Scene, hardship: Hardship) -> Met[Hardship]:
     findings += judge(evidence)
     worst = worst_bare_seconds(evidence)
     stage.go_to(scene.day.fromordinal(scene.day.toordinal() + 1))
-    tomorrow = stage.run()
+    tomorrow = stage.run(hasty=True)
     if tomorrow.code:
         findings.append(f"after: the next day ended with {tomorrow.code}: {tomorrow.said[-300:]}")
     findings += [f"next day: {one}" for one in judge(evidence_of(stage))]
