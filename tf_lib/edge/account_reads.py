@@ -27,7 +27,7 @@ from tf_lib.edge.values import (
     required_text,
     rfc3339,
 )
-from tf_lib.edge.wallets import Wallets, holdings_from
+from tf_lib.edge.wallets import AccountWallets, holdings_from
 from tf_lib.edge.wire import HttpRejectedError
 from tf_lib.errors import UnknownState
 
@@ -99,7 +99,7 @@ class AccountReads(Reads):
             taker=_rate(tier, "taker_fee_rate"),
         )
 
-    def holdings(self) -> Wallets:
+    def holdings(self) -> AccountWallets:
         """
         Return what is owned per currency, available and held by orders.
 

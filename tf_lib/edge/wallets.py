@@ -21,7 +21,7 @@ _ELSEWHERE = ("VAULT", "PERP_FUTURES", "PREDICTION", "STAK")
 _OTHER_PLATFORMS = ("CFM", "INTX")
 
 
-class Wallets(dict[str, Holding]):
+class AccountWallets(dict[str, Holding]):
     """
     What is owned of each currency.
 
@@ -68,7 +68,7 @@ def holdings_from(
     needs: Callable[[str], bool] = lambda currency: True,
     pays: Callable[[str], bool] = lambda currency: True,
     leave_out: Callable[[str], None] = lambda why: None,
-) -> Wallets:
+) -> AccountWallets:
     """
     Add the account records up, by currency.
 
@@ -129,7 +129,7 @@ def holdings_from(
         except UnknownState as error:
             doubt(currency, error)
     known = {c: holding for c, holding in trading.items() if c not in unreadable}
-    return Wallets(known, unreadable)
+    return AccountWallets(known, unreadable)
 
 
 def _is_elsewhere(record: Record) -> bool:

@@ -17,7 +17,7 @@ from enum import StrEnum
 from tf_lib.core.order_life import OrderStage
 from tf_lib.core.records import ZERO, Holding, Product, Side
 from tf_lib.edge.execution.desk import Desk
-from tf_lib.edge.wallets import Wallets
+from tf_lib.edge.wallets import AccountWallets
 from tf_lib.errors import ExchangeError, UnknownState
 
 _TRIES = 3
@@ -76,7 +76,7 @@ class Doubt(StrEnum):
     PENDING = "pending"
 
 
-def read_accounts(desk: Desk) -> Wallets:
+def read_accounts(desk: Desk) -> AccountWallets:
     """Read the complete account list, trying again when it cannot be believed as a list."""
     tries = 0
     while True:
@@ -152,7 +152,7 @@ def believed_holdings(
     )
 
 
-def _is_missing(desk: Desk, product_id: str, accounts: Wallets) -> bool:
+def _is_missing(desk: Desk, product_id: str, accounts: AccountWallets) -> bool:
     base = product_id.split("-")[0]
     is_there = base in accounts or base in accounts.unreadable
     return not is_there and product_id in desk.ledger.state.levels
@@ -166,7 +166,9 @@ def _refresh_orders(desk: Desk, product_id: str, unreadable: dict[str, str]) -> 
             unreadable.setdefault(product_id, str(error))
 
 
-def _doubts(desk: Desk, products: list[Product], accounts: Wallets) -> dict[str, tuple[Doubt, str]]:
+def _doubts(
+    desk: Desk, products: list[Product], accounts: AccountWallets
+) -> dict[str, tuple[Doubt, str]]:
     found: dict[str, tuple[Doubt, str]] = {}
     for product in products:
         base = product.base_currency
