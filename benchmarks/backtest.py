@@ -25,9 +25,9 @@ import pandas as pd
 
 from benchmarks.decide import N_DAYS, made_up_candles
 from benchmarks.timing import best_ms_in_turn
-from tf_lib.drivers.options import PROJECT_ROOT
+from tf_lib.app.options import PROJECT_ROOT
 from tf_lib.parameters import Config, config_from_mapping, load_config
-from tf_lib.research.backtest import BacktestResult, backtest
+from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
 
 TIMES, WARM = 15, 2
 _MISSING = "{} is not installed, so ours is measured alone; for it: pip install -e '.[bench]'"

@@ -23,7 +23,7 @@ import nbformat
 import psutil
 
 from benchmarks.timing import medians_in_turn
-from tf_lib.drivers.options import PROJECT_ROOT
+from tf_lib.app.options import PROJECT_ROOT
 
 FIRST_DAY = dt.date(2026, 3, 1)
 TIMES = 7

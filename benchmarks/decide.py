@@ -7,11 +7,11 @@ import datetime as dt
 import pandas as pd
 
 from benchmarks.timing import median_ms, seconds
+from tf_lib.app.options import PROJECT_ROOT
+from tf_lib.core.candles.bars import lag_bars
 from tf_lib.core.decision import decide, with_last_closes
-from tf_lib.core.market import lag_bars
-from tf_lib.core.records import PortfolioState
-from tf_lib.core.signals import signals
-from tf_lib.drivers.options import PROJECT_ROOT
+from tf_lib.core.model.records import PortfolioState
+from tf_lib.core.signals.columns import signals
 from tf_lib.parameters import Config, load_config
 
 N_DAYS = 1400

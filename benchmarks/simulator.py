@@ -20,9 +20,9 @@ import psutil
 from coinbase.jwt_generator import build_rest_jwt
 
 from benchmarks.timing import median_ms, seconds
-from tf_lib.drivers.options import PROJECT_ROOT
+from tf_lib.app.options import PROJECT_ROOT
 from tf_lib.simulator import STRATEGY_TICKERS, SimulatedExchange, SimulatorSettings
-from tf_lib.simulator.bars import DayBars, day_number
+from tf_lib.simulator.prices.day_bars import DayBars, day_number
 
 AS_OF = dt.date(2023, 1, 1)
 PREFIX = "/api/v3/brokerage"

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.decide import FIRST_DAY, N_DAYS, made_up_candles
-from tf_lib.core.market import Bars, lag_bars
-from tf_lib.drivers.options import PROJECT_ROOT
+from tf_lib.app.options import PROJECT_ROOT
+from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.parameters import Config, load_config
-from tf_lib.research.evaluate import Evaluation, evaluate
-from tf_lib.research.grid import grid_of
-from tf_lib.research.study import Study, in_chunks, make_study
-from tf_lib.research.sweep import run_sweep
-from tf_lib.research.workers import local_workers, on_dask
+from tf_lib.research.sweep.evaluate import Evaluation, evaluate
+from tf_lib.research.sweep.grid import grid_of
+from tf_lib.research.sweep.run_sweep import run_sweep
+from tf_lib.research.sweep.study import Study, in_chunks, make_study
+from tf_lib.research.sweep.workers import local_workers, on_dask
 
 N_SETS, N_WARM = 400, 8
 EXECUTION: dict[str, Any] = {

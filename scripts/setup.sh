@@ -328,7 +328,7 @@ fi
 # All cores at once, where pip would use one. Without this the first run pays.
 logged "compiling the packages" "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" || :
 # The kernels, too: the first backtest would wait half a minute for them.
-logged "compiling the kernels" "$venv/bin/python" -m tf_lib.research.compiling || :
+logged "compiling the kernels" "$venv/bin/python" -m tf_lib.research.backtest.warm_up || :
 printf '%s\n' "$wanted" >"$stamp.part" && mv "$stamp.part" "$stamp" ||
   fail "cannot write $root/$stamp (is the disk full?)"
 say "done in $(($(date +%s) - began)) s"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tf_lib.edge.mail_file import FILE_VARIABLE, NAMES
+from tf_lib.notify.mail_file import FILE_VARIABLE, NAMES
 
 # No test sends mail for the person who runs it, nor does a process that a test starts.
 os.environ[FILE_VARIABLE] = ""

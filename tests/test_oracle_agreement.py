@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from tests.oracle import decide as oracle
 from tests.oracle import markets, signals
-from tf_lib.drivers.decide import decide_command
+from tf_lib.app.commands.research.decide import decide_command
 
 PROJECT = Path(__file__).resolve().parents[1]
 STRATEGY = PROJECT / "parameters" / "strategy_v020.yaml"

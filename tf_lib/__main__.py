@@ -10,6 +10,6 @@ _OURS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 if not sys.flags.safe_path and _HERE != _OURS:
     sys.path[:] = [each for each in sys.path if os.path.realpath(each or os.curdir) != _HERE]
 
-from tf_lib.drivers.cli import main  # noqa: E402
+from tf_lib.app.cli import main  # noqa: E402
 
 main()

@@ -28,11 +28,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from tf_lib.days import day_from
 from tf_lib.errors import ParameterError
-from tf_lib.shown import shown, shown_key
-from tf_lib.written import read_yaml as read_yaml
-from tf_lib.written import read_yaml_lines
+from tf_lib.text.days import day_from
+from tf_lib.text.shown import shown, shown_key
+from tf_lib.text.written import read_yaml as read_yaml
+from tf_lib.text.written import read_yaml_lines
 
 PROFILES = ("demo", "paper", "live")
 _REPLACED_WHOLE = {("universe", "sleeves")}

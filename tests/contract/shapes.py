@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tf_lib.simulator.clock import parse_rfc3339
+from tf_lib.simulator.simulated_clock import parse_rfc3339
 
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)

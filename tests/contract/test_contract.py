@@ -17,9 +17,9 @@ import pytest
 from tests.contract.__main__ import FACTS, main, report, why_not
 from tests.contract.asking import PREFIX, REAL_HOST, Asker, Fact, read_facts
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
-from tf_lib.simulator.clock import start_of
-from tf_lib.simulator.routes import ROUTES
-from tf_lib.simulator.synthetic import FIRST_DAY
+from tf_lib.simulator.api.routes import ROUTES
+from tf_lib.simulator.prices.synthetic import FIRST_DAY
+from tf_lib.simulator.simulated_clock import start_of
 
 KEY_FILE = os.environ.get("TF_CONTRACT_KEY_FILE", "")
 KNOWN = read_facts(FACTS)

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from tf_lib.core.account import Account, doubt_of_quote
-from tf_lib.core.records import FeeRates, Holding, Product, Quote
+from tf_lib.core.model.account import Account, doubt_of_quote
+from tf_lib.core.model.records import FeeRates, Holding, Product, Quote
 
 D = Decimal
 

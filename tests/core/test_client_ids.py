@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_lib.core.client_ids import MAX_LENGTH, Leg, LegKey, client_id, is_own, parse_client_id
-from tf_lib.core.records import Side
+from tf_lib.core.model.client_ids import MAX_LENGTH, Leg, LegKey, client_id, is_own, parse_client_id
+from tf_lib.core.model.records import Side
 from tf_lib.errors import TfError
 
 UUID = "4bd1d5ae-24e8-5bd8-b797-72fc4b01e402"

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from tests.core.build import SLEEVES, config_with, day, market, random_candles
-from tf_lib.core.cooldown import is_cooling
+from tf_lib.core.candles.bars import lag_bars
 from tf_lib.core.decision import (
     covariance_at,
     decide,
     sized_signal,
     with_last_closes,
 )
-from tf_lib.core.market import lag_bars
-from tf_lib.core.records import FeeRates, PortfolioState, Reason
-from tf_lib.core.signals import COLUMNS, signals
-from tf_lib.core.sizing import size_positions
+from tf_lib.core.model.cooldown import is_cooling
+from tf_lib.core.model.records import FeeRates, PortfolioState, Reason
+from tf_lib.core.signals.columns import COLUMNS, signals
+from tf_lib.core.sizing.weights import size_positions
 from tf_lib.errors import BarsError, UnknownState
 
 N_DAYS = 700

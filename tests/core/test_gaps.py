@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tf_lib.core.gaps import gap_risk
+from tf_lib.core.candles.gaps import gap_risk
 
 OPENS = np.array([100.0, 99.0, 90.0, 80.0, 100.0])
 CLOSES = np.array([100.0, 100.0, 100.0, 100.0, 100.0])

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from tf_lib.core import indicators
-from tf_lib.core.components import ribbon_spans
+from tf_lib.core.signals import indicators
+from tf_lib.core.signals.components import ribbon_spans
 from tf_lib.parameters import MovingAverage
 
 NAN = math.nan

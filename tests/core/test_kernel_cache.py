@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 CALLEE = """
-from tf_lib.core.arrays import kernel
+from tf_lib.core.jit.arrays import kernel
 RATE = {rate}
 STEP = {step}
 
@@ -23,7 +23,7 @@ def scaled(x):
 """
 CALLER = """
 from numba.extending import register_jitable
-from tf_lib.core.arrays import kernel
+from tf_lib.core.jit.arrays import kernel
 from callee import STEP, plain, scaled
 register_jitable(plain)
 
@@ -92,8 +92,8 @@ def test_kernels_of_the_core_have_such_a_cache(module: str) -> None:
     """Every kernel that Python calls does; parts are kept in those."""
     from importlib import import_module
 
-    from tf_lib.core.kernel_cache import KernelCache
-    from tf_lib.core.kernel_parts import PartCompiler
+    from tf_lib.core.jit.kernel_cache import KernelCache
+    from tf_lib.core.jit.kernel_parts import PartCompiler
 
     kernels = [
         value

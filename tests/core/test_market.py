@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.core.build import candles_of, day, frame_of
-from tf_lib.core.market import Bars, Gap, lag_bars
+from tf_lib.core.candles.bars import Bars, Gap, lag_bars
 from tf_lib.errors import BarsError
 
 

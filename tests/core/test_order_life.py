@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tf_lib.core.order_life import (
+from tf_lib.core.model.order_life import (
     MAY_BE_LIVE,
     SETTLED,
     TRANSITIONS,

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tf_lib.core import step_kernels
-from tf_lib.core.client_ids import Leg
-from tf_lib.core.orders import (
+from tf_lib.core.model.client_ids import Leg
+from tf_lib.core.model.records import Holding, Product, Quote, Reason, Side
+from tf_lib.core.orders import step_kernels
+from tf_lib.core.orders.build import (
     OrderBuild,
     PlannedOrder,
     WantedStop,
@@ -23,9 +24,8 @@ from tf_lib.core.orders import (
     is_protectable,
     to_decimal,
 )
-from tf_lib.core.records import Holding, Product, Quote, Reason, Side
-from tf_lib.core.steps import steps_of, stop_rules
-from tf_lib.core.stops import limit_below, plan_stop, smallest_protectable
+from tf_lib.core.orders.lots_and_ticks import steps_of, stop_rules
+from tf_lib.core.orders.stops import limit_below, plan_stop, smallest_protectable
 from tf_lib.errors import TfError
 from tf_lib.parameters import StopsSection
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.build import config_with, day, random_candles
-from tf_lib.core.market import BARS_AFTER_LONG_GAP, Bars, lag_bars
-from tf_lib.core.quarantine import QuarantineRules, believed_bars, live_on
-from tf_lib.core.signals import Signals, signals
+from tf_lib.core.candles.bars import BARS_AFTER_LONG_GAP, Bars, lag_bars
+from tf_lib.core.candles.quarantine import QuarantineRules, believed_bars, live_on
+from tf_lib.core.signals.columns import Signals, signals
 
 ONE = {"A": {"weight": 1.0, "tickers": ["AAA-USD"]}}
 RULES = QuarantineRules(atr_span=20.0, max_gap_to_live=0.25)

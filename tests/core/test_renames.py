@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.drivers.profile import FEW_UNIVERSE
-from tf_lib.core.renames import spliced
-from tf_lib.edge.candle_folder import read_universe
+from tests.app.profile import FEW_UNIVERSE
+from tf_lib.core.model.renames import spliced
 from tf_lib.parameters import UniverseSection
+from tf_lib.store.candle_csv import read_universe
 
 DAY = "2024-10-18"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.covariance import ledoit_wolf
 
 from tests.core.build import config_with
-from tf_lib.core.risk import METHODS, covariance, covariance_on
+from tf_lib.core.sizing.covariance import METHODS, covariance, covariance_on
 
 RISK = "risk_and_sizing."
 

@@ -16,10 +16,10 @@ from tests.core.build import (
     market,
     random_candles,
 )
-from tf_lib.core.market import lag_bars
-from tf_lib.core.signals import COLUMNS, NEED_HISTORY, Signals, signals
-from tf_lib.edge.candle_folder import read_candle_folder
+from tf_lib.core.candles.bars import lag_bars
+from tf_lib.core.signals.columns import COLUMNS, NEED_HISTORY, Signals, signals
 from tf_lib.errors import BarsError
+from tf_lib.store.candle_csv import read_candle_folder
 
 ONE = {"Only": {"weight": 1.0, "tickers": ["AAA-USD"]}}
 FILTERS = "signals.filters."

@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.core.build import config_with
-from tf_lib.core.budgets import risk_parity
-from tf_lib.core.sizing import Sizing, size_positions
+from tf_lib.core.sizing.risk_parity import risk_parity
+from tf_lib.core.sizing.weights import Sizing, size_positions
 from tf_lib.errors import HaltRun
 
 RISK = "risk_and_sizing."

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from tf_lib.core import step_kernels, steps
-from tf_lib.core.orders import below_minimum, ceil_to, floor_to, is_dust, to_decimal
-from tf_lib.core.product_table import default_product
-from tf_lib.core.records import Product
-from tf_lib.core.stops import limit_below, plan_stop, smallest_protectable
+from tf_lib.core.model.products import default_product
+from tf_lib.core.model.records import Product
+from tf_lib.core.orders import lots_and_ticks, step_kernels
+from tf_lib.core.orders.build import below_minimum, ceil_to, floor_to, is_dust, to_decimal
+from tf_lib.core.orders.stops import limit_below, plan_stop, smallest_protectable
 from tf_lib.parameters import StopsSection
 
 STEP_TEXTS = ("0.00000001", "0.0001", "0.01", "0.1", "1", "0.25", "10")
@@ -60,10 +60,10 @@ def test_whole_steps_are_those_of_exact_decimals(value: float, step: str) -> Non
     ratio = Decimal(step).as_integer_ratio()
     assume(value / float(step) < 1e15)
 
-    assert steps.whole_steps(value, *ratio) == int(
+    assert lots_and_ticks.whole_steps(value, *ratio) == int(
         floor_to(to_decimal(value), Decimal(step)) / Decimal(step)
     )
-    assert step_kernels.whole_steps(value, *ratio) == steps.whole_steps(value, *ratio)
+    assert step_kernels.whole_steps(value, *ratio) == lots_and_ticks.whole_steps(value, *ratio)
 
 
 def exact_limit(level: Decimal, atr: float, product: Product, settings: StopsSection) -> Decimal:
@@ -81,14 +81,14 @@ def test_limits_stand_on_the_exact_tick(
     product: Product, settings: StopsSection, level: int, atr: float
 ) -> None:
     """The limit under a level, in ticks, is the one exact decimals find."""
-    rules, its_steps = steps.stop_rules(settings), steps.steps_of(product)
+    rules, its_steps = lots_and_ticks.stop_rules(settings), lots_and_ticks.steps_of(product)
     tick = product.price_increment
 
     for range_ in (atr, 0.0):
         expected = exact_limit(level * tick, range_, product, settings)
-        assert steps.limit_ticks(level, range_, its_steps, rules) * tick == expected
+        assert lots_and_ticks.limit_ticks(level, range_, its_steps, rules) * tick == expected
         assert limit_below(level * tick, range_, product, settings) == expected
-    assert steps.limit_ticks(level, math.nan, its_steps, rules) * tick == expected
+    assert lots_and_ticks.limit_ticks(level, math.nan, its_steps, rules) * tick == expected
     assert limit_below(level * tick, None, product, settings) == expected
 
 
@@ -104,7 +104,7 @@ def test_stops_rest_at_the_same_level_and_limit(
     product: Product, settings: StopsSection, level: float, last: float, atr: float
 ) -> None:
     """Clamped or not, and where none is possible."""
-    its_steps, tick = steps.steps_of(product), product.price_increment
+    its_steps, tick = lots_and_ticks.steps_of(product), product.price_increment
     target = floor_to(to_decimal(level), tick)
     highest = floor_to(to_decimal(last), tick) - 2 * tick
     expected = target if target < to_decimal(last) else highest
@@ -113,25 +113,25 @@ def test_stops_rest_at_the_same_level_and_limit(
         to_decimal(level), last=to_decimal(last), atr=atr, product=product, stops=settings
     )
 
-    resting = steps.resting_ticks(level, last, its_steps)
+    resting = lots_and_ticks.resting_ticks(level, last, its_steps)
     if expected <= tick:
-        assert (planned, resting) == (None, steps.NOWHERE)
+        assert (planned, resting) == (None, lots_and_ticks.NOWHERE)
         return
     assert planned is not None
     assert resting * tick == planned.resting_level == expected
     assert planned.limit_price == exact_limit(expected, atr, product, settings)
-    assert steps.is_clamped(resting, level, its_steps) == (expected < target)
+    assert lots_and_ticks.is_clamped(resting, level, its_steps) == (expected < target)
 
 
 @given(settings=stop_settings(), resting=st.integers(1, 10**7), raised=st.integers(0, 10**5))
 def test_the_same_raises_are_worthwhile(settings: StopsSection, resting: int, raised: int) -> None:
     """A raise of exactly the least wanted counts."""
-    rules, level = steps.stop_rules(settings), resting + raised
+    rules, level = lots_and_ticks.stop_rules(settings), resting + raised
     least = resting * (1 + to_decimal(settings.min_raise_bps) / 10_000)
     expected = raised > 0 and level >= least
 
-    assert steps.is_worth_raising(resting, level, rules) == expected
-    assert steps.is_worth_raising(Decimal(resting), Decimal(level), rules) == expected
+    assert lots_and_ticks.is_worth_raising(resting, level, rules) == expected
+    assert lots_and_ticks.is_worth_raising(Decimal(resting), Decimal(level), rules) == expected
 
 
 @given(product=products(), lots=st.integers(0, 10**9), last=st.integers(1, 10**6))
@@ -168,7 +168,7 @@ def test_a_notional_buys_the_same_lots(product: Product, notional: float, price:
     """The float quotient and the exact one agree but within its last bits of a whole lot."""
     exact = to_decimal(notional) / to_decimal(price) / product.base_increment
     assume(exact < Decimal("1e14"))
-    lots = steps.lots_for(notional, price, steps.steps_of(product))
+    lots = lots_and_ticks.lots_for(notional, price, lots_and_ticks.steps_of(product))
 
     assert abs(lots - int(exact)) <= 1
     if abs(exact - round(exact)) > exact * Decimal("4e-16"):
@@ -180,7 +180,9 @@ def test_units_read_like_the_decimal(lots: int) -> None:
     """Units and prices are the floats nearest to the exact decimals."""
     product = default_product("A-USD")
 
-    assert steps.units_of(lots, steps.steps_of(product)) == float(lots * product.base_increment)
+    assert lots_and_ticks.units_of(lots, lots_and_ticks.steps_of(product)) == float(
+        lots * product.base_increment
+    )
 
 
 def _apart(value: Decimal, least: Decimal) -> bool:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_lib.core.records import Product
-from tf_lib.core.stops import is_worthwhile_raise, limit_below, plan_stop, ratcheted_level
+from tf_lib.core.model.records import Product
+from tf_lib.core.orders.stops import is_worthwhile_raise, limit_below, plan_stop, ratcheted_level
 from tf_lib.parameters import StopsSection
 
 D = Decimal

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.build import config_with
-from tf_lib.core.product_table import default_product
-from tf_lib.core.records import FeeRates, Reason
-from tf_lib.core.trades import (
+from tf_lib.core.model.products import default_product
+from tf_lib.core.model.records import FeeRates, Reason
+from tf_lib.core.sizing.gates import (
     NOT_FORCED,
     REASONS,
     Standing,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tf_lib.core.windows import (
+from tf_lib.core.signals.windows import (
     ewm_mean,
     ewm_std,
     last_known,

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.profile import FEW_UNIVERSE, Profile, after_days, write_parameters
+from tests.app.profile import FEW_UNIVERSE, Profile, after_days, write_parameters
 from tests.execution.desks import Bench
 from tests.execution.desks import bench as open_bench
 from tests.execution.faulty import Faulty
-from tf_lib.drivers import place
+from tf_lib.app import connection
 
 DAY = "2024-03-11"
 HELD = ("ADA-USD", "ETH-USD", "XTZ-USD")
@@ -53,13 +53,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
     """Return a block in which the exchange's answers are changed as told."""
-    made = place._settings
+    made = connection._settings
 
     @contextmanager
     def block(*rules: dict[str, Any]) -> Iterator[None]:
         with monkeypatch.context() as patch:
             schedule = {"faults": list(rules)}
-            patch.setattr(place, "_settings", lambda *a: replace(made(*a), faults=schedule))
+            patch.setattr(connection, "_settings", lambda *a: replace(made(*a), faults=schedule))
             yield
 
     return block

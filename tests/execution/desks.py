@@ -10,17 +10,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tf_lib.core.client_ids import Leg
-from tf_lib.core.records import MarketOrder, Side
-from tf_lib.drivers.protecting import Protecting
-from tf_lib.edge.coinbase import Coinbase, RetryRule
-from tf_lib.edge.execution.cover import Cover, Foreign, Position, Protection
-from tf_lib.edge.execution.desk import Desk
-from tf_lib.edge.ledger import Ledger
-from tf_lib.edge.ledger_state import OrderRecord
-from tf_lib.edge.run_store import RunLogs
+from tf_lib.core.model.client_ids import Leg
+from tf_lib.core.model.records import MarketOrder, Side
+from tf_lib.exchange.coinbase.client import Coinbase, RetryRule
+from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.protect_all import Protecting
+from tf_lib.execution.protection import Cover, Foreign, Position, Protection
 from tf_lib.parameters import load_config
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+from tf_lib.store.ledger import Ledger
+from tf_lib.store.ledger_state import OrderRecord
+from tf_lib.store.run_folder import RunLogs
 
 DAY = dt.date(2024, 3, 11)
 COIN = "ETH-USD"

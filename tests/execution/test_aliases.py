@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.profile import FEW_UNIVERSE, Profile, write_parameters
-from tf_lib.drivers import place
-from tf_lib.edge.reads import OurNames
+from tests.app.profile import FEW_UNIVERSE, Profile, write_parameters
+from tf_lib.app import connection
+from tf_lib.exchange.coinbase.scope import OurNames
 from tf_lib.parameters import load_config
 from tf_lib.simulator import SimulatedExchange
 
@@ -48,15 +48,15 @@ def test_names_both_ways() -> None:
 @pytest.fixture
 def in_usdc_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
     """Return a profile in USDC on an exchange whose replies name the canonical products."""
-    made = place._settings
+    made = connection._settings
     world = {"world": {"usdc_aliases": True, "canonical_replies": True}}
     listed = {"tickers": tuple(FEW_UNIVERSE["tickers"]), "products": {}, "faults": world}
-    monkeypatch.setattr(place, "_settings", lambda *a: replace(made(*a), **listed))
+    monkeypatch.setattr(connection, "_settings", lambda *a: replace(made(*a), **listed))
     config = write_parameters(tmp_path / "usdc.yaml", universe=in_usdc())
     profile = Profile(config, tmp_path / "runs")
     profile.state.mkdir(parents=True)
-    file, day = profile.state / place.EXCHANGE_FILE, dt.date.fromisoformat(DAY)
-    settings = place._settings(load_config(config), profile.state, file, day)
+    file, day = profile.state / connection.EXCHANGE_FILE, dt.date.fromisoformat(DAY)
+    settings = connection._settings(load_config(config), profile.state, file, day)
     with SimulatedExchange(settings) as exchange:
         exchange.deposit("USDC", Decimal(15_000))
     return profile

@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from tests.execution.desks import COIN, Bench
-from tf_lib.core.client_ids import Leg
-from tf_lib.core.orders import PlannedOrder
-from tf_lib.core.records import Reason, Side
-from tf_lib.edge.execution.cover import Cover, Foreign, Position, Protection
-from tf_lib.edge.execution.rebalance import Rebalance
+from tf_lib.core.model.client_ids import Leg
+from tf_lib.core.model.records import Reason, Side
+from tf_lib.core.orders.build import PlannedOrder
+from tf_lib.execution.protection import Cover, Foreign, Position, Protection
+from tf_lib.execution.rebalance import Rebalance
 
 STOPS = {"endpoint": "POST /orders", "contains": "stop_limit_stop_limit_gtc"}
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from tests.execution.desks import COIN, DAY, Bench
-from tf_lib.core.client_ids import Leg
-from tf_lib.core.order_life import OrderStage
-from tf_lib.core.records import MarketOrder, Side
+from tf_lib.core.model.client_ids import Leg
+from tf_lib.core.model.order_life import OrderStage
+from tf_lib.core.model.records import MarketOrder, Side
 
 DROPPED = {"kind": "drop_before", "endpoint": "POST /orders"}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.profile import Profile
-from tests.drivers.venue import opened
+from tests.app.profile import Profile
+from tests.app.venue import opened
 from tests.execution.faulty import Faulty, put
 
 NEXT = "2024-03-12"

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.drivers.profile import Profile
-from tests.drivers.venue import opened
+from tests.app.profile import Profile
+from tests.app.venue import opened
 from tests.execution.faulty import Faulty, put
 
 NEXT, TRIM_DAY = "2024-03-12", "2024-03-14"

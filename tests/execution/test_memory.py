@@ -9,14 +9,14 @@ import sqlite3
 from decimal import Decimal
 from pathlib import Path
 
-from tests.drivers.profile import Profile
-from tests.drivers.venue import at, jump, level, opened, times
+from tests.app.profile import Profile
+from tests.app.venue import at, jump, level, opened, times
 from tests.execution.desks import COIN, Bench
-from tf_lib.core.client_ids import Leg
-from tf_lib.core.orders import floor_to
-from tf_lib.core.records import MarketOrder, Side
-from tf_lib.drivers import place
-from tf_lib.edge.execution.settling import recall_level
+from tf_lib.app import connection
+from tf_lib.core.model.client_ids import Leg
+from tf_lib.core.model.records import MarketOrder, Side
+from tf_lib.core.orders.build import floor_to
+from tf_lib.execution.recovery import recall_level
 from tf_lib.parameters import load_config
 from tf_lib.simulator import SimulatedExchange
 
@@ -118,7 +118,7 @@ def planned_only(profile: Profile, folder: Path) -> Profile:
     ledger.write_text("".join(lines[: kinds.index("plan") + 1]), encoding="utf-8")
     file, uuid = other.state / "exchange.sqlite", json.loads(lines[0])["portfolio_uuid"]
     file.unlink()
-    settings = place._settings(
+    settings = connection._settings(
         load_config(other.config), other.state, file, dt.date.fromisoformat(DAY)
     )
     with SimulatedExchange(settings):

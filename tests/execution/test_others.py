@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.profile import Profile
-from tests.drivers.venue import level, opened, stop_by_hand, times
+from tests.app.profile import Profile
+from tests.app.venue import level, opened, stop_by_hand, times
 
 NEXT, AFTER = "2024-03-12", "2024-03-13"
 

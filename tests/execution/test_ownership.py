@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.drivers.profile import FEW_UNIVERSE, Profile, write_parameters
-from tests.drivers.venue import opened
+from tests.app.profile import FEW_UNIVERSE, Profile, write_parameters
+from tests.app.venue import opened
 from tests.execution.faulty import Faulty
 
 NEXT, AFTER, LATER = "2024-03-12", "2024-03-13", "2024-03-14"
@@ -165,14 +165,14 @@ def new_exchange(profile: Profile, day: str) -> Any:
     """Open the profile's exchange before its first run."""
     import datetime as dt
 
-    from tf_lib.drivers import place
+    from tf_lib.app import connection
     from tf_lib.parameters import load_config
     from tf_lib.simulator import SimulatedExchange
 
-    settings = place._settings(
+    settings = connection._settings(
         load_config(profile.config),
         profile.state,
-        profile.state / place.EXCHANGE_FILE,
+        profile.state / connection.EXCHANGE_FILE,
         dt.date.fromisoformat(day),
     )
     with SimulatedExchange(settings) as exchange:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tests.execution.desks import COIN, Bench
-from tf_lib.edge.execution.belief import believed_holdings
-from tf_lib.edge.execution.cover import Cover, Foreign, Position, Protection, Reading
+from tf_lib.execution.protection import Cover, Foreign, Position, Protection, Reading
+from tf_lib.execution.reconciliation import believed_holdings
 
 
 def reading(bench: Bench, held: str) -> Reading:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.profile import Profile
-from tests.drivers.venue import cancel_by_hand, jump, level, times
+from tests.app.profile import Profile
+from tests.app.venue import cancel_by_hand, jump, level, times
 
 NEXT, AFTER = "2024-03-12", "2024-03-13"
 WEEK_LATER = ("2024-03-18", "2024-03-19")

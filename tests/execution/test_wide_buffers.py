@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.drivers.profile import FEW_UNIVERSE, Profile, write_parameters
+from tests.app.profile import FEW_UNIVERSE, Profile, write_parameters
 from tests.execution.conftest import HELD
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tf_lib.core.order_life import TRANSITIONS as ORDER_LIFE
-from tf_lib.simulator.orders import TRANSITIONS as EXCHANGE_STATUS
+from tf_lib.core.model.order_life import TRANSITIONS as ORDER_LIFE
+from tf_lib.simulator.matching.order import TRANSITIONS as EXCHANGE_STATUS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _OPENING, _CLOSING = "```mermaid\nstateDiagram-v2\n", "```\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from tf_lib.drivers.cli import app
+from tf_lib.app.cli import app
 from tf_lib.parameters import Config
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -143,19 +143,19 @@ def test_every_folder_of_the_library_is_a_known_layer(project_root: Path) -> Non
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("tf_lib.core.signals", "from tf_lib.edge.clock import utc_now"),
-        ("tf_lib.core.signals", "from tf_lib import edge"),
-        ("tf_lib.core.signals", "def late():\n    import tf_lib.simulator.api"),
-        ("tf_lib.core.signals", "from ..edge import clock"),
-        ("tf_lib.core.signals", "import os"),
-        ("tf_lib.core.signals", "from pathlib import Path"),
-        ("tf_lib.core.signals", "import requests"),
+        ("tf_lib.core.signals.columns", "from tf_lib.exchange.clock import utc_now"),
+        ("tf_lib.core.signals.columns", "from tf_lib import edge"),
+        ("tf_lib.core.signals.columns", "def late():\n    import tf_lib.simulator.api"),
+        ("tf_lib.core.signals.columns", "from ..edge import clock"),
+        ("tf_lib.core.signals.columns", "import os"),
+        ("tf_lib.core.signals.columns", "from pathlib import Path"),
+        ("tf_lib.core.signals.columns", "import requests"),
         ("tf_lib.core.__init__", "from ..pages import charts"),
-        ("tf_lib.edge.ledger", "from tf_lib.simulator import market"),
-        ("tf_lib.edge.ledger", "from tf_lib.drivers.run import run"),
-        ("tf_lib.simulator.api", "from tf_lib.edge.coinbase import Coinbase"),
-        ("tf_lib.pages.charts", "from tf_lib.research import backtest"),
-        ("tf_lib.research.shadow", "from tf_lib.edge import run_store"),
+        ("tf_lib.store.ledger", "from tf_lib.simulator import market"),
+        ("tf_lib.store.ledger", "from tf_lib.app.launch.runner import run"),
+        ("tf_lib.simulator.api", "from tf_lib.exchange.coinbase.client import Coinbase"),
+        ("tf_lib.pages.day.charts", "from tf_lib.research import backtest"),
+        ("tf_lib.research.attribution.shadow", "from tf_lib.edge import run_store"),
         ("tf_lib.errors", "import tf_lib.parameters"),
         ("tf_lib.parameters", "from tf_lib.core import records"),
     ],
@@ -168,13 +168,13 @@ def test_a_forbidden_import_is_seen(module: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("tf_lib.core.signals", "from .windows import rolling_max"),
-        ("tf_lib.core.signals", "import numpy as np\nfrom tf_lib.errors import BarsError"),
-        ("tf_lib.edge.ledger", "import sqlite3\nfrom tf_lib.core import records"),
-        ("tf_lib.drivers.run", "from tf_lib.simulator import server"),
+        ("tf_lib.core.signals.columns", "from .windows import rolling_max"),
+        ("tf_lib.core.signals.columns", "import numpy as np\nfrom tf_lib.errors import BarsError"),
+        ("tf_lib.store.ledger", "import sqlite3\nfrom tf_lib.core import records"),
+        ("tf_lib.app.launch.runner", "from tf_lib.simulator import server"),
         ("tf_lib.research.report", "from tf_lib.pages import charts"),
         ("tf_lib.parameters", "from tf_lib.errors import ParameterError"),
-        ("tf_lib.__main__", "from tf_lib.drivers.cli import main"),
+        ("tf_lib.__main__", "from tf_lib.app.cli import main"),
     ],
 )
 def test_an_allowed_import_passes(module: str, source: str) -> None:
@@ -198,4 +198,4 @@ def test_an_allowed_import_passes(module: str, source: str) -> None:
 )
 def test_an_impure_call_is_seen(source: str) -> None:
     """Each of these would make an answer depend on more than its arguments."""
-    assert len(purity_violations(source, "tf_lib.core.signals")) == 1
+    assert len(purity_violations(source, "tf_lib.core.signals.columns")) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tf_lib.drivers.notebook import execute
+from tf_lib.app.launch.notebook import execute
 
 CODE = "import json, os\nprint(json.dumps(sorted(n for n in os.environ if n.startswith('TF_'))))"
 

@@ -18,7 +18,7 @@ import nbformat
 import pytest
 
 from tests.notebooks.run import MASTER, PROJECT, REFERENCE, plain_environment
-from tf_lib.pages.report import STEP_TAG
+from tf_lib.pages.day.report import STEP_TAG
 
 CELL_SECONDS = 120
 MAKE = "make it anew: python -m tests.notebooks.make_reference"

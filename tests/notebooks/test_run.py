@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from tests.notebooks.run import EXPLORE, MASTER, execute
-from tf_lib.drivers.notebook import incomplete
+from tf_lib.app.launch.notebook import incomplete
 
 pytestmark = pytest.mark.slow
 

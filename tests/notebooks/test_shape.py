@@ -12,8 +12,8 @@ import nbformat
 import pytest
 
 from tests.notebooks.run import EXPLORE, MASTER, PROJECT
-from tf_lib.drivers.day import STEPS
-from tf_lib.pages.report import STEP_TAG
+from tf_lib.app.daily.day import STEPS
+from tf_lib.pages.day.report import STEP_TAG
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 MOST_LINES = 15

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from tests.core.build import config_with, frame_of, market
+from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.core.decision import Decision, decide, with_last_closes
-from tf_lib.core.market import Bars, lag_bars
-from tf_lib.core.records import PortfolioState
-from tf_lib.core.signals import signals
+from tf_lib.core.model.records import PortfolioState
+from tf_lib.core.signals.columns import signals
 
 N_DAYS = 700
 

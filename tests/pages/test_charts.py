@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.core.build import market, random_candles
 from tests.pages.day import PageDay, order_row, page_day, stop_row, trending
-from tf_lib.pages import charts, focus
+from tf_lib.pages.day import charts, focus
 from tf_lib.pages.style import WIDTH, date_ticks
 
 SMALL_BYTES = 120_000

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.pages.day import order_row, stop_row
-from tf_lib.pages.headline import DayFacts, Level, banner, verdict
+from tf_lib.pages.day.headline import DayFacts, Level, banner, verdict
 
 
 def facts(**changed: Any) -> DayFacts:

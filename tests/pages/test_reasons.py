@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.pages.day import page_day
-from tf_lib.pages import tables
-from tf_lib.pages.headline import DayFacts, Level, verdict
-from tf_lib.pages.reasons import why
+from tf_lib.pages.day import tables
+from tf_lib.pages.day.headline import DayFacts, Level, verdict
+from tf_lib.pages.day.reasons import why
 
 
 def test_a_change_below_the_threshold_names_both() -> None:

@@ -12,8 +12,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from tests.pages.day import PageDay, stop_row
 from tf_lib.errors import StateError
-from tf_lib.pages import charts, tables
-from tf_lib.pages.report import PAPERMILL_TAG, STEP_TAG, export_report
+from tf_lib.pages.day import charts, tables
+from tf_lib.pages.day.report import PAPERMILL_TAG, STEP_TAG, export_report
 
 FETCHED = re.compile(r"""(src|href)\s*=\s*["']?\s*(https?:)?//|@import|url\(|https?://""", re.I)
 

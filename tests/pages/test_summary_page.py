@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.pages.day import order_row, stop_row
-from tf_lib.pages.summary_page import summary_subject, summary_text, write_summary_page
+from tf_lib.pages.day.summary_page import summary_subject, summary_text, write_summary_page
 
 SUMMARY = {
     "date": "2024-03-01",

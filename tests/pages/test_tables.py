@@ -10,10 +10,11 @@ import pytest
 
 from tests.core.build import market
 from tests.pages.day import PageDay, order_row, page_day, stop_row
-from tf_lib.core.client_ids import Leg
-from tf_lib.core.orders import OrderBuild, PlannedOrder
-from tf_lib.core.records import Reason, Side
-from tf_lib.pages import tables, words
+from tf_lib.core.model.client_ids import Leg
+from tf_lib.core.model.records import Reason, Side
+from tf_lib.core.orders.build import OrderBuild, PlannedOrder
+from tf_lib.pages import words
+from tf_lib.pages.day import tables
 
 
 def line_of(table: tables.Fragment, ticker: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.profile import PROJECT, command
+from tests.app.profile import PROJECT, command
 
 STRATEGY = PROJECT / "parameters" / "strategy_v020.yaml"
 OTHER_FORMS = (

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.drivers.profile import PROJECT, command
+from tests.app.profile import PROJECT, command
 from tf_lib.errors import ParameterError
 from tf_lib.parameters import load_config
-from tf_lib.written import MOST_DEPTH, MOST_NODES, read_yaml, yaml_text
+from tf_lib.text.written import MOST_DEPTH, MOST_NODES, read_yaml, yaml_text
 
 SECRET = "kX9vQ2mT7bL4sR8wZ1nC6jF3hD5gP0aYeUiOqWxVtBcMlKrNzSyJdHfGpAoEuI1234567890abcdefghijklmn=="
 STRATEGY = PROJECT / "parameters" / "strategy_v020.yaml"

@@ -117,9 +117,9 @@ def an_edited_parameter(stage: Stage, folder: Path) -> list[int]:
 
 def a_copied_token(stage: Stage, folder: Path) -> list[int]:
     """A token for exactly this run, but made by another process for its own child."""
-    from tf_lib.drivers.handover import SESSION_FILE, config_sha256
-    from tf_lib.edge.arming import ArmedFor, issue
     from tf_lib.parameters import config_from_mapping
+    from tf_lib.safety.arming import ArmedFor, issue
+    from tf_lib.safety.session_file import SESSION_FILE, config_sha256
 
     session = json.loads((folder / SESSION_FILE).read_text(encoding="utf-8"))
     config = config_from_mapping(session["config"], source="session")

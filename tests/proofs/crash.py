@@ -28,7 +28,7 @@ from tests.proofs.oracle import judge, worst_bare_seconds
 from tests.proofs.stage import KILLED, Ended, Stage
 from tests.proofs.wall import SETTINGS, goes_back
 from tests.proofs.wire import Wire
-from tf_lib.drivers.cron import crontab
+from tf_lib.app.commands.cron import crontab
 
 RECOVERIES = ("rerun", "guard", "next_day")
 RECOVERIES_BY_WALL = (*RECOVERIES, "late_start", "backup")

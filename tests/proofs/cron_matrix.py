@@ -19,9 +19,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tf_lib.drivers.cron import crontab
-from tf_lib.drivers.gate import Gate as RunGate
-from tf_lib.drivers.options import PROJECT_ROOT, RunOptions
+from tf_lib.app.commands.cron import crontab
+from tf_lib.app.launch.gate import Gate as RunGate
+from tf_lib.app.options import PROJECT_ROOT, RunOptions
 from tf_lib.errors import PreflightRefused
 from tf_lib.parameters import load_config
 

@@ -66,7 +66,7 @@ WHAT = {
         "A disk with so much room left and one that cannot be written, spoilt cache, ledger and "
         "epoch, a key the exchange does not know or that expires, 429 to everything, an exchange "
         "or a line that is down from some call on. A guard looks in the middle of it and after it, "
-        "and the next day runs as ever. (Mail that cannot be sent: `tests/drivers/test_mail.py`.)",
+        "and the next day runs as ever. (Mail that cannot be sent: `tests/app/test_mail.py`.)",
     ),
     "by-hand": (
         "Notebooks by hand",

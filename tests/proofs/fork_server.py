@@ -23,16 +23,16 @@ from typing import Any
 @functools.cache
 def prepare() -> None:
     """Import what every command needs, and let no read wait in real time."""
-    import tf_lib.drivers.cli
-    import tf_lib.drivers.day
-    import tf_lib.drivers.guard
-    import tf_lib.drivers.open_day
-    import tf_lib.drivers.protect
-    import tf_lib.drivers.run
-    import tf_lib.edge.coinbase
-    from tf_lib.edge.wire import RetryRule
+    import tf_lib.app.cli
+    import tf_lib.app.commands.guard
+    import tf_lib.app.commands.protect
+    import tf_lib.app.daily.day
+    import tf_lib.app.daily.open_day
+    import tf_lib.app.launch.runner
+    import tf_lib.exchange.coinbase.client
+    from tf_lib.exchange.coinbase.wire import RetryRule
 
-    tf_lib.edge.coinbase.RetryRule = (  # type: ignore[assignment, misc]
+    tf_lib.exchange.coinbase.client.RetryRule = (  # type: ignore[assignment, misc]
         lambda: RetryRule(sleep=lambda seconds: None)
     )
 
@@ -42,14 +42,14 @@ def command_line() -> Any:
     """Return the command line, put together once as in a process of its own."""
     from typer.main import get_command
 
-    from tf_lib.drivers.cli import app
+    from tf_lib.app.cli import app
 
     return get_command(app)
 
 
 def call(arguments: list[str]) -> tuple[int, str]:
     """Call ``tf`` in this process."""
-    from tf_lib.drivers.cli import run_command
+    from tf_lib.app.cli import run_command
 
     heard = io.StringIO()
     with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard):

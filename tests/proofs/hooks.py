@@ -98,7 +98,7 @@ class Hooks:
     def install(self) -> None:
         import requests
 
-        from tf_lib.edge.ledger import Ledger
+        from tf_lib.store.ledger import Ledger
 
         if self.disk is not None:
             self.disk.begin()

@@ -21,7 +21,7 @@ ZERO = Decimal(0)
 
 def no_fsync() -> None:
     """Write the ledger without flushing it."""
-    from tf_lib.edge.ledger import Ledger
+    from tf_lib.store.ledger import Ledger
 
     def append(ledger: Any, line: bytes) -> None:
         os.write(ledger._file, line)
@@ -31,7 +31,7 @@ def no_fsync() -> None:
 
 def restore_only_in_finally() -> None:
     """Leave it to the run that cancelled a stop to place it again; nobody else does."""
-    from tf_lib.edge.execution.cover import Cover
+    from tf_lib.execution.protection import Cover
 
     close = Cover._close
 
@@ -43,14 +43,14 @@ def restore_only_in_finally() -> None:
 
 
 def ordinal_always_1() -> None:
-    from tf_lib.edge.ledger import Ledger
+    from tf_lib.store.ledger import Ledger
 
     Ledger.next_ordinal = lambda ledger, key, known: 1  # type: ignore[method-assign]
 
 
 def open_list_trusted() -> None:
     """Look for an order in the list of open ones only."""
-    from tf_lib.edge.execution.desk import Desk
+    from tf_lib.execution.order_sender import Desk
 
     def look_up(desk: Any, record: Any) -> Any:
         listed = desk.client.open_orders()
@@ -61,32 +61,32 @@ def open_list_trusted() -> None:
 
 def stale_zero_trusted() -> None:
     """Believe the account list whatever our own fills say."""
-    from tf_lib.edge.execution import belief
-    from tf_lib.edge.execution.position import Position
+    from tf_lib.execution import reconciliation
+    from tf_lib.execution.position import Position
 
-    belief._doubt = lambda desk, product, holding: None  # type: ignore[assignment]
+    reconciliation._doubt = lambda desk, product, holding: None  # type: ignore[assignment]
     Position._doubt = lambda position, holding: ""  # type: ignore[method-assign]
 
 
 def guard_raises() -> None:
     """Let the guard compute a level and move intact stops to it."""
-    from tf_lib.drivers import protecting
-    from tf_lib.edge.execution.desk import Desk
+    from tf_lib.execution import protect_all
+    from tf_lib.execution.order_sender import Desk
 
-    fallback = protecting.fallback_protection
+    fallback = protect_all.fallback_protection
 
     def raised(desk: Any, product: Any) -> Any:
         known = fallback(desk, product)
         level = known.target_level * Decimal("1.02")
         return dataclasses.replace(known, target_level=level, may_move=True)
 
-    protecting.fallback_protection = raised  # type: ignore[attr-defined]
+    protect_all.fallback_protection = raised  # type: ignore[attr-defined]
     Desk._must_stay = lambda desk, record: False  # type: ignore[method-assign]
 
 
 def size_in_the_id() -> None:
     """Let the body take part in the id."""
-    from tf_lib.edge import ledger
+    from tf_lib.store import ledger
 
     honest, body_of = ledger.client_id, {"text": ""}
     intend = ledger.Ledger.intend
@@ -104,14 +104,14 @@ def size_in_the_id() -> None:
 
 
 def unknown_buy_resent() -> None:
-    from tf_lib.edge.execution.desk import Desk
+    from tf_lib.execution.order_sender import Desk
 
     Desk._may_resend = lambda desk, record: True  # type: ignore[method-assign]
 
 
 def token_reusable() -> None:
     """Leave the token's file where it was when it is claimed."""
-    from tf_lib.edge import arming
+    from tf_lib.safety import arming
 
     path_class = type(Path())
     rename = path_class.rename
@@ -129,7 +129,7 @@ def token_reusable() -> None:
 
 def done_before_effects() -> None:
     """Mark the day done when it is claimed."""
-    from tf_lib.drivers.run import Runner
+    from tf_lib.app.launch.runner import Runner
 
     claim = Runner._claim
 
@@ -143,7 +143,7 @@ def done_before_effects() -> None:
 
 def clamp_remembered() -> None:
     """Keep the level at which a stop rests, not the one where it belongs."""
-    from tf_lib.edge.execution.cover import Cover
+    from tf_lib.execution.protection import Cover
 
     remember = Cover._remember
 
@@ -157,20 +157,20 @@ def clamp_remembered() -> None:
 
 
 def hold_not_awaited() -> None:
-    from tf_lib.edge.execution.position import Position
+    from tf_lib.execution.position import Position
 
     Position.await_release = lambda position, wanted: wanted  # type: ignore[method-assign]
 
 
 def plan_age_ignored() -> None:
-    from tf_lib.edge.execution.rebalance import Rebalance
+    from tf_lib.execution.rebalance import Rebalance
 
     Rebalance._too_late = lambda rebalance: ""  # type: ignore[method-assign]
 
 
 def plan_age_asked_once() -> None:
     """Ask for the plan's age when an order's turn comes, and not again before it is sent."""
-    from tf_lib.edge.execution.rebalance import Rebalance
+    from tf_lib.execution.rebalance import Rebalance
 
     execute, too_late = Rebalance.execute, Rebalance._too_late
 
@@ -184,7 +184,7 @@ def plan_age_asked_once() -> None:
 
 def foreign_stop_cancelled() -> None:
     """Cancel whatever sells a product before it is covered."""
-    from tf_lib.edge.execution.cover import Cover
+    from tf_lib.execution.protection import Cover
 
     ensure = Cover.ensure
 
@@ -213,18 +213,18 @@ def undefined_signal_sold() -> None:
 
 def cancel_before_look() -> None:
     """Cancel a stop without asking whether the product takes another."""
-    from tf_lib.edge.execution.position import Position
+    from tf_lib.execution.position import Position
 
     Position.accepts_sells = lambda position: True  # type: ignore[method-assign]
 
 
 def unknown_taken_for_refused() -> None:
     """Read every answer that is no clean success as a no."""
-    from tf_lib.edge import coinbase
-    from tf_lib.edge.answers import Refused, Unknown
-    from tf_lib.edge.refusals import RefusalKind
+    from tf_lib.exchange.coinbase import client
+    from tf_lib.exchange.coinbase.answers import Refused, Unknown
+    from tf_lib.exchange.coinbase.refusals import RefusalKind
 
-    judge = coinbase.judge_create
+    judge = client.judge_create
 
     def judged(reply: Any, **more: Any) -> Any:
         answer = judge(reply, **more)
@@ -232,12 +232,12 @@ def unknown_taken_for_refused() -> None:
             return Refused("HTTP_503", answer.why, RefusalKind.VENUE)
         return answer
 
-    coinbase.judge_create = judged  # type: ignore[assignment]
+    client.judge_create = judged  # type: ignore[assignment]
 
 
 def intent_after_the_answer() -> None:
     """Send first, write down afterwards."""
-    from tf_lib.edge.ledger import Ledger
+    from tf_lib.store.ledger import Ledger
 
     append, held = Ledger._append, []
 
@@ -254,27 +254,27 @@ def intent_after_the_answer() -> None:
 
 def no_lock() -> None:
     """Let everybody in."""
-    from tf_lib.edge.lock import ProcessLock
+    from tf_lib.safety.lock import ProcessLock
 
     ProcessLock.acquire = lambda lock: lock  # type: ignore[method-assign]
 
 
 def epoch_ignored() -> None:
-    from tf_lib.edge import epoch
+    from tf_lib.safety import epoch
 
     epoch.check = lambda state, started_under: None  # type: ignore[assignment]
 
 
 def whole_size_again() -> None:
     """Resume a plan without looking at what was filled."""
-    from tf_lib.edge.execution.rebalance import Rebalance
+    from tf_lib.execution.rebalance import Rebalance
 
     Rebalance.remaining = lambda rebalance, planned: planned.base_size  # type: ignore[method-assign]
 
 
 def bare_since_now() -> None:
     """Start the clock of a bare position when it is found."""
-    from tf_lib.edge.execution.bare_time import BareTime
+    from tf_lib.execution.unprotected_time import BareTime
 
     begin = BareTime.begin
     BareTime.begin = lambda clock, product, since=None: begin(clock, product)  # type: ignore
@@ -282,7 +282,7 @@ def bare_since_now() -> None:
 
 def torn_line_kept() -> None:
     """Write on behind half a line."""
-    from tf_lib.edge.ledger import Ledger
+    from tf_lib.store.ledger import Ledger
 
     write = Ledger._write
 
@@ -295,8 +295,8 @@ def torn_line_kept() -> None:
 
 def done_not_flushed() -> None:
     """Rename files into place without flushing them or their folder."""
-    from tf_lib.drivers import outcome
-    from tf_lib.edge import files, run_store
+    from tf_lib.app.launch import outcome
+    from tf_lib.store import files, run_folder
 
     write = files.write_whole
 
@@ -304,14 +304,14 @@ def done_not_flushed() -> None:
         write(path, content, durable=False)
 
     files.write_whole = careless  # type: ignore[assignment]
-    run_store.write_whole = careless  # type: ignore[attr-defined]
+    run_folder.write_whole = careless  # type: ignore[attr-defined]
     outcome.write_whole = careless  # type: ignore[attr-defined]
 
 
 def no_cooldown() -> None:
     """Forget that the market took a position from us."""
-    from tf_lib.edge.execution.desk import Desk
-    from tf_lib.edge.execution.rebalance import Rebalance
+    from tf_lib.execution.order_sender import Desk
+    from tf_lib.execution.rebalance import Rebalance
 
     Desk._start_cooldown = lambda desk, record: None  # type: ignore[method-assign]
     Rebalance._is_cooling = lambda rebalance, product: False  # type: ignore[method-assign]
@@ -319,51 +319,51 @@ def no_cooldown() -> None:
 
 def funds_lead_to_exit() -> None:
     """Leave the market when the exchange says that funds are lacking."""
-    from tf_lib.edge.execution import placing
-    from tf_lib.edge.execution.position import Position
+    from tf_lib.execution import stop_placement
+    from tf_lib.execution.position import Position
 
-    placing._AGAIN = frozenset()
+    stop_placement._AGAIN = frozenset()
     Position.await_release = lambda position, wanted: wanted  # type: ignore[method-assign]
 
 
 def impediments_forgotten() -> None:
     """Do not look for what stood in the way."""
-    from tf_lib.drivers import impediments
+    from tf_lib.app.daily import impediment_rows
 
-    impediments.found_in = lambda record: []  # type: ignore[assignment]
+    impediment_rows.found_in = lambda record: []  # type: ignore[assignment]
 
 
 def done_whatever_stood_in_the_way() -> None:
-    from tf_lib.drivers.finish import RunFacts
+    from tf_lib.app.launch.finish import RunFacts
 
     RunFacts.state = property(lambda facts: "done")  # type: ignore[assignment]
 
 
 def missed_exits_are_fine() -> None:
     """Let no impediment make an exit code."""
-    from tf_lib.drivers import outcome
+    from tf_lib.app.launch import outcome
 
     outcome.keeps_from_trading = lambda found, is_anything_done: False  # type: ignore
 
 
 def late_start_skips() -> None:
     """Let a start that has nothing to run look at nothing."""
-    from tf_lib.drivers.gate import Gate
+    from tf_lib.app.launch.gate import Gate
 
     Gate.in_doubt = lambda gate: ""  # type: ignore[method-assign]
 
 
 def storm_not_waited() -> None:
     """Give up when the first reads of the day fail."""
-    from tf_lib.edge.patience import Patience
+    from tf_lib.exchange.patience import Patience
 
     Patience.wait = lambda patience, why, **more: False  # type: ignore[method-assign]
 
 
 def bad_row_stops_all() -> None:
     """Take a row of somebody else's for one that matters."""
-    from tf_lib.edge.reads import Reads
     from tf_lib.errors import UnknownState
+    from tf_lib.exchange.coinbase.scope import Reads
 
     def refused(reads: Any, why: str) -> None:
         raise UnknownState(why)
@@ -373,7 +373,7 @@ def bad_row_stops_all() -> None:
 
 def bad_book_stops_all() -> None:
     """Trade nothing when one product has no price."""
-    from tf_lib.drivers.live import LiveSession
+    from tf_lib.app.daily.live import LiveSession
 
     account = LiveSession.account
 
@@ -387,14 +387,14 @@ def bad_book_stops_all() -> None:
 
 def nearer_limit_not_tried() -> None:
     """Meet a price band with the same limit again, and lower levels."""
-    from tf_lib.edge.execution import placing
+    from tf_lib.execution import stop_placement
 
-    placing._nearer = lambda order, tick: []  # type: ignore[assignment]
+    stop_placement._nearer = lambda order, tick: []  # type: ignore[assignment]
 
 
 def holds_not_waited_for() -> None:
     """Take what is free at once for all that will be."""
-    from tf_lib.edge.execution.position import Position
+    from tf_lib.execution.position import Position
 
     Position.await_release = (  # type: ignore[method-assign]
         lambda position, wanted: position._freed(position._wallet())
@@ -402,51 +402,51 @@ def holds_not_waited_for() -> None:
 
 
 def wrong_bars_believed() -> None:
-    from tf_lib.core import signals
-    from tf_lib.core.quarantine import BelievedBars
+    from tf_lib.core.candles.quarantine import BelievedBars
+    from tf_lib.core.signals import columns
 
-    signals.believed_bars = (  # type: ignore[assignment]
+    columns.believed_bars = (  # type: ignore[assignment]
         lambda bars, rules, live=None, doubts=None: BelievedBars(bars, (), (), ())
     )
 
 
 def crumbs_lock() -> None:
     """Lock a product for whatever came to it."""
-    from tf_lib.edge.execution import ownership
+    from tf_lib.execution import ownership
 
     ownership._is_adopted = lambda *given, **more: False  # type: ignore[assignment]
 
 
 def first_holdings_are_ours() -> None:
     """Take what was there before the first run for our own."""
-    from tf_lib.edge.execution import belief
+    from tf_lib.execution import reconciliation
 
-    doubt = belief._doubt
+    doubt = reconciliation._doubt
 
     def trusting(desk: Any, product: Any, holding: Any) -> Any:
         is_first = product.base_currency not in desk.ledger.state.confirmed
         return None if is_first else doubt(desk, product, holding)
 
-    belief._doubt = trusting  # type: ignore[assignment]
+    reconciliation._doubt = trusting  # type: ignore[assignment]
 
 
 def exits_locked() -> None:
     """Let a lock stop exits, too."""
-    from tf_lib.drivers.live import LiveSession
+    from tf_lib.app.daily.live import LiveSession
 
     LiveSession._exits = lambda live, *given: {}  # type: ignore
 
 
 def old_level_trusted() -> None:
     """Believe the ledger's level whatever the exchange has shown since."""
-    from tf_lib.drivers import protecting
+    from tf_lib.execution import protect_all
 
-    protecting.is_level_old = lambda desk, name: False  # type: ignore[attr-defined]
+    protect_all.is_level_old = lambda desk, name: False  # type: ignore[attr-defined]
 
 
 def clock_goes_back() -> None:
     """Take the machine's time, and put it right by whole seconds of ``Date`` when it seems off."""
-    from tf_lib.edge.clock import HeardTime
+    from tf_lib.exchange.clock import HeardTime
 
     def hear(heard: Any, told: dt.datetime) -> None:
         off = int(told.timestamp()) - time.time()
@@ -461,7 +461,7 @@ def clock_goes_back() -> None:
 
 def plan_orders_by_time() -> None:
     """Take what was sent since the plan was made for its orders, by a clock that goes back."""
-    from tf_lib.edge.ledger_state import LedgerState
+    from tf_lib.store.ledger_state import LedgerState
 
     clock_goes_back()
 

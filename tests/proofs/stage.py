@@ -29,10 +29,10 @@ from tests.oracle.exchange_state import ExchangeState, read_exchange
 from tests.proofs import fork_server
 from tests.proofs.markets import PRODUCTS
 from tests.proofs.wall import Door, Setting
-from tf_lib.edge.candle_folder import read_candle_folder
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
-from tf_lib.simulator.bars import DayBars
-from tf_lib.simulator.clock import SECOND, wall_clock
+from tf_lib.simulator.prices.day_bars import DayBars
+from tf_lib.simulator.simulated_clock import SECOND, wall_clock
+from tf_lib.store.candle_csv import read_candle_folder
 
 PROJECT = Path(__file__).resolve().parents[2]
 KILLED = -9

@@ -115,7 +115,7 @@ def a_token_twice(stage: Stage, scene: Scene, fault: str) -> Iterator[str]:
     script = (
         "import sys, tempfile, pathlib\n"
         "from tests.proofs.planted import plant\n"
-        "from tf_lib.edge.arming import ArmedFor, claim, issue\n"
+        "from tf_lib.safety.arming import ArmedFor, claim, issue\n"
         f"plant({fault!r}) if {fault!r} else None\n"
         "with tempfile.TemporaryDirectory() as folder:\n"
         "    what = ArmedFor('p', '2024-01-01', 'x', 'u')\n"

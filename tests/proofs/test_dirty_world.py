@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.drivers.profile import Profile, write_parameters
+from tests.app.profile import Profile, write_parameters
 from tests.oracle.exchange_state import ExchangeState
 from tests.proofs import dirty_world as world
 from tests.proofs.silence import silent

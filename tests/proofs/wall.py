@@ -190,7 +190,7 @@ class Inside:
 def main(setting: str, arguments: list[str]) -> int:
     """Do one command on a machine."""
     Machine(**json.loads(setting)).install()
-    from tf_lib.drivers.cli import app, run_command
+    from tf_lib.app.cli import app, run_command
 
     def called(**options: Any) -> Any:
         return app(arguments, **options)

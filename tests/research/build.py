@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from tests.core.build import config_with
-from tf_lib.core.market import Bars
-from tf_lib.core.product_table import default_product
-from tf_lib.core.records import FeeRates, Product
-from tf_lib.core.signals import Signals
+from tf_lib.core.candles.bars import Bars
+from tf_lib.core.model.products import default_product
+from tf_lib.core.model.records import FeeRates, Product
+from tf_lib.core.signals.columns import Signals
 from tf_lib.parameters import Config
-from tf_lib.research.backtest import BacktestResult, backtest
-from tf_lib.research.book_records import Market
-from tf_lib.research.history import History
+from tf_lib.research.backtest.history import History
+from tf_lib.research.backtest.loop_records import Market
+from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
 
 ONE = {"Core": {"weight": 1.0, "tickers": ["AAA-USD"]}}
 PRODUCT = default_product("AAA-USD", tick="0.01", base_step="0.01")

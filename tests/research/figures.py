@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from tests.app.profile import REAL_PRODUCTS, REAL_UNIVERSE
 from tests.core.build import REAL_CANDLES, config_with
-from tests.drivers.profile import REAL_PRODUCTS, REAL_UNIVERSE
-from tf_lib.core.components import Components
-from tf_lib.core.records import Product
-from tf_lib.core.signals import believed
-from tf_lib.edge.candle_folder import read_candle_folder, read_products_file
+from tf_lib.core.model.records import Product
+from tf_lib.core.signals.columns import believed
+from tf_lib.core.signals.components import Components
 from tf_lib.parameters import Config
-from tf_lib.research.backtest import BacktestResult, backtest
-from tf_lib.research.history import history_of, opening_prices
+from tf_lib.research.backtest.history import history_of, opening_prices
+from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
+from tf_lib.store.candle_csv import read_candle_folder, read_products_file
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "research.md"
 BEGIN, END = "<!-- figures begin -->", "<!-- figures end -->"

@@ -14,7 +14,7 @@ from typing import Any
 
 import nbformat
 
-from tests.drivers.profile import FEW_UNIVERSE, Profile, write_parameters
+from tests.app.profile import FEW_UNIVERSE, Profile, write_parameters
 from tests.research.sweeping import write_inputs
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -11,9 +11,9 @@ import pandas as pd
 
 from tests.core.build import config_with, market
 from tf_lib.parameters import Config
-from tf_lib.research.grid import Grid, grid_of
-from tf_lib.research.study import PlannedSet, Study, make_study
-from tf_lib.research.sweep import SweepResult, run_sweep
+from tf_lib.research.sweep.grid import Grid, grid_of
+from tf_lib.research.sweep.run_sweep import SweepResult, run_sweep
+from tf_lib.research.sweep.study import PlannedSet, Study, make_study
 
 FAST = "signals.moving_average.fast_mavg"
 ATR = "risk_and_sizing.atr_multiplier"

@@ -17,9 +17,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.research.build import PRODUCT, Written, flat, lived
-from tf_lib.core.product_table import default_product
-from tf_lib.core.records import FeeRates
-from tf_lib.research.backtest import BacktestResult
+from tf_lib.core.model.products import default_product
+from tf_lib.core.model.records import FeeRates
+from tf_lib.research.backtest.run_backtest import BacktestResult
 
 CASH_AFTER_ENTRY = 15_000 - 4_466.462 - 53.597544
 DIP_AND_RECOVERY = (100.0, 104.0, 90.0, 102.0)

@@ -15,15 +15,15 @@ import pandas as pd
 import pytest
 
 from tests.core.build import REAL_CANDLES, SLEEVES, config_with, day, market
+from tf_lib.core.candles.bars import lag_bars
 from tf_lib.core.decision import covariance_at, decide, sized_signal
-from tf_lib.core.market import lag_bars
-from tf_lib.core.records import FeeRates, PortfolioState
-from tf_lib.core.sizing import size_positions
-from tf_lib.edge.candle_folder import read_candle_folder
+from tf_lib.core.model.records import FeeRates, PortfolioState
+from tf_lib.core.sizing.weights import size_positions
 from tf_lib.errors import BarsError, HaltRun
 from tf_lib.parameters import Config
-from tf_lib.research.backtest import BacktestResult, backtest
-from tf_lib.research.history import history_of
+from tf_lib.research.backtest.history import history_of
+from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
+from tf_lib.store.candle_csv import read_candle_folder
 
 N_DAYS = 560
 GAPPED = ["stop_gapped", "stop_limit", "emergency_exit"]

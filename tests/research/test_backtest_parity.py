@@ -18,14 +18,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.drivers.profile import REAL_UNIVERSE, Profile, real_parameters, write_parameters
+from tests.app.profile import REAL_UNIVERSE, Profile, real_parameters, write_parameters
 from tests.oracle.exchange_state import ExchangeState
 from tests.research.build import wild_candles
-from tf_lib.core.steps import Steps, price_of
-from tf_lib.drivers.backtest import products_on
-from tf_lib.edge.candle_folder import read_candle_folder
+from tf_lib.app.commands.research.backtest import products_on
+from tf_lib.core.orders.lots_and_ticks import Steps, price_of
 from tf_lib.parameters import load_config
-from tf_lib.research.backtest import BacktestResult, backtest
+from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
+from tf_lib.store.candle_csv import read_candle_folder
 
 Key = tuple[dt.date, str, str]
 BUSY = {

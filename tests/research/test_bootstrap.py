@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tf_lib.errors import ParameterError
-from tf_lib.research.bootstrap import (
+from tf_lib.research.inference.bootstrap import (
     Resampling,
     annual_growth,
     annual_sharpe,

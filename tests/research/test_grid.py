@@ -10,8 +10,8 @@ import pytest
 
 from tests.core.build import config_with
 from tf_lib.errors import ParameterError
-from tf_lib.research.grid import Grid, grid_of, read_grid, set_name
-from tf_lib.research.plateaus import axis_ranks, best_plateau_row, plateaus
+from tf_lib.research.sweep.grid import Grid, grid_of, read_grid, set_name
+from tf_lib.research.sweep.plateaus import axis_ranks, best_plateau_row, plateaus
 
 FAST = "signals.moving_average.fast_mavg"
 ATR = "risk_and_sizing.atr_multiplier"

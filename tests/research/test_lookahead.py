@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from tests.core.build import REAL_CANDLES, SLEEVES, STRATEGY, config_with, day, market
-from tf_lib.drivers.lookahead import lookahead_command
+from tf_lib.app.commands.research.lookahead import lookahead_command
 from tf_lib.errors import BarsError
-from tf_lib.research.lookahead import (
+from tf_lib.research.lookahead.decision_check import (
     CUT,
     NOISE,
     UNFINISHED,

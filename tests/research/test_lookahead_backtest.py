@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.app.profile import REAL_UNIVERSE
 from tests.core.build import REAL_CANDLES, config_with, market
-from tests.drivers.profile import REAL_UNIVERSE
-from tf_lib.edge.candle_folder import read_candle_folder
-from tf_lib.research import backtest as backtest_module
-from tf_lib.research.book_records import CLOSE, OPEN, SIGNAL
-from tf_lib.research.history import History, history_of
-from tf_lib.research.lookahead import CUT, NOISE
-from tf_lib.research.lookahead_backtest import (
+from tf_lib.research.backtest import run_backtest as backtest_module
+from tf_lib.research.backtest.history import History, history_of
+from tf_lib.research.backtest.loop_records import CLOSE, OPEN, SIGNAL
+from tf_lib.research.lookahead.backtest_check import (
     LIVE,
     backtest_report,
     prove_backtest,
     warm_up_decisions,
 )
+from tf_lib.research.lookahead.decision_check import CUT, NOISE
+from tf_lib.store.candle_csv import read_candle_folder
 
 N_DAYS = 430
 BUSY = {

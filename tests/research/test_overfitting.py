@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from tf_lib.errors import ParameterError
-from tf_lib.research.overfitting import (
+from tf_lib.research.inference.overfitting import (
     BlockSums,
     SharpeMoments,
     block_edges,

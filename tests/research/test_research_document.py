@@ -6,10 +6,10 @@ import re
 
 import pytest
 
+from tests.app.profile import REAL_PRODUCTS
 from tests.core.build import REAL_CANDLES
-from tests.drivers.profile import REAL_PRODUCTS
 from tests.research.figures import BEGIN, DOCUMENT, END, figures, written
-from tf_lib.pages.backtest_report import _LABELS
+from tf_lib.pages.research.backtest_report import _LABELS
 
 MAKE = "meant? make it anew: python -m tests.research.figures"
 

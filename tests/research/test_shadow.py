@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tf_lib.research.shadow import (
+from tf_lib.research.attribution.shadow import (
     CAUSES,
     Flow,
     ModelDay,

@@ -7,7 +7,7 @@ import pytest
 from sklearn.model_selection import TimeSeriesSplit
 
 from tf_lib.errors import ParameterError
-from tf_lib.research.splits import (
+from tf_lib.research.inference.splits import (
     CombinatorialPurged,
     WalkForward,
     combinatorial_folds,

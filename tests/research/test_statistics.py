@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from tests.research.build import flat, history_of_days, lived
-from tf_lib.research.reference_portfolios import (
+from tf_lib.research.backtest.benchmarks import (
     equal_weight_equity,
     held_equity,
     reference_equities,
 )
-from tf_lib.research.statistics import (
+from tf_lib.research.backtest.statistics import (
     cagr,
     daily_returns,
     deepest,
@@ -26,7 +26,7 @@ from tf_lib.research.statistics import (
     total_return,
     volatility,
 )
-from tf_lib.research.trading_statistics import monthly_returns
+from tf_lib.research.backtest.trading_statistics import monthly_returns
 
 # From 100: up a tenth, down a tenth, up a fifth.
 EQUITY = np.array([110.0, 99.0, 118.8])

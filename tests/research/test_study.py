@@ -21,14 +21,14 @@ from tests.research.sweeping import (
     days,
     planned,
 )
-from tf_lib.core.signals import signals
+from tf_lib.core.signals.columns import signals
 from tf_lib.errors import BarsError, ParameterError
-from tf_lib.research.evaluate import BoundedMemo, evaluate
-from tf_lib.research.grid import grid_of
-from tf_lib.research.history import history_of
-from tf_lib.research.set_keys import signals_key
-from tf_lib.research.study import changed, in_chunks, make_study
-from tf_lib.research.trials import FAILED, OK
+from tf_lib.research.backtest.history import history_of
+from tf_lib.research.sweep.evaluate import BoundedMemo, evaluate
+from tf_lib.research.sweep.grid import grid_of
+from tf_lib.research.sweep.set_keys import signals_key
+from tf_lib.research.sweep.study import changed, in_chunks, make_study
+from tf_lib.research.sweep.trials import FAILED, OK
 
 # Another valid value for everything that only sizes, caps or executes.
 SIZING_ONLY = {
@@ -180,7 +180,7 @@ def test_universes_can_be_swept_without_mixing_their_components() -> None:
 def test_a_set_that_fails_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is reported with what happened."""
     from tf_lib.errors import HaltRun
-    from tf_lib.research import evaluate as module
+    from tf_lib.research.sweep import evaluate as module
 
     real = module.backtest
 
@@ -210,7 +210,7 @@ def test_portions_put_equal_signals_beside_each_other() -> None:
 
 def test_components_are_computed_once_per_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve sets with two settings of signals compute signals twice."""
-    from tf_lib.research import evaluate as module
+    from tf_lib.research.sweep import evaluate as module
 
     calls = []
     real = module.history_of

@@ -14,25 +14,25 @@ import pandas as pd
 import pytest
 
 from tests.research.sweeping import ATR, CAP, FAST, THRESHOLD, candles, config, days, planned, swept
-from tf_lib.core.arrays import FloatArray
+from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.errors import HaltRun, TfError
-from tf_lib.research import parts as parts_of_sweeps
-from tf_lib.research.backtest import backtest
-from tf_lib.research.evaluate import METRICS, Evaluation
-from tf_lib.research.judgement import Judgement, TrialCount, judge
-from tf_lib.research.overfitting import (
+from tf_lib.research.backtest.run_backtest import backtest
+from tf_lib.research.inference.judgement import Judgement, TrialCount, judge
+from tf_lib.research.inference.overfitting import (
     block_sums,
     deflated_sharpe,
     probability_of_overfitting,
     sharpe_moments,
 )
-from tf_lib.research.parts import OtherCode, Parts, Returns
-from tf_lib.research.selection import BestPerFold, Plans, select, usual_plans
-from tf_lib.research.splits import CombinatorialPurged, WalkForward, walk_forward_folds
-from tf_lib.research.study import PlannedSet, Study
-from tf_lib.research.sweep import run_sweep
-from tf_lib.research.trials import INVALID, LEDGER_NAME, OK, TrialLedger
-from tf_lib.research.workers import WorkersLost, in_this_process
+from tf_lib.research.inference.selection import BestPerFold, Plans, select, usual_plans
+from tf_lib.research.inference.splits import CombinatorialPurged, WalkForward, walk_forward_folds
+from tf_lib.research.sweep import result_files as parts_of_sweeps
+from tf_lib.research.sweep.evaluate import METRICS, Evaluation
+from tf_lib.research.sweep.result_files import OtherCode, Parts, Returns
+from tf_lib.research.sweep.run_sweep import run_sweep
+from tf_lib.research.sweep.study import PlannedSet, Study
+from tf_lib.research.sweep.trials import INVALID, LEDGER_NAME, OK, TrialLedger
+from tf_lib.research.sweep.workers import WorkersLost, in_this_process
 
 
 def trials_of(folder: Path) -> bytes:
@@ -249,7 +249,7 @@ def test_a_ledger_that_lost_trials_is_made_again_from_the_parts(
 
 def test_failed_trials_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trying counts, not only succeeding; and they are not tried again."""
-    from tf_lib.research import evaluate as module
+    from tf_lib.research.sweep import evaluate as module
 
     real = module.backtest
 

@@ -18,8 +18,8 @@ import pytest
 import tf_lib
 from tests.research.cluster import Cluster, wait_until
 from tests.research.sweeping import FAST, write_inputs
-from tf_lib.drivers.sweep import sweep_of
-from tf_lib.drivers.sweep_place import SweepPlace
+from tf_lib.app.commands.research.sweep import sweep_of
+from tf_lib.app.commands.research.sweep_place import SweepPlace
 
 GRID = f"{FAST}: [10, 20]\nrisk_and_sizing.cap_high: {{low: 0.5, high: 0.9, n: 100}}\n"
 N_PORTIONS = 50

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from tests.research.sweeping import FAST, write_inputs
-from tf_lib.drivers.sweep import sweep_command
-from tf_lib.drivers.sweep_place import SweepPlace
+from tf_lib.app.commands.research.sweep import sweep_command
+from tf_lib.app.commands.research.sweep_place import SweepPlace
 from tf_lib.errors import BarsError, ParameterError, StateError
 
 GRID = f"{FAST}: [10, 20, 300]\nrisk_and_sizing.atr_multiplier: {{low: 1.5, high: 2.5, n: 2}}\n"
@@ -204,7 +204,7 @@ def test_a_daily_run_never_pays_for_dask() -> None:
     import sys
 
     code = (
-        "import sys, tf_lib.drivers.cli, tf_lib.drivers.sweep, tf_lib.research.sweep;"
+        "import sys, tf_lib.app.cli, tf_lib.app.commands.research.sweep, tf_lib.research.sweep.run_sweep;"
         "print([name for name in ('dask', 'distributed') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.research.sweeping import CAP, FAST, GRID, swept
-from tf_lib.research.evaluate import Evaluation
-from tf_lib.research.study import Study
-from tf_lib.research.sweep import SweepResult
-from tf_lib.research.trials import TrialLedger
-from tf_lib.research.workers import in_this_process
+from tf_lib.research.sweep.evaluate import Evaluation
+from tf_lib.research.sweep.run_sweep import SweepResult
+from tf_lib.research.sweep.study import Study
+from tf_lib.research.sweep.trials import TrialLedger
+from tf_lib.research.sweep.workers import in_this_process
 
 OTHER = {FAST: [12, 14, 16], CAP: [0.5, 0.6]}
 

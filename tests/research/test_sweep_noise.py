@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from tests.core.build import FIRST_DAY, config_with, frame_of
-from tf_lib.core.market import Bars, lag_bars
-from tf_lib.research.grid import grid_of
-from tf_lib.research.study import make_study
-from tf_lib.research.sweep import run_sweep
+from tf_lib.core.candles.bars import Bars, lag_bars
+from tf_lib.research.sweep.grid import grid_of
+from tf_lib.research.sweep.run_sweep import run_sweep
+from tf_lib.research.sweep.study import make_study
 
 GRID = {
     "signals.moving_average.fast_mavg": [10, 20],

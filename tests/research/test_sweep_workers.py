@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 from tests.research.sweeping import swept
-from tf_lib.drivers.sweep import write_sweep
+from tf_lib.app.commands.research.sweep import write_sweep
 from tf_lib.errors import ParameterError
-from tf_lib.research.evaluate import Evaluation
-from tf_lib.research.study import Study
-from tf_lib.research.workers import WorkersLost, cluster_at, local_workers, on_dask
+from tf_lib.research.sweep.evaluate import Evaluation
+from tf_lib.research.sweep.study import Study
+from tf_lib.research.sweep.workers import WorkersLost, cluster_at, local_workers, on_dask
 
 FILES = ("results.csv", "results.parquet", "walk_forward.csv", "summary.json", "trials.jsonl")
 # What Dask itself does when a worker dies under it is not ours to mend.
@@ -116,7 +116,7 @@ def test_a_scheduler_that_is_not_there_is_said_in_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A port of this machine that nobody listens on."""
-    from tf_lib.research import workers
+    from tf_lib.research.sweep import workers
 
     monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
     with socket.socket() as listener:
@@ -134,7 +134,7 @@ def test_an_address_that_means_nothing_is_a_bad_parameter(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not a traceback."""
-    from tf_lib.research import workers
+    from tf_lib.research.sweep import workers
 
     monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
     with pytest.raises(ParameterError, match="--scheduler"), cluster_at(address):

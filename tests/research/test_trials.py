@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tf_lib.errors import StateError
-from tf_lib.research.trials import Trial, TrialLedger
+from tf_lib.research.sweep.trials import Trial, TrialLedger
 
 
 def trial(key: str, sharpe: float | None = 0.1) -> Trial:

@@ -24,8 +24,8 @@ from hypothesis.stateful import (
 
 from tests.simulator.conftest import BARS, PREFIX, at, bar_frame
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
-from tf_lib.simulator.clock import DAY, micros
-from tf_lib.simulator.engine import LineError
+from tf_lib.simulator.dispatcher import LineError
+from tf_lib.simulator.simulated_clock import DAY, micros
 
 START = Decimal(15_000)
 REWARD, REWARD_AT = Decimal("0.00000002"), 30_000_000

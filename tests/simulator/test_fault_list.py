@@ -16,8 +16,8 @@ from tests.simulator.conftest import PREFIX, Hands, at, sdk_client, stop_limit
 from tests.simulator.test_order_entry import limit
 from tf_lib.errors import ParameterError
 from tf_lib.simulator import Endpoint, SimulatedExchange, SimulatorSettings
-from tf_lib.simulator.engine import LineError
-from tf_lib.simulator.fault_effects import BODIES
+from tf_lib.simulator.dispatcher import LineError
+from tf_lib.simulator.faults.effects import BODIES
 
 Make = Callable[..., SimulatedExchange]
 ORDERS = "/orders/historical/batch"

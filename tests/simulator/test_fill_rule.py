@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.simulator.conftest import Hands, at, bar_frame
-from tf_lib.core import fill_kernels, fills
+from tf_lib.core.orders import fill_kernels, fills
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
 COST = 0.001

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.simulator.conftest import Hands, at
-from tf_lib.core.candle_rows import INTRADAY_HEADER
-from tf_lib.drivers.simulator import _candles, _intraday
+from tf_lib.app.commands.simulator import _candles, _intraday
+from tf_lib.core.candles.rows import INTRADAY_HEADER
 from tf_lib.errors import BarsError, InputError
 from tf_lib.simulator import SimulatorSettings
-from tf_lib.simulator.intraday import IntradayBars
+from tf_lib.simulator.prices.intraday import IntradayBars
 
 # 2024-03-01 runs 100, 104, 90, 102: here the low comes after the high, and 04:00 is missing.
 SHORT = f"""{INTRADAY_HEADER}
@@ -114,7 +114,7 @@ def test_a_candle_folder_needs_neither_pandas_nor_numba(tmp_path: Path) -> None:
     (tmp_path / "BTC-USD.csv").write_text(daily)
     code = (
         "import sys\n"
-        "from tf_lib.drivers.simulator import _candles\n"
+        "from tf_lib.app.commands.simulator import _candles\n"
         "from tf_lib.simulator import SimulatedExchange, SimulatorSettings\n"
         "with SimulatedExchange(SimulatorSettings(candles=_candles(sys.argv[1]))) as exchange:\n"
         "    exchange.start()\n"

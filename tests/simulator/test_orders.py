@@ -11,8 +11,8 @@ import pytest
 from tests.simulator.conftest import PREFIX, Hands, at, stop_limit
 from tests.simulator.test_order_entry import limit
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
-from tf_lib.simulator.orders import TERMINAL, TRANSITIONS, Order, Status
-from tf_lib.simulator.pricing import FeeTier
+from tf_lib.simulator.matching.order import TERMINAL, TRANSITIONS, Order, Status
+from tf_lib.simulator.matching.pricing import FeeTier
 
 D = Decimal
 

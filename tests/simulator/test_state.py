@@ -158,7 +158,7 @@ def test_outsiders_can_read_the_tables(
 def standalone(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], Endpoint]]:
     """Run the exchange in another process."""
     code = (
-        "import sys; from pathlib import Path; from tf_lib.drivers.simulator import "
+        "import sys; from pathlib import Path; from tf_lib.app.commands.simulator import "
         "simulator_command as run; "
         "sys.exit(run('synthetic', as_of='2024-03-01', state=Path(sys.argv[1]), "
         "log=Path(sys.argv[2])))"
@@ -228,7 +228,7 @@ def test_what_was_acknowledged_survives_a_sigkill(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_and_bad_options_are_clear(exchange: SimulatedExchange) -> None:
-    from tf_lib.drivers.simulator import simulator_command
+    from tf_lib.app.commands.simulator import simulator_command
 
     port = int(exchange.start().base_url.split(":")[1])
     with pytest.raises(Exception, match=f"cannot listen on port {port}"):

@@ -9,9 +9,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from tf_lib.core.product_table import BUILT_IN_PRODUCTS
+from tf_lib.core.model.products import BUILT_IN_PRODUCTS
 from tf_lib.simulator import STRATEGY_TICKERS
-from tf_lib.simulator.synthetic import synthetic_bars
+from tf_lib.simulator.prices.synthetic import synthetic_bars
 
 TICKS = {name: product.price_increment for name, product in BUILT_IN_PRODUCTS.items()}
 

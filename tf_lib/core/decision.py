@@ -15,16 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from tf_lib.core.arrays import BoolArray, FloatArray, IntArray
-from tf_lib.core.cooldown import is_cooling
-from tf_lib.core.market import Bars
-from tf_lib.core.product_table import products_for
-from tf_lib.core.quarantine import live_on
-from tf_lib.core.records import FeeRates, PortfolioState, Product, Reason
-from tf_lib.core.risk import METHODS, covariance_on
-from tf_lib.core.signals import COLUMNS, Signals, signals
-from tf_lib.core.sizing import Sizing, size_positions
-from tf_lib.core.trades import (
+from tf_lib.core.candles.bars import Bars
+from tf_lib.core.candles.quarantine import live_on
+from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray
+from tf_lib.core.model.cooldown import is_cooling
+from tf_lib.core.model.products import products_for
+from tf_lib.core.model.records import FeeRates, PortfolioState, Product, Reason
+from tf_lib.core.signals.columns import COLUMNS, Signals, signals
+from tf_lib.core.sizing.covariance import METHODS, covariance_on
+from tf_lib.core.sizing.gates import (
     NOT_FORCED,
     REASONS,
     Standing,
@@ -33,6 +32,7 @@ from tf_lib.core.trades import (
     lots,
     trade_rules,
 )
+from tf_lib.core.sizing.weights import Sizing, size_positions
 from tf_lib.errors import BarsError, UnknownState
 from tf_lib.parameters import Config
 

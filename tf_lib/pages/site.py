@@ -21,14 +21,14 @@ from urllib.parse import quote
 
 import numpy as np
 
-from tf_lib.core.day_result import change_in_short
+from tf_lib.core.model.day_result import change_in_short
 from tf_lib.errors import StateError
 from tf_lib.pages import words
-from tf_lib.pages.headline import DayFacts, Level, Verdict, banner, verdict
+from tf_lib.pages.day.headline import DayFacts, Level, Verdict, banner, verdict
+from tf_lib.pages.day.stop_rows import stop_lines
 from tf_lib.pages.page import write_page
-from tf_lib.pages.stop_rows import stop_lines
 from tf_lib.pages.style import BLUE, GREY, Chart, date_axis, styled
-from tf_lib.shown import printable
+from tf_lib.text.shown import printable
 
 PAGE_NAME = "index.html"
 _EPOCH = dt.date(1970, 1, 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tf_lib.core.records import Reason
+from tf_lib.core.model.records import Reason
 
 UNDEFINED = "—"
 

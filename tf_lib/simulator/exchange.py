@@ -14,19 +14,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from tf_lib.errors import InputError, StateError
-from tf_lib.simulator.clock import ExchangeClock, micros, moment, start_of, wall_clock
-from tf_lib.simulator.engine import Engine
-from tf_lib.simulator.events import renames
-from tf_lib.simulator.faults import FaultPlan, Faults, fault_rule, read_faults
-from tf_lib.simulator.happenings import set_delays, thin_out
-from tf_lib.simulator.market import Market
-from tf_lib.simulator.opening import begin_events, begin_world, make_venue, open_state
-from tf_lib.simulator.paths import Jump
+from tf_lib.simulator.dispatcher import Engine
+from tf_lib.simulator.faults.account_events import renames
+from tf_lib.simulator.faults.rules import FaultPlan, Faults, fault_rule, read_faults
+from tf_lib.simulator.faults.scheduled_events import set_delays, thin_out
+from tf_lib.simulator.prices.paths import Jump
+from tf_lib.simulator.prices.simulated_market import Market
 from tf_lib.simulator.settings import SimulatorSettings
-from tf_lib.simulator.state import State
+from tf_lib.simulator.simulated_clock import ExchangeClock, micros, moment, start_of, wall_clock
+from tf_lib.simulator.start_up import begin_events, begin_world, make_venue, open_state
+from tf_lib.simulator.storage.state import State
 
 if TYPE_CHECKING:
-    from tf_lib.simulator.server import Server
+    from tf_lib.simulator.wire.server import Server
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ class SimulatedExchange:
 
     def start(self) -> Endpoint:
         """Listen on loopback over TLS and say where."""
-        from tf_lib.simulator.credentials import open_credentials
-        from tf_lib.simulator.server import Server
-        from tf_lib.simulator.tokens import TokenCheck
+        from tf_lib.simulator.wire.credentials import open_credentials
+        from tf_lib.simulator.wire.server import Server
+        from tf_lib.simulator.wire.tokens import TokenCheck
 
         if self._server is not None:
             raise StateError("the simulated exchange is already started")

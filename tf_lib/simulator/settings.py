@@ -9,15 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_lib.core.records import Product
-from tf_lib.simulator.faults import FaultPlan
-from tf_lib.simulator.pricing import FeeTier
+from tf_lib.core.model.records import Product
+from tf_lib.simulator.faults.rules import FaultPlan
+from tf_lib.simulator.matching.pricing import FeeTier
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tf_lib.simulator.bars import DayBars
-    from tf_lib.simulator.intraday import IntradayBars
+    from tf_lib.simulator.prices.day_bars import DayBars
+    from tf_lib.simulator.prices.intraday import IntradayBars
 
 STRATEGY_TICKERS = (
     "ADA-USD",
@@ -78,7 +78,7 @@ class SimulatorSettings:
     usdc_aliases : bool
         List every ``X-USD`` as ``X-USDC``, too: the same book, paid with USDC.
     faults : FaultPlan, mapping, path or None
-        What goes wrong, see `tf_lib.simulator.faults`.
+        What goes wrong, see `tf_lib.simulator.faults.rules`.
     step_ms : int
         How far one request moves a clock that stands still.
     running : bool

@@ -6,11 +6,11 @@ import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tf_lib.core.records import Quote
-from tf_lib.simulator.catalogue import Catalogue
-from tf_lib.simulator.matching import Matching
-from tf_lib.simulator.oddities import Oddities
-from tf_lib.simulator.wallets import Wallets
+from tf_lib.core.model.records import Quote
+from tf_lib.simulator.faults.oddities import Oddities
+from tf_lib.simulator.matching.balances import Wallets
+from tf_lib.simulator.matching.engine import Matching
+from tf_lib.simulator.prices.catalogue import Catalogue
 
 _NAMESPACE = uuid.UUID("6f1c0c52-3c1c-4c39-8f5e-5d7f2f0f7c11")
 

@@ -1,0 +1,104 @@
+"""Alarms are mailed once for as long as their state lasts, whatever their words say meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.app.profile import Profile
+from tests.app.remote import closed_port
+from tests.app.test_mail import Mailbox
+from tests.app.test_mail import mailbox as mailbox
+from tf_lib.app.launch.alarms import Alarm, AlarmBook, unprotected_alarms
+from tf_lib.parameters import load_config
+
+
+@pytest.fixture
+def book(make_profile: Callable[..., Profile], mailbox: Mailbox) -> AlarmBook:
+    profile = make_profile(notifications={"email": True})
+    profile.state.mkdir(parents=True)
+    return AlarmBook("few", load_config(profile.config), profile.state)
+
+
+def bare(product: str, reason: str) -> list[Alarm]:
+    return unprotected_alarms([{"product": product, "status": "failed", "reason": reason}])
+
+
+def test_words_that_change_make_no_new_mail(book: AlarmBook, mailbox: Mailbox) -> None:
+    """A clock, a size, a count of tries: the state is the same."""
+    for number in range(5):
+        book.tell(bare("BTC-USD", f"0.{number} is not under a stop at 00:{number:02d}"))
+
+    assert len(mailbox.messages) == 1
+
+
+def test_a_state_that_comes_back_is_told_again(book: AlarmBook, mailbox: Mailbox) -> None:
+    """Over means forgotten."""
+    for alarms in (bare("BTC-USD", "a"), [], bare("BTC-USD", "a")):
+        book.tell(alarms)
+
+    assert len(mailbox.messages) == 2
+
+
+def test_one_more_is_told_with_the_old_and_one_less_is_not(
+    book: AlarmBook, mailbox: Mailbox
+) -> None:
+    """The new one stands first."""
+    old, new = bare("BTC-USD", "a"), bare("ETH-USD", "b")
+    for alarms in (old, [*old, *new], new, new):
+        book.tell(alarms)
+
+    assert len(mailbox.messages) == 2
+    assert "ETH-USD" in mailbox.messages[1]["Subject"]
+
+
+def test_what_could_not_be_known_is_not_over(book: AlarmBook, mailbox: Mailbox) -> None:
+    """A look that failed says nothing of the position that was unprotected before it."""
+    lost = [Alarm("cannot_look", "the guard could not look: 503 after 180 s")]
+    for _ in range(3):
+        book.tell(bare("BTC-USD", "a"))
+        book.tell(lost, still_holds=lambda key: key.startswith("unprotected:"))
+    about_btc = [m for m in mailbox.messages if "BTC-USD" in m["Subject"]]
+
+    assert len(about_btc) == 1
+
+
+def test_a_mail_that_nobody_took_is_tried_again(
+    book: AlarmBook, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is taken, and then no more."""
+    import tf_lib.notify.send as notify
+
+    deliver, fails = notify._deliver, itertools.chain([True, True], itertools.repeat(False))
+
+    def delivered(*arguments: Any) -> list[str]:
+        if next(fails):
+            raise ConnectionRefusedError("no server")
+        return deliver(*arguments)
+
+    monkeypatch.setattr(notify, "_deliver", delivered)
+    for _ in range(5):
+        book.tell(bare("BTC-USD", "a"))
+
+    assert len(mailbox.messages) == 1
+
+
+def test_five_starts_that_are_refused_for_one_cause_are_one_mail(
+    mailbox: Mailbox, make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cron starts the day five times; the guard that looks in between forgets nothing."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    exchange = {"kind": "coinbase", "base_url": f"127.0.0.1:{closed_port()}", "key_file": "key"}
+    profile = make_profile(exchange=exchange, notifications={"email": True})
+    (profile.config.parent / "key").write_text("{}", encoding="utf-8")
+
+    for _ in range(3):
+        assert profile.run(None, "--force-run")[0] == 5
+        assert profile.call("guard")[0] == 1
+
+    subjects = [message["Subject"] for message in mailbox.messages]
+    assert sum("refused: " in subject for subject in subjects) == 1
+    assert sum("ALARM" in subject for subject in subjects) == 1

@@ -1,0 +1,81 @@
+"""What the guard finds reaches somebody: by mail, from cron's empty environment, once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from tests.app.profile import COMMAND, PROJECT, Profile
+from tests.app.remote import closed_port
+from tests.app.test_mail import Mailbox
+
+DAY = "2024-03-11"
+
+
+@pytest.fixture
+def server() -> Iterator[Controller]:
+    """Yield a mail server that has not begun."""
+    made = Controller(Mailbox(), hostname="127.0.0.1", port=closed_port())
+    yield made
+    if made.server is not None:
+        made.stop()
+
+
+@pytest.fixture
+def alarmed(make_profile: Callable[..., Profile], server: Controller, tmp_path: Path) -> Profile:
+    """Return a profile with a locked product, and the mail settings in a home folder."""
+    profile = make_profile(notifications={"email": True})
+    assert profile.run(DAY)[0] == 0
+    number = len(profile.ledger()) + 1
+    with (profile.state / "ledger.jsonl").open("a", encoding="utf-8") as ledger:
+        ledger.write(
+            f'{{"seq": {number}, "at": "{DAY}T00:10:00+00:00", "kind": "locked", '
+            '"product": "BTC-USD", "why": "a holding changed"}\n'
+        )
+    file = tmp_path / "tf_email.env"
+    file.write_text(
+        f"TF_SMTP_HOST=127.0.0.1\nTF_SMTP_PORT={server.port}\n"
+        "TF_EMAIL_FROM=guard@example.com\nTF_EMAIL_TO=owner@example.com\n",
+        encoding="utf-8",
+    )
+    file.chmod(0o600)
+    return profile
+
+
+def guard_from_cron(profile: Profile, home: Path) -> tuple[int, str]:
+    """Start the guard as cron does: a home, a short path, nothing else."""
+    environment = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    if "TF_LOCK_DIR" in os.environ:
+        environment["TF_LOCK_DIR"] = os.environ["TF_LOCK_DIR"]
+    done = subprocess.run(
+        [*COMMAND, "guard", *profile.options()],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_alarm_is_mailed_once_and_again_when_nobody_took_it(
+    alarmed: Profile, server: Controller, tmp_path: Path
+) -> None:
+    """No server first: the alarm is not forgotten. Then one mail, and no second of the same."""
+    code, said = guard_from_cron(alarmed, tmp_path)
+    assert code == 1, said
+    assert "ALARM BTC-USD is locked: a holding changed" in said
+
+    server.start()
+    for _ in range(2):
+        assert guard_from_cron(alarmed, tmp_path)[0] == 1
+    (message,) = server.handler.messages
+    assert message["To"] == "owner@example.com"
+    assert "ALARM" in message["Subject"]
+    assert "BTC-USD is locked" in message["Subject"]

@@ -1,0 +1,189 @@
+"""The day's mail, through a real SMTP server; and a day that is done although none answers."""
+
+from __future__ import annotations
+
+import email
+import json
+from collections.abc import Callable, Iterator
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.app.profile import Profile
+from tests.app.remote import closed_port
+
+DAY = "2024-03-11"
+PASSWORD = "canary-of-the-mail-password"
+
+
+class Mailbox:
+    """Keeps what arrives."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        assert isinstance(envelope.content, bytes)
+        self.messages.append(email.message_from_bytes(envelope.content))
+        return "250 OK"
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """Yield the mailbox of a server that the environment names."""
+    box = Mailbox()
+    server = Controller(box, hostname="127.0.0.1", port=closed_port())
+    server.start()
+    monkeypatch.setenv("TF_SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("TF_SMTP_PORT", str(server.port))
+    monkeypatch.setenv("TF_EMAIL_FROM", "runner@example.com")
+    monkeypatch.setenv("TF_EMAIL_TO", "owner@example.com")
+    yield box
+    server.stop()
+
+
+@pytest.fixture
+def mailing(make_profile: Callable[..., Profile]) -> Profile:
+    return make_profile(notifications={"email": True})
+
+
+def beats(profile: Profile) -> list[dict[str, Any]]:
+    text = (profile.state / "heartbeat.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_good_day_is_told(mailing: Profile, mailbox: Mailbox) -> None:
+    """One mail, its subject with day and state, both as text and as a page."""
+    code, said = mailing.run(DAY)
+
+    assert code == 0, said
+    (message,) = mailbox.messages
+    assert message["To"] == "owner@example.com"
+    assert DAY in message["Subject"]
+    assert "DONE" in message["Subject"]
+    kinds = {part.get_content_type() for part in message.walk()}
+    assert {"text/plain", "text/html"} <= kinds
+    assert [x["result"] for x in beats(mailing) if x["event"] == "notified"] == ["sent"]
+
+
+def test_a_failed_day_is_told(mailing: Profile, mailbox: Mailbox) -> None:
+    """Before any data: the mail says what went wrong."""
+    code, _ = mailing.run("2017-06-01")
+
+    assert code == 2
+    (message,) = mailbox.messages
+    assert "FAILED" in message["Subject"]
+    text = next(p for p in message.walk() if p.get_content_type() == "text/plain")
+    content = text.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    assert b"no usable bar before 2017-06-01" in content
+
+
+def test_a_refused_run_is_told(
+    mailbox: Mailbox, make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody answers at the exchange: the one mail that must not be missing."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    profile = make_profile(
+        exchange={"kind": "coinbase", "base_url": f"127.0.0.1:{closed_port()}", "key_file": "key"},
+        notifications={"email": True},
+    )
+    (profile.config.parent / "key").write_text("{}", encoding="utf-8")
+
+    code, _ = profile.run(None, "--force-run")
+
+    assert code == 5
+    (message,) = mailbox.messages
+    assert message["Subject"].startswith("FAILED ")
+    assert "refused: " in message["Subject"]
+
+
+def test_a_day_is_done_without_its_mail(mailing: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server is down: noted, the day is done, exit 0, and the password is in no file."""
+    monkeypatch.setenv("TF_SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("TF_SMTP_PORT", str(closed_port()))
+    monkeypatch.setenv("TF_SMTP_USER", "somebody")
+    monkeypatch.setenv("TF_SMTP_PASS", PASSWORD)
+    monkeypatch.setenv("TF_EMAIL_FROM", "runner@example.com")
+    monkeypatch.setenv("TF_EMAIL_TO", "owner@example.com")
+
+    code, said = mailing.run(DAY)
+
+    assert code == 0, said
+    assert mailing.marks(DAY)[-1] == "done"
+    (told,) = [x for x in beats(mailing) if x["event"] == "notified"]
+    assert (told["channel"], told["result"]) == ("email", "failed")
+    files = [path for path in mailing.runs.rglob("*") if path.is_file()]
+    assert not any(PASSWORD.encode() in path.read_bytes() for path in files)
+    assert PASSWORD not in said
+
+
+def test_no_settings_no_mail(mailing: Profile) -> None:
+    """A newcomer has none: said once, no error."""
+    assert mailing.run(DAY)[0] == 0
+    (told,) = [x for x in beats(mailing) if x["event"] == "notified"]
+
+    assert told["result"] == "not_configured"
+    assert mailing.summary(DAY)["errors"] == []
+
+
+@pytest.mark.parametrize(
+    ("notifications", "good", "bad"),
+    [({"email": False}, 0, 0), ({"email": True, "on_success": False}, 0, 1)],
+)
+def test_what_is_told_is_the_persons_choice(
+    mailbox: Mailbox,
+    make_profile: Callable[..., Profile],
+    notifications: dict[str, bool],
+    good: int,
+    bad: int,
+) -> None:
+    """All, only bad days, or nothing."""
+    profile = make_profile(notifications=notifications)
+
+    profile.run("2017-06-01")
+    assert len(mailbox.messages) == bad
+    profile.run(DAY)
+    assert len(mailbox.messages) == bad + good
+
+
+def test_dry_runs_and_skips_are_not_told(mailing: Profile, mailbox: Mailbox) -> None:
+    """Cron's second call of the day is no news."""
+    mailing.run(DAY, "--dry-run")
+    assert mailbox.messages == []
+    mailing.run(DAY)
+    mailing.run(DAY)
+
+    assert len(mailbox.messages) == 1
+
+
+def test_subject_names_what_is_wished(
+    mailbox: Mailbox, make_profile: Callable[..., Profile], tmp_path: Path
+) -> None:
+    """So that a filter finds it."""
+    profile = make_profile(notifications={"email": True, "subject_prefix": "Money"})
+    profile.run(DAY)
+
+    assert mailbox.messages[0]["Subject"].startswith(f"DONE {DAY} [Money few] ")
+
+
+def test_a_mail_file_that_others_can_write(
+    mailing: Profile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No mail goes where it says, and the day's record says why."""
+    file = tmp_path / "tf_email.env"
+    file.write_text("TF_SMTP_HOST=127.0.0.1\nTF_EMAIL_FROM=a@b.c\nTF_EMAIL_TO=a@b.c\n")
+    file.chmod(0o666)
+    monkeypatch.setenv("TF_EMAIL_FILE", str(file))
+
+    code, said = mailing.run(DAY)
+
+    assert code == 0, said
+    assert f"warning: {file}: others can write it" in said
+    assert [x["result"] for x in beats(mailing) if x["event"] == "notified"] == ["not_configured"]
+    assert f"{file}: others can write it" in mailing.call("doctor")[1]
+    assert f"{file}: others can write it" in mailing.call("guard")[1]

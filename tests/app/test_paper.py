@@ -1,0 +1,151 @@
+"""Paper: prices of an exchange elsewhere, orders on one of our own; nothing is sent there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.profile import FEW_UNIVERSE, Profile, simulator, write_parameters
+from tests.app.remote import closed_port
+from tests.oracle.exchange_state import requests
+
+DAY, NEXT = "2024-03-11", "2024-03-12"
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Yield an exchange that stands in for the real one, at 00:01 UTC of the day."""
+    folder = tmp_path_factory.mktemp("market")
+    with simulator(folder, "--candles", "synthetic", "--as-of", DAY) as found:
+        yield found
+
+
+def on_paper(folder: Path, market: dict[str, Any], **exchange: Any) -> Profile:
+    """Return a paper profile that reads that market; it has no key."""
+    exchange = {
+        "kind": "paper",
+        "clock": "exchange",
+        "market_data_url": market["base_url"],
+        "ca_file": market["ca_file"],
+    } | exchange
+    config = write_parameters(folder / "paper.yaml", universe=FEW_UNIVERSE, exchange=exchange)
+    return Profile(config, folder / "runs")
+
+
+def test_a_day_on_paper(market: dict[str, Any], tmp_path: Path) -> None:
+    """Trades and protects on its own exchange, at the prices of the other; then is done."""
+    profile = on_paper(tmp_path, market)
+
+    code, said = profile.run(None, "--force-run")
+
+    assert code == 0, said
+    assert profile.exchange().held_products
+    assert profile.wrong(DAY) == []
+    assert profile.run(None, "--force-run")[0] == 0
+    assert profile.marks(DAY) == ["claimed", "effects_complete", "done"] * 2
+
+
+def test_nothing_is_sent_elsewhere(market: dict[str, Any], tmp_path: Path) -> None:
+    """Only public reads reach the other exchange: no key is needed, none is used."""
+    before = len(requests(market["log"]))
+    assert on_paper(tmp_path, market).run(None, "--force-run")[0] == 0
+    lines = requests(market["log"])[before:]
+
+    assert lines
+    assert {line["method"] for line in lines} == {"GET"}
+    public = ("/market/", "/time")
+    assert all(any(part in line["path"] for part in public) for line in lines), {
+        line["path"] for line in lines
+    }
+
+
+def test_decides_as_the_demo_on_the_same_market(market: dict[str, Any], tmp_path: Path) -> None:
+    """Same candles, same price, same rules: the same plan."""
+    paper = on_paper(tmp_path, market)
+    demo = Profile(
+        write_parameters(tmp_path / "demo.yaml", universe=FEW_UNIVERSE), tmp_path / "demo"
+    )
+    assert paper.run(None, "--force-run")[0] == demo.run(DAY)[0] == 0
+    plans = [json.loads((p.day(DAY) / "plan.json").read_text()) for p in (paper, demo)]
+
+    assert plans[0]["orders"] == plans[1]["orders"]
+    assert plans[0]["stops"] == plans[1]["stops"]
+
+
+def test_the_next_day_runs_along_the_bars_of_the_last(
+    market: dict[str, Any], tmp_path: Path
+) -> None:
+    """What happened there in between happens here: the account moves on, stops included."""
+    paper = on_paper(tmp_path, market)
+    assert paper.run(None, "--force-run")[0] == 0
+    demo = Profile(
+        write_parameters(tmp_path / "demo.yaml", universe=FEW_UNIVERSE), tmp_path / "demo"
+    )
+    for day in (DAY, NEXT):
+        assert demo.run(day)[0] == 0
+    with simulator(tmp_path / "later", "--candles", "synthetic", "--as-of", NEXT) as later:
+        moved = on_paper(tmp_path, later)
+        code, said = moved.run(None, "--force-run")
+
+    assert code == 0, said
+    assert moved.wrong(NEXT) == []
+    assert moved.summary(NEXT)["equity"] == pytest.approx(demo.summary(NEXT)["equity"])
+    assert moved.exchange().held_products == demo.exchange().held_products
+
+
+def test_no_market_no_run(
+    market: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 5 with the address; nothing is held anywhere real."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    address = f"127.0.0.1:{closed_port()}"
+    profile = on_paper(tmp_path, market, market_data_url=address)
+
+    code, said = profile.run(None, "--force-run")
+
+    assert code == 5, said
+    assert f"no market data from {address}" in said
+    assert not list(profile.folder.glob("20*"))
+
+
+def test_its_day_is_not_ours_to_choose(market: dict[str, Any], tmp_path: Path) -> None:
+    """--date is for the simulated exchange."""
+    assert on_paper(tmp_path, market).run(DAY)[0] == 2
+
+
+def test_paper_never_trades_on_a_real_host(market: dict[str, Any], tmp_path: Path) -> None:
+    """An address for orders that is not this machine is refused before any connection."""
+    profile = on_paper(tmp_path, market, base_url="api.coinbase.com", clock="wall")
+
+    code, said = profile.run(None, "--force-run")
+
+    assert code == 5
+    assert "profile paper has exchange.kind paper at api.coinbase.com" in said
+
+
+def test_clock_of_the_real_market_is_the_walls(market: dict[str, Any], tmp_path: Path) -> None:
+    """`clock: exchange` with real prices is a bad parameter."""
+    profile = on_paper(tmp_path, market, market_data_url=None)
+
+    code, said = profile.run(None, "--force-run")
+
+    assert code == 2
+    assert "'exchange' is refused for the real host" in said
+
+
+def test_protect_and_status_on_paper(market: dict[str, Any], tmp_path: Path) -> None:
+    """They see the same account."""
+    profile = on_paper(tmp_path, market)
+    assert profile.run(None, "--force-run")[0] == 0
+    held = len(profile.exchange().held_products)
+
+    code, said = profile.call("protect")
+
+    assert code == 0, said
+    assert f"{held} held, 0 bare" in said
+    assert str(profile.exchange().now.date()) == DAY
+    assert profile.call("status")[0] == 0

@@ -1,0 +1,382 @@
+"""The client and the simulated exchange, over TLS: a whole conversation, and what goes wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tf_lib.core.model.records import FeeRates, Holding, MarketOrder, Side, StopOrder
+from tf_lib.errors import UnknownState
+from tf_lib.exchange.clock import clock_offset, now_source
+from tf_lib.exchange.coinbase.client import (
+    Accepted,
+    CancelOutcome,
+    Coinbase,
+    ReadOnly,
+    ReadOnlyError,
+    RefusalKind,
+    Refused,
+    RetryRule,
+    Unknown,
+    market_quotes,
+)
+from tf_lib.simulator import Endpoint, SimulatedExchange, SimulatorSettings
+from tf_lib.store.candle_cache import CandleCache
+
+DAY = dt.date(2024, 3, 1)
+BTC, ETH = "BTC-USD", "ETH-USD"
+BUY = MarketOrder(BTC, Side.BUY, Decimal("0.05"))
+
+
+def connected(endpoint: Endpoint, key_file: Path | None = None) -> Coinbase:
+    """Return a client that does not wait between tries."""
+    return Coinbase.connect(
+        endpoint.base_url,
+        endpoint.ca_file,
+        key_file or endpoint.key_file,
+        timeout=(1.0, 1.0),
+        retry=RetryRule(sleep=lambda seconds: None),
+    )
+
+
+@pytest.fixture
+def exchange() -> Iterator[SimulatedExchange]:
+    """Return an exchange with two products and 15,000 dollars."""
+    with SimulatedExchange(SimulatorSettings(as_of=DAY, tickers=(BTC, ETH))) as made:
+        yield made
+
+
+@pytest.fixture
+def endpoint(exchange: SimulatedExchange) -> Endpoint:
+    """Return where it is found."""
+    return exchange.start()
+
+
+@pytest.fixture
+def client(endpoint: Endpoint) -> Iterator[Coinbase]:
+    """Return a client of it."""
+    made = connected(endpoint)
+    yield made
+    made.close()
+
+
+def changing(exchange: SimulatedExchange) -> list[dict[str, Any]]:
+    """Return the changing requests the exchange saw."""
+    return [line for line in exchange.request_log if line["changing"]]
+
+
+def bought(client: Coinbase) -> Decimal:
+    """Buy, and return the last trade."""
+    assert isinstance(client.create_market("tf1-240301-entry1-0000000000000001", BUY), Accepted)
+    return client.last_trade(BTC)
+
+
+def stop_below(last: Decimal, share: str = "0.9") -> StopOrder:
+    """Return a stop for everything bought, a share of the last trade."""
+    cent = Decimal("0.01")
+    level = (last * Decimal(share)).quantize(cent)
+    return StopOrder(BTC, BUY.base_size, level, (level * Decimal("0.98")).quantize(cent))
+
+
+def test_what_is_known_before_anything_is_sent(client: Coinbase, endpoint: Endpoint) -> None:
+    """Key, portfolio, fees, money, products, prices, time."""
+    key = client.key_permissions()
+    quotes = market_quotes(client.products([BTC, ETH]), client.quotes([BTC, ETH]))
+
+    assert (key.can_view, key.can_trade, key.can_transfer) == (True, True, False)
+    assert key.portfolio_uuid == endpoint.portfolio_uuid
+    assert key.portfolio_uuid in {one.uuid for one in client.portfolios()}
+    assert client.fee_rates() == FeeRates(maker=0.006, taker=0.012)
+    assert client.holdings()["USD"] == Holding(Decimal(15000), Decimal(0))
+    assert quotes[BTC].bid < quotes[BTC].last < quotes[BTC].ask
+    assert client.last_trade(BTC) == quotes[BTC].last
+    assert client.product(BTC).product.accepts_market_orders
+    assert client.server_time().date() == DAY
+    assert now_source("exchange", client)().date() == DAY
+    assert clock_offset(client) < -1e6
+
+
+def test_buy_protect_cancel(client: Coinbase, exchange: SimulatedExchange) -> None:
+    """An entry, its fills, its stop seen live, the hold, the cancel, the release."""
+    stop_id = "tf1-240301-stop1-0000000000000001"
+    entry = client.create_market("tf1-240301-entry1-0000000000000001", BUY)
+    assert isinstance(entry, Accepted)
+    order = client.order(entry.order_id)
+    fills = client.fills([entry.order_id])
+    assert order is not None
+    assert (order.is_terminal, order.filled_size, order.kind) == (True, BUY.base_size, "market")
+    assert sum(one.base_size for one in fills) == order.filled_size
+    assert sum(one.commission for one in fills) == order.total_fees
+
+    stop = stop_below(client.last_trade(BTC))
+    assert client.preview_stop_limit_sell(stop) == []
+    placed = client.create_stop_limit_sell(stop_id, stop)
+    assert isinstance(placed, Accepted)
+    resting = client.order(placed.order_id)
+    assert resting is not None
+    assert resting.is_live_stop
+    assert (resting.base_size, resting.stop_price, resting.limit_price) == (
+        stop.base_size,
+        stop.stop_price,
+        stop.limit_price,
+    )
+    assert client.holdings()["BTC"] == Holding(Decimal(0), BUY.base_size)
+    assert [one.order_id for one in client.open_orders([BTC])] == [placed.order_id]
+    assert len(client.orders(start=exchange.now() - dt.timedelta(days=2))) == 2
+
+    # The same id again answers with the same order, and nothing new is made.
+    assert client.create_stop_limit_sell(stop_id, stop) == placed
+    assert client.preview_stop_limit_sell(stop) == ["PREVIEW_INSUFFICIENT_FUND"]
+
+    assert client.cancel([placed.order_id])[placed.order_id].outcome is CancelOutcome.ACCEPTED
+    dead = client.order(placed.order_id)
+    assert dead is not None
+    assert (dead.status, dead.is_live_stop, dead.remaining) == ("CANCELLED", False, Decimal(0))
+    assert client.holdings()["BTC"] == Holding(BUY.base_size, Decimal(0))
+    again = client.cancel([placed.order_id])[placed.order_id]
+    assert again.outcome is CancelOutcome.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("order", "kind"),
+    [
+        (MarketOrder(BTC, Side.BUY, Decimal(5)), RefusalKind.FUNDS),
+        (MarketOrder(BTC, Side.SELL, Decimal(5)), RefusalKind.FUNDS),
+        (MarketOrder(BTC, Side.BUY, Decimal("0.0123456789")), RefusalKind.PRECISION),
+        (MarketOrder(BTC, Side.BUY, Decimal("0.00000001")), RefusalKind.PRECISION),
+        (MarketOrder("NO-USD", Side.BUY, Decimal(1)), RefusalKind.IDENTITY),
+    ],
+)
+def test_what_the_exchange_refuses_is_refused(
+    client: Coinbase, order: MarketOrder, kind: RefusalKind
+) -> None:
+    """For the right reason."""
+    answer = client.create_market("tf1-240301-entry1-0000000000000002", order)
+
+    assert isinstance(answer, Refused)
+    assert answer.kind is kind
+
+
+@pytest.mark.parametrize("share", ["1.1", "2"])
+def test_a_stop_above_the_market_is_a_matter_of_geometry(client: Coinbase, share: str) -> None:
+    """Not of funds, and not unknown."""
+    answer = client.create_stop_limit_sell(
+        "tf1-240301-stop1-0000000000000003", stop_below(bought(client), share)
+    )
+
+    assert isinstance(answer, Refused)
+    assert answer.kind is RefusalKind.GEOMETRY
+
+
+def test_a_limit_only_product_is_sold_by_an_immediate_limit(
+    client: Coinbase, exchange: SimulatedExchange
+) -> None:
+    """Where a market order is refused."""
+    last = bought(client)
+    exchange.set_flag(BTC, "limit_only", True)
+    sell = MarketOrder(BTC, Side.SELL, BUY.base_size)
+    market = client.create_market("tf1-240301-exit1-0000000000000001", sell)
+    limit = (last * Decimal("0.99")).quantize(Decimal("0.01"))
+    answer = client.create_ioc_limit("tf1-240301-exit2-0000000000000001", sell, limit)
+
+    assert not client.product(BTC).product.accepts_market_orders
+    assert isinstance(market, Refused)
+    assert isinstance(answer, Accepted)
+    assert client.holdings()["BTC"].total == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_made"),
+    [
+        ({"kind": "drop_before"}, False),
+        ({"kind": "drop_after"}, True),
+        ({"kind": "reset_before"}, False),
+        ({"kind": "reset_after"}, True),
+        ({"kind": "reset_in_reply"}, True),
+        ({"kind": "truncated_json"}, True),
+        ({"kind": "status", "status": 503, "body": "html"}, False),
+        ({"kind": "status", "status": 502, "body": "empty"}, False),
+        ({"kind": "status_after", "status": 504, "body": "json"}, True),
+        ({"kind": "slow", "seconds": 1.5}, True),
+        ({"kind": "put_field", "field": "order_configuration", "value": None}, True),
+        ({"kind": "remove_field", "field": "success_response"}, True),
+        ({"kind": "remove_field", "field": "success"}, True),
+    ],
+)
+def test_an_unclear_create_is_unknown_and_the_list_knows(
+    client: Coinbase, exchange: SimulatedExchange, fault: dict[str, Any], is_made: bool
+) -> None:
+    """Sent once; whether the order exists is found by its client id."""
+    identity = "tf1-240301-entry1-0000000000000009"
+    exchange.add_fault(endpoint="POST /orders", **fault)
+    answer = client.create_market(identity, BUY)
+    exchange.clear_faults()
+
+    assert isinstance(answer, Unknown)
+    assert identity not in answer.why
+    found = [one for one in client.orders() if one.client_order_id == identity]
+    assert len(found) == is_made
+    assert len(changing(exchange)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"kind": "unauthorized"}, RefusalKind.ACCESS),
+        ({"kind": "status", "status": 429, "body": "html"}, RefusalKind.RATE),
+        ({"kind": "status", "status": 429, "body": "json"}, RefusalKind.RATE),
+        ({"kind": "status", "status": 403, "body": "text"}, RefusalKind.ACCESS),
+    ],
+)
+def test_a_proven_refusal_made_no_order(
+    client: Coinbase, exchange: SimulatedExchange, fault: dict[str, Any], kind: RefusalKind
+) -> None:
+    """And is not tried again by the client."""
+    exchange.add_fault(endpoint="POST /orders", **fault)
+    answer = client.create_market("tf1-240301-entry1-0000000000000009", BUY)
+    exchange.clear_faults()
+
+    assert isinstance(answer, Refused)
+    assert answer.kind is kind
+    assert client.orders() == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 503, "body": "html"},
+        {"kind": "status", "status": 429, "body": "empty"},
+        {"kind": "unauthorized"},
+        {"kind": "drop_after"},
+        {"kind": "reset_in_reply"},
+        {"kind": "truncated_json"},
+    ],
+)
+def test_reads_survive_one_failure(
+    client: Coinbase, exchange: SimulatedExchange, fault: dict[str, Any]
+) -> None:
+    """Each kind of read."""
+    exchange.add_fault(endpoint="GET *", calls=["1", "3", "5", "7"], **fault)
+
+    assert client.holdings()["USD"].total == 15000
+    assert client.quotes([BTC])[BTC]
+    assert client.orders() == []
+    assert client.key_permissions().can_trade
+
+
+@pytest.mark.parametrize(
+    ("endpoint_path", "fault"),
+    [
+        ("GET /accounts", {"kind": "loop_cursor"}),
+        ("GET /accounts", {"kind": "remove_field", "field": "has_next"}),
+        ("GET /accounts", {"kind": "remove_field", "field": "accounts.*.hold"}),
+        ("GET /accounts", {"kind": "put_field", "field": "accounts.*.hold.value", "value": ""}),
+        ("GET /accounts", {"kind": "put_field", "field": "accounts", "value": "none"}),
+    ],
+)
+def test_holdings_that_cannot_be_believed_are_unknown(
+    client: Coinbase, exchange: SimulatedExchange, endpoint_path: str, fault: dict[str, Any]
+) -> None:
+    """Never a zero."""
+    exchange.add_fault(endpoint=endpoint_path, **fault)
+    with pytest.raises(UnknownState, match="account"):
+        client.holdings()
+
+
+def test_an_order_is_not_visible_at_once(client: Coinbase, exchange: SimulatedExchange) -> None:
+    """404 right after a create is None: not yet."""
+    exchange.set_delays(order_visible_seconds=5)
+    entry = client.create_market("tf1-240301-entry1-0000000000000001", BUY)
+    assert isinstance(entry, Accepted)
+    before = (client.order(entry.order_id), client.orders())
+    exchange.advance_to(exchange.now() + dt.timedelta(seconds=10))
+
+    assert before == (None, [])
+    assert client.order(entry.order_id) is not None
+
+
+def test_a_stop_that_triggers_is_no_live_stop(
+    client: Coinbase, exchange: SimulatedExchange
+) -> None:
+    """A fall to below the limit leaves it resting, and bare."""
+    last = bought(client)
+    stop = stop_below(last)
+    placed = client.create_stop_limit_sell("tf1-240301-stop1-0000000000000001", stop)
+    assert isinstance(placed, Accepted)
+    at = exchange.now() + dt.timedelta(minutes=5)
+    exchange.plant_jump(BTC, at, stop.limit_price / 2, hold_until=at + dt.timedelta(hours=1))
+    exchange.advance_to(at + dt.timedelta(minutes=1))
+    state = client.order(placed.order_id)
+
+    assert state is not None
+    assert (state.status, state.trigger_status) == ("OPEN", "STOP_TRIGGERED")
+    assert not state.is_live_stop
+    assert state.outstanding_hold == stop.base_size
+
+
+def test_a_read_only_client_leaves_no_trace(client: Coinbase, exchange: SimulatedExchange) -> None:
+    """The exchange's own log says so."""
+    reader = ReadOnly(client)
+    reader.holdings()
+    reader.preview_market(BUY)
+    with pytest.raises(ReadOnlyError):
+        reader.create_market("tf1-240301-entry1-0000000000000001", BUY)
+
+    assert changing(exchange) == []
+
+
+def test_an_ed25519_key_works_too(endpoint: Endpoint) -> None:
+    """The portal's default."""
+    client = connected(endpoint, endpoint.ed25519_key_file)
+
+    assert client.key_permissions().can_trade
+    client.close()
+
+
+def test_the_cache_follows_the_days(
+    client: Coinbase, exchange: SimulatedExchange, tmp_path: Path
+) -> None:
+    """One request per ticker on the next day, and the same bars as a full read."""
+    cache = CandleCache(tmp_path / "candles")
+    first = cache.update(client, [BTC, ETH], DAY - dt.timedelta(days=1))
+    exchange.advance_to(dt.datetime(2024, 3, 2, 0, 1, tzinfo=dt.UTC))
+    second = cache.update(client, [BTC, ETH], DAY)
+    whole = client.daily_candles(BTC, dt.date(2015, 1, 1), dt.date(2024, 3, 5))
+
+    assert (first.problems, second.problems, second.revisions) == ([], [], [])
+    assert second.requests == 2
+    assert len(first.frames[BTC]) > 1500
+    assert first.frames[BTC].index[-1] == pd.Timestamp("2024-02-29", tz="UTC")
+    assert second.frames[BTC].index[-1] == pd.Timestamp("2024-03-01", tz="UTC")
+    pd.testing.assert_frame_equal(second.frames[BTC], whole)
+
+
+def test_revised_missing_and_doubled_candles(
+    client: Coinbase, exchange: SimulatedExchange, tmp_path: Path
+) -> None:
+    """A revision is recorded, a bar that went missing is kept, a doubled one counts once."""
+    cache = CandleCache(tmp_path / "candles")
+    through = DAY - dt.timedelta(days=1)
+    seen = cache.update(client, [BTC], through).frames[BTC]
+    where = {"endpoint": "GET /products/*/candles"}
+    exchange.add_fault(kind="candles_revised", value={"2": {"volume": "1.5"}}, **where)
+    revised = cache.update(client, [BTC], through)
+    exchange.clear_faults()
+    exchange.add_fault(kind="candles_missing", value=[0], **where)
+    missing = cache.update(client, [BTC], through)
+    exchange.clear_faults()
+    exchange.add_fault(kind="candles_doubled", value=[0, 1], **where)
+    doubled = cache.update(client, [BTC], through)
+
+    assert [(one.day, one.column, one.new) for one in revised.revisions] == [
+        (through - dt.timedelta(days=2), "volume", 1.5)
+    ]
+    assert len(missing.frames[BTC]) == len(seen)
+    assert "not listed any more" in missing.problems[0]
+    assert (len(doubled.frames[BTC]), doubled.problems) == (len(seen), [])

@@ -1,0 +1,218 @@
+"""What the lines add up to: orders, marks, levels, cooldowns, belief, bare time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.store.build import DAY, ENTRY, STOP, STOP_BODY, Clock, again, market, pinned
+from tf_lib.core.model.client_ids import Leg, LegKey
+from tf_lib.core.model.order_life import OrderStage
+from tf_lib.core.model.records import Side
+from tf_lib.store.ledger_state import NotProtectable
+
+
+def test_an_order_keeps_what_was_learnt(tmp_path: Path) -> None:
+    """Stage, id at the exchange, fills and fees; the body is frozen."""
+    ledger = pinned(tmp_path)
+    identity = ledger.intend(ENTRY, market("2")).client_id
+    ledger.move(identity, OrderStage.ACKED, order_id="o-1")
+    ledger.append("facts", client_id=identity, filled_size="0.5", filled_value="50", fees="0.6")
+    assert ledger.state.orders[identity].may_be_live
+    ledger.move(
+        identity,
+        OrderStage.DONE,
+        detail="FILLED",
+        filled_size="2",
+        filled_value="200",
+        fees="2.4",
+        last_fill_at="2024-03-01T00:01:05+00:00",
+    )
+    order = again(ledger).state.orders[identity]
+
+    assert (order.stage, order.order_id, order.base_size) == (OrderStage.DONE, "o-1", Decimal(2))
+    assert (order.filled_size, order.filled_value, order.fees) == (
+        Decimal(2),
+        Decimal(200),
+        Decimal("2.4"),
+    )
+    assert order.signed_fill == 2
+    assert order.last_fill_at == dt.datetime(2024, 3, 1, 0, 1, 5, tzinfo=dt.UTC)
+    assert not order.may_be_live
+
+
+def test_own_fills_move_the_expected_holding(tmp_path: Path) -> None:
+    """Since the last confirmed total: what we bought less what we sold, each fill once."""
+    ledger = pinned(tmp_path)
+    ledger.append("confirmed", totals={"BTC": "1"})
+    buy = ledger.intend(ENTRY, market("2")).client_id
+    ledger.move(buy, OrderStage.ACKED, order_id="o-1")
+    ledger.append("facts", client_id=buy, filled_size="0.5")
+    ledger.move(buy, OrderStage.DONE, filled_size="2")
+    sell = ledger.intend(LegKey(DAY, "BTC-USD", Side.SELL, Leg.TRIM), market("0.25")).client_id
+    ledger.move(sell, OrderStage.ACKED, order_id="o-2")
+    ledger.move(sell, OrderStage.DONE, filled_size="0.25")
+    state = again(ledger).state
+
+    assert (state.confirmed["BTC"], state.fills_since_confirmed["BTC"]) == (1, Decimal("1.75"))
+
+    ledger.append("confirmed", totals={"BTC": "2.75"})
+    state = again(ledger).state
+    assert (state.confirmed["BTC"], "BTC" in state.fills_since_confirmed) == (
+        Decimal("2.75"),
+        False,
+    )
+
+
+def test_a_forced_claim_begins_a_second_set(tmp_path: Path) -> None:
+    """Marks and plan of the first are gone, the count of attempts is not."""
+    ledger = pinned(tmp_path)
+    for mark in ("claimed", "effects_complete", "done"):
+        ledger.mark(DAY, mark)
+    ledger.append("plan", day=DAY.isoformat(), planned_at="2024-03-01T00:01:00+00:00", orders=[])
+    ledger.mark(DAY, "claimed", attempt=2, forced=True)
+    state = again(ledger).state
+
+    assert not state.has_mark(DAY, "done")
+    assert not state.has_mark(DAY, "effects_complete")
+    assert DAY not in state.plans
+    assert state.attempts[DAY] == 2
+
+
+def test_a_second_claim_that_is_not_forced_keeps_the_plan(tmp_path: Path) -> None:
+    """A rerun after a crash resumes it."""
+    ledger = pinned(tmp_path)
+    ledger.mark(DAY, "claimed", attempt=1, forced=False)
+    ledger.append("plan", day=DAY.isoformat(), planned_at="2024-03-01T00:01:00+00:00", orders=[])
+    ledger.mark(DAY, "claimed", attempt=2, forced=False)
+
+    assert DAY in again(ledger).state.plans
+
+
+def test_level_lives_as_long_as_the_holding(tmp_path: Path) -> None:
+    """Dust ends it; the stops of the next holding are told from those of the last."""
+    clock = Clock()
+    ledger = pinned(tmp_path, clock)
+    old = ledger.intend(STOP, STOP_BODY).client_id
+    ledger.move(old, OrderStage.ACKED, order_id="o-1")
+    ledger.append("level", product="BTC-USD", target_level="90")
+    ledger.append("level", product="BTC-USD", target_level="95")
+    assert again(ledger).state.levels == {"BTC-USD": Decimal(95)}
+    clock.go(seconds=1)
+    ledger.append("flat", product="BTC-USD")
+    assert again(ledger).state.levels == {}
+    clock.go(seconds=1)
+    new = ledger.intend(STOP, STOP_BODY).client_id
+    ledger.move(new, OrderStage.ACKED, order_id="o-2")
+
+    stops = again(ledger).state.stops_of_holding("BTC-USD")
+
+    assert [order.client_id for order in stops] == [new]
+
+
+def test_the_latest_cooldown_counts(tmp_path: Path) -> None:
+    """A line about an older fill, found later, does not shorten it."""
+    ledger = pinned(tmp_path)
+    for start in ("2024-03-01", "2024-02-20", "2024-02-27"):
+        ledger.append("cooldown", product="BTC-USD", start=start, cause="test")
+
+    assert again(ledger).state.cooldowns == {"BTC-USD": dt.date(2024, 3, 1)}
+
+
+def test_bare_time_runs_from_the_first_to_the_cover(tmp_path: Path) -> None:
+    """A clock that runs is not set back; the seconds of a day add up; money is counted, too."""
+    clock = Clock()
+    ledger = pinned(tmp_path, clock)
+    ledger.append("bare", product="BTC-USD", since=clock().isoformat())
+    clock.go(seconds=3)
+    ledger.append("bare", product="BTC-USD", since=clock().isoformat())
+    clock.go(seconds=2)
+    ledger.append("covered", product="BTC-USD", day=DAY.isoformat(), notional="100")
+    assert again(ledger).state.bare_since == {}
+    clock.go(seconds=10)
+    ledger.append("bare", product="BTC-USD", since=clock().isoformat())
+    clock.go(seconds=1)
+    ledger.append("covered", product="BTC-USD", day=DAY.isoformat(), notional="50")
+    state = again(ledger).state
+
+    assert state.bare_seconds_on(DAY) == {"BTC-USD": 6.0}
+    assert state.bare_usd_seconds_on(DAY) == {"BTC-USD": 5 * 100 + 1 * 50}
+    assert state.bare_seconds_on(DAY + dt.timedelta(days=1)) == {}
+
+
+def test_cover_without_a_clock_is_nothing(tmp_path: Path) -> None:
+    """No second is invented."""
+    ledger = pinned(tmp_path)
+    ledger.append("covered", product="BTC-USD", day=DAY.isoformat())
+
+    assert again(ledger).state.bare_seconds_on(DAY) == {}
+
+
+def test_locked_until_released(tmp_path: Path) -> None:
+    """The release forgets what was expected, so that what is there counts from now on."""
+    ledger = pinned(tmp_path)
+    ledger.append("confirmed", totals={"BTC": "1"})
+    ledger.append("locked", product="BTC-USD", why="a manual trade")
+    assert again(ledger).state.locked == {"BTC-USD": "a manual trade"}
+
+    ledger.append("released", product="BTC-USD")
+
+    state = again(ledger).state
+    assert (state.locked, state.confirmed) == ({}, {})
+
+
+def test_a_proven_product_is_protectable_again(tmp_path: Path) -> None:
+    """A stop that was seen OPEN ends the doubt."""
+    ledger = pinned(tmp_path)
+    ledger.append("not_protectable", product="BTC-USD", day=DAY.isoformat())
+    later = DAY + dt.timedelta(days=8)
+    ledger.append("not_protectable", product="BTC-USD", day=later.isoformat(), why="BAND")
+    found = again(ledger).state.not_protectable["BTC-USD"]
+    assert found == NotProtectable(since=DAY, day=later, times=2, why="BAND")
+
+    ledger.append("proven", product="BTC-USD")
+
+    assert again(ledger).state.not_protectable == {}
+    assert again(ledger).state.proven_products == {"BTC-USD"}
+
+
+@pytest.mark.parametrize(("times", "days"), [(1, 7), (2, 14), (3, 28), (4, 56), (9, 56)])
+def test_a_refused_stop_is_tried_again_ever_later(times: int, days: int) -> None:
+    """Seven days, then twice as long each time, up to eightfold."""
+    found = NotProtectable(DAY, DAY, times, "BAND")
+
+    assert found.is_left_alone(DAY + dt.timedelta(days=days - 1), days=7)
+    assert not found.is_left_alone(DAY + dt.timedelta(days=days), days=7)
+
+
+def test_orders_of_a_leg_and_live_orders(tmp_path: Path) -> None:
+    """By ordinal; live are those the exchange may still hold or fill."""
+    ledger = pinned(tmp_path)
+    first = ledger.intend(STOP, STOP_BODY).client_id
+    second = ledger.intend(STOP, STOP_BODY).client_id
+    ledger.move(first, OrderStage.REFUSED)
+    entry = ledger.intend(ENTRY, market("1")).client_id
+    state = again(ledger).state
+
+    assert [order.client_id for order in state.of_leg(STOP)] == [first, second]
+    assert [order.client_id for order in state.live_orders()] == [second, entry]
+    assert [order.client_id for order in state.live_orders("BTC-USD")] == [second, entry]
+    assert state.live_orders("ETH-USD") == []
+    assert [order.client_id for order in state.of_day(DAY)] == [first, second, entry]
+
+
+def test_a_cancel_that_was_not_taken_is_forgotten(tmp_path: Path) -> None:
+    """What ends the order later is then not our doing."""
+    ledger = pinned(tmp_path)
+    identity = ledger.intend(STOP, STOP_BODY).client_id
+    ledger.move(identity, OrderStage.ACKED, order_id="o-1")
+    ledger.move(identity, OrderStage.WORKING)
+    ledger.move(identity, OrderStage.CANCEL_SENT)
+    assert again(ledger).state.orders[identity].cancel_sent
+
+    ledger.move(identity, OrderStage.WORKING)
+
+    assert not again(ledger).state.orders[identity].cancel_sent

@@ -1,0 +1,336 @@
+"""
+The command line: ``python -m tf_lib <command>``, also installed as ``tf``.
+
+A thin layer: each command reads its options, calls one driver, and turns an error into one
+message on stderr and its exit code. What a command needs is imported when it is called.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from tf_lib import __version__
+from tf_lib.app import cli_options as o
+from tf_lib.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, ParameterError, TfError
+from tf_lib.text.days import FORM, day_from
+from tf_lib.text.shown import printable, shown
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="tf",
+    help="A trend-following strategy on Coinbase spot, from research to live trading.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _say_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"tf {__version__}")
+        raise typer.Exit(EXIT_DONE)
+
+
+@app.callback()
+def _tf(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say the version and leave.", is_eager=True, callback=_say_version
+        ),
+    ] = False,
+) -> None:
+    """A trend-following strategy on Coinbase spot, from research to live trading."""
+
+
+def main() -> None:
+    """
+    Run the command line; the exit code says how it ended.
+
+    What it writes is its owner's alone, and what it starts (the notebook's kernel) imports nothing
+    from the folder it happens to be started in.
+    """
+    os.umask(0o077)
+    os.environ["PYTHONSAFEPATH"] = "1"
+    sys.exit(run_command(app))
+
+
+def run_command(command: Callable[..., object]) -> int:
+    """Call a command and return its exit code, with one clear message when it fails."""
+    try:
+        result = command(standalone_mode=False)
+    except TfError as error:
+        _say_error(error)
+        return error.exit_code
+    except typer.Exit as ended:
+        return int(ended.exit_code)
+    except OSError as error:
+        # A disk or a network file system that gave way; what happened stands in the ledger.
+        _say_error(error)
+        return EXIT_FAILED
+    except (typer.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return EXIT_FAILED
+    except Exception as error:
+        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
+            error.show()
+            return EXIT_BAD_INPUT
+        raise
+    return result if isinstance(result, int) else EXIT_DONE
+
+
+def _say_error(error: Exception) -> None:
+    print("error: " + "\n".join(map(printable, str(error).splitlines())), file=sys.stderr)
+
+
+def _date(text: str | None, option: str) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return day_from(text)
+    except ValueError:
+        raise ParameterError(f"{option} must be {FORM}, got {shown(text)}") from None
+
+
+def _required_date(text: str, option: str) -> dt.date:
+    day = _date(text, option)
+    if day is None:
+        raise ParameterError(f"{option} must be {FORM}, got nothing")
+    return day
+
+
+@app.command()
+def run(
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    date: o.DateOption = None,
+    runs: o.RunsOption = None,
+    dry_run: o.DryRunOption = False,
+    force_run: o.ForceOption = False,
+    run_at_utc_hour: o.HourOption = 0,
+    gate_minutes: o.GateOption = 5,
+    no_notebook: o.NoNotebookOption = False,
+) -> int:
+    """Do the daily job once: gate, decide, trade, protect, record."""
+    from tf_lib.app.launch.runner import run_daily
+    from tf_lib.app.options import PROJECT_ROOT, RunOptions
+
+    return run_daily(
+        RunOptions(
+            profile=profile,
+            config=config,
+            runs=runs or PROJECT_ROOT / "runs",
+            date=_date(date, "--date"),
+            dry_run=dry_run,
+            force_run=force_run,
+            run_at_utc_hour=run_at_utc_hour,
+            gate_minutes=gate_minutes,
+            notebook=not no_notebook,
+        )
+    )
+
+
+@app.command()
+def decide(
+    config: o.ConfigOption,
+    candles: o.CandlesOption,
+    as_of: o.AsOfOption,
+    portfolio: o.PortfolioOption,
+) -> int:
+    """Print one day's decision as JSON; touches nothing."""
+    from tf_lib.app.commands.research.decide import decide_command
+
+    decided = decide_command(config, candles, _required_date(as_of, "--as-of"), portfolio)
+    print(json.dumps(decided, indent=2, allow_nan=False))
+    return EXIT_DONE
+
+
+@app.command()
+def backtest(
+    config: o.ConfigOption,
+    candles: o.CandlesOption,
+    out: o.ResultOption,
+    start: o.StartOption = None,
+    end: o.EndOption = None,
+    overwrite: o.OverwriteOption = False,
+) -> int:
+    """Test the strategy on past candles, with the kernels of the live run."""
+    from tf_lib.app.commands.research.backtest import backtest_command
+
+    span = (_date(start, "--start"), _date(end, "--end"))
+    return backtest_command(config, candles, *span, out, may_overwrite=overwrite)
+
+
+@app.command()
+def sweep(
+    config: o.ConfigOption,
+    grid: o.GridOption,
+    candles: o.CandlesOption,
+    out: o.ResearchOption,
+    scheduler: o.SchedulerOption = None,
+    workers: o.WorkersOption = None,
+    start: o.StartOption = None,
+    end: o.EndOption = None,
+) -> int:
+    """Test many parameter sets, walk forward, and say whether the best one is luck."""
+    from tf_lib.app.commands.research.sweep import sweep_command
+
+    return sweep_command(
+        config,
+        grid,
+        candles,
+        out,
+        scheduler,
+        n_workers=workers,
+        start=_date(start, "--start"),
+        end=_date(end, "--end"),
+    )
+
+
+@app.command()
+def lookahead(config: o.ConfigOption, candles: o.CandlesOption) -> int:
+    """Prove that no column of any day knows a later bar."""
+    from tf_lib.app.commands.research.lookahead import lookahead_command
+
+    text, is_clean = lookahead_command(config, candles)
+    print(text)
+    return EXIT_DONE if is_clean else EXIT_FAILED
+
+
+@app.command()
+def replay(run_dir: o.RunFolderArgument) -> int:
+    """Make a run's plan again from its inputs and compare."""
+    from tf_lib.app.commands.replay import replay_command
+
+    text, code = replay_command(run_dir)
+    print(text)
+    return code
+
+
+@app.command()
+def protect(
+    profile: o.ProfileOption = None, config: o.ProfileConfigOption = None, runs: o.RunsOption = None
+) -> int:
+    """Put every holding under a stop at the level that is known; nothing else."""
+    from tf_lib.app.commands.upkeep import protect_command
+
+    return protect_command(profile, config, runs)
+
+
+@app.command()
+def guard(
+    profile: o.ProfileOption = None, config: o.ProfileConfigOption = None, runs: o.RunsOption = None
+) -> int:
+    """Look once whether anything is unprotected, cover it, and raise an alarm where one is due."""
+    from tf_lib.app.commands.guard import guard_command
+
+    return guard_command(profile, config, runs)
+
+
+@app.command()
+def release(
+    product: o.ProductArgument = None,
+    everything: o.EveryLocked = False,
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+) -> int:
+    """Accept a holding as it is now and let the product be rebalanced again."""
+    from tf_lib.app.commands.upkeep import release_command
+
+    return release_command(product, profile, config, runs, everything=everything)
+
+
+@app.command()
+def status(
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+    as_json: o.JsonOption = False,
+) -> int:
+    """Show one screen of where things stand; asks the exchange nothing."""
+    from tf_lib.app.commands.status import status_command
+
+    return status_command(profile, config, runs, as_json=as_json)
+
+
+@app.command()
+def doctor(
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+    send_test: o.SendTestOption = False,
+) -> int:
+    """Check machine, key, mail and cron, and say what to mend."""
+    from tf_lib.app.commands.doctor import doctor_command
+
+    return doctor_command(profile, config, runs, send_test=send_test)
+
+
+@app.command()
+def cron(profile: o.CronProfileOption = None, config: o.ProfileConfigOption = None) -> int:
+    """Print the crontab lines of a profile (live) for this machine's time zone."""
+    from tf_lib.app.commands.cron import cron_command
+
+    return cron_command(profile, config)
+
+
+@app.command()
+def simulator(
+    candles: o.SimulatedCandlesOption,
+    products: o.ProductsOption = None,
+    as_of: o.SimulatedDayOption = None,
+    port: o.PortOption = 0,
+    state: o.StateOption = None,
+    cash: o.CashOption = "15000",
+    portfolio_name: o.PortfolioNameOption = "Trend Following",
+    faults: o.FaultsOption = None,
+    log: o.LogOption = None,
+) -> int:
+    """Run the simulated exchange in this process, until it is told to stop."""
+    from tf_lib.app.commands.simulator import simulator_command
+
+    return simulator_command(
+        candles,
+        products=products,
+        as_of=as_of,
+        port=port,
+        state=state,
+        cash=cash,
+        portfolio_name=portfolio_name,
+        faults=faults,
+        log=log,
+    )
+
+
+@app.command()
+def site(runs: o.RunsOption = None) -> int:
+    """Build the static index of all runs."""
+    from tf_lib.app.commands.site import site_command
+
+    return site_command(runs)
+
+
+@app.command()
+def reset(
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+    yes: o.YesOption = False,
+) -> int:
+    """Start the demo anew: moves its folder aside, deletes nothing; simulated exchange only."""
+    from tf_lib.app.commands.reset import reset_command
+
+    return reset_command(profile, config, runs, is_sure=yes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""
+The guard: looks every few minutes whether anything is bare, and covers it.
+
+It may settle intents, cover, restore, leave by the rules of emergency, and raise an alarm. It
+buys nothing, computes and raises no level, plans nothing and writes no day mark (EXECUTION
+section 8). It takes over from a run that is past its deadline.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shlex
+import traceback
+from pathlib import Path
+from typing import Any
+
+from tf_lib.app.commands.protect import protect_holdings
+from tf_lib.app.commands.upkeep import armed, never_ran, profile_of
+from tf_lib.app.connection import has_own_clock
+from tf_lib.app.daily.impediment_rows import standing_impediments
+from tf_lib.app.daily.session import Rows
+from tf_lib.app.launch.alarms import (
+    Alarm,
+    AlarmBook,
+    closed_alarms,
+    is_told_by_run,
+    is_unprotected,
+    unprotected_alarms,
+    unsettled_alarms,
+)
+from tf_lib.app.launch.finish import GUARD_LOG
+from tf_lib.core.model.client_ids import parse_client_id
+from tf_lib.core.model.impediments import Impediment, ImpedimentKind, in_a_line
+from tf_lib.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_UNPROTECTED,
+    LockHeld,
+    PreflightRefused,
+    TfError,
+)
+from tf_lib.exchange.clock import wall_now
+from tf_lib.parameters import Config
+from tf_lib.safety.ledger_rescue import protection_ledger_of, unreadable
+from tf_lib.safety.lock import ProcessLock, state_lock, take_over
+from tf_lib.store.files import append_json_line
+from tf_lib.store.ledger import Ledger
+from tf_lib.store.run_folder import ProfileFolder, RunLogs
+
+DONE_DEADLINE = dt.time(1, 15)
+"""UTC; a day without its done mark by then is an alarm."""
+
+_SELLS_ONLY = "the guard only cancels and sells"
+
+
+def guard_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
+    """Look once; exit 3 when something stays bare, 1 for any other alarm, 0 otherwise."""
+    name, parameters, folder = profile_of(profile, config, runs)
+    if never_ran(parameters, folder):
+        print("0 held, 0 bare: this profile never ran")
+        return EXIT_DONE
+    book = AlarmBook(name, parameters, folder.state, lambda results: _told(folder, results))
+    lock = state_lock(folder.state, kind="guard")
+    held = _blocked(lock, folder)
+    if held is not None:
+        return _stand_back(book, folder, lock, held)
+    try:
+        return _look(book, folder)
+    finally:
+        lock.release()
+
+
+def _blocked(lock: ProcessLock, folder: ProfileFolder) -> LockHeld | None:
+    """Take the lock, from a holder that is overdue if need be; return what keeps it from us."""
+    try:
+        lock.acquire()
+    except LockHeld as held:
+        if not take_over(lock, folder.state):
+            return held
+        try:
+            lock.acquire()
+        except LockHeld as still:
+            return still
+        _log(folder, "took_over", reason=str(held))
+    return None
+
+
+def _stand_back(book: AlarmBook, folder: ProfileFolder, lock: ProcessLock, held: LockHeld) -> int:
+    """Leave it to whoever holds the lock; one that nobody can see or end is an alarm."""
+    _log(folder, "stands_back", reason=str(held))
+    print(f"stands back: {held}")
+    strange = lock.stranger()
+    if not strange:
+        return EXIT_DONE
+    alarm = Alarm(
+        "lock_held",
+        f"the lock {lock.path} is held, and {strange}: nobody protects. Find who holds it "
+        f"(fuser -v {shlex.quote(str(lock.path))}), stop that process, and run: tf protect",
+    )
+    print(f"ALARM {alarm.text}")
+    book.tell([alarm], still_holds=lambda key: True)
+    return EXIT_FAILED
+
+
+def _look(book: AlarmBook, folder: ProfileFolder) -> int:
+    config, logs = book.config, RunLogs(folder.state / "guard", wall_now)
+    rows: Rows | None = None
+    alarms: list[Alarm] = []
+    now = wall_now()
+    try:
+        with armed(book.profile, config, folder, kind="guard", allows=_sells_only) as connection:
+            logs.now, now = connection.now, connection.now()
+            day = now.date()
+            rows = protect_holdings(
+                connection, config, folder.state, logs, day, may_cancel_intact=False
+            )
+            alarms += [*unprotected_alarms(rows), *closed_alarms(rows)]
+    except TfError as error:
+        alarms.append(Alarm("cannot_look", f"the guard could not look: {error}"))
+    except Exception as error:  # whatever it was, somebody must hear of it
+        why = f"the guard could not look: {type(error).__name__}: {error}"
+        alarms.append(Alarm("cannot_look", why))
+        _log(folder, "failed", traceback=traceback.format_exc())
+    alarms += _by_the_ledger(protection_ledger_of(folder.state, wall_now), config, now)
+    spoilt = unreadable(folder.state, wall_now)
+    alarms += [Alarm(f"unreadable:{number}", why) for number, why in enumerate(spoilt)]
+    alarms += [
+        Alarm(":".join(one.key), in_a_line(one.to_mapping())) for one in _for_a_person(folder)
+    ]
+    held = None if rows is None else len(rows)
+    _log(folder, "looked", held=held, alarms=[alarm.text for alarm in alarms])
+    bare = sum(alarm.is_unprotected for alarm in alarms)
+    for alarm in alarms:
+        print(f"ALARM {alarm.text}")
+    found = "not looked" if rows is None else f"{held} held, {bare} bare"
+    print(f"{found}, {len(alarms) - bare} other alarms")
+    book.tell(alarms, still_holds=lambda key: is_told_by_run(key) or _is_unseen(key, rows))
+    if bare:
+        return EXIT_UNPROTECTED
+    return EXIT_FAILED if alarms else EXIT_DONE
+
+
+_SEEN_BY_ITSELF = (
+    ImpedimentKind.LOCKED,
+    ImpedimentKind.UNPROTECTED,
+    ImpedimentKind.NOT_TRADABLE,
+    ImpedimentKind.UNKNOWN_HOLDING,
+)
+
+
+def _for_a_person(folder: ProfileFolder) -> list[Impediment]:
+    """Return what stood in the last run's way and needs somebody; what the guard sees is not it."""
+    standing = standing_impediments(folder.state)
+    return [one for one in standing if one.needs_person and one.kind not in _SEEN_BY_ITSELF]
+
+
+def _is_unseen(key: str, rows: Rows | None) -> bool:
+    """Whether a look that failed cannot know if what was unprotected is covered now."""
+    return rows is None and is_unprotected(key)
+
+
+def _by_the_ledger(ledger: Ledger, config: Config, now: dt.datetime) -> list[Alarm]:
+    """Return the alarms that need nobody to be asked."""
+    locked = sorted(ledger.state.locked.items())
+    return [
+        *unsettled_alarms(ledger),
+        *(Alarm(f"locked:{p}", f"{p} is locked: {why}") for p, why in locked),
+        *_missing_done(ledger, config, now),
+    ]
+
+
+def _sells_only(action: str, subject: str) -> None:
+    """Let nothing through that could buy."""
+    parsed = parse_client_id(subject)
+    is_sale = action == "cancel" or action == "create_stop_limit_sell"
+    is_sale = is_sale or (parsed is not None and parsed.leg.ends_in_cooldown)
+    if not is_sale:
+        raise PreflightRefused(f"{action} {subject}: {_SELLS_ONLY}")
+
+
+def _missing_done(ledger: Ledger, config: Config, now: dt.datetime) -> list[Alarm]:
+    """Return an alarm when today should be over and is not."""
+    if has_own_clock(config) or not ledger.state.marks:
+        return []
+    if now.time() < DONE_DEADLINE or ledger.state.has_mark(now.date(), "done"):
+        return []
+    why = (
+        f"{now.date()} has no done mark at {now:%H:%M} UTC: the daily run did not finish. Resting "
+        "stops are checked; run scripts/run_papermill.sh --force-run if you want today's trades."
+    )
+    return [Alarm(f"not_done:{now.date()}", why)]
+
+
+def _told(folder: ProfileFolder, results: list[str]) -> None:
+    _log(folder, "told", results=results)
+
+
+def _log(folder: ProfileFolder, event: str, **fields: Any) -> None:
+    line = {"at": wall_now().isoformat(timespec="seconds"), "event": event, **fields}
+    append_json_line(folder.state / GUARD_LOG, line)

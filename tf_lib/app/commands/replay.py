@@ -1,0 +1,134 @@
+"""
+Replay: a run's plan made again from its inputs, and compared.
+
+Reads ``inputs/`` and ``config.yaml`` for the decision and the run's own artifacts to compare
+with, nothing else. The inputs are sealed by their sha256, so that a digit that happens not to
+matter for the plan is seen, too. On the machine of the run, with the same lock file, the plan is
+the same to the byte; elsewhere decisions and order strings are equal and numbers within 1e-9.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tf_lib.app.daily.day import account_from, candles_from
+from tf_lib.app.daily.open_day import day_of
+from tf_lib.app.launch.resumed import ACCOUNT_NOW, SEAL, config_of
+from tf_lib.core.decision import covariance_at
+from tf_lib.core.plan import Inputs, decision_of, lagged, plan_of, signals_of
+from tf_lib.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_DONE,
+    EXIT_FAILED,
+    BarsError,
+    ParameterError,
+    StateError,
+    TfError,
+)
+from tf_lib.store.run_folder import RunFolder
+
+TOLERANCE = 1e-9
+_MOST_SHOWN = 10
+
+
+def replay_command(run_dir: Path) -> tuple[str, int]:
+    """
+    Replay a run folder; return what there is to say and the exit code.
+
+    0: the same (perhaps with a note that bytes differ within the tolerance); 1: it differs, with
+    the first differences; 2: there is nothing to replay.
+    """
+    folder = RunFolder(Path(run_dir), now=_no_clock)
+    if not folder.path.is_dir():
+        return f"nothing to replay: {run_dir}: there is no such folder of a run", EXIT_BAD_INPUT
+    try:
+        recorded = folder.read_json("plan.json")
+        recorded_text = (folder.path / "plan.json").read_text(encoding="utf-8")
+        broken = folder.broken_seals(SEAL)
+        again, tables = _again(folder, recorded.get("attempt"))
+    except (StateError, BarsError, ParameterError) as error:
+        return f"nothing to replay: {error}", EXIT_BAD_INPUT
+    except (TfError, KeyError, ValueError, TypeError) as error:
+        return f"the inputs of {run_dir} give no plan: {error}", EXIT_FAILED
+    found = [*broken, *_differences(recorded, json.loads(again), "plan")]
+    for name, table in tables.items():
+        found.extend(_table_differences(folder, name, table))
+    if found:
+        shown = "\n".join(f"  {line}" for line in found[:_MOST_SHOWN])
+        return f"DIFFERS in {len(found)} places, the first:\n{shown}", EXIT_FAILED
+    if again == recorded_text:
+        resumed = (folder.path / ACCOUNT_NOW).exists()
+        whose = f" (the plan of attempt {recorded['attempt']}, carried on)" if resumed else ""
+        return f"the same, byte for byte: {run_dir}{whose}", EXIT_DONE
+    return f"the same within {TOLERANCE:g}, not byte for byte (another machine?)", EXIT_DONE
+
+
+def _no_clock() -> Any:
+    raise StateError("a replay writes nothing")
+
+
+def _again(folder: RunFolder, attempt: int | None) -> tuple[str, dict[str, pd.DataFrame]]:
+    """Make plan, signals and covariance again from the inputs."""
+    config = config_of(folder.path)
+    inputs = Inputs(day_of(folder), config, candles_from(folder), account_from(folder))
+    bars = lagged(inputs.candles, inputs.day, config)
+    computed = signals_of(inputs, bars)
+    plan = replace(plan_of(inputs, decision_of(inputs, bars, computed)), attempt=attempt)
+    matrix = covariance_at(computed, config, as_of=inputs.day)
+    tickers = list(computed.tickers)
+    covariance = pd.DataFrame(matrix, index=pd.Index(tickers, name="ticker"), columns=tickers)
+    return plan.to_json(), {
+        "signals.parquet": computed.to_frame(),
+        "covariance.parquet": covariance,
+    }
+
+
+def _differences(recorded: Any, again: Any, where: str) -> Iterator[str]:
+    """Yield where two values differ: text and structure exactly, numbers within the tolerance."""
+    if isinstance(recorded, Mapping) and isinstance(again, Mapping):
+        for key in sorted({*recorded, *again}):
+            if key not in recorded or key not in again:
+                side = "only in the record" if key in recorded else "only in the replay"
+                yield f"{where}.{key}: {side}"
+            else:
+                yield from _differences(recorded[key], again[key], f"{where}.{key}")
+    elif isinstance(recorded, list) and isinstance(again, list):
+        if len(recorded) != len(again):
+            yield f"{where}: {len(recorded)} in the record, {len(again)} in the replay"
+        for number, (one, other) in enumerate(zip(recorded, again, strict=False)):
+            yield from _differences(one, other, f"{where}[{number}]")
+    elif not _same(recorded, again):
+        yield f"{where}: {recorded!r} in the record, {again!r} in the replay"
+
+
+def _same(one: Any, other: Any) -> bool:
+    numbers = isinstance(one, int | float) and isinstance(other, int | float)
+    if not numbers or isinstance(one, bool) or isinstance(other, bool):
+        return bool(one == other) and type(one) is type(other)
+    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+def _table_differences(folder: RunFolder, name: str, again: pd.DataFrame) -> Iterator[str]:
+    recorded = folder.read_frame(name)
+    if "date" in recorded.columns:
+        again = again[again["date"] >= recorded["date"].min()]
+    if list(recorded.columns) != list(again.columns) or len(recorded) != len(again):
+        yield f"{name}: shape or columns differ"
+        return
+    for column in recorded.columns:
+        one, other = recorded[column].to_numpy(), again[column].to_numpy()
+        if np.issubdtype(one.dtype, np.floating):
+            same = np.isclose(one, other, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+        else:
+            same = one == other
+        if not same.all():
+            row = int(np.flatnonzero(~same)[0])
+            yield f"{name}: {column} row {row}: {one[row]!r} recorded, {other[row]!r} replayed"

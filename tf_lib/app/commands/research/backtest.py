@@ -1,0 +1,228 @@
+"""The ``backtest`` command: candles to equity, trades, weights, a summary and a page."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tf_lib.app.commands.research.backtest_data import data_facts, fact_in_words
+from tf_lib.app.commands.research.result_folder import asked, check_result_folder
+from tf_lib.core.model.product_text import product_from_candles
+from tf_lib.core.model.products import BUILT_IN_PRODUCTS, products_for
+from tf_lib.core.model.records import Product
+from tf_lib.errors import EXIT_DONE, ParameterError
+from tf_lib.parameters import Config, load_config
+from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
+from tf_lib.research.backtest.statistics import short_span_note
+from tf_lib.store.candle_csv import read_products_file, read_universe
+from tf_lib.store.files import write_json, write_whole
+
+_QUIET_SECONDS = 1.0
+_HEADLINE = (
+    "total_return", "cagr", "volatility", "sharpe", "sortino", "calmar", "max_drawdown",
+    "max_drawdown_days", "turnover", "fees", "exposure", "trades", "stops_hit",
+)  # fmt: skip
+
+
+def backtest_command(
+    config_path: Path,
+    candles_dir: Path,
+    start: dt.date | None,
+    end: dt.date | None,
+    out_dir: Path,
+    *,
+    may_overwrite: bool = False,
+) -> int:
+    """
+    Run one backtest and write its files into a folder.
+
+    Parameters
+    ----------
+    config_path : Path
+        Parameter file; ``exchange.products`` names the trading rules, if any.
+    candles_dir : Path
+        Candle folder with all of the config's tickers.
+    start, end : date or None
+        First and last day; None takes ``run.start_date`` and ``run.end_date``.
+    out_dir : Path
+        Made if it is missing; gets equity.csv, trades.csv, weights.csv, summary.json and
+        report.html, each written whole.
+    may_overwrite : bool
+        Whether another result in that folder may be replaced.
+
+    Raises
+    ------
+    ParameterError, BarsError
+        Naming the file, key, ticker or days.
+    """
+    config = load_config(config_path)
+    if start is not None and end is not None and start > end:
+        raise ParameterError(f"--start {start} lies after --end {end}")
+    made_of = asked(config, candles_dir, start, end)
+    check_result_folder(out_dir, made_of, may_overwrite=may_overwrite)
+    candles = read_universe(candles_dir, config.universe)
+    products = products_on(config, candles_dir)
+    with _progress() as progress:
+        result = backtest(
+            candles, config, products=products, start=start, end=end, progress=progress
+        )
+    write_backtest(result, out_dir, asked_for=made_of)
+    _say(result, out_dir)
+    return EXIT_DONE
+
+
+def products_on(config: Config, candles_dir: Path) -> dict[str, Product]:
+    """Return the rules: of the file, else built in, else what the candles' decimals tell."""
+    named = config.exchange.products
+    table = dict(read_products_file(Path(named))) if named else {}
+    for ticker in config.universe.sorted_tickers:
+        if ticker not in table and ticker not in BUILT_IN_PRODUCTS:
+            text = (candles_dir / f"{ticker}.csv").read_text(encoding="utf-8")
+            table[ticker] = product_from_candles(ticker, text)
+    return products_for(config.universe.sorted_tickers, table)
+
+
+def write_backtest(result: BacktestResult, out_dir: Path, *, asked_for: str | None = None) -> None:
+    """Write the five files of a backtest; `asked_for` is a digest of what was asked."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    _write_csv(out_dir / "equity.csv", _from_the_start(result))
+    _write_csv(out_dir / "weights.csv", _dated(result.weights))
+    _write_csv(out_dir / "trades.csv", _trades(result))
+    summary = summary_of(result) | ({"asked_for": asked_for} if asked_for else {})
+    write_json(out_dir / "summary.json", summary, durable=False)
+    # Charts are not paid for by those who import this module for the rest.
+    from tf_lib.app.commands.research.backtest_page import write_result_page
+
+    write_result_page(out_dir / "report.html", result)
+
+
+def summary_of(result: BacktestResult) -> dict[str, Any]:
+    """Return the content of summary.json; undefined numbers are None."""
+    equity = result.equity["equity"]
+    content: dict[str, Any] = _plain(
+        {
+            "start": f"{result.days[0]:%Y-%m-%d}",
+            "end": f"{result.days[-1]:%Y-%m-%d}",
+            "days": len(result.days),
+            "tickers": list(result.tickers),
+            "initial_capital": result.config.run.initial_capital,
+            "final_equity": float(equity.iloc[-1]),
+            **result.metrics,
+            "notes": notes_on(result),
+            "data": data_facts(result),
+            "compute_seconds": result.compute_seconds,
+            "exit_reasons": {str(k): int(v) for k, v in result.exit_reasons.items()},
+            "by_ticker": result.by_ticker.to_dict("index"),
+            "by_sleeve": result.by_sleeve.to_dict("index"),
+            "monthly": {
+                str(year): {str(month): value for month, value in row.items()}
+                for year, row in result.monthly.to_dict("index").items()
+            },
+            "benchmarks": result.reference_metrics,
+        }
+    )
+    return content
+
+
+def notes_on(result: BacktestResult) -> list[str]:
+    """Return what a reader of the numbers must know."""
+    note = short_span_note(len(result.days), result.config.run.annual_trading_days)
+    return [*([note] if note else []), *(fact_in_words(fact) for fact in data_facts(result))]
+
+
+def _plain(value: Any) -> Any:
+    """Return plain values for JSON; NaN and infinity are None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _dated(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.set_axis(result_days(frame.index), axis=0).rename_axis("date").reset_index()
+
+
+def _from_the_start(result: BacktestResult) -> pd.DataFrame:
+    """Return equity per day under a row of the capital on the day before the first."""
+    start, capital = result.days[0] - pd.Timedelta(days=1), result.config.run.initial_capital
+    first = pd.DataFrame({"equity": [capital], "cash": [capital]}, index=[start], dtype=np.float64)
+    return _dated(pd.concat([first, result.equity])[list(result.equity.columns)])
+
+
+def result_days(index: pd.Index) -> list[str]:
+    """Return days as files show them."""
+    return list(pd.DatetimeIndex(index).strftime("%Y-%m-%d"))
+
+
+def _trades(result: BacktestResult) -> pd.DataFrame:
+    """Return the fills with sizes as exact decimals."""
+    steps, fills = result.book.steps, result.tape.fills
+    sizes = [
+        format(
+            abs(int(fill["lots"]))
+            * Decimal(int(steps[fill["ticker"]]["lot_numerator"]))
+            / Decimal(int(steps[fill["ticker"]]["lot_denominator"])),
+            "f",
+        )
+        for fill in fills
+    ]
+    days = result.trades["date"].dt.strftime("%Y-%m-%d")
+    return result.trades.assign(size=sizes, date=days)
+
+
+def _write_csv(path: Path, frame: pd.DataFrame) -> None:
+    write_whole(path, frame.to_csv(index=False, lineterminator="\n"), durable=False)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Tell of progress on stderr once a second has passed; a quick run says nothing."""
+    began = time.monotonic()
+
+    def note() -> None:
+        print(
+            "backtest: working; the first run after an installation compiles the kernels",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def tell(done: int, total: int) -> None:
+        if time.monotonic() - began > _QUIET_SECONDS:
+            print(f"backtest: {done} of {total} days", file=sys.stderr, flush=True)
+
+    timer = threading.Timer(_QUIET_SECONDS, note)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield tell
+    finally:
+        timer.cancel()
+
+
+def _say(result: BacktestResult, out_dir: Path) -> None:
+    shown = {name: result.metrics[name] for name in _HEADLINE}
+    figures = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
+    print(
+        f"{result.days[0]:%Y-%m-%d} to {result.days[-1]:%Y-%m-%d}, {len(result.days)} days, "
+        f"{result.compute_seconds:.3f} s\n{figures}\n"
+        + "".join(f"note: {note}\n" for note in notes_on(result))
+        + f"-> {out_dir}"
+    )
+
+
+__all__ = ["backtest_command", "products_on", "summary_of", "write_backtest"]

@@ -1,0 +1,267 @@
+"""The ``sweep`` command: many backtests, on all processors or a cluster, judged together."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import math
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from tf_lib.app.commands.research.market_data import market_of
+from tf_lib.app.commands.research.result_folder import check_research_folder
+from tf_lib.app.commands.research.sweep_place import (
+    ProgressLine,
+    SweepPlace,
+    ending_cleanly,
+    per_portion,
+)
+from tf_lib.errors import EXIT_DONE, ParameterError
+from tf_lib.parameters import Config, config_from_mapping, load_config
+from tf_lib.research.sweep.folder_lock import research_lock
+from tf_lib.research.sweep.grid import Grid, grid_of, read_grid
+from tf_lib.research.sweep.run_sweep import SweepResult, run_sweep
+from tf_lib.research.sweep.study import PlannedSet, Study, changed, make_study
+from tf_lib.research.sweep.trials import INVALID
+from tf_lib.store.files import write_json, write_whole
+
+Planned = tuple[Study, tuple[PlannedSet, ...], Grid]
+
+SMALL_GRID = {
+    "signals.moving_average.fast_mavg": [10, 20, 40],
+    "signals.moving_average.slow_mavg": [150, 200, 250],
+    "risk_and_sizing.atr_multiplier": [1.75, 2.5, 3.5],
+}
+"""What to try when nobody says what: the speed of the trend, and how far the stop hangs."""
+
+
+def sweep_command(
+    config_path: Path,
+    grid_path: Path,
+    candles_dir: Path,
+    out_dir: Path,
+    scheduler: str | None = None,
+    *,
+    n_workers: int | None = None,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+) -> int:
+    """
+    Run or resume a sweep and write its files into a research folder.
+
+    Parameters
+    ----------
+    config_path, grid_path : Path
+        Parameter file, and what to change in it (`tf_lib.research.sweep.grid`).
+    candles_dir : Path
+        Candle folder with the tickers of every set.
+    out_dir : Path
+        The research folder: gets results.csv, results.parquet, walk_forward.csv, summary.json and
+        report.html; keeps parts/ and trials.jsonl, which counts every trial ever made there.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as tcp://10.0.0.5:8786.
+    n_workers : int, optional
+        Worker processes on this machine; default one per processor.
+    start, end : date, optional
+        Default ``run.start_date`` and ``run.end_date``.
+
+    Raises
+    ------
+    ParameterError, BarsError
+        Naming the file, path, ticker, days or address.
+    SweepInterrupted
+        On Ctrl-C, SIGTERM and SIGHUP; what was done is kept.
+    """
+    check_research_folder(out_dir)
+    place = SweepPlace(scheduler, n_workers)
+    with ending_cleanly(out_dir):
+        planned = _planned(config_path, grid_path, str(candles_dir), (start, end))
+        # The files, too, are those of one sweep.
+        with research_lock(out_dir):
+            result = _run(planned, out_dir, place)
+            write_sweep(result, out_dir)
+    print(told(result))
+    print(f"-> {out_dir}")
+    return EXIT_DONE
+
+
+def sweep_of(
+    config_path: Path,
+    grid_path: Path | None,
+    candles: str,
+    out_dir: Path,
+    *,
+    place: SweepPlace | None = None,
+    span: tuple[dt.date | None, dt.date | None] = (None, None),
+) -> SweepResult:
+    """
+    Run or resume a sweep; what has landed stays in the research folder.
+
+    Parameters
+    ----------
+    config_path : Path
+    grid_path : Path or None
+        None: a small grid around the parameters in use (`SMALL_GRID`).
+    candles : str
+        A candle folder, or ``synthetic`` for the demo's seeded market.
+    out_dir : Path
+        The research folder.
+    place : SweepPlace, optional
+    span : (date or None, date or None)
+        First and last day; None takes ``run.start_date`` and ``run.end_date``.
+    """
+    where = place or SweepPlace()
+    return _run(_planned(config_path, grid_path, candles, span), out_dir, where)
+
+
+def _planned(
+    config_path: Path,
+    grid_path: Path | None,
+    candles: str,
+    span: tuple[dt.date | None, dt.date | None],
+) -> Planned:
+    config = load_config(config_path)
+    if grid_path is None:
+        grid = grid_of(SMALL_GRID, config, source="the small grid")
+    else:
+        grid = read_grid(grid_path, config)
+    days = _span(config, *span)
+    prices, products = market_of(config, candles, _tickers(config, grid))
+    return *make_study(prices, config, grid, products=products, span=days), grid
+
+
+def _run(asked: Planned, out_dir: Path, place: SweepPlace) -> SweepResult:
+    study, planned, grid = asked
+    n_invalid = sum(1 for one in planned if one.problem)
+    again = f" ({grid.n_repeated} written again, tried once)" if grid.n_repeated else ""
+    print(
+        f"sweep: {len(planned)} sets{again}, {n_invalid} invalid, {study.n_days} days "
+        f"from {study.start} to {study.end}, -> {out_dir}",
+        file=sys.stderr,
+    )
+    return run_sweep(
+        study,
+        planned,
+        grid,
+        out_dir,
+        workers=place,
+        per_portion=per_portion(len(planned), place.width),
+        progress=ProgressLine(),
+    )
+
+
+def _span(config: Config, start: dt.date | None, end: dt.date | None) -> tuple[dt.date, dt.date]:
+    first = start or dt.date.fromisoformat(config.run.start_date)
+    last = end or dt.date.fromisoformat(config.run.end_date)
+    if first > last:
+        raise ParameterError(f"the span begins on {first} and ends before that, on {last}")
+    return first, last
+
+
+def _tickers(config: Config, grid: Grid) -> list[str]:
+    """Return the tickers of the base and of every valid set."""
+    found = set(config.universe.tickers)
+    if any(path.startswith("universe") for path in grid.paths):
+        base = config.model_dump(mode="python")
+        for one in grid.sets:
+            try:
+                found.update(config_from_mapping(changed(base, one), source="").universe.tickers)
+            except ParameterError:
+                continue  # It is reported with the other invalid sets.
+    return sorted(found)
+
+
+def write_sweep(result: SweepResult, out_dir: Path) -> None:
+    """Write the files of a finished sweep, each whole; equal results are equal bytes."""
+    text = result.table.to_csv(index=False, lineterminator="\n")
+    write_whole(out_dir / "results.csv", text, durable=False)
+    buffer = io.BytesIO()
+    result.table.to_parquet(buffer, index=False)
+    write_whole(out_dir / "results.parquet", buffer.getvalue(), durable=False)
+    walk = walk_frame(result)
+    write_whole(
+        out_dir / "walk_forward.csv", walk.to_csv(index=False, lineterminator="\n"), durable=False
+    )
+    write_json(out_dir / "summary.json", result.to_mapping(), durable=False)
+    # Charts are not paid for by those who import this module for the rest.
+    from tf_lib.app.commands.research.sweep_page import write_result_page
+
+    write_result_page(out_dir / "report.html", result, walk)
+
+
+def walk_frame(result: SweepResult) -> pd.DataFrame:
+    """Return one row per fold of both walks forward; Sharpe ratios are a year's."""
+    judgement = result.judgement
+    yearly = math.sqrt(judgement.days_per_year)
+    rows = [
+        {
+            "kind": kind,
+            "from": (result.study.start + dt.timedelta(days=int(choice.fold.test[0]))).isoformat(),
+            "to": (result.study.start + dt.timedelta(days=int(choice.fold.test[-1]))).isoformat(),
+            "set": choice.number,
+            "train_sharpe": choice.train_sharpe * yearly,
+            "test_sharpe": choice.test_sharpe * yearly,
+        }
+        for kind, walk in (("rolling", judgement.rolling), ("anchored", judgement.anchored))
+        for choice in walk
+    ]
+    return pd.DataFrame(rows, columns=["kind", "from", "to", "set", "train_sharpe", "test_sharpe"])
+
+
+def told(result: SweepResult) -> str:
+    """Return what the terminal shows: counts, best set, best plateau, verdict and warnings."""
+    counts = ", ".join(f"{n} {status}" for status, n in result.counts.items())
+    judgement = result.judgement
+    over = judgement.overfitting
+    lines = [
+        f"{len(result.table)} sets ({counts}); {judgement.trials.n_trials} trials ever made here",
+        _best_line(result),
+        _plateau_line(result),
+        f"deflated Sharpe {judgement.deflated:.3f}, probabilistic {judgement.probabilistic:.3f}, "
+        f"reality check p {judgement.p_value:.3f}, probability of overfitting "
+        f"{'-' if over is None else f'{over.probability:.2f}'}",
+    ]
+    if result.n_restored:
+        lines.append(
+            f"trials.jsonl had lost {result.n_restored} trials that the parts still know; they "
+            "count again"
+        )
+    problems = result.table[result.table["status"] == INVALID]
+    if len(problems):
+        lines.append(f"first invalid set {problems['set'].iloc[0]}: {problems['problem'].iloc[0]}")
+    if not judgement.passed:
+        lines += [f"WARNING: {judgement.verdict}", *(f"  {said}" for said in judgement.warnings)]
+    else:
+        lines.append(judgement.verdict)
+    return "\n".join(lines)
+
+
+def _best_line(result: SweepResult) -> str:
+    best = result.best
+    if not math.isfinite(best["sharpe"]):
+        return "best     none: no set ever traded"
+    behind = "" if best["sharpe"] > 0.0 else " (no set beat not trading)"
+    return f"best     set {best['set']}: Sharpe {_figure(best['sharpe'])}{behind}, " + _values(
+        result, best
+    )
+
+
+def _plateau_line(result: SweepResult) -> str:
+    plateau = result.best_plateau
+    if plateau is None:
+        return "plateau  undefined: too few neighbouring sets to tell one from another"
+    return (
+        f"plateau  set {plateau['set']}: Sharpe {_figure(plateau['sharpe'])}, "
+        f"{_figure(plateau['plateau_sharpe'])} with its {plateau['neighbours']:.0f} neighbours, "
+        f"{_values(result, plateau)}"
+    )
+
+
+def _values(result: SweepResult, row: pd.Series) -> str:
+    return ", ".join(f"{path.rsplit('.', 1)[-1]} {row[path]}" for path in result.grid.paths)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "undefined"

@@ -1,0 +1,48 @@
+"""
+The ``reset`` command: a profile of the embedded exchange begins anew.
+
+A simulated exchange's time does not go back, so a demo that was moved far ahead could never run
+today again. Its folder is moved aside, whole; nothing is deleted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tf_lib.app.connection import is_embedded
+from tf_lib.app.options import PROJECT_ROOT, RunOptions
+from tf_lib.errors import EXIT_DONE, ParameterError
+from tf_lib.safety.lock import state_lock
+from tf_lib.store.run_folder import ProfileFolder
+
+
+def reset_command(
+    profile: str | None, config: Path | None, runs: Path | None, *, is_sure: bool
+) -> int:
+    """Move a profile's folder aside once somebody said yes."""
+    options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
+    name, parameters = options.load()
+    if not is_embedded(parameters):
+        raise ParameterError(
+            f"profile {name} has exchange.kind {parameters.exchange.kind} at an address: only an "
+            "exchange that lives in its folder can begin anew. Nothing was moved."
+        )
+    folder = ProfileFolder(options.runs.resolve(), name)
+    if not folder.path.is_dir():
+        print(f"profile {name} never ran: there is nothing to move aside ({folder.path})")
+        return EXIT_DONE
+    if not is_sure and not _agreed(folder):
+        print("nothing was moved")
+        return EXIT_DONE
+    with state_lock(folder.state, kind="reset"):
+        kept = folder.move_aside()
+    print(f"profile {name} begins anew with its next run; its past is in {kept}")
+    return EXIT_DONE
+
+
+def _agreed(folder: ProfileFolder) -> bool:
+    if not sys.stdin.isatty():
+        raise ParameterError("nobody is there to ask: say --yes to move the folder aside")
+    said = input(f"Move {folder.path} ({len(folder.days())} days) aside and begin anew? [y/N] ")
+    return said.strip().lower() in ("y", "yes")

@@ -1,0 +1,141 @@
+"""``tf simulator``: the simulated exchange as a process of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import signal
+import threading
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from tf_lib.errors import EXIT_DONE, BarsError, ParameterError
+from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+from tf_lib.text.days import FORM, day_from
+from tf_lib.text.shown import shown
+
+if TYPE_CHECKING:
+    from tf_lib.core.model.records import Product
+    from tf_lib.simulator.prices.day_bars import DayBars
+    from tf_lib.simulator.prices.intraday import IntradayBars
+
+
+def simulator_command(
+    candles: str = "synthetic",
+    products: Path | None = None,
+    as_of: str | None = None,
+    port: int = 0,
+    state: Path | None = None,
+    cash: str = "15000",
+    portfolio_name: str = "Trend Following",
+    faults: Path | None = None,
+    log: Path | None = None,
+    seed: int = 7,
+) -> int:
+    """
+    Run a simulated exchange until SIGTERM or SIGINT.
+
+    The first line on stdout is JSON: base_url, ca_file, key_file, portfolio_uuid.
+
+    Parameters
+    ----------
+    candles : str
+        ``synthetic`` or a candle folder.
+    products : Path or None
+        Products file; None: the built-in table.
+    as_of : str or None
+        Day at whose 00:01 UTC a new state begins; None: now.
+    port : int
+        0 takes a free one.
+    state : Path or None
+        SQLite file; None: memory only.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    settings = SimulatorSettings(
+        candles=_candles(candles),
+        intraday=_intraday(candles),
+        products=_products(products),
+        starting_cash=_money(cash),
+        portfolio_name=portfolio_name,
+        state_file=state,
+        log_file=log,
+        as_of=_day(as_of),
+        seed=seed,
+        faults=faults,
+        running=True,
+        port=port,
+        keeps_log=False,
+    )
+    wanted = threading.Event()
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        wanted.set()
+
+    before = {each: signal.signal(each, leave) for each in (signal.SIGTERM, signal.SIGINT)}
+    exchange = SimulatedExchange(settings)
+    del settings  # the candles; the exchange keeps arrays of its own
+    try:
+        print(json.dumps(exchange.start().to_mapping()), flush=True)
+        wanted.wait()
+    finally:
+        exchange.stop()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    return EXIT_DONE
+
+
+def _candles(source: str) -> dict[str, DayBars] | None:
+    if source == "synthetic":
+        return None
+    from tf_lib.simulator.prices.day_bars import DayBars
+    from tf_lib.store.candle_csv import read_candle_texts
+
+    texts = read_candle_texts(Path(source))
+    return {name: DayBars.from_text(text, source=file) for name, (file, text) in texts.items()}
+
+
+def _intraday(source: str) -> dict[str, IntradayBars]:
+    if source == "synthetic":
+        return {}
+    from tf_lib.simulator.prices.intraday import IntradayBars
+    from tf_lib.store.candle_csv import read_intraday_texts
+
+    found: dict[str, IntradayBars] = {}
+    for (name, granularity), (file, text) in read_intraday_texts(Path(source)).items():
+        if name in found:
+            raise BarsError(f"{file}: {name} has shorter candles of two lengths; one is enough")
+        found[name] = IntradayBars.from_text(text, granularity=granularity, source=file)
+    return found
+
+
+def _products(path: Path | None) -> dict[str, Product]:
+    if path is None:
+        return {}
+    from tf_lib.store.candle_csv import read_products_file
+
+    return dict(read_products_file(path))
+
+
+def _money(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise ParameterError(f"--cash must be an amount of at least 0, got {text!r}")
+    return amount
+
+
+def _day(text: str | None) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return day_from(text)
+    except ValueError:
+        raise ParameterError(f"--as-of must be {FORM}, got {shown(text)}") from None

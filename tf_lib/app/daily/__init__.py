@@ -1,0 +1,1 @@
+"""The day as the notebook makes it: read, decide, trade, protect, record."""

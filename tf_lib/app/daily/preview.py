@@ -1,0 +1,128 @@
+"""
+The preview session: a dry run. It reads the exchange and asks what it would say; nothing more.
+
+A preview that is refused only because our own stop holds the base is no fault: the real run
+would cancel that stop first, and the record says so.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from tf_lib.app.daily.live import LiveSession
+from tf_lib.app.daily.session import Rows
+from tf_lib.core.candles.quarantine import Doubts
+from tf_lib.core.model.records import MarketOrder, Side
+from tf_lib.core.orders.build import PlannedOrder
+from tf_lib.core.orders.stops import is_worthwhile_raise, plan_stop
+from tf_lib.store.candle_cache import CandleUpdate
+
+WOULD_CANCEL_FIRST = "would_cancel_first"
+
+
+class PreviewSession(LiveSession):
+    """Live inputs, hands that only preview; its ledger is a copy."""
+
+    mode = "dry"
+
+    def _settle_all(self) -> None:
+        """Read the orders whose id is known; one without an answer stays open, nothing is sent."""
+        for order in self.desk.ledger.state.live_orders():
+            if order.order_id:
+                self.desk.refresh(order.client_id)
+
+    def _update_candles(self) -> CandleUpdate:
+        """Take what is there: waiting would move the clock of an exchange that stands still."""
+        desk, yesterday = self.desk, self.desk.day - dt.timedelta(days=1)
+        tickers = desk.config.universe.sorted_tickers
+        return self.cache.update(desk.client, tickers, yesterday, today=desk.day)
+
+    def frozen_plan(self) -> dict[str, Any] | None:
+        """Return a plan that a run would resume; after its effects only a second one is made."""
+        is_over = self.desk.ledger.state.has_mark(self.desk.day, "effects_complete")
+        return None if is_over else super().frozen_plan()
+
+    def _remember(self, doubts: Doubts) -> None:
+        """Remember nothing: a look at any hour must not spoil tomorrow's bars."""
+
+    def plan_attempt(self) -> int | None:
+        """Return the attempt that a run would be, or whose plan it would carry on."""
+        frozen, state = self.frozen_plan(), self.desk.ledger.state
+        return state.attempts.get(self.desk.day, 0) + 1 if frozen is None else frozen["attempt"]
+
+    def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
+        """Preview the sells."""
+        return [self._preview(order) for order in orders]
+
+    def buy(self, orders: Sequence[PlannedOrder]) -> Rows:
+        """Preview the buys."""
+        return [self._preview(order) for order in orders]
+
+    def close_dust(self, products: Sequence[str]) -> Rows:
+        """Preview nothing: what is dust depends on sells that did not happen."""
+        return []
+
+    def _preview(self, order: PlannedOrder) -> dict[str, Any]:
+        market = MarketOrder(order.product_id, order.side, order.base_size)
+        codes = self.desk.client.preview_market(market)
+        lacks_base = (
+            bool(codes)
+            and order.side is Side.SELL
+            and all("INSUFFICIENT" in code for code in codes)
+        )
+        if lacks_base and order.product_id in self._open_stops():
+            status = WOULD_CANCEL_FIRST
+        else:
+            status = "refused" if codes else "preview_ok"
+        row = {**order.to_mapping(), "status": status, "note": ", ".join(codes)}
+        self.desk.logs.write("order_submit", action="result", **row)
+        return row
+
+    def clean_up(self) -> Rows:
+        """Cancel nothing."""
+        return []
+
+    def protect(self) -> Rows:
+        """Say what would be done for each holding's stop."""
+        return [
+            self._would_protect(product_id)
+            for product_id in sorted(self.desk.products)
+            if self._held(product_id)
+        ]
+
+    def _would_protect(self, product_id: str) -> dict[str, Any]:
+        product = self.desk.products[product_id]
+        protection = self._protection(product)
+        plan = plan_stop(
+            protection.target_level,
+            last=self.desk.client.last_trade(product_id),
+            atr=protection.atr,
+            product=product,
+            stops=self.desk.config.stops,
+            base_size=self._held(product_id),
+        )
+        rests = self._open_stops().get(product_id)
+        if plan is None:
+            reason = "no level is possible"
+        elif rests is None:
+            reason = "would place a stop"
+        elif is_worthwhile_raise(rests, plan.resting_level, self.desk.config.stops):
+            reason = "would raise the stop"
+        else:
+            reason = "stop in place"
+        row = {
+            "product": product_id,
+            "status": "skip",
+            "reason": reason,
+            "held": format(self._held(product_id), "f"),
+            "target_level": format(protection.target_level, "f"),
+            "resting_level": format(rests, "f") if rests is not None else None,
+            "source": protection.source,
+        }
+        self.desk.logs.write("stop_updates", action="result", **row)
+        return row
+
+    def complete(self) -> None:
+        """Mark nothing."""

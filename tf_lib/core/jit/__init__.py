@@ -1,0 +1,1 @@
+"""Compiled code: arrays and kernels, and where compiled kernels are kept."""

@@ -1,0 +1,1 @@
+"""Model: the values everything else is made of: products, orders, accounts, impediments."""

@@ -1,0 +1,203 @@
+"""
+The account as it was read when the plan was made: everything a decision needs besides bars.
+
+Written to ``inputs/account.json`` and read back from there before it is used, by the live day,
+the dry run and replay alike, so that nothing outside the file can enter a plan.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import Any
+
+from tf_lib.core.model.records import ZERO, FeeRates, Holding, PortfolioState, Product, Quote
+
+_FLAGS = tuple(f.name for f in fields(Product) if f.type == "bool")
+_STEPS = tuple(f.name for f in fields(Product) if f.type == "Decimal")
+
+
+@dataclass(frozen=True)
+class Account:
+    """
+    Holdings, prices, rules, fees and memory at one moment.
+
+    Attributes
+    ----------
+    wallets : mapping of currency to Holding
+        Every wallet that holds something, also of other currencies.
+    quotes : mapping of ticker to Quote
+        Only prices that may be used: bid below ask, a narrow spread, near the last trade.
+    open_stops : mapping of ticker to Decimal
+        The highest stop price of ours that rests now.
+    levels : mapping of ticker to Decimal
+        The highest target level since the holding last rose above dust.
+    cooldowns : mapping of ticker to start day
+    blocked : mapping of ticker to why
+        Not to be traded today (holding unknown, changed by others, locked); still protected.
+    exits : mapping of ticker to Decimal
+        Of those blocked: the units that a full exit may sell all the same, since they are ours.
+    not_protectable : tuple of ticker
+        The exchange took no stop for them, or has no usable price.
+    no_buys : str
+        Why nothing may be bought today, or empty.
+    halt : str
+        Why nothing at all may be traded today, or empty.
+    doubts : mapping of ticker to bar's day to close
+        Bars that an earlier run did not believe because of the live price.
+    """
+
+    day: dt.date
+    read_at: dt.datetime
+    quote_currency: str
+    wallets: Mapping[str, Holding]
+    quotes: Mapping[str, Quote]
+    products: Mapping[str, Product]
+    fees: FeeRates
+    open_stops: Mapping[str, Decimal] = field(default_factory=dict)
+    levels: Mapping[str, Decimal] = field(default_factory=dict)
+    cooldowns: Mapping[str, dt.date] = field(default_factory=dict)
+    blocked: Mapping[str, str] = field(default_factory=dict)
+    exits: Mapping[str, Decimal] = field(default_factory=dict)
+    not_protectable: tuple[str, ...] = ()
+    no_buys: str = ""
+    halt: str = ""
+    doubts: Mapping[str, Mapping[dt.date, float]] = field(default_factory=dict)
+
+    def holding(self, ticker: str) -> Holding:
+        """Return what is owned of a ticker's base."""
+        return self.wallets.get(ticker.split("-")[0], Holding(ZERO, ZERO))
+
+    @property
+    def cash(self) -> Holding:
+        """The wallet of the quote currency."""
+        return self.wallets.get(self.quote_currency, Holding(ZERO, ZERO))
+
+    def portfolio_state(self, tickers: tuple[str, ...]) -> PortfolioState:
+        """Return the floats that the decision is made from."""
+        held = {t: self.holding(t).total for t in tickers}
+        return PortfolioState(
+            cash=float(self.cash.total),
+            positions={t: float(total) for t, total in held.items() if total},
+            mid_prices={t: float(self.quotes[t].mid) for t in tickers if t in self.quotes},
+            cooldowns=dict(self.cooldowns),
+            open_stops={
+                t: float(level) for t, level in self.open_stops.items() if held.get(t, ZERO)
+            },
+        )
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain values; all amounts are decimal strings."""
+        return {
+            "day": self.day.isoformat(),
+            "read_at": self.read_at.isoformat(),
+            "quote_currency": self.quote_currency,
+            "wallets": {
+                currency: {"available": _text(w.available), "hold": _text(w.hold)}
+                for currency, w in sorted(self.wallets.items())
+            },
+            "quotes": {
+                t: {"bid": _text(q.bid), "ask": _text(q.ask), "last": _text(q.last)}
+                for t, q in sorted(self.quotes.items())
+            },
+            "products": {t: _product_mapping(p) for t, p in sorted(self.products.items())},
+            "fees": {"maker": self.fees.maker, "taker": self.fees.taker},
+            "open_stops": {t: _text(level) for t, level in sorted(self.open_stops.items())},
+            "levels": {t: _text(level) for t, level in sorted(self.levels.items())},
+            "cooldowns": {t: day.isoformat() for t, day in sorted(self.cooldowns.items())},
+            "blocked": dict(sorted(self.blocked.items())),
+            "exits": {t: _text(units) for t, units in sorted(self.exits.items())},
+            "not_protectable": sorted(self.not_protectable),
+            "no_buys": self.no_buys,
+            "halt": self.halt,
+            "doubts": closes_as_text(self.doubts),
+        }
+
+    @classmethod
+    def from_mapping(cls, record: Mapping[str, Any]) -> Account:
+        """Read back what `to_mapping` wrote."""
+        return cls(
+            day=dt.date.fromisoformat(record["day"]),
+            read_at=dt.datetime.fromisoformat(record["read_at"]),
+            quote_currency=record["quote_currency"],
+            wallets={
+                currency: Holding(Decimal(w["available"]), Decimal(w["hold"]))
+                for currency, w in record["wallets"].items()
+            },
+            quotes={
+                t: Quote(Decimal(q["bid"]), Decimal(q["ask"]), Decimal(q["last"]))
+                for t, q in record["quotes"].items()
+            },
+            products={t: _product(p) for t, p in record["products"].items()},
+            fees=FeeRates(maker=record["fees"]["maker"], taker=record["fees"]["taker"]),
+            open_stops={t: Decimal(level) for t, level in record["open_stops"].items()},
+            levels={t: Decimal(level) for t, level in record["levels"].items()},
+            cooldowns={t: dt.date.fromisoformat(d) for t, d in record["cooldowns"].items()},
+            blocked=dict(record["blocked"]),
+            # An account of before there were any has none.
+            exits={t: Decimal(units) for t, units in record.get("exits", {}).items()},
+            not_protectable=tuple(record["not_protectable"]),
+            no_buys=record["no_buys"],
+            halt=record["halt"],
+            # Records of before have none.
+            doubts=closes_of_text(record.get("doubts", {})),
+        )
+
+
+def closes_as_text(doubts: Mapping[str, Mapping[dt.date, float]]) -> dict[str, dict[str, float]]:
+    """Return closes by ticker and day as JSON holds them."""
+    return {
+        ticker: {day.isoformat(): close for day, close in sorted(days.items())}
+        for ticker, days in sorted(doubts.items())
+    }
+
+
+def closes_of_text(record: Mapping[str, Mapping[str, float]]) -> dict[str, dict[dt.date, float]]:
+    """Read back what `closes_as_text` made; errors of Python if it is something else."""
+    return {
+        str(ticker): {dt.date.fromisoformat(day): float(close) for day, close in days.items()}
+        for ticker, days in record.items()
+    }
+
+
+MOST_UNPRICED = 0.20
+"""Of equity may be held without a believable price before nothing is bought."""
+
+
+def doubt_of_quote(quote: Quote) -> str:
+    """
+    Return why a price may not be traded on, or nothing: EXECUTION section 5, "Prices".
+
+    Examples
+    --------
+    >>> doubt_of_quote(Quote(Decimal(99), Decimal(101), Decimal(110)))
+    'the middle of bid 99 and ask 101 is not within 2 % of the last trade 110'
+    """
+    if not 0 < quote.bid < quote.ask or quote.last <= 0:
+        return f"bid {quote.bid}, ask {quote.ask}, last trade {quote.last}"
+    if (quote.ask - quote.bid) / quote.mid > Decimal("0.03"):
+        return f"bid {quote.bid} and ask {quote.ask} are more than 3 % apart"
+    if abs(quote.mid - quote.last) > Decimal("0.02") * quote.last:
+        return (
+            f"the middle of bid {quote.bid} and ask {quote.ask} is not within 2 % of the last "
+            f"trade {quote.last}"
+        )
+    return ""
+
+
+def _text(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _product_mapping(product: Product) -> dict[str, Any]:
+    steps = {name: _text(getattr(product, name)) for name in _STEPS}
+    flags = {name: getattr(product, name) for name in _FLAGS}
+    return {"product_id": product.product_id, "status": product.status, **steps, **flags}
+
+
+def _product(record: Mapping[str, Any]) -> Product:
+    values: dict[str, Any] = {name: Decimal(record[name]) for name in _STEPS}
+    values |= {name: bool(record[name]) for name in _FLAGS}
+    return Product(product_id=record["product_id"], status=record["status"], **values)

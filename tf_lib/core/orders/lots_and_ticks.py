@@ -1,0 +1,283 @@
+"""
+Steps: sizes as whole lots and prices as whole ticks, and the rules that live on them.
+
+What the exchange takes is a whole number of a product's base increment at a whole number of its
+price increment. Counted in those, sizes and stop prices are integers and exact. The functions are
+plain arithmetic: `tf_lib.core.orders.step_kernels` compiles the very same ones for the backtest, as
+`tf_lib.core.orders.fill_kernels` does for fills, and `tf_lib.core.orders.build` and `tf_lib.core.orders.stops` ask
+them on sizes and prices of orders. So the gate, the order builder, the cover and the backtest
+cannot differ by a step.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeVar
+
+from tf_lib.core.model.records import Product
+from tf_lib.parameters import StopsSection
+
+Price = TypeVar("Price", int, Decimal)
+
+CLAMP_TICKS = 2
+PILOT_MARGIN = 1.1
+DUST_MARGIN = 1.05
+"""Of the exchange's least value: what is worth less at the last price is dust."""
+MOST_STOPS = 3
+"""Stops of one product: one for what was held first, two for what was added since."""
+NOWHERE = 0
+_MOST_STEPS = 9.0e15
+_LARGEST_DENOMINATOR = 10**9
+
+
+class Steps(NamedTuple):
+    """
+    One product's steps and minimums; a step is numerator / denominator, both whole.
+
+    `least_lots` is the least size, `least_value` the least value of an order in quote currency.
+    """
+
+    lot_numerator: int
+    lot_denominator: int
+    tick_numerator: int
+    tick_denominator: int
+    least_lots: int
+    least_value: float
+
+
+class StopRules(NamedTuple):
+    """
+    The numbers of EXECUTION section 7, fractions as two whole numbers.
+
+    The limit lies below the level by the larger of `buffer` of the level and `atr` average
+    ranges, and by `most` of the level at most; a raise is worthwhile from `raise` times the old
+    level on.
+    """
+
+    buffer_numerator: int
+    buffer_denominator: int
+    atr_numerator: int
+    atr_denominator: int
+    most_numerator: int
+    most_denominator: int
+    raise_numerator: int
+    raise_denominator: int
+    ratchets: bool
+    keeps_above_market: bool
+
+
+def steps_of(product: Product) -> Steps:
+    """Return a product's steps."""
+    lot, per_lot = product.base_increment.as_integer_ratio()
+    tick, per_tick = product.price_increment.as_integer_ratio()
+    least, per_least = product.base_min_size.as_integer_ratio()
+    least_lots = -(-least * per_lot // (per_least * lot))
+    return Steps(lot, per_lot, tick, per_tick, max(least_lots, 1), float(product.quote_min_size))
+
+
+def stop_rules(stops: StopsSection) -> StopRules:
+    """Return the numbers of the stop rules."""
+    buffer = _fraction(stops.limit_buffer_bps) / 10_000
+    ranges = _fraction(stops.limit_buffer_atr)
+    most = _fraction(stops.limit_max_bps) / 10_000
+    worthwhile = 1 + _fraction(stops.min_raise_bps) / 10_000
+    return StopRules(
+        buffer.numerator,
+        buffer.denominator,
+        ranges.numerator,
+        ranges.denominator,
+        most.numerator,
+        most.denominator,
+        worthwhile.numerator,
+        worthwhile.denominator,
+        stops.ratchet,
+        stops.level_above_market == "keep",
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _fraction(value: float) -> Fraction:
+    return Fraction(repr(float(value))).limit_denominator(_LARGEST_DENOMINATOR)
+
+
+def whole_steps(value: float, numerator: int, denominator: int) -> int:
+    """
+    Return the largest number of steps whose value is not above `value`.
+
+    A step's multiple is one correctly rounded division, so the answer is that of exact decimal
+    arithmetic on the shortest decimal that reads as `value`.
+
+    Examples
+    --------
+    >>> whole_steps(0.3, 1, 10), whole_steps(0.29999999999999993, 1, 10)
+    (3, 2)
+    """
+    if not value > 0.0:
+        return 0
+    count = math.floor(min(value * denominator / numerator, _MOST_STEPS))
+    while count * numerator / denominator > value:
+        count -= 1
+    while count < _MOST_STEPS and (count + 1) * numerator / denominator <= value:
+        count += 1
+    return count
+
+
+def units_of(lots: int, steps: Steps) -> float:
+    """Return a size in base units, rounded once."""
+    return lots * steps.lot_numerator / steps.lot_denominator
+
+
+def price_of(ticks: int, steps: Steps) -> float:
+    """Return a price in quote currency, rounded once."""
+    return ticks * steps.tick_numerator / steps.tick_denominator
+
+
+def lots_for(notional: float, price: float, steps: Steps) -> int:
+    """Return the whole lots that a notional pays for at a price."""
+    return whole_steps(notional / price, steps.lot_numerator, steps.lot_denominator)
+
+
+def ticks_below(price: float, steps: Steps) -> int:
+    """Return the last tick that is not above a price."""
+    return whole_steps(price, steps.tick_numerator, steps.tick_denominator)
+
+
+def _ticks_over(distance: float, steps: Steps, rules: StopRules) -> int:
+    """Return the least ticks that are not below the range buffer at this average range."""
+    if rules.atr_numerator == 0 or not (distance > 0.0 and math.isfinite(distance)):
+        return 0
+    over = float(steps.tick_numerator) * rules.atr_denominator
+    under = float(steps.tick_denominator) * rules.atr_numerator
+    ticks = math.ceil(min(distance * under / over, _MOST_STEPS))
+    while ticks > 0 and (ticks - 1) * over / under >= distance:
+        ticks -= 1
+    while ticks < _MOST_STEPS and ticks * over / under < distance:
+        ticks += 1
+    return ticks
+
+
+def limit_ticks(level: int, atr: float, steps: Steps, rules: StopRules) -> int:
+    """
+    Return the limit price of a stop at `level`, both in ticks.
+
+    A tick below the level at least, and never below the lowest price there is.
+
+    Parameters
+    ----------
+    level : int
+        Stop price in ticks.
+    atr : float
+        Average true range in quote currency; not finite counts as 0.
+    """
+    buffer = -(-level * rules.buffer_numerator // rules.buffer_denominator)
+    most = level * rules.most_numerator // rules.most_denominator
+    distance = min(max(buffer, _ticks_over(atr, steps, rules)), most)
+    return max(level - max(distance, 1), 1)
+
+
+def resting_ticks(level: float, last: float, steps: Steps) -> int:
+    """
+    Return where a stop that belongs at `level` rests now, in ticks; `NOWHERE` if it cannot.
+
+    A level that is not below the last trade is clamped two ticks under it.
+    """
+    target = ticks_below(level, steps)
+    resting = target
+    if price_of(target, steps) >= last:
+        resting = ticks_below(last, steps) - CLAMP_TICKS
+    return resting if resting > 1 else NOWHERE
+
+
+def is_clamped(resting: int, level: float, steps: Steps) -> bool:
+    """Whether a stop rests below where it belongs."""
+    return resting < ticks_below(level, steps)
+
+
+def is_below_least(lots: int, price: float, steps: Steps) -> bool:
+    """Whether the exchange would refuse an order of this size at this price as too small."""
+    return lots <= 0 or lots < steps.least_lots or units_of(lots, steps) * price < steps.least_value
+
+
+def stop_limit_ticks(resting: int, atr: float, lots: int, steps: Steps, rules: StopRules) -> int:
+    """
+    Return the limit of a stop over `lots` that is placed at `resting`, in ticks.
+
+    Where the order would be worth less than the exchange takes, the limit is brought nearer to
+    the level; `NOWHERE` if no limit is near enough.
+    """
+    if is_below_least(lots, price_of(resting - 1, steps), steps):
+        return NOWHERE
+    limit = limit_ticks(resting, atr, steps, rules)
+    if is_below_least(lots, price_of(limit, steps), steps):
+        return _ticks_worth_least(lots, steps)
+    return limit
+
+
+def _ticks_worth_least(lots: int, steps: Steps) -> int:
+    """Return the lowest price, in ticks, at which so many lots are worth what is taken."""
+    ticks = 1 + ticks_below(steps.least_value / units_of(lots, steps), steps)
+    while ticks > 1 and not is_below_least(lots, price_of(ticks - 1, steps), steps):
+        ticks -= 1
+    while is_below_least(lots, price_of(ticks, steps), steps):
+        ticks += 1
+    return ticks
+
+
+def is_worth_raising(resting: Price, level: Price, rules: StopRules) -> bool:
+    """Whether moving a stop up to `level` is worth a moment without it; ticks, or prices."""
+    return level > resting and level * rules.raise_denominator >= resting * rules.raise_numerator
+
+
+def is_dust(lots: int, last: float, steps: Steps) -> bool:
+    """
+    Whether a holding is too small to matter: by its size, or by its worth at the last price.
+
+    What it is worth decides, never where a stop's limit would lie (EXECUTION section 6.5).
+    """
+    if lots <= 0 or lots < steps.least_lots:
+        return True
+    return units_of(lots, steps) * last < DUST_MARGIN * steps.least_value
+
+
+def is_protectable(
+    lots: int, level: float, last: float, atr: float, steps: Steps, rules: StopRules
+) -> bool:
+    """Whether a holding is no dust and the exchange would take its stop for `level`."""
+    if not level > 0.0 or is_dust(lots, last, steps):
+        return False
+    resting = resting_ticks(level, last, steps)
+    return resting != NOWHERE and stop_limit_ticks(resting, atr, lots, steps, rules) != NOWHERE
+
+
+def least_protectable(limit: int, steps: Steps) -> int:
+    """Return the least lots whose own stop, with its limit at `limit` ticks, is taken."""
+    by_value = steps.least_value * PILOT_MARGIN / price_of(limit, steps)
+    lots = whole_steps(by_value, steps.lot_numerator, steps.lot_denominator)
+    if units_of(lots, steps) < by_value:
+        lots += 1
+    return max(lots, steps.least_lots)
+
+
+KERNELS: tuple[Callable[..., Any], ...] = (
+    whole_steps,
+    units_of,
+    price_of,
+    lots_for,
+    ticks_below,
+    _ticks_over,
+    limit_ticks,
+    resting_ticks,
+    is_clamped,
+    is_below_least,
+    _ticks_worth_least,
+    stop_limit_ticks,
+    is_worth_raising,
+    is_dust,
+    is_protectable,
+    least_protectable,
+)
+"""In the order in which they use one another, for `tf_lib.core.orders.step_kernels`."""

@@ -1,0 +1,54 @@
+"""
+The rules on whole lots and ticks of `tf_lib.core.orders.lots_and_ticks`, compiled.
+
+The same functions, not a copy: numba compiles what runs in plain Python elsewhere. Kept apart
+because importing numba costs more than a guard's whole look at the exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numba.extending import register_jitable
+from numpy.typing import NDArray
+
+from tf_lib.core.jit.arrays import kernel
+from tf_lib.core.model.records import Product
+from tf_lib.core.orders import lots_and_ticks
+
+Records = NDArray[np.void]
+STEPS = np.dtype(
+    [
+        ("lot_numerator", np.int64),
+        ("lot_denominator", np.int64),
+        ("tick_numerator", np.int64),
+        ("tick_denominator", np.int64),
+        ("least_lots", np.int64),
+        ("least_value", np.float64),
+    ]
+)
+
+
+def steps_table(products: Iterable[Product]) -> Records:
+    """Return the steps of products, one record each, as kernels take them."""
+    return np.array([tuple(lots_and_ticks.steps_of(product)) for product in products], dtype=STEPS)
+
+
+for _rule in lots_and_ticks.KERNELS:
+    register_jitable(_rule)
+
+whole_steps = kernel(lots_and_ticks.whole_steps)
+units_of = kernel(lots_and_ticks.units_of)
+price_of = kernel(lots_and_ticks.price_of)
+lots_for = kernel(lots_and_ticks.lots_for)
+ticks_below = kernel(lots_and_ticks.ticks_below)
+limit_ticks = kernel(lots_and_ticks.limit_ticks)
+resting_ticks = kernel(lots_and_ticks.resting_ticks)
+is_clamped = kernel(lots_and_ticks.is_clamped)
+is_below_least = kernel(lots_and_ticks.is_below_least)
+stop_limit_ticks = kernel(lots_and_ticks.stop_limit_ticks)
+is_worth_raising = kernel(lots_and_ticks.is_worth_raising)
+is_dust = kernel(lots_and_ticks.is_dust)
+is_protectable = kernel(lots_and_ticks.is_protectable)
+least_protectable = kernel(lots_and_ticks.least_protectable)

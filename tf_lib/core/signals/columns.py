@@ -1,0 +1,347 @@
+"""
+Signals: from lagged bars to a direction per ticker and day.
+
+Stage 2 of the pipeline (bars -> *signals* -> risk -> sizing -> trades). Row D knows the bars
+through D - 1 and nothing later. A row that is not `data_ok` shows the columns of the last good
+row. Undefined is NaN, never 0.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tf_lib.core.candles.bars import Bars
+from tf_lib.core.candles.quarantine import (
+    NO_DOUBTS,
+    BelievedBars,
+    Doubts,
+    Quarantined,
+    QuarantineRules,
+    believed_bars,
+)
+from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray
+from tf_lib.core.signals import grids
+from tf_lib.core.signals.components import Components, Memo
+from tf_lib.core.signals.windows import last_known
+from tf_lib.errors import BarsError
+from tf_lib.parameters import Config
+
+COLUMNS = (
+    "close",
+    "ma_slope",
+    "ma_rank",
+    "donchian_position",
+    "donchian_rank",
+    "weighted_signal",
+    "r_squared",
+    "vol_of_vol_penalty",
+    "regime_filter",
+    "final_signal",
+    "annualized_volatility",
+    "vol_adjusted_signal",
+    "atr",
+    "highest_high",
+    "chandelier_stop",
+)
+NEED_HISTORY = COLUMNS[COLUMNS.index("ma_slope") : COLUMNS.index("atr")]
+
+
+@dataclass(frozen=True)
+class Signals:
+    """
+    Every signal column on the grid of `Bars`; arrays have shape (n_rows, n_tickers).
+
+    Attributes
+    ----------
+    tickers, days
+        As in the bars.
+    values : mapping of column to float array
+        The columns of `COLUMNS`, then ``donchian_upper``, ``donchian_lower`` and one
+        ``ema_<span>`` of log close per ribbon average. Rows that are not ok show the last good one.
+    data_ok : bool array
+        Whether the bar of the day before exists and is believable.
+    simple_return : float array
+        Day on day return of the bars as they are, never carried: 0 on days without a bar, NaN
+        through the first bar.
+    history_bars : int array
+        Days from the first bar through the last one known, flat ones included.
+    quarantined : tuple of Quarantined
+        Bars that are not believed, or were not at first.
+    """
+
+    tickers: tuple[str, ...]
+    days: pd.DatetimeIndex
+    values: Columns
+    data_ok: BoolArray
+    simple_return: FloatArray
+    history_bars: IntArray
+    quarantined: tuple[Quarantined, ...] = ()
+
+    @property
+    def doubts(self) -> dict[str, dict[dt.date, float]]:
+        """Closes that are not believed because of the live price: what is to be remembered."""
+        found: dict[str, dict[dt.date, float]] = {}
+        for bar in self.quarantined:
+            if bar.is_by_live_price:
+                found.setdefault(bar.ticker, {})[bar.day] = bar.close
+        return found
+
+    def __getitem__(self, column: str) -> FloatArray:
+        """Return one column for all days and tickers."""
+        return self.values[column]
+
+    def row_of(self, day: dt.date) -> int:
+        """Return the row of a day, or say which days there are."""
+        row = (day - self.days[0].date()).days
+        if not 0 <= row < len(self.days):
+            raise BarsError(
+                f"there are no signals for {day}: rows go from {self.days[0].date()} "
+                f"to {self.days[-1].date()}"
+            )
+        return row
+
+    def row(self, day: dt.date) -> dict[str, FloatArray]:
+        """Return every column of one day, each of shape (n_tickers,)."""
+        at = self.row_of(day)
+        return {name: grid[at].copy() for name, grid in self.values.items()}
+
+    def frame(self, ticker: str) -> pd.DataFrame:
+        """Return one ticker's columns and `data_ok`, indexed by day."""
+        j = self.tickers.index(ticker)
+        columns = {name: grid[:, j] for name, grid in self.values.items()}
+        return pd.DataFrame({**columns, "data_ok": self.data_ok[:, j]}, index=self.days)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all tickers below each other with columns date, ticker, ..., as artifacts hold."""
+        columns = {
+            "date": self.days.take(np.tile(np.arange(len(self.days)), len(self.tickers))),
+            "ticker": np.repeat(np.array(self.tickers, dtype=object), len(self.days)),
+            **{name: grid.ravel(order="F") for name, grid in self.values.items()},
+            "data_ok": self.data_ok.ravel(order="F"),
+        }
+        return pd.DataFrame(columns)
+
+
+def signals(
+    bars: Bars,
+    config: Config,
+    *,
+    memo: Memo | None = None,
+    live: FloatArray | None = None,
+    doubts: Doubts = NO_DOUBTS,
+) -> Signals:
+    """
+    Compute every signal column of DESIGN section 5.
+
+    Parameters
+    ----------
+    bars : Bars
+        Lagged bars of the tickers wanted.
+    config : Config
+        Parameters; sections ``signals``, ``risk_and_sizing`` and ``run`` are used.
+    memo : mutable mapping, optional
+        Keeps what was computed for a setting. Only for calls with the *same* bars.
+    live : float array of shape (n_rows, n_tickers), optional
+        Row D: the price at which day D would trade, NaN where unknown; a close too far from it is
+        not believed (`tf_lib.core.candles.quarantine`).
+    doubts : mapping, optional
+        Closes that earlier runs did not believe because of it.
+
+    Returns
+    -------
+    Signals
+        **Row D knows the bars through D - 1.** Columns between ``ma_slope`` and
+        ``vol_adjusted_signal`` are NaN until a ticker has ``warmup_days`` days of history.
+    """
+    known = believed(bars, config, live=live, doubts=doubts)
+    parts = Components(known.bars, config, {} if memo is None else memo, mark=known.mark)
+    columns: dict[str, FloatArray | Callable[[], FloatArray]] = {}
+    columns |= {name: known.seen(grid) for name, grid in _blended(parts).items()}
+    columns |= {name: known.seen(grid) for name, grid in _stop_columns(parts).items()}
+    columns |= {name: _seen_when_drawn(known, made) for name, made in _drawn(parts).items()}
+    history = known.seen(_history(known.bars))
+    data_ok = known.seen(known.bars.present.T & ~known.bars.recovering.T)
+    return Signals(
+        tickers=bars.tickers,
+        days=bars.days,
+        values=Columns(
+            {n: columns[n] for n in (*COLUMNS, *(n for n in columns if n not in COLUMNS))},
+            is_short=history < config.run.warmup_days,
+            is_good=data_ok,
+        ),
+        data_ok=data_ok.T,
+        simple_return=known.seen(_known_returns(parts)).T,
+        history_bars=history.T,
+        quarantined=known.quarantined,
+    )
+
+
+def believed(
+    bars: Bars, config: Config, *, live: FloatArray | None = None, doubts: Doubts = NO_DOUBTS
+) -> BelievedBars:
+    """Return what the config's windows may see of some bars; arguments as of `signals`."""
+    rules = QuarantineRules(
+        float(config.risk_and_sizing.rolling_atr_window), float(config.data.max_gap_to_live)
+    )
+    return believed_bars(bars, rules, live=live, doubts=doubts)
+
+
+def _seen_when_drawn(
+    known: BelievedBars, made: Callable[[], FloatArray]
+) -> Callable[[], FloatArray]:
+    return lambda: known.seen(made())
+
+
+class Columns(Mapping[str, FloatArray]):
+    """
+    Signal columns by name, [row, ticker], each brought to what is known when it is first asked for.
+
+    Parameters
+    ----------
+    raw : mapping of column to float array of shape (n_tickers, n_rows), or a call that makes it
+    is_short : bool array
+        Where a ticker has too little history for the columns of `NEED_HISTORY`.
+    is_good : bool array
+        Rows that are not good show the last good one.
+    """
+
+    def __init__(
+        self,
+        raw: Mapping[str, FloatArray | Callable[[], FloatArray]],
+        *,
+        is_short: BoolArray,
+        is_good: BoolArray,
+    ) -> None:
+        self._raw, self._short, self._good = raw, is_short, is_good
+        self._never = np.zeros_like(is_short)
+        self._known: dict[str, FloatArray] = {}
+
+    def __getitem__(self, name: str) -> FloatArray:
+        if name not in self._known:
+            self._known[name] = last_known(*self._raw_of(name)).T
+        return self._known[name]
+
+    def write(self, name: str, out: FloatArray) -> None:
+        """Write a column's first rows into room [row, ticker], and keep nothing."""
+        raw, short, good = self._raw_of(name)
+        n_rows = len(out)
+        grids.fill_last_known(raw[:, :n_rows], short[:, :n_rows], good[:, :n_rows], out)
+
+    def _raw_of(self, name: str) -> tuple[FloatArray, BoolArray, BoolArray]:
+        made = self._raw[name]
+        raw = made() if callable(made) else made
+        return raw, self._short if name in NEED_HISTORY else self._never, self._good
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+
+def _blended(parts: Components) -> dict[str, FloatArray]:
+    """From the parts to `vol_adjusted_signal` (DESIGN section 5, steps 1 to 7)."""
+    weighting = parts.config.signals.weighting
+    ma_rank, donchian_rank = parts.slope_rank(), parts.position_rank()
+    weighted = weighting.ma_crossover_signal_weight * ma_rank
+    weighted += weighting.donchian_signal_weight * donchian_rank
+    if parts.config.signals.donchian.use_donchian_exit_gate:
+        weighted *= _exit_gate(parts)
+    quality, penalty = parts.quality(), parts.penalty()
+    regime = _regime(parts.config, quality, penalty)
+    final = weighted * regime
+    if parts.config.signals.filters.rolling_r2.r2_confirm_days >= 1:
+        final *= parts.confirmed()
+    # Long only; adding 0 turns -0.0 into 0.0.
+    np.maximum(final, 0.0, out=final)
+    final += 0.0
+    volatility = parts.volatility()
+    adjusted = np.full_like(final, np.nan)
+    np.divide(final, volatility, out=adjusted, where=volatility > 0)
+    return {
+        "ma_slope": parts.slope(),
+        "ma_rank": ma_rank,
+        "donchian_position": parts.position(),
+        "donchian_rank": donchian_rank,
+        "weighted_signal": weighted,
+        "r_squared": quality,
+        "vol_of_vol_penalty": penalty,
+        "regime_filter": regime,
+        "final_signal": final,
+        "annualized_volatility": volatility,
+        "vol_adjusted_signal": adjusted,
+    }
+
+
+def _regime(config: Config, quality: FloatArray, penalty: FloatArray) -> FloatArray:
+    """A strong trend is not penalized; in binary mode the rest is 1 or 0."""
+    filters = config.signals.filters
+    is_strong = quality >= filters.rolling_r2.r2_strong_threshold
+    regime = np.where(is_strong, quality, quality * penalty)
+    if filters.filter_mode == "binary":
+        passed = (regime >= filters.binary_threshold).astype(np.float64)
+        return np.where(np.isnan(regime), np.nan, passed)
+    return regime
+
+
+def _exit_gate(parts: Components) -> FloatArray:
+    """1 while close has not crossed the exit band on the far side, else 0."""
+    window = parts.config.signals.donchian.exit_rolling_donchian_window
+    upper, lower = parts.channel(window)
+    close, position = parts.bars.close.T, parts.position()
+    stays = ((position >= 0) & (close >= lower)) | ((position < 0) & (close <= upper))
+    return np.where(stays, 1.0, 0.0)
+
+
+def _stop_columns(parts: Components) -> dict[str, FloatArray]:
+    atr, highest = parts.atr(), parts.highest_high()
+    chandelier = parts.config.risk_and_sizing.atr_multiplier * atr
+    np.subtract(highest, chandelier, out=chandelier)
+    return {
+        "close": parts.bars.close.T,
+        "atr": atr,
+        "highest_high": highest,
+        "chandelier_stop": chandelier,
+    }
+
+
+def _drawn(parts: Components) -> dict[str, Callable[[], FloatArray]]:
+    """Columns that only charts read, made when one does."""
+    window = parts.config.signals.donchian.entry_rolling_donchian_window
+    return {
+        "donchian_upper": lambda: parts.channel(window)[0],
+        "donchian_lower": lambda: parts.channel(window)[1],
+        **{
+            f"ema_{span:.0f}": functools.partial(_average, parts, k)
+            for k, span in enumerate(parts.spans)
+        },
+    }
+
+
+def _average(parts: Components, k: int) -> FloatArray:
+    average: FloatArray = parts.averages()[k]
+    return average
+
+
+def _known_returns(parts: Components) -> FloatArray:
+    """Day on day returns; days after the last bar count 0, as they will once they are a hole."""
+    bars, returns = parts.bars, parts.returns()
+    ended = np.flatnonzero((bars.end_row > bars.first_row) & (bars.end_row < len(bars.days)))
+    if ended.size:
+        returns = returns.copy()
+    for j in ended:
+        returns[j, bars.end_row[j] :] = 0.0
+    return returns
+
+
+def _history(bars: Bars) -> IntArray:
+    """Days from the first bar through the last one known at each row, (n_tickers, n_rows)."""
+    days = np.empty(bars.present.T.shape, dtype=np.int64)
+    grids.fill_history_days(bars.present.T, bars.first_row, days)
+    return days

@@ -1,0 +1,1 @@
+"""Sizing: covariance, risk budgets, target weights and the gates before a trade."""

@@ -1,0 +1,1 @@
+"""Coinbase Advanced Trade: its wire, its records, its answers."""

@@ -1,0 +1,103 @@
+"""
+What all reads share: the wire, whose records matter, and what was left out.
+
+Strictness is for what is traded here: the quote currency, the bases of the universe, whatever
+was ever bought, and orders under our own ids. A record of anything else that cannot be read is
+left out and named; it must not keep a position from being protected (EXECUTION section 14).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from tf_lib.exchange.coinbase.values import Record, optional_text
+from tf_lib.exchange.coinbase.wire import Wire
+
+logger = logging.getLogger(__name__)
+
+_DOLLARS = ("USD", "USDC")
+"""Two names of one book where the exchange says nothing else: BTC-USDC is an alias of BTC-USD."""
+
+
+class OurNames:
+    """
+    The products that are traded here, and under what other names the exchange speaks of them.
+
+    Examples
+    --------
+    >>> names = OurNames()
+    >>> names.use(["ETH-USDC"])
+    >>> names.ours("ETH-USD"), names.ours("BTC-USD")
+    ('ETH-USDC', 'BTC-USD')
+    """
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._others: dict[str, str] = {}
+
+    def use(self, product_ids: Iterable[str]) -> None:
+        """Say which products are traded here."""
+        self._used.update(product_ids)
+
+    def is_used(self, name: object) -> bool:
+        """Whether a product goes by this very name here."""
+        return name in self._used
+
+    def learn(self, record: Record) -> None:
+        """Take in from a product's record which names stand for one of ours."""
+        listed = record.get("alias_to")
+        names = [optional_text(record, "product_id"), optional_text(record, "alias")]
+        names += [n for n in listed if isinstance(n, str)] if isinstance(listed, list) else []
+        for ours in [name for name in names if name in self._used]:
+            for name in names:
+                if name and name not in self._used:
+                    self._others.setdefault(name, ours)
+
+    def ours(self, product_id: str) -> str:
+        """Return what a product is called here; a stranger keeps its name."""
+        if product_id in self._used:
+            return product_id
+        return self._others.get(product_id) or self._twin(product_id)
+
+    def _twin(self, product_id: str) -> str:
+        base, _, quote = product_id.partition("-")
+        if quote in _DOLLARS:
+            for other in _DOLLARS:
+                if f"{base}-{other}" in self._used:
+                    return f"{base}-{other}"
+        return product_id
+
+    def all_names(self, product_ids: Iterable[str]) -> list[str]:
+        """Return products with every other name under which the exchange may list them."""
+        found: dict[str, None] = {}
+        for ours in product_ids:
+            found[ours] = None
+            found.update((name, None) for name, known in self._others.items() if known == ours)
+            base, _, quote = ours.partition("-")
+            if quote == "USDC" and self.ours(f"{base}-USD") == ours:
+                found[f"{base}-USD"] = None
+        return list(found)
+
+    def needs(self, currency: str) -> bool:
+        """Whether a currency is traded here; everything is while nobody has said what is."""
+        return not self._used or any(currency in name.split("-") for name in self._used)
+
+    def is_money(self, currency: str) -> bool:
+        """Whether products are paid in a currency; each is while nobody has said what is traded."""
+        return not self._used or any(currency == name.partition("-")[2] for name in self._used)
+
+
+class Reads:
+    """The base of every part of the client that reads."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.names = OurNames()
+        self.left_out: dict[str, None] = {}
+
+    def leave_out(self, why: str) -> None:
+        """Name a record that is left out, once."""
+        if why not in self.left_out:
+            self.left_out[why] = None
+            logger.warning("left out: %s", why)

@@ -1,0 +1,524 @@
+"""
+The desk: sends one order, and finds out what became of it.
+
+Rules kept here (EXECUTION sections 2 to 4): the intent is on disk before the request; an order
+counts only after it was read back as it was sent; an answer that proves nothing is unknown,
+and an unknown order is looked up before anything else; an unknown buy is never sent again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from tf_lib.core.model.client_ids import Leg, LegKey, is_own
+from tf_lib.core.model.impediments import Impediment
+from tf_lib.core.model.order_life import OrderStage
+from tf_lib.core.model.records import MarketOrder, Product, Side, StopOrder
+from tf_lib.errors import UnknownState
+from tf_lib.exchange.coinbase.answers import CancelOutcome
+from tf_lib.exchange.coinbase.client import (
+    Accepted,
+    Answer,
+    Coinbase,
+    Fill,
+    OrderState,
+    Refused,
+    Unknown,
+)
+from tf_lib.execution.order_check import CLOCK_TOLERANCE, add_up, difference, fill_facts
+from tf_lib.execution.unprotected_time import BareTime
+from tf_lib.parameters import Config
+from tf_lib.store.ledger import Ledger
+from tf_lib.store.ledger_state import OrderRecord
+from tf_lib.store.run_folder import RunLogs
+
+ABSENT_AFTER = dt.timedelta(seconds=150)
+"""A token lives 120 s: a request unseen for longer than this can no longer arrive."""
+
+PLAN_AGE_LIMIT = dt.timedelta(minutes=10)
+"""After this no order of the day's plan goes out any more."""
+
+READS_HOLD = dt.timedelta(seconds=30)
+"""For so long nothing is asked again while nothing is sent: the world goes on without us."""
+
+_READ_BACK_TRIES = 6
+_POLL_SECONDS = 2.0
+_PATIENCE_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+
+@dataclass
+class Desk:
+    """
+    Everything an acting step needs, and the two acts themselves.
+
+    Parameters
+    ----------
+    client : Coinbase
+        The wire; its changing requests are guarded by arming and lock.
+    now, pause : callable
+        Exchange time, and waiting in it (seconds).
+    products : dict of Product
+        Rules of the universe's products, re-read where a rule asks for it.
+    known_ids : set of str
+        Own client ids seen at the exchange, so that lost state cannot reuse one.
+    seen : dict of OrderState
+        The last read of each own order, by client id.
+    older_fills : dict of Decimal
+        Units that own orders bought, by product, which a ledger that was lost does not know.
+    reads : int
+        Own orders read so far: what came before a moment and what after.
+    changes : int
+        Changing requests sent so far: what was read before the last one may be old.
+    may_rebalance : bool
+        Whether orders of the plan may be sent again; never by guard and protect.
+    may_cancel_intact : bool
+        Whether a core stop that protects may be cancelled; never by the guard.
+    """
+
+    client: Coinbase
+    ledger: Ledger
+    logs: RunLogs
+    config: Config
+    day: dt.date
+    now: Callable[[], dt.datetime]
+    pause: Callable[[float], None]
+    products: dict[str, Product] = field(default_factory=dict)
+    known_ids: set[str] = field(default_factory=set)
+    seen: dict[str, OrderState] = field(default_factory=dict)
+    older_fills: dict[str, Decimal] = field(default_factory=dict)
+    reads: int = 0
+    changes: int = 0
+    may_rebalance: bool = True
+    may_cancel_intact: bool = True
+    _seen_at: dict[str, tuple[dt.datetime, int, int]] = field(default_factory=dict, init=False)
+    _met_at: dict[dt.datetime, dt.datetime] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        """Set the clocks up, and say what is traded here."""
+        universe = self.config.universe.tickers
+        self.client.names.use({*universe, *self.ledger.state.bought_products})
+        self.bare_time = BareTime(self.ledger, self.day, self.now)
+
+    def impede(self, found: Impediment) -> None:
+        """Write down what stands in the way of the day; the finish brings it all together."""
+        self.logs.write("impediments", **found.to_mapping())
+
+    # -- sending -------------------------------------------------------------------------
+
+    def send(
+        self,
+        leg: Leg,
+        order: MarketOrder | StopOrder,
+        *,
+        too_late: Callable[[], str] = lambda: "",
+    ) -> OrderRecord:
+        """
+        Send a new order of a leg and return it as far as it is proven.
+
+        The stage of the returned record says what to do next: REFUSED (its `detail` has the
+        code), WORKING, DONE, MISMATCH, or one that is still open to question.
+
+        Parameters
+        ----------
+        too_late : callable
+            Asked once the intent is on disk: the machine may have slept since it was decided.
+            What it says keeps the order from being sent.
+        """
+        side = order.side if isinstance(order, MarketOrder) else Side.SELL
+        key = LegKey(self.day, order.product_id, side, leg)
+        record = self.ledger.intend(key, self._body(order), known_ids=frozenset(self.known_ids))
+        late = too_late()
+        if late:
+            return self.ledger.move(
+                record.client_id, OrderStage.REFUSED, detail=f"not sent: {late}"
+            )
+        answer = self._post(record)
+        return self._after(record, answer)
+
+    def _body(self, order: MarketOrder | StopOrder) -> dict[str, str]:
+        """Return the frozen body; a product without market orders is met with an IOC limit."""
+        size = format(order.base_size, "f")
+        if isinstance(order, StopOrder):
+            return {
+                "type": "stop_limit",
+                "base_size": size,
+                "stop_price": format(order.stop_price, "f"),
+                "limit_price": format(order.limit_price, "f"),
+            }
+        product = self.products[order.product_id]
+        if product.accepts_market_orders:
+            money = {} if order.quote_size is None else {"quote_size": f"{order.quote_size:f}"}
+            return {"type": "market", "base_size": size, **money}
+        return {"type": "ioc_limit", "base_size": size, "limit_price": self._ioc_price(order)}
+
+    def _ioc_price(self, order: MarketOrder) -> str:
+        """Return a limit 2 % through the last trade: it fills like a market order, or ends."""
+        last = self.client.last_trade(order.product_id)
+        tick = self.products[order.product_id].price_increment
+        away = Decimal("1.02") if order.side is Side.BUY else Decimal("0.98")
+        return format((last * away / tick).to_integral_value() * tick, "f")
+
+    def _post(self, record: OrderRecord) -> Answer:
+        """Send exactly what the ledger froze, under its id."""
+        self.changes += 1
+        body, size = record.body, record.base_size
+        if body["type"] == "stop_limit":
+            stop = StopOrder(
+                record.product_id, size, Decimal(body["stop_price"]), Decimal(body["limit_price"])
+            )
+            return self.client.create_stop_limit_sell(record.client_id, stop)
+        money = Decimal(body["quote_size"]) if "quote_size" in body else None
+        order = MarketOrder(record.product_id, record.key.side, size, money)
+        if body["type"] == "ioc_limit":
+            return self.client.create_ioc_limit(
+                record.client_id, order, Decimal(body["limit_price"])
+            )
+        return self.client.create_market(record.client_id, order)
+
+    def _after(self, record: OrderRecord, answer: Answer) -> OrderRecord:
+        self._log_answer(record, answer)
+        if isinstance(answer, Accepted):
+            self.ledger.move(record.client_id, OrderStage.ACKED, order_id=answer.order_id)
+            return self.read_back(record.client_id)
+        if isinstance(answer, Refused) and not answer.exists:
+            detail = f"{answer.code}: {answer.message}"
+            return self.ledger.move(
+                record.client_id, OrderStage.REFUSED, detail=detail, refusal=str(answer.kind)
+            )
+        why = answer.message if isinstance(answer, Refused) else answer.why
+        # Sent by now at the latest: between intent and request the machine may have slept.
+        self.ledger.move(record.client_id, OrderStage.UNKNOWN, detail=why, sent=True)
+        # Stops never add up to more than is owned, so a bare position need not wait for proof.
+        return self.resolve(record.client_id, patient=not record.key.leg.is_stop)
+
+    def _log_answer(self, record: OrderRecord, answer: Answer) -> None:
+        line: dict[str, Any] = {
+            "product": record.product_id,
+            "side": str(record.key.side),
+            "leg": str(record.key.leg),
+            "client_id": record.client_id,
+            **record.body,
+        }
+        if isinstance(answer, Accepted):
+            line |= {"answer": "accepted", "order_id": answer.order_id}
+        elif isinstance(answer, Refused):
+            line |= {"answer": "refused", "code": answer.code, "message": answer.message}
+        else:
+            line |= {"answer": "unknown", "message": answer.why}
+        name = "dust_submit" if record.key.leg is Leg.DUST else "order_submit"
+        self.logs.write("stop_updates" if record.key.leg.is_stop else name, action="send", **line)
+
+    # -- finding out ---------------------------------------------------------------------
+
+    def read_back(self, identity: str) -> OrderRecord:
+        """Read an acknowledged order and check that it is the one that was sent."""
+        record = self.ledger.state.orders[identity]
+        for attempt in range(_READ_BACK_TRIES):
+            if attempt:
+                self.pause(1.0)
+            seen = self._read(record)
+            if seen is not None:
+                return self._verify(record, seen)
+        return self._by_our_own_id(record)
+
+    def _by_our_own_id(self, record: OrderRecord) -> OrderRecord:
+        """Look for an order that is not there under the name it was given: ours may find it."""
+        found = self._look_up(record)
+        if found is None or found.order_id == record.order_id:
+            return record
+        self.ledger.append("facts", client_id=record.client_id, order_id=found.order_id)
+        return self.read_back(record.client_id)
+
+    def _read(self, record: OrderRecord) -> OrderState | None:
+        seen = self.client.order(record.order_id)
+        if seen is not None:
+            self.note_seen(record.client_id, seen)
+        return seen
+
+    def note_seen(self, identity: str, seen: OrderState) -> None:
+        """Keep what an order was read as, and when."""
+        self.reads += 1
+        self.seen[identity] = seen
+        self._seen_at[identity] = self.now(), self.changes, self.reads
+
+    def was_just_seen(self, identity: str, *, after: int) -> bool:
+        """Whether an order was read moments ago, after so many reads, and nothing sent since."""
+        at, changes, number = self._seen_at.get(identity, (None, -1, 0))
+        return number > after and changes == self.changes and self.still_holds(at)
+
+    def still_holds(self, read_at: dt.datetime | None) -> bool:
+        """Whether a read of that moment is young enough to be believed."""
+        return read_at is not None and self.now() - read_at <= READS_HOLD
+
+    def _verify(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
+        problem = difference(record, seen)
+        if problem:
+            return self._mismatch(record, seen, problem)
+        if seen.is_terminal:
+            return self.finish(record, seen)
+        self._note_bought(record, seen)
+        moved = self.ledger.move(record.client_id, OrderStage.WORKING, **fill_facts(seen))
+        return self.note_trigger(moved, seen)
+
+    def _mismatch(self, record: OrderRecord, seen: OrderState, problem: str) -> OrderRecord:
+        """Settle an id that answered with another order: a stop is over, others take it over."""
+        facts = {} if record.key.leg.is_stop else fill_facts(seen)
+        moved = self.ledger.move(record.client_id, OrderStage.MISMATCH, detail=problem, **facts)
+        is_intact = seen.is_live_stop and not self.may_cancel_intact
+        is_ours = is_own(seen.client_order_id) and not is_intact
+        if record.key.leg.is_stop and not seen.is_terminal and is_ours:
+            # It would hold the base under a level that nobody chose today.
+            self._ask_to_cancel(record)
+        return moved
+
+    def refresh(self, identity: str, *, patient: bool = True) -> OrderRecord:
+        """
+        Read an order of ours again and write down what changed.
+
+        Without patience an order that nobody has seen yet stays open to question.
+        """
+        record = self.ledger.state.orders[identity]
+        if not record.may_be_live:
+            return record
+        if record.stage in (OrderStage.INTENDED, OrderStage.UNKNOWN):
+            return self.resolve(identity, patient=patient)
+        if record.stage is OrderStage.ACKED:
+            return self.read_back(identity)
+        seen = self._read(record)
+        if seen is None:
+            raise UnknownState(
+                f"{record.product_id}: order {identity} ({record.order_id}) was there and is "
+                "not found now; holdings and stops of this product are left as they are"
+            )
+        if seen.is_terminal:
+            return self.finish(record, seen)
+        self._note_fills(record, seen)
+        record = self._forget_old_cancel(self.ledger.state.orders[identity], seen)
+        return self.note_trigger(record, seen)
+
+    def _note_fills(self, record: OrderRecord, seen: OrderState) -> None:
+        if seen.filled_size == record.filled_size:
+            return
+        self._note_bought(record, seen)
+        self.ledger.append("facts", client_id=record.client_id, **fill_facts(seen))
+        self._start_cooldown(self.ledger.state.orders[record.client_id])
+
+    def _forget_old_cancel(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
+        """A cancel that cannot arrive any more, of an order that works on, was none."""
+        sent = record.cancel_sent_at
+        is_old = sent is not None and self.now() - self._past(sent) > ABSENT_AFTER
+        if record.stage is not OrderStage.CANCEL_SENT or not is_old or seen.pending_cancel:
+            return record
+        detail = "its cancel never arrived"
+        return self.ledger.move(record.client_id, OrderStage.WORKING, detail=detail)
+
+    def note_trigger(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
+        """Write down that a stop triggered: from then on it protects nothing."""
+        triggered = seen.trigger_status == "STOP_TRIGGERED"
+        if triggered and record.stage in (OrderStage.WORKING, OrderStage.CANCEL_SENT):
+            self.bare_time.begin(record.product_id, self.bare_time.last_in_order(record.product_id))
+            return self.ledger.move(record.client_id, OrderStage.TRIGGERED)
+        return record
+
+    def finish(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
+        """Write the end of an order once its fills add up to what it says was filled."""
+        fills: list[Fill] = []
+        if seen.filled_size:
+            for attempt in range(_READ_BACK_TRIES):
+                if attempt:
+                    self.pause(1.0)
+                fills = self.client.fills([seen.order_id])
+                if add_up(fills, seen.filled_size):
+                    break
+            else:
+                self._note_fills(record, seen)
+                return self.ledger.state.orders[record.client_id]
+        self._note_bought(record, seen, fills)
+        self._note_late_fill(record, seen, fills)
+        done = self.ledger.move(
+            record.client_id, OrderStage.DONE, detail=seen.status, **fill_facts(seen, fills)
+        )
+        self._start_cooldown(done)
+        return done
+
+    def _note_bought(
+        self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill] = ()
+    ) -> None:
+        """Units that are bought are bare from the first fill on, whoever finds out and when."""
+        if record.key.side is not Side.BUY or seen.filled_size <= record.filled_size:
+            return
+        first = min((fill.trade_time for fill in fills), default=record.intended_at)
+        self.bare_time.begin(record.product_id, first)
+
+    def _note_late_fill(self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill]) -> None:
+        """A stop that traded as a maker had triggered and rested below its limit for a while."""
+        if record.key.leg.is_stop and any(fill.liquidity == "MAKER" for fill in fills):
+            until = max(fill.trade_time for fill in fills)
+            self.bare_time.add(record.product_id, seen.filled_value, until=until)
+
+    def _start_cooldown(self, record: OrderRecord) -> None:
+        if not (record.key.leg.ends_in_cooldown and record.filled_size):
+            return
+        start = (record.last_fill_at or self.now()).date()
+        known = self.ledger.state.cooldowns.get(record.product_id)
+        if known is None or known < start:
+            self.ledger.append(
+                "cooldown",
+                product=record.product_id,
+                start=start.isoformat(),
+                cause=record.client_id,
+            )
+
+    def resolve(self, identity: str, *, patient: bool = True) -> OrderRecord:
+        """
+        Find out whether an order without a proven answer exists.
+
+        It is looked for by id in the complete list. A sale or stop of today may be sent once
+        more, byte for byte, after a look-up missed it; a buy never. It is ABSENT only when a
+        complete list read long enough after the last send does not hold it.
+        """
+        record = self.ledger.state.orders[identity]
+        if record.stage is OrderStage.INTENDED:
+            record = self.ledger.move(identity, OrderStage.UNKNOWN, detail="no answer on record")
+        waits, is_sent_again = list(_LOOK_AGAIN_SECONDS), False
+        while True:
+            looked_at = self.now()
+            found = self._look_up(record)
+            if found is not None:
+                self.ledger.move(identity, OrderStage.ACKED, order_id=found.order_id)
+                return self.read_back(identity)
+            is_over = looked_at - self._past(record.last_sent_at) > ABSENT_AFTER
+            if is_over and not record.adopted:
+                return self.ledger.move(identity, OrderStage.ABSENT)
+            if not is_sent_again and self._may_resend(record):
+                is_sent_again = True
+                self.ledger.append("resent", client_id=identity)
+                record = self.ledger.state.orders[identity]
+                answer = self._post(record)
+                self._log_answer(record, answer)
+                if isinstance(answer, Accepted):
+                    self.ledger.move(identity, OrderStage.ACKED, order_id=answer.order_id)
+                    return self.read_back(identity)
+                if isinstance(answer, Unknown):
+                    self.ledger.append("unanswered", client_id=identity)
+                    record = self.ledger.state.orders[identity]
+                continue
+            if not patient:
+                return record
+            self.pause(waits.pop(0) if waits else _PATIENCE_SECONDS)
+
+    def _past(self, line_at: dt.datetime) -> dt.datetime:
+        """Return a moment of the ledger; one in the exchange's future was over when first met."""
+        now = self.now()
+        return line_at if line_at <= now else self._met_at.setdefault(line_at, now)
+
+    def _may_resend(self, record: OrderRecord) -> bool:
+        """Whether an unseen order may go out again: never a buy, never an earlier day's."""
+        if record.key.side is not Side.SELL or record.key.day != self.day or record.adopted:
+            return False
+        if not record.key.leg.is_rebalance:
+            return True
+        plan = self.ledger.state.plans.get(self.day)
+        if plan is None or record.plan != plan["id"] or not self.may_rebalance:
+            return False
+        return not self.plan_is_dead(dt.datetime.fromisoformat(plan["planned_at"]))
+
+    def plan_is_dead(self, planned_at: dt.datetime) -> str:
+        """Return why no order of a plan of that moment goes out any more, or nothing."""
+        now = self.now()
+        if planned_at - now > CLOCK_TOLERANCE:
+            return f"the plan of {planned_at:%Y-%m-%d %H:%M:%S} lies in the exchange's future"
+        if now - planned_at > PLAN_AGE_LIMIT:
+            return f"the plan of {planned_at:%H:%M:%S} is older than 10 minutes"
+        if now.date() != self.day:
+            return f"the day of the plan, {self.day}, is over"
+        return ""
+
+    def _look_up(self, record: OrderRecord) -> OrderState | None:
+        # From the day that stands in its id on: the time of its intent may be of a wrong clock.
+        since = dt.datetime.combine(record.key.day, dt.time(), dt.UTC) - dt.timedelta(minutes=5)
+        listed = self.client.orders(
+            product_ids=[record.product_id], start=None if record.adopted else since
+        )
+        self.remember(listed)
+        return next((seen for seen in listed if seen.client_order_id == record.client_id), None)
+
+    def remember(self, listed: Iterable[OrderState]) -> None:
+        """Keep the own ids of a list, so that no ordinal is used twice."""
+        self.known_ids.update(o.client_order_id for o in listed if is_own(o.client_order_id))
+
+    def wait_until_done(self, identity: str) -> OrderRecord:
+        """Wait, bounded, for an order to end; cancel it when it does not."""
+        record = self.ledger.state.orders[identity]
+        for cancelled in (False, True):
+            waited = 0.0
+            while record.may_be_live and waited < _PATIENCE_SECONDS:
+                record = self.refresh(identity)
+                if record.may_be_live:
+                    self.pause(_POLL_SECONDS)
+                    waited += _POLL_SECONDS
+            if not record.may_be_live or cancelled or not record.order_id:
+                return record
+            record = self.cancel(identity)
+        return record
+
+    # -- cancelling ----------------------------------------------------------------------
+
+    def cancel(self, identity: str) -> OrderRecord:
+        """
+        Ask for a cancel and wait, bounded, until the order is really over.
+
+        A cancel that is on record may never have left: after reading it is asked for again.
+        """
+        record = self.refresh(identity)
+        stages = (OrderStage.WORKING, OrderStage.TRIGGERED, OrderStage.CANCEL_SENT)
+        if record.stage not in stages or self._must_stay(record):
+            return record
+        if record.key.leg.is_stop:
+            self.bare_time.begin(record.product_id)
+        if record.stage is OrderStage.CANCEL_SENT:
+            self.ledger.append("cancel_repeated", client_id=identity)
+        else:
+            self.ledger.move(identity, OrderStage.CANCEL_SENT)
+        outcome = self._ask_to_cancel(record)
+        waited = 0.0
+        record = self.refresh(identity)
+        while record.may_be_live and waited < _PATIENCE_SECONDS:
+            self.pause(_POLL_SECONDS)
+            waited += _POLL_SECONDS
+            record = self.refresh(identity)
+        seen = self._read(record) if record.may_be_live else None
+        if (
+            seen is not None
+            and record.stage is OrderStage.CANCEL_SENT
+            and outcome is CancelOutcome.REFUSED
+            and not (seen.is_terminal or seen.pending_cancel)
+        ):
+            # The exchange took no cancel: the order works on as before.
+            return self.ledger.move(identity, OrderStage.WORKING, detail="the cancel was not taken")
+        return record
+
+    def _must_stay(self, record: OrderRecord) -> bool:
+        seen = self.seen.get(record.client_id)
+        protects = seen is not None and seen.is_live_stop
+        is_core = record.key.leg is Leg.STOP_CORE
+        return protects and is_core and not self.may_cancel_intact
+
+    def _ask_to_cancel(self, record: OrderRecord) -> CancelOutcome:
+        self.changes += 1
+        answer = self.client.cancel([record.order_id])[record.order_id]
+        self.logs.write(
+            "stop_updates" if record.key.leg.is_stop else "order_submit",
+            action="cancel",
+            product=record.product_id,
+            client_id=record.client_id,
+            order_id=record.order_id,
+            answer=str(answer.outcome),
+            why=answer.reason,
+        )
+        return answer.outcome

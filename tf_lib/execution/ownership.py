@@ -1,0 +1,208 @@
+"""
+Ownership: whose units they are that are held, and what may be done with them.
+
+Small increases are adopted; larger ones, and what was there before the first run, are covered
+and locked until a person releases them; what our record holds and the exchange no longer has is
+unknown (EXECUTION section 14). Exits of our own units are never locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from tf_lib.core.model.impediments import Impediment, ImpedimentKind
+from tf_lib.core.model.records import ZERO, Holding, Product
+from tf_lib.core.model.renames import renames_of
+from tf_lib.exchange.coinbase.reads import ExchangeReads
+from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.reconciliation import Belief
+from tf_lib.execution.recovery import signed_fills
+from tf_lib.parameters import Config
+
+_DOLLARS = ("USD", "USDC", "USDT", "PYUSD", "DAI", "EUR", "GBP")
+_EMPTY = Decimal(1)
+"""A quote wallet below this is empty, and another one above it is not."""
+
+
+def take_over_changes(desk: Desk, belief: Belief, last: Mapping[str, Decimal]) -> list[str]:
+    """
+    Adopt or lock what changed without us, once; return what there is to tell.
+
+    From then on the new total is what is expected, whoever made the difference.
+    """
+    told = []
+    for product_id, why in sorted(belief.changed.items()):
+        extra = belief.extra[product_id]
+        price = last.get(product_id)
+        worth = None if price is None else extra * price
+        value = "" if worth is None else f", worth {worth:,.2f}"
+        facts = {"product": product_id, "why": f"{why}{value}", "units": format(extra, "f")}
+        is_first = desk.products[product_id].base_currency not in desk.ledger.state.confirmed
+        if _is_adopted(desk, desk.products[product_id], extra, worth, is_first=is_first):
+            desk.ledger.append("adopted", **facts)
+            continue
+        desk.ledger.append("locked", **facts)
+        told.append(f"{facts['why']}; covered, not rebalanced until: tf release {product_id}")
+        if not is_first:
+            desk.impede(_unexplained(facts["why"]))
+    return told
+
+
+def not_ours(client: ExchangeReads, config: Config) -> list[str]:
+    """Return what is held of the universe that no own order explains, in units and worth."""
+    tickers = config.universe.sorted_tickers
+    client.names.use(tickers)
+    listed, wallets, told = client.products(tickers), client.holdings(), []
+    bought = signed_fills(client.orders())
+    for name, one in sorted(listed.items()):
+        extra = _total(wallets.get(one.product.base_currency)) - bought.get(name, ZERO)
+        if extra >= max(one.product.base_increment, one.product.base_min_size):
+            worth = "" if one.last is None else f" worth {extra * one.last:,.2f}"
+            told.append(f"{extra} {one.product.base_currency}{worth}")
+    return told
+
+
+def _is_adopted(
+    desk: Desk, product: Product, extra: Decimal, worth: Decimal | None, *, is_first: bool
+) -> bool:
+    account = desk.config.account
+    if extra <= ZERO:
+        return False
+    if account.follow_changes and not is_first:
+        return True
+    is_small = worth is not None and worth <= Decimal(account.adopt_below)
+    return is_small or extra <= max(product.base_min_size, product.base_increment)
+
+
+def _unexplained(why: str) -> Impediment:
+    return Impediment(
+        ImpedimentKind.EQUITY_UNEXPLAINED,
+        f"equity changed by more than prices and fills explain: {why}",
+        "nothing, if you moved it; else look at the exchange's account history",
+    )
+
+
+def unexplained_cash(desk: Desk, belief: Belief) -> Impediment | None:
+    """Return what came to or left the quote wallet without a fill, or None."""
+    currency = desk.config.universe.quote_currency
+    wallet, state = belief.accounts.get(currency), desk.ledger.state
+    if currency not in state.confirmed or belief.pending or belief.unknown:
+        return None
+    total = wallet.total if wallet is not None else ZERO
+    moved = total - (state.expected(currency) or ZERO)
+    if abs(moved) <= Decimal(desk.config.account.adopt_below):
+        return None
+    return _unexplained(f"{moved:+,.2f} {currency} in the quote wallet")
+
+
+def wrong_currency(desk: Desk, belief: Belief) -> Impediment | None:
+    """Return that the money lies in another currency than the universe trades in, or None."""
+    quote = desk.config.universe.quote_currency
+    if _total(belief.accounts.get(quote)) >= _EMPTY:
+        return None
+    others = [name for name in _DOLLARS if name != quote]
+    found = [(name, _total(belief.accounts.get(name))) for name in others]
+    there = ", ".join(f"{total:,.2f} {name}" for name, total in found if total >= _EMPTY)
+    if not there:
+        return None
+    return Impediment(
+        ImpedimentKind.WRONG_CURRENCY,
+        f"the wallet of {quote} is empty, there are {there}; the universe's tickers are bought "
+        f"with {quote}",
+        f"change it into {quote} at the exchange, or name tickers of that currency in "
+        "universe.tickers",
+    )
+
+
+def _total(wallet: Holding | None) -> Decimal:
+    return wallet.total if wallet is not None else ZERO
+
+
+def missing_holdings(desk: Desk, belief: Belief, wanted: Iterable[str]) -> dict[str, str]:
+    """
+    Return what is held of products that the exchange does not list, and why it is unknown.
+
+    A product that is back with what was expected is no longer locked for it.
+    """
+    state, found = desk.ledger.state, dict(belief.missing)
+    for name in wanted:
+        base = name.split("-")[0]
+        if name in desk.products or base in state.let_go:
+            continue
+        why = _why_missing(desk, belief, name)
+        if why:
+            found[name] = why
+    for name in state.missing - set(found):
+        if name in desk.products:
+            desk.ledger.append("found", product=name)
+    for name, why in found.items():
+        if name not in state.missing:
+            desk.ledger.append("locked", product=name, why=why, missing=True)
+    return found
+
+
+def _why_missing(desk: Desk, belief: Belief, product_id: str) -> str:
+    """Return why a holding of a product whose rules nobody tells is unknown; dust is not."""
+    state, base = desk.ledger.state, product_id.split("-")[0]
+    is_remembered = product_id in state.levels or product_id in state.bare_since
+    by_record = state.expected(base) or ZERO
+    if is_remembered and by_record:
+        return (
+            f"{base}: our record holds {by_record}, and the exchange no longer lists "
+            f"{product_id}; it was renamed, delisted or moved"
+        )
+    there = _total(belief.accounts.get(base))
+    # What was there under no level when it was still listed was dust.
+    if there <= by_record:
+        return ""
+    return (
+        f"{base}: the account has {there}, and the exchange does not list {product_id}: "
+        "no stop can be placed"
+    )
+
+
+def move_renamed(desk: Desk) -> None:
+    """Let holding, level, cooldown and locks of a renamed product go over, once."""
+    state = desk.ledger.state
+    for rename in renames_of(desk.config.universe):
+        if rename.old in state.renamed or desk.day < rename.day:
+            continue
+        if any(order.may_be_live for order in state.live_orders(rename.old)):
+            # What the exchange does with its stops is read first.
+            continue
+        desk.ledger.append(
+            "renamed", product=rename.old, to=rename.new, ratio=format(rename.ratio, "f")
+        )
+
+
+def missing_impediment(product_id: str, why: str) -> Impediment:
+    """Say that a holding is unknown because the exchange no longer has it."""
+    return Impediment(
+        ImpedimentKind.UNKNOWN_HOLDING,
+        why,
+        f"look at the exchange; if it was renamed, name it in universe.renamed; if it is gone: "
+        f"tf release {product_id}",
+        product=product_id,
+    )
+
+
+def impediments_of(desk: Desk, belief: Belief) -> list[Impediment]:
+    """Return what of the holdings stands in the way today: locks and doubts."""
+    state = desk.ledger.state
+    found = [
+        Impediment(
+            ImpedimentKind.LOCKED,
+            f"locked: {why}; it is covered and only a full exit of our own units is traded",
+            f"tf release {name}, when it is as you want it",
+            product=name,
+        )
+        for name, why in sorted(state.locked.items())
+        if name not in state.missing
+    ]
+    what = "nothing, if it is over tomorrow; else compare the account with tf status"
+    found += [
+        Impediment(ImpedimentKind.UNKNOWN_HOLDING, why, what, product=name)
+        for name, why in sorted({**belief.unknown, **belief.pending}.items())
+    ]
+    return found

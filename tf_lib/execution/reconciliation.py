@@ -1,0 +1,277 @@
+"""
+Belief: holdings count only when they fit everything else we know.
+
+An account list is believed when its paging ended properly, every base ever traded has its row,
+each hold covers our own open sells, and each total is the last confirmed one plus our own fills
+since (EXECUTION section 5). What does not fit is unknown, and unknown is never zero. Before the
+first confirmed total of a base, what no order of ours explains was there before us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from tf_lib.core.model.order_life import OrderStage
+from tf_lib.core.model.records import ZERO, Holding, Product, Side
+from tf_lib.errors import ExchangeError, UnknownState
+from tf_lib.exchange.coinbase.account_wallets import AccountWallets
+from tf_lib.execution.order_sender import Desk
+
+_TRIES = 3
+_SETTLE_SECONDS = 10.0
+NOTHING = Holding(ZERO, ZERO)
+
+
+@dataclass(frozen=True)
+class Belief:
+    """
+    What is owned, and what may not be believed.
+
+    Attributes
+    ----------
+    accounts : mapping of currency to Holding
+        Every wallet as the exchange listed it.
+    unknown : mapping of product to why
+        Held or possibly held, but the figures contradict each other: no cancel, no trade.
+    changed : mapping of product to why
+        The holding changed without us: covered and reported, not rebalanced until released.
+    pending : mapping of product to why
+        An order of ours whose end is not known may explain the difference: covered, not traded.
+    expected : mapping of currency to Decimal
+        What our own record says of a holding that is unknown.
+    extra : mapping of product to Decimal
+        Of those that changed, the units that came (below zero: went) without us.
+    missing : mapping of product to why
+        Held by our record, and the exchange has no account row of it any more.
+    """
+
+    accounts: Mapping[str, Holding]
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    changed: Mapping[str, str] = field(default_factory=dict)
+    pending: Mapping[str, str] = field(default_factory=dict)
+    expected: Mapping[str, Decimal] = field(default_factory=dict)
+    extra: Mapping[str, Decimal] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    def holding(self, product: Product) -> Holding:
+        """Return what is owned of a product's base; no row means none was ever owned."""
+        return self.accounts.get(product.base_currency, NOTHING)
+
+    def most(self, product: Product) -> Decimal:
+        """Return the most units that may be owned: unknown is never zero."""
+        listed = self.holding(product).total
+        if product.product_id not in self.unknown:
+            return listed
+        return max(listed, self.expected.get(product.base_currency, ZERO))
+
+
+class Doubt(StrEnum):
+    """What a figure that does not fit may mean."""
+
+    UNKNOWN = "unknown"
+    CHANGED = "changed"
+    PENDING = "pending"
+
+
+def read_accounts(desk: Desk) -> AccountWallets:
+    """Read the complete account list, trying again when it cannot be believed as a list."""
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            return desk.client.holdings()
+        except UnknownState as error:
+            if tries < _TRIES:
+                desk.pause(2.0)
+            elif not desk.client.waits_after(str(error)):
+                why = f"holdings could not be read in {tries} tries: {error}"
+                raise UnknownState(why) from error
+
+
+def believed_holdings(
+    desk: Desk, products: Iterable[Product], *, lost: Mapping[str, str] | None = None
+) -> Belief:
+    """
+    Read the holdings and hold them against the ledger.
+
+    Figures that do not fit are read again after the orders of that product were refreshed and
+    some time has passed, since a fill may have come between two reads. A change counts as one
+    only when both reads show the same.
+
+    Parameters
+    ----------
+    lost : mapping of product to why
+        Products of which an order of ours cannot be read: unknown whatever the figures say.
+    """
+    wanted = list(products)
+    unreadable = dict(lost or {})
+    accounts = first = read_accounts(desk)
+    doubts = _doubts(desk, wanted, accounts)
+    if doubts:
+        for product in wanted:
+            if product.product_id in doubts:
+                _refresh_orders(desk, product.product_id, unreadable)
+        desk.pause(_SETTLE_SECONDS)
+        accounts = read_accounts(desk)
+        doubts = _doubts(desk, wanted, accounts)
+    found: dict[Doubt, dict[str, str]] = {kind: {} for kind in Doubt}
+    for product in wanted:
+        base, name = product.base_currency, product.product_id
+        if name in unreadable:
+            found[Doubt.UNKNOWN][name] = unreadable[name]
+        elif name in doubts:
+            kind, why = doubts[name]
+            if kind is Doubt.CHANGED and first.get(base) != accounts.get(base):
+                kind = Doubt.UNKNOWN
+            found[kind][name] = why
+    expected: dict[str, Decimal] = {}
+    for product in wanted:
+        units, held_by_us = _expected(desk, product), open_sells(desk, product.product_id)
+        if units is not None or held_by_us:
+            # An open sell holds its base, whatever else is known.
+            expected[product.base_currency] = max(units or ZERO, held_by_us)
+    return Belief(
+        accounts,
+        found[Doubt.UNKNOWN],
+        found[Doubt.CHANGED],
+        found[Doubt.PENDING],
+        expected,
+        {
+            product.product_id: accounts[product.base_currency].total - _explained(desk, product)
+            for product in wanted
+            if product.product_id in found[Doubt.CHANGED]
+        },
+        {
+            name: why
+            for name, why in found[Doubt.UNKNOWN].items()
+            if _is_missing(desk, name, accounts)
+        },
+    )
+
+
+def _is_missing(desk: Desk, product_id: str, accounts: AccountWallets) -> bool:
+    base = product_id.split("-")[0]
+    is_there = base in accounts or base in accounts.unreadable
+    return not is_there and product_id in desk.ledger.state.levels
+
+
+def _refresh_orders(desk: Desk, product_id: str, unreadable: dict[str, str]) -> None:
+    for order in desk.ledger.state.live_orders(product_id):
+        try:
+            desk.refresh(order.client_id, patient=False)
+        except ExchangeError as error:
+            unreadable.setdefault(product_id, str(error))
+
+
+def _doubts(
+    desk: Desk, products: list[Product], accounts: AccountWallets
+) -> dict[str, tuple[Doubt, str]]:
+    found: dict[str, tuple[Doubt, str]] = {}
+    for product in products:
+        base = product.base_currency
+        if base in accounts.unreadable:
+            found[product.product_id] = Doubt.UNKNOWN, accounts.unreadable[base]
+            continue
+        doubt = _doubt(desk, product, accounts.get(base))
+        if doubt is not None:
+            found[product.product_id] = doubt
+    return found
+
+
+def _expected(desk: Desk, product: Product) -> Decimal | None:
+    """Return the last confirmed total and our own fills since, or None before the first."""
+    return desk.ledger.state.expected(product.base_currency)
+
+
+def _explained(desk: Desk, product: Product) -> Decimal:
+    """Return the units that our record explains; before the first total, by all our orders."""
+    expected = _expected(desk, product) or ZERO
+    if product.base_currency in desk.ledger.state.confirmed:
+        return expected
+    return expected + desk.older_fills.get(product.product_id, ZERO)
+
+
+def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[Doubt, str] | None:
+    base, expected = product.base_currency, _expected(desk, product)
+    if holding is None:
+        # A coin whose name nothing went over to has no row before it is bought under it.
+        if not expected and not _was_traded(desk, product):
+            return None
+        return Doubt.UNKNOWN, f"{base} was traded here and its account row is missing"
+    held_by_us = open_sells(desk, product.product_id)
+    if holding.total < held_by_us or holding.hold < held_by_us:
+        return (
+            Doubt.UNKNOWN,
+            f"{base}: our open sells hold {held_by_us}, the account shows "
+            f"{holding.hold} held of {holding.total}",
+        )
+    extra = holding.total - _explained(desk, product)
+    is_first = base not in desk.ledger.state.confirmed
+    if is_first and base in desk.ledger.state.let_go:
+        return None
+    # One step of a size is rounding; anything more is somebody else's doing.
+    least = max(product.base_increment, product.base_min_size)
+    if abs(extra) < least or (is_first and extra < 0):
+        return None
+    why = f"{base}: expected {expected} from our own fills, the account has {holding.total}"
+    if is_first:
+        why = (
+            f"{base}: {extra} of {holding.total} were there before, no order of ours explains them"
+        )
+    return (Doubt.PENDING if _has_open_question(desk, product) else Doubt.CHANGED), why
+
+
+def _was_traded(desk: Desk, product: Product) -> bool:
+    """Whether an order of ours filled or holds the base, so that the account must have a row."""
+    return bool(open_sells(desk, product.product_id)) or any(
+        order.product_id == product.product_id and order.filled_size
+        for order in desk.ledger.state.orders.values()
+    )
+
+
+def _has_open_question(desk: Desk, product: Product) -> bool:
+    """Whether an order of ours may have done what our record does not show yet."""
+    return any(
+        not (order.key.leg.is_stop and order.stage is OrderStage.WORKING)
+        for order in desk.ledger.state.live_orders(product.product_id)
+    )
+
+
+def open_sells(desk: Desk, product_id: str) -> Decimal:
+    """Return the units that our live sells at the exchange still hold."""
+    return sum(
+        (
+            order.base_size - order.filled_size
+            for order in desk.ledger.state.live_orders(product_id)
+            if order.key.side is Side.SELL and order.order_id
+        ),
+        ZERO,
+    )
+
+
+def confirm(desk: Desk, belief: Belief, products: Iterable[Product]) -> None:
+    """Write the believed totals down as confirmed, for the next time's comparison."""
+    totals = {
+        product.base_currency: format(belief.accounts[product.base_currency].total, "f")
+        for product in products
+        if product.base_currency in belief.accounts
+        and product.product_id not in belief.unknown
+        and product.product_id not in belief.pending
+    }
+    known, quote = desk.ledger.state, desk.config.universe.quote_currency
+    if quote in belief.accounts:
+        totals[quote] = format(belief.accounts[quote].total, "f")
+    same = all(
+        known.confirmed.get(base) == Decimal(total) and base not in known.fills_since_confirmed
+        for base, total in totals.items()
+    )
+    if not same:
+        desk.ledger.append("confirmed", totals=totals)
+
+
+def bought_outside(desk: Desk, universe: Iterable[str]) -> set[str]:
+    """Return products outside the universe that our own orders once bought."""
+    return desk.ledger.state.bought_products - set(universe)

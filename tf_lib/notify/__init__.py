@@ -1,0 +1,1 @@
+"""Notifications: who is told, and in which words."""

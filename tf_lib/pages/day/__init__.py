@@ -1,0 +1,1 @@
+"""Pages of a day: charts, tables and the summary."""

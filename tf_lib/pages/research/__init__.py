@@ -1,0 +1,1 @@
+"""Pages of research: backtests, sweeps, shadow runs."""

@@ -1,0 +1,266 @@
+"""
+Backtest report: one offline page with the numbers and pictures people expect, in their order.
+
+It takes plain frames, so that it can show any track record: of a backtest, of a sweep's best
+set, or of the live days themselves.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from tf_lib.pages import words
+from tf_lib.pages.html import LEFT, Column, Fragment, Row, paragraph, table
+from tf_lib.pages.page import write_page
+from tf_lib.pages.research.backtest_charts import (
+    NAMES,
+    contribution_chart,
+    cost_chart,
+    equity_chart,
+    exposure_chart,
+    monthly_chart,
+    rolling_chart,
+)
+from tf_lib.pages.style import Chart
+
+_PERCENTS = (
+    "total_return",
+    "cagr",
+    "volatility",
+    "target_volatility",
+    "max_drawdown",
+    "best_day",
+    "worst_day",
+    "hit_rate",
+    "exposure",
+)
+_MONEY = ("fees", "traded")
+_COUNTS = ("max_drawdown_days", "round_trips", "trades", "stops_hit", "stops_gapped")
+_LABELS = {
+    "total_return": "total return",
+    "cagr": "growth a year (CAGR)",
+    "volatility": "volatility a year",
+    "target_volatility": "its target (upper bound)",
+    "sharpe": "Sharpe ratio",
+    "sortino": "Sortino ratio",
+    "calmar": "Calmar ratio",
+    "max_drawdown": "deepest fall from a peak",
+    "max_drawdown_days": "longest time below a peak, days",
+    "best_day": "best day",
+    "worst_day": "worst day",
+    "hit_rate": "round trips with a profit",
+    "profit_factor": "profits over losses",
+    "round_trips": "round trips",
+    "trades": "fills",
+    "turnover": "turnover, times equity a year",
+    "traded": "notional traded",
+    "fees": "fees",
+    "exposure": "share of equity invested",
+    "stops_hit": "stops hit",
+    "stops_gapped": "of them on a jump",
+}
+_REFERENCE_METRICS = ("total_return", "cagr", "volatility", "sharpe", "max_drawdown")
+
+
+@dataclass(frozen=True)
+class TrackRecord:
+    """
+    What a report shows.
+
+    Attributes
+    ----------
+    title : str
+    summary : str
+        What it is made of, in a sentence or two.
+    equity : DataFrame indexed by day
+        equity, cash, gross, return.
+    metrics : mapping of name to number
+    references : mapping of name to Series
+        Equity of what was held instead, in the same money.
+    reference_metrics : mapping of name to metrics
+    monthly, tickers, sleeves : DataFrame
+        As `tf_lib.research.backtest.trading_statistics` makes them.
+    sleeve_exposure : DataFrame indexed by day
+        Share of equity per sleeve.
+    costs : DataFrame indexed by month
+        traded, fees.
+    trades : DataFrame
+        One row per fill.
+    rolling_window : int
+        Days of the rolling figures.
+    days_per_year : int
+    """
+
+    title: str
+    summary: str
+    equity: pd.DataFrame
+    metrics: Mapping[str, float]
+    references: Mapping[str, pd.Series[float]]
+    reference_metrics: Mapping[str, Mapping[str, float]]
+    monthly: pd.DataFrame
+    tickers: pd.DataFrame
+    sleeves: pd.DataFrame
+    sleeve_exposure: pd.DataFrame
+    costs: pd.DataFrame
+    trades: pd.DataFrame
+    rolling_window: int
+    days_per_year: int
+
+
+def write_backtest_report(path: Path, record: TrackRecord) -> None:
+    """Write the page; beside, then renamed."""
+    write_page(path, record.title, report_body(record))
+
+
+def report_body(record: TrackRecord) -> str:
+    """Return the body of the page as HTML."""
+    metrics = record.metrics
+    charts = [
+        equity_chart(record.equity["equity"], record.references),
+        rolling_chart(
+            record.equity["return"],
+            window=record.rolling_window,
+            target=metrics["target_volatility"],
+            per_year=record.days_per_year,
+        ),
+        exposure_chart(record.sleeve_exposure),
+        monthly_chart(record.monthly),
+        contribution_chart(record.tickers),
+        cost_chart(record.costs),
+    ]
+    pictures = [_picture(chart) for chart in charts]
+    parts = [
+        f"<h1>{escape(record.title)}</h1>",
+        paragraph(record.summary).html,
+        metrics_table(metrics).html,
+        references_table(record).html,
+        *pictures[:4],
+        "<h2>Who earned it</h2>",
+        pictures[4],
+        earners_table(record.sleeves, "sleeve").html,
+        earners_table(record.tickers, "ticker").html,
+        "<h2>What was traded</h2>",
+        pictures[5],
+        reasons_table(record.trades).html,
+        trades_table(record.trades).html,
+    ]
+    return "\n".join(parts)
+
+
+def _picture(chart: Chart) -> str:
+    data = base64.b64encode(chart.png()).decode("ascii")
+    return f'<img alt="{escape(chart.alt)}" src="data:image/png;base64,{data}">'
+
+
+def metrics_table(metrics: Mapping[str, float]) -> Fragment:
+    """Return the headline numbers, each under its usual name and in words."""
+    rows = [
+        Row((label, _shown(name, metrics[name]), name))
+        for name, label in _LABELS.items()
+        if name in metrics
+    ]
+    columns = [Column("figure", LEFT), Column("value"), Column("name", LEFT)]
+    return table(columns, rows, empty="No figures.", caption="Figures of the whole span")
+
+
+def _shown(name: str, value: float) -> str:
+    if name in _PERCENTS:
+        return words.percent(value)
+    if name in _MONEY:
+        return words.money(value)
+    if name in _COUNTS:
+        return f"{value:,.0f}"
+    return words.UNDEFINED if value != value else f"{value:.2f}"
+
+
+def references_table(record: TrackRecord) -> Fragment:
+    """Return the strategy beside what was held instead."""
+    columns = [Column("", LEFT), *(Column(_LABELS[name]) for name in _REFERENCE_METRICS)]
+    lines = {"strategy": record.metrics, **record.reference_metrics}
+    rows = [
+        Row((NAMES.get(name, name), *(_shown(m, line[m]) for m in _REFERENCE_METRICS)))
+        for name, line in lines.items()
+    ]
+    return table(columns, rows, empty="", caption="The strategy beside its references")
+
+
+def earners_table(frame: pd.DataFrame, what: str) -> Fragment:
+    """Return profit, contribution, fees and exposure per ticker or sleeve."""
+    columns = [
+        Column(what, LEFT),
+        Column("profit"),
+        Column("contribution", hint="of the capital at the start; they add up to the return"),
+        Column("fills"),
+        Column("fees"),
+        Column("exposure", hint="mean share of equity at the close"),
+    ]
+    rows = [
+        Row(
+            (
+                str(name),
+                words.money(line["profit"], signed=True),
+                words.percent(line["contribution"], signed=True),
+                f"{line['trades']:.0f}",
+                words.money(line["fees"]),
+                words.percent(line["exposure"]),
+            )
+        )
+        for name, line in frame.to_dict("index").items()
+    ]
+    return table(columns, rows, empty=f"No {what}.", caption=f"Profit per {what}")
+
+
+def reasons_table(trades: pd.DataFrame) -> Fragment:
+    """Return how often and for how much was traded for each reason."""
+    columns = [Column("reason", LEFT), Column("fills"), Column("notional"), Column("fees")]
+    groups = trades.groupby(["side", "reason"])
+    rows = [
+        Row(
+            (
+                f"{str(side).lower()}: {str(reason).replace('_', ' ')}",
+                f"{len(its)}",
+                words.money(its["notional"].sum()),
+                words.money(its["fee"].sum()),
+            )
+        )
+        for (side, reason), its in groups
+    ]
+    return table(columns, rows, empty="Nothing was traded.", caption="Fills per reason")
+
+
+def trades_table(trades: pd.DataFrame, *, most: int = 500) -> Fragment:
+    """Return the last fills, newest first."""
+    columns = [
+        Column("date", LEFT),
+        Column("ticker", LEFT),
+        Column("side", LEFT),
+        Column("size"),
+        Column("price"),
+        Column("notional"),
+        Column("fee"),
+        Column("reason", LEFT),
+    ]
+    rows = [_fill_row(line) for line in trades[::-1].head(most).to_dict("records")]
+    note = "" if len(trades) <= most else f"The last {most} of {len(trades)} fills."
+    shown = table(columns, rows, empty="", caption="Fills, newest first")
+    return paragraph(note) + shown if note else shown
+
+
+def _fill_row(line: Mapping[object, object]) -> Row:
+    cells: Sequence[str] = (
+        f"{line['date']:%Y-%m-%d}",
+        str(line["ticker"]),
+        str(line["side"]).lower(),
+        f"{line['size']:.8g}",
+        words.price(line["price"]),
+        words.money(line["notional"]),
+        f"{line['fee']:.2f}",
+        str(line["reason"]).replace("_", " "),
+    )
+    return Row(cells)

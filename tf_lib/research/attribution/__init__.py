@@ -1,0 +1,1 @@
+"""Attribution: live days beside their backtests, and what made the difference."""

@@ -1,0 +1,1 @@
+"""Backtests: the day loop over arrays, and what it came to."""

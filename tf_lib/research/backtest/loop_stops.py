@@ -1,0 +1,310 @@
+"""
+Book stops: what protects a position in the backtest, slot by slot, as live execution does it.
+
+Part of the backtest (`tf_lib.research.backtest.day_loop`). The rules are those of EXECUTION section 7, on the
+kernels of `tf_lib.core.orders.step_kernels` and `tf_lib.core.orders.fill_kernels`; `tf_lib.execution.protection`
+does the same on an exchange. One slot for what was held first, the others for what was added.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_lib.core.jit.arrays import FloatArray, kernel, leaf_kernel
+from tf_lib.core.orders.fill_kernels import market_price, stop_limit_day
+from tf_lib.core.orders.fills import FILLED_TAKER, NOTHING, TRIGGERED
+from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
+from tf_lib.core.orders.step_kernels import (
+    Records,
+    is_below_least,
+    is_clamped,
+    is_dust,
+    is_protectable,
+    is_worth_raising,
+    price_of,
+    resting_ticks,
+    stop_limit_ticks,
+    ticks_below,
+    units_of,
+)
+from tf_lib.research.backtest.loop_records import (
+    CLOSE,
+    CORE,
+    EMERGENCY,
+    HIGH,
+    LOW,
+    OPEN,
+    STOP,
+    STOP_GAPPED,
+    STOP_LIMIT,
+    Book,
+    Costs,
+    Holding,
+    Market,
+    Slot,
+    Tape,
+)
+
+RUN_AT = 60.0
+"""Second of the day at which the run trades and its stops begin to rest: 00:01."""
+
+
+class Protection(NamedTuple):
+    """
+    Where one ticker's stop belongs today.
+
+    `target` is the level in quote currency, NaN when none is known; `may_move` says whether
+    intact stops may be raised.
+    """
+
+    target: float
+    atr: float
+    may_move: bool
+
+
+@leaf_kernel
+def protection_of(
+    holding: Holding, chandelier: float, atr: float, is_ok: bool, steps: Steps, ratchets: bool
+) -> Protection:
+    """Return today's level: the chandelier, ratcheted; on bad data what is remembered stands."""
+    if is_ok and chandelier > 0.0:
+        target = chandelier
+        if ratchets and holding.level > 0:
+            target = max(target, price_of(holding.level, steps))
+        return Protection(target, atr, True)
+    if holding.level > 0:
+        return Protection(price_of(holding.level, steps), atr, False)
+    if chandelier > 0.0:
+        return Protection(chandelier, atr, False)
+    return Protection(np.nan, np.nan, False)
+
+
+@leaf_kernel
+def place(
+    slot: Slot, lots: int, last: float, wanted: Protection, steps: Steps, rules: StopRules
+) -> None:
+    """Rest a stop in a slot if the lots carry one; else the slot stays as it is."""
+    if not is_protectable(lots, wanted.target, last, wanted.atr, steps, rules):
+        return
+    slot.lots = lots
+    slot.level = resting_ticks(wanted.target, last, steps)
+    slot.limit = stop_limit_ticks(slot.level, wanted.atr, lots, steps, rules)
+    slot.is_triggered = False
+
+
+@leaf_kernel
+def cover(
+    holding: Holding,
+    slots: Records,
+    last: float,
+    wanted: Protection,
+    steps: Steps,
+    rules: StopRules,
+) -> None:
+    """Put everything above dust under stops, and raise those that may and should be raised."""
+    if not wanted.target > 0.0 or is_dust(holding.lots, last, steps):
+        return
+    covered = covered_lots(slots)
+    gap, has_stop = holding.lots - covered, covered > 0
+    can_rest = is_protectable(gap, wanted.target, last, wanted.atr, steps, rules)
+    if gap > 0 and (can_rest or not has_stop):
+        _close_gap(slots, gap, last, wanted, steps, rules)
+    elif wanted.may_move:
+        for k in range(slots.size):
+            _raise(slots[k], last, wanted, steps, rules)
+    if covered_lots(slots) > 0:
+        holding.level = max(holding.level, ticks_below(wanted.target, steps))
+        holding.is_proven = True
+
+
+@leaf_kernel
+def covered_lots(slots: Records) -> int:
+    """Return the lots under a ticker's stops."""
+    lots = 0
+    for k in range(slots.size):
+        lots += slots[k].lots
+    return lots
+
+
+@leaf_kernel
+def free_slots(slots: Records) -> None:
+    """Take all stops of a ticker away."""
+    for k in range(slots.size):
+        slots[k].lots = 0
+        slots[k].is_triggered = False
+
+
+@leaf_kernel
+def _close_gap(
+    slots: Records, gap: int, last: float, wanted: Protection, steps: Steps, rules: StopRules
+) -> None:
+    """Give unprotected lots a slot of their own, or the smallest that was added, resized."""
+    smallest = CORE + 1
+    for k in range(slots.size):
+        if slots[k].lots == 0:
+            place(slots[k], gap, last, wanted, steps, rules)
+            return
+        if k > CORE and slots[k].lots < slots[smallest].lots:
+            smallest = k
+    lots = gap + slots[smallest].lots
+    slots[smallest].lots = 0
+    place(slots[smallest], lots, last, wanted, steps, rules)
+
+
+@leaf_kernel
+def _raise(slot: Slot, last: float, wanted: Protection, steps: Steps, rules: StopRules) -> None:
+    resting = resting_ticks(wanted.target, last, steps)
+    if slot.lots == 0 or resting == NOWHERE:
+        return
+    if rules.keeps_above_market and is_clamped(resting, wanted.target, steps):
+        return
+    if is_worth_raising(slot.level, resting, rules):
+        place(slot, slot.lots, last, wanted, steps, rules)
+
+
+@leaf_kernel
+def highest_stop(slots: Records, steps: Steps) -> float:
+    """Return the highest level of a ticker's stops that have not triggered, NaN for none."""
+    highest = 0
+    for k in range(slots.size):
+        if slots[k].lots > 0 and not slots[k].is_triggered:
+            highest = max(highest, slots[k].level)
+    return price_of(highest, steps) if highest > 0 else np.nan
+
+
+@leaf_kernel
+def sell(
+    row: int, i: int, lots: int, price: float, fee_rate: float, reason: int, book: Book, tape: Tape
+) -> None:
+    """Take lots out of a holding at a price, pay the fee and write it down."""
+    holding, steps = book.holdings[i], book.steps[i]
+    notional = price * units_of(lots, steps)
+    fee = notional * fee_rate
+    holding.lots -= lots
+    holding.flow += notional - fee
+    book.cash[0] += notional - fee
+    write_fill(row, i, -lots, price, notional, fee, reason, tape)
+
+
+@leaf_kernel
+def write_fill(
+    row: int, i: int, lots: int, price: float, notional: float, fee: float, reason: int, tape: Tape
+) -> None:
+    """Write a fill down; one that goes on at the same price for the same reason is one fill."""
+    k = tape.n_fills[0] - 1
+    fills = tape.fills
+    same = k >= 0 and fills[k].row == row and fills[k].ticker == i
+    if not (same and fills[k].reason == reason and fills[k].price == price):
+        k += 1
+        tape.n_fills[0] = k + 1
+        fills[k].row, fills[k].ticker, fills[k].reason = row, i, reason
+        fills[k].price = price
+        fills[k].lots, fills[k].notional, fills[k].fee = 0, 0.0, 0.0
+    fills[k].lots += lots
+    fills[k].notional += notional
+    fills[k].fee += fee
+
+
+@leaf_kernel
+def meet_jump(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) -> None:
+    """Let yesterday's stops meet the jump to today's open, before the run looks at anything."""
+    for i in range(book.holdings.size):
+        if book.holdings[i].lots > 0:
+            price = bars[row, OPEN, i]
+            _meet_path(row, i, (price, price, price, price), 0.0, costs, book, tape)
+
+
+@leaf_kernel
+def meet_day(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) -> None:
+    """Let the resting stops meet the rest of the day after the run."""
+    for i in range(book.holdings.size):
+        if book.holdings[i].lots > 0:
+            o, h = bars[row, OPEN, i], bars[row, HIGH, i]
+            low, c = bars[row, LOW, i], bars[row, CLOSE, i]
+            _meet_path(row, i, (o, h, low, c), RUN_AT, costs, book, tape)
+
+
+@kernel
+def meet_open(row: int, market: Market, costs: Costs, book: Book, tape: Tape) -> None:
+    """Do `meet_jump` from Python: what the morning after a last day does to its stops."""
+    meet_jump(row, market.bars, costs, book, tape)
+
+
+@leaf_kernel
+def _meet_path(
+    row: int,
+    i: int,
+    path: tuple[float, float, float, float],
+    from_second: float,
+    costs: Costs,
+    book: Book,
+    tape: Tape,
+) -> None:
+    """Let one ticker's stops meet a path, the highest first."""
+    slots, met = book.slots[i], 0
+    for _ in range(slots.size):
+        highest = -1
+        for k in range(slots.size):
+            is_waiting = slots[k].lots > 0 and not met >> k & 1
+            if is_waiting and (highest < 0 or slots[k].level > slots[highest].level):
+                highest = k
+        if highest < 0:
+            return
+        met |= 1 << highest
+        _meet(row, i, highest, path, from_second, costs, book, tape)
+
+
+@leaf_kernel
+def _meet(
+    row: int,
+    i: int,
+    k: int,
+    path: tuple[float, float, float, float],
+    from_second: float,
+    costs: Costs,
+    book: Book,
+    tape: Tape,
+) -> None:
+    slot, steps = book.slots[i, k], book.steps[i]
+    o, h, low, c = path
+    stop, limit = price_of(slot.level, steps), price_of(slot.limit, steps)
+    outcome, price, _ = stop_limit_day(
+        o, h, low, c, stop, limit, costs.slippage, from_second, slot.is_triggered
+    )
+    if outcome == NOTHING:
+        return
+    if outcome == TRIGGERED:
+        slot.is_triggered = True
+        return
+    reason, rate = STOP_LIMIT, costs.maker
+    if outcome == FILLED_TAKER:
+        reason, rate = STOP, costs.taker
+        if from_second == 0.0 and o < stop:
+            reason = STOP_GAPPED
+    sell(row, i, slot.lots, price, rate, reason, book, tape)
+    slot.lots = 0
+    slot.is_triggered = False
+    book.holdings[i].cooldown = row
+
+
+@leaf_kernel
+def exit_triggered(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) -> None:
+    """
+    Sell at the market what triggered stops could not sell at their limit, before the day's plan.
+
+    What is too small to be sold stays, without its stop, and counts as dust.
+    """
+    for i in range(book.holdings.size):
+        for k in range(book.slots.shape[1]):
+            slot, steps = book.slots[i, k], book.steps[i]
+            if slot.lots == 0 or not slot.is_triggered:
+                continue
+            last = bars[row, OPEN, i]
+            if not is_below_least(slot.lots, last, steps):
+                price = market_price(last, costs.slippage, False)
+                sell(row, i, slot.lots, price, costs.taker, EMERGENCY, book, tape)
+                book.holdings[i].cooldown = row
+            slot.lots = 0
+            slot.is_triggered = False

@@ -1,0 +1,1 @@
+"""Inference: is it better than luck."""

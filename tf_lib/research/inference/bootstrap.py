@@ -1,0 +1,147 @@
+"""
+Bootstrap: how far a figure could have come out otherwise, had the days fallen differently.
+
+Part of research (backtest -> *bands*). Days are drawn in blocks, so that what belongs together,
+such as volatility that clusters, stays together. Seeds are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tf_lib.core.jit.arrays import FloatArray, IntArray
+from tf_lib.errors import ParameterError
+from tf_lib.research.backtest.statistics import LEAST_DEVIATION
+
+# From resampled returns of shape (n_samples, n_rows) to one figure each.
+Statistic = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """
+    How days are drawn.
+
+    Attributes
+    ----------
+    block_rows : float or None
+        Length of a block, the mean one when `kind` is stationary. None: the cube root of the
+        number of rows, the order that keeps bias and noise in balance.
+    kind : str
+        ``stationary``: block lengths are random, so that the resampled series is stationary;
+        ``circular``: all blocks are equally long. Both wrap from the last day to the first.
+    n_samples, seed : int
+    """
+
+    block_rows: float | None = None
+    kind: Literal["stationary", "circular"] = "stationary"
+    n_samples: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.block_rows is not None and not self.block_rows >= 1:
+            raise ParameterError(f"block_rows must be at least 1, got {self.block_rows}")
+        if self.n_samples < 1:
+            raise ParameterError(f"n_samples must be at least 1, got {self.n_samples}")
+        if self.kind not in ("stationary", "circular"):
+            raise ParameterError(f"kind must be stationary or circular, got {self.kind!r}")
+
+
+@dataclass(frozen=True)
+class Band:
+    """A figure with the range that holds it in `level` of the resampled histories."""
+
+    value: float
+    low: float
+    high: float
+    level: float
+
+
+def resampled_rows(n_rows: int, resampling: Resampling) -> IntArray:
+    """
+    Return rows of resampled histories.
+
+    Returns
+    -------
+    int array of shape (n_samples, n_rows)
+
+    References
+    ----------
+    .. [1] D. N. Politis and J. P. Romano, "The Stationary Bootstrap", Journal of the American
+       Statistical Association 89 (428), 1994.
+    """
+    if n_rows < 2:
+        raise ParameterError(f"a bootstrap needs at least two rows, got {n_rows}")
+    length = resampling.block_rows or max(1.0, n_rows ** (1.0 / 3.0))
+    random = np.random.default_rng(resampling.seed)
+    shape = (resampling.n_samples, n_rows)
+    if resampling.kind == "stationary":
+        begins = random.random(shape) < 1.0 / length
+    else:
+        begins = np.broadcast_to(np.arange(n_rows) % round(length) == 0, shape).copy()
+    begins[:, 0] = True
+    starts = random.integers(0, n_rows, shape)
+    columns = np.arange(n_rows)
+    # Where each row's block began, and how far into it the row lies.
+    begun = np.maximum.accumulate(np.where(begins, columns, 0), axis=1)
+    rows: IntArray = (np.take_along_axis(starts, begun, axis=1) + columns - begun) % n_rows
+    return rows
+
+
+def bootstrap_band(
+    returns: FloatArray, statistic: Statistic, resampling: Resampling, *, level: float = 0.9
+) -> Band:
+    """
+    Return a figure with its band.
+
+    Parameters
+    ----------
+    returns : float array of shape (n_rows,)
+    statistic : callable
+        Takes returns of shape (n_samples, n_rows) and answers shape (n_samples,).
+    resampling : Resampling
+    level : float
+        Share of the resampled histories inside the band, as much left out above as below.
+
+    Examples
+    --------
+    >>> returns = np.random.default_rng(1).normal(0.002, 0.02, 1500)
+    >>> band = bootstrap_band(returns, annual_sharpe, Resampling(n_samples=500))
+    >>> band.low < band.value < band.high
+    True
+    """
+    if not 0.0 < level < 1.0:
+        raise ParameterError(f"level must lie between 0 and 1, got {level}")
+    if returns.ndim != 1 or not np.isfinite(returns).all():
+        raise ParameterError(f"returns must be finite and one series, got shape {returns.shape}")
+    figures = statistic(returns[resampled_rows(returns.size, resampling)])
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(figures, (tail, 1.0 - tail))
+    return Band(float(statistic(returns[None, :])[0]), float(low), float(high), level)
+
+
+def annual_sharpe(returns: FloatArray, *, periods_per_year: float = 365.0) -> FloatArray:
+    """Annualized Sharpe ratio of each row of returns; 0 where nothing ever moved."""
+    mean: FloatArray = returns.mean(axis=1)
+    deviation: FloatArray = returns.std(axis=1, ddof=1)
+    sharpe = np.zeros_like(mean)
+    np.divide(mean, deviation, out=sharpe, where=deviation > LEAST_DEVIATION)
+    return sharpe * float(np.sqrt(periods_per_year))
+
+
+def annual_growth(returns: FloatArray, *, periods_per_year: float = 365.0) -> FloatArray:
+    """Compound growth per year of each row of returns."""
+    growth: FloatArray = np.expm1(np.log1p(returns).mean(axis=1) * periods_per_year)
+    return growth
+
+
+def deepest_drawdown(returns: FloatArray) -> FloatArray:
+    """Deepest fall from a peak of each row of returns, as a fraction at most 0."""
+    equity = np.cumprod(1.0 + returns, axis=1)
+    peak = np.maximum(np.maximum.accumulate(equity, axis=1), 1.0)
+    deepest: FloatArray = (equity / peak - 1.0).min(axis=1)
+    return deepest

@@ -1,0 +1,275 @@
+"""
+Judgement: whether the best set of a sweep is more than luck, in numbers and in plain words.
+
+Last stage of a sweep (parts -> selection -> *judgement* -> report). The best Sharpe ratio is held
+against what luck shows the best of all trials ever made in the research folder, and choosing the
+best is held against days that did not choose it. Passing is necessary, not sufficient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tf_lib.core.jit.arrays import FloatArray
+from tf_lib.research.inference.bootstrap import (
+    Band,
+    Resampling,
+    annual_growth,
+    annual_sharpe,
+    bootstrap_band,
+    deepest_drawdown,
+)
+from tf_lib.research.inference.overfitting import (
+    Overfitting,
+    SharpeMoments,
+    deflated_sharpe,
+    expected_maximum_sharpe,
+    minimum_track_record,
+    probabilistic_sharpe,
+    probability_of_overfitting,
+    sharpe_moments,
+)
+from tf_lib.research.inference.selection import BLOCK_DAYS, Chosen, Selection, row_sharpes
+
+DSR_WANTED = 0.95
+PBO_ALLOWED = 0.50
+P_ALLOWED = 0.05
+CREDIBLE_SHARPE = 2.0
+"""A year's, at most to be claimed: no record is judged before it could show so much at 95 %."""
+_SAMPLES = 500
+
+
+@dataclass(frozen=True)
+class TrialCount:
+    """How many evaluations were ever made, and the variance of their Sharpe ratios per day."""
+
+    n_trials: int
+    variance: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """
+    What can be said of the best set.
+
+    Attributes
+    ----------
+    moments : SharpeMoments
+        Of the best set's daily returns.
+    trials : TrialCount
+    probabilistic, deflated : float
+        Probability that the true Sharpe ratio lies above 0, and above what luck shows the best
+        of so many trials.
+    luck : float
+        That Sharpe ratio, per day.
+    track_record_days : float
+        Days of such returns needed to believe, at 95 %, that the Sharpe ratio is above 0.
+    p_value : float
+        How often the best of these very sets does as well without skill (`RealityCheck`).
+    overfitting : Overfitting or None
+        None with one set only, or too few days.
+    rolling, anchored : tuple of Chosen
+        The walks forward; empty with too few days.
+    path_sharpes : float array
+        Per day, of each path of combinatorial purged cross-validation.
+    bands : mapping of name to Band
+        Sharpe, CAGR and deepest drawdown of the best set, days drawn in blocks.
+    days_per_year : float
+    """
+
+    moments: SharpeMoments
+    trials: TrialCount
+    probabilistic: float
+    deflated: float
+    luck: float
+    track_record_days: float
+    p_value: float
+    overfitting: Overfitting | None
+    rolling: tuple[Chosen, ...]
+    anchored: tuple[Chosen, ...]
+    path_sharpes: FloatArray
+    bands: Mapping[str, Band]
+    days_per_year: float
+
+    @property
+    def least_days(self) -> int:
+        """
+        Days below which there is no verdict: the minimum track record of `CREDIBLE_SHARPE`.
+
+        The minimum track record of the ratio as measured would not do: a few lucky days measure
+        one so high that few days seem to suffice.
+        """
+        claimed = SharpeMoments(CREDIBLE_SHARPE / math.sqrt(self.days_per_year), 2)
+        return math.ceil(minimum_track_record(claimed))
+
+    @property
+    def is_too_short(self) -> bool:
+        """Whether nothing can be concluded from so few days."""
+        return self.moments.n_periods < self.least_days
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the result may be luck, in sentences; empty when nothing says so."""
+        if self.moments.never_moved:
+            return ("No set ever traded: there is no Sharpe ratio, and nothing to choose.",)
+        said = []
+        if self.is_too_short:
+            said.append(
+                f"{self.moments.n_periods} days are too few for a verdict: even a Sharpe ratio of "
+                f"{CREDIBLE_SHARPE:g} a year, more than which is not credible, takes "
+                f"{self.least_days} days to be believed at 95 % (minimum track record)."
+            )
+        if not self.moments.sharpe > 0.0:
+            said.append(
+                "No set beat not trading: the best Sharpe ratio of those that traded is "
+                f"{self._yearly(self.moments.sharpe):.2f} a year."
+            )
+        if not self.deflated >= DSR_WANTED:
+            said.append(
+                f"The best Sharpe ratio, {self._yearly(self.moments.sharpe):.2f} a year, may be "
+                f"the luck of {self.trials.n_trials} trials: luck alone shows about "
+                f"{self._yearly(self.luck):.2f}, and the deflated Sharpe ratio is "
+                f"{self.deflated:.2f}, below {DSR_WANTED}."
+            )
+        if not self.p_value <= P_ALLOWED:
+            said.append(
+                f"Without any skill, the best of these sets does as well in {self.p_value:.0%} of "
+                f"histories drawn from their own days (more than {P_ALLOWED:.0%})."
+            )
+        if self.overfitting is None:
+            said.append(
+                "Whether choosing the best set carries over to other days cannot be said: it takes "
+                "at least two sets that traded and 40 days."
+            )
+        elif not self.overfitting.probability <= PBO_ALLOWED:
+            said.append(
+                "Choosing the best set does not carry over to other days: in "
+                f"{self.overfitting.probability:.0%} of the splits the best of one half comes "
+                "out at or below the median of the other (more than "
+                f"{PBO_ALLOWED:.0%})."
+            )
+        return tuple(said)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing says that the result is luck."""
+        return not self.warnings
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        if not self.moments.sharpe > 0.0:
+            return "No set beat not trading. Do not trade any of them because of this sweep."
+        if self.passed:
+            return "Nothing here says that the best set is luck; that is not yet a promise."
+        if self.is_too_short:
+            return f"No verdict: {self.moments.n_periods} days, at least {self.least_days} needed."
+        if self.deflated >= DSR_WANTED and self.p_value <= P_ALLOWED:
+            if self.overfitting is None:
+                return "No verdict on the choice of the best set: there was nothing to compare."
+            return "Which set is best is likely luck. Do not prefer it because of this sweep."
+        return "This result is likely luck. Do not trade it because of this sweep."
+
+    def _yearly(self, sharpe: float) -> float:
+        return sharpe * math.sqrt(self.days_per_year)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the numbers as plain values; Sharpe ratios are a year's unless named daily."""
+        over = self.overfitting
+        return {
+            "passed": self.passed,
+            "verdict": self.verdict,
+            "warnings": list(self.warnings),
+            "sharpe": None if self.moments.never_moved else self._yearly(self.moments.sharpe),
+            "sharpe_daily": self.moments.sharpe,
+            "n_days": self.moments.n_periods,
+            "minimum_days": self.least_days,
+            "skewness": self.moments.skewness,
+            "kurtosis": self.moments.kurtosis,
+            "n_trials": self.trials.n_trials,
+            "trial_sharpe_variance_daily": self.trials.variance,
+            "sharpe_of_luck": self._yearly(self.luck),
+            "probabilistic_sharpe": self.probabilistic,
+            "deflated_sharpe": self.deflated,
+            "minimum_track_record_days": _finite(self.track_record_days),
+            "reality_check_p_value": self.p_value,
+            "probability_of_overfitting": over.probability if over else None,
+            "probability_of_loss_out_of_sample": over.probability_of_loss if over else None,
+            "walk_forward_rolling_sharpe": self.walk_sharpe(self.rolling),
+            "walk_forward_anchored_sharpe": self.walk_sharpe(self.anchored),
+            "cross_validation_path_sharpes": [self._yearly(s) for s in self.path_sharpes],
+            "bands": {
+                name: {"value": b.value, "low": b.low, "high": b.high, "level": b.level}
+                for name, b in self.bands.items()
+            },
+        }
+
+    def walk_sharpe(self, walk: tuple[Chosen, ...]) -> float | None:
+        """Sharpe ratio a year of a walk's judged days, joined; None without any."""
+        if not walk:
+            return None
+        joined = np.concatenate([choice.test_returns for choice in walk])
+        return self._yearly(float(row_sharpes(joined[None, :])[0])) if joined.size > 1 else None
+
+
+def judge(
+    best_returns: FloatArray,
+    selection: Selection,
+    trials: TrialCount,
+    *,
+    days_per_year: float = 365.0,
+) -> Judgement:
+    """
+    Judge the best set of a sweep.
+
+    Parameters
+    ----------
+    best_returns : float array of shape (n_days,)
+        Daily returns of the set that was best over all days.
+    selection : Selection
+        What choosing among all sets came to.
+    trials : TrialCount
+        Of the research folder's ledger.
+    """
+    moments = sharpe_moments(best_returns)
+    luck = expected_maximum_sharpe(trials.n_trials, trials.variance)
+    return Judgement(
+        moments=moments,
+        trials=trials,
+        probabilistic=probabilistic_sharpe(moments),
+        deflated=deflated_sharpe(moments, n_trials=trials.n_trials, trial_variance=trials.variance),
+        luck=luck,
+        track_record_days=minimum_track_record(moments),
+        p_value=selection.p_value,
+        overfitting=(
+            probability_of_overfitting(selection.blocks) if selection.blocks is not None else None
+        ),
+        rolling=selection.rolling,
+        anchored=selection.anchored,
+        path_sharpes=selection.path_sharpes,
+        bands=_bands(best_returns, days_per_year),
+        days_per_year=days_per_year,
+    )
+
+
+def _bands(returns: FloatArray, days_per_year: float) -> dict[str, Band]:
+    """Bands of the figures people look at first, all of the same resampled histories."""
+    how = Resampling(block_rows=min(BLOCK_DAYS, returns.size / 2), n_samples=_SAMPLES)
+    return {
+        "sharpe": bootstrap_band(
+            returns, lambda drawn: annual_sharpe(drawn, periods_per_year=days_per_year), how
+        ),
+        "cagr": bootstrap_band(
+            returns, lambda drawn: annual_growth(drawn, periods_per_year=days_per_year), how
+        ),
+        "max_drawdown": bootstrap_band(returns, deepest_drawdown, how),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,252 @@
+"""
+Selection: what choosing the best set would have earned on days that did not choose it.
+
+Part of a sweep's verdict (parts -> *selection* -> judgement). The returns of all sets pass by
+once, some at a time; kept are sums by block of days, and for each fold the set that was best in
+training with its returns in the test. A tie goes to the set that stands first in the grid, so
+that the order in which results came changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tf_lib.core.jit.arrays import FloatArray, IntArray
+from tf_lib.research.backtest.statistics import LEAST_DEVIATION
+from tf_lib.research.inference.bootstrap import Resampling
+from tf_lib.research.inference.overfitting import BlockSums, block_edges
+from tf_lib.research.inference.reality_check import RealityCheck
+from tf_lib.research.inference.splits import (
+    CombinatorialPurged,
+    Fold,
+    WalkForward,
+    combinatorial_folds,
+    combinatorial_paths,
+    group_of_rows,
+    walk_forward_folds,
+)
+from tf_lib.research.sweep.result_files import Returns
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """
+    The choice of one fold.
+
+    Attributes
+    ----------
+    fold : Fold
+    number : int
+        The set that was best in training, by its place in the grid.
+    train_sharpe, test_sharpe : float
+        Per day. NaN in training when no set moved there: then it is the first of the grid.
+    test_returns : float array
+    """
+
+    fold: Fold
+    number: int
+    train_sharpe: float
+    test_sharpe: float
+    test_returns: FloatArray
+
+
+class BestPerFold:
+    """The best set of each fold so far."""
+
+    def __init__(self, folds: Sequence[Fold]) -> None:
+        self._folds = folds
+        self._best: list[Chosen | None] = [None] * len(folds)
+
+    def see(self, numbers: Sequence[int], returns: FloatArray) -> None:
+        """Look at some sets' returns, (n_sets, n_days)."""
+        for at, fold in enumerate(self._folds):
+            sharpes = row_sharpes(np.take(returns, fold.train, axis=1), still=np.nan)
+            order = np.lexsort((np.asarray(numbers), -sharpes))
+            row = int(order[0])
+            best, number = self._best[at], numbers[row]
+            if best is None or _rank(float(sharpes[row]), number) < _rank(
+                best.train_sharpe, best.number
+            ):
+                test = returns[row, fold.test].copy()
+                self._best[at] = Chosen(fold, number, float(sharpes[row]), _sharpe(test), test)
+
+    @property
+    def chosen(self) -> tuple[Chosen, ...]:
+        """The choice of each fold; none before any set was seen."""
+        return tuple(best for best in self._best if best is not None)
+
+
+def _rank(sharpe: float, number: int) -> tuple[bool, float, int]:
+    """Return what the best has least of; what never moved comes after everything that lost."""
+    never_moved = np.isnan(sharpe)
+    return bool(never_moved), 0.0 if never_moved else -sharpe, number
+
+
+def row_sharpes(returns: FloatArray, *, still: float = 0.0) -> FloatArray:
+    """Sharpe ratio per day of each row; `still` where nothing ever moved. Rows do not mix."""
+    mean: FloatArray = returns.mean(axis=1)
+    deviation: FloatArray = returns.std(axis=1, ddof=1)
+    sharpe = np.full_like(mean, still)
+    np.divide(mean, deviation, out=sharpe, where=deviation > LEAST_DEVIATION)
+    return sharpe
+
+
+def _sharpe(returns: FloatArray) -> float:
+    return float(row_sharpes(returns[None, :])[0]) if returns.size > 1 else 0.0
+
+
+class BlockCollector:
+    """Sums by block of days of every set, in the order of the grid."""
+
+    def __init__(self, n_days: int, n_blocks: int, numbers: Sequence[int]) -> None:
+        self._edges = block_edges(n_days, n_blocks)
+        self._column = {number: column for column, number in enumerate(sorted(numbers))}
+        self._sums = np.zeros((n_blocks, len(numbers)))
+        self._squares = np.zeros_like(self._sums)
+
+    def see(self, numbers: Sequence[int], returns: FloatArray) -> None:
+        """Add some sets' returns, (n_sets, n_days)."""
+        for number, row in zip(numbers, returns, strict=True):
+            column = self._column[number]
+            self._sums[:, column] = np.add.reduceat(row, self._edges[:-1])
+            self._squares[:, column] = np.add.reduceat(row * row, self._edges[:-1])
+
+    @property
+    def blocks(self) -> BlockSums:
+        """What the test for overfitting takes."""
+        return BlockSums(np.diff(self._edges).astype(np.float64), self._sums, self._squares)
+
+
+@dataclass(frozen=True)
+class Plans:
+    """
+    How days are split; a part that the days do not suffice for is left out.
+
+    Attributes
+    ----------
+    rolling, anchored : WalkForward or None
+    cross_validation : CombinatorialPurged or None
+    n_blocks : int
+        For the test for overfitting, even; 0 leaves it out.
+    """
+
+    rolling: WalkForward | None
+    anchored: WalkForward | None
+    cross_validation: CombinatorialPurged | None
+    n_blocks: int
+
+
+BLOCK_DAYS = 20.0
+"""Drawn together in a bootstrap: about as long as what happens in a market hangs together."""
+
+PURGED_DAYS = 10
+"""Left out beside a test: about as long as a position that was entered before it lives on."""
+
+
+def usual_plans(n_days: int) -> Plans:
+    """
+    Return the splits for so many days.
+
+    A year (at most half of the days) chooses, a quarter is judged; ten groups, two of them
+    judged at a time; sixteen blocks of at least ten days.
+
+    Examples
+    --------
+    >>> plans = usual_plans(1000)
+    >>> plans.rolling.train_rows, plans.rolling.test_rows, plans.n_blocks
+    (365, 91, 16)
+    >>> usual_plans(30)
+    Plans(rolling=None, anchored=None, cross_validation=None, n_blocks=0)
+    """
+    n_blocks = min(16, n_days // 10 // 2 * 2)
+    if n_blocks < 4:
+        return Plans(None, None, None, 0)
+    train, test = min(365, n_days // 2), min(91, max(n_days // 8, 1))
+    rolling = anchored = None
+    if train >= 30:
+        rolling = WalkForward(train, test, purge_rows=PURGED_DAYS)
+        anchored = WalkForward(train, test, anchored=True, purge_rows=PURGED_DAYS)
+    crossed = None
+    if n_days >= 200:
+        crossed = CombinatorialPurged(10, 2, purge_rows=PURGED_DAYS, embargo_rows=PURGED_DAYS)
+    return Plans(rolling, anchored, crossed, n_blocks)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """
+    What choosing came to: per walk, per path of cross-validation, and by block.
+
+    `p_value` is the reality check's.
+    """
+
+    rolling: tuple[Chosen, ...]
+    anchored: tuple[Chosen, ...]
+    crossed: tuple[Chosen, ...]
+    path_sharpes: FloatArray
+    blocks: BlockSums | None
+    p_value: float
+
+
+def select(
+    pieces: Iterable[Returns], numbers: Mapping[str, int], n_days: int, plans: Plans
+) -> Selection:
+    """
+    Let the returns of all sets pass by once.
+
+    Parameters
+    ----------
+    pieces : iterable of Returns
+        Each set once.
+    numbers : mapping of key to place in the grid
+    n_days : int
+    plans : Plans
+    """
+    watchers = {
+        "rolling": BestPerFold(walk_forward_folds(n_days, plans.rolling) if plans.rolling else ()),
+        "anchored": BestPerFold(
+            walk_forward_folds(n_days, plans.anchored) if plans.anchored else ()
+        ),
+        "crossed": BestPerFold(
+            combinatorial_folds(n_days, plans.cross_validation) if plans.cross_validation else ()
+        ),
+    }
+    places = sorted(numbers.values())
+    collector = BlockCollector(n_days, plans.n_blocks, places) if plans.n_blocks else None
+    check = RealityCheck(n_days, Resampling(block_rows=min(BLOCK_DAYS, n_days / 2), n_samples=500))
+    for piece in pieces:
+        check.see(piece.values)
+        ranked = [numbers[key] for key in piece.keys]
+        for watcher in watchers.values():
+            watcher.see(ranked, piece.values)
+        if collector is not None:
+            collector.see(ranked, piece.values)
+    crossed = watchers["crossed"].chosen
+    return Selection(
+        watchers["rolling"].chosen,
+        watchers["anchored"].chosen,
+        crossed,
+        _path_sharpes(crossed, n_days, plans.cross_validation),
+        collector.blocks if collector is not None and len(places) > 1 else None,
+        check.p_value,
+    )
+
+
+def _path_sharpes(
+    crossed: tuple[Chosen, ...], n_days: int, plan: CombinatorialPurged | None
+) -> FloatArray:
+    """Sharpe ratio per day of each path through all days, every day judged by another choice."""
+    if plan is None or not crossed:
+        return np.empty(0)
+    group: IntArray = group_of_rows(n_days, plan.n_groups)
+    paths = []
+    for splits in combinatorial_paths(plan):
+        path = np.empty(n_days)
+        for at, split in enumerate(splits):
+            choice = crossed[split]
+            path[group == at] = choice.test_returns[group[choice.fold.test] == at]
+        paths.append(path)
+    return row_sharpes(np.stack(paths))

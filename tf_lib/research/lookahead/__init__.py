@@ -1,0 +1,1 @@
+"""Look-ahead: the proof that nothing depends on the future."""

@@ -1,0 +1,308 @@
+"""
+Look-ahead in the compiled path: each day of a backtest against days that know no future.
+
+`tf_lib.research.lookahead.decision_check` proves it of signals and weights as the daily run computes them. A
+backtest adds a loop with a memory: cash, holdings, stops, cooldowns. What the loop decides on a
+day must be the same, bit for bit, when of that day only the open is known and nothing after it;
+when the rest of the day and all that follows is noise; and when the live path decides, from what
+the loop held that morning.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tf_lib.core.candles.bars import lag_bars
+from tf_lib.core.candles.quarantine import live_on
+from tf_lib.core.decision import decide, with_last_closes
+from tf_lib.core.jit.arrays import FloatArray
+from tf_lib.core.model.products import products_for
+from tf_lib.core.model.records import PortfolioState, Product
+from tf_lib.core.orders.lots_and_ticks import Steps, price_of, units_of
+from tf_lib.core.signals.columns import signals
+from tf_lib.core.sizing.gates import REASONS
+from tf_lib.parameters import Config
+from tf_lib.research.backtest.day_loop import WIDEST_SPREAD
+from tf_lib.research.backtest.history import Candles
+from tf_lib.research.backtest.loop_records import (
+    HELD,
+    NEVER,
+    REASON,
+    STOP_LEVEL,
+    WANTED,
+    WEIGHT,
+    Book,
+    new_tape,
+)
+from tf_lib.research.backtest.loop_stops import meet_open
+from tf_lib.research.backtest.run_backtest import BacktestResult, backtest, rules_of
+from tf_lib.research.lookahead.decision_check import (
+    COMPARED_DAYS,
+    CUT,
+    NOISE,
+    NOISE_DAYS,
+    LookaheadProof,
+    Progress,
+    before,
+    differences,
+    noise_of,
+    proof_lines,
+    since,
+    table_of,
+)
+
+LIVE = "the live path"
+PRICES = ["open", "high", "low", "close"]
+
+
+def prove_backtest(
+    candles: Candles,
+    config: Config,
+    *,
+    products: Mapping[str, Product] | None = None,
+    every_days: int = 1,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> LookaheadProof:
+    """
+    Compare what the backtest decides on each day with what it decides without a future.
+
+    Parameters
+    ----------
+    candles : mapping of ticker to DataFrame
+        As `tf_lib.core.candles.bars.lag_bars` takes them.
+    config : Config
+        Its span does not matter: every day that can be decided is lived through.
+    products : mapping of ticker to Product, optional
+        What is missing comes from the built-in table.
+    every_days : int
+        Check one day in so many, always with the last; 1 checks all.
+    seed : int
+        Of the noise that replaces the future.
+    progress : callable (days checked, days to check), optional
+
+    Raises
+    ------
+    BarsError
+        If no day can be decided.
+    """
+
+    def lived(its: Candles, last: dt.date) -> BacktestResult:
+        return backtest(its, config, products=products, start=dt.date.min, end=last)
+
+    whole = lived(candles, dt.date.max)
+    noise = noise_of(candles, seed)
+    traded = set().union(*(frame.index for frame in candles.values()))
+    days = [stamp.date() for stamp in whole.days if stamp in traded]
+    checked = days[::-1][::every_days][::-1]
+    found: list[pd.DataFrame] = []
+    columns: tuple[str, ...] = ()
+    n_values = 0
+    for number, day in enumerate(checked):
+        expected = _decided(whole, day)
+        columns = tuple(expected)
+        bare = _with_open(candles, day)
+        cut, noisy = lived(bare, day), lived(_with_noise(candles, noise, day), day)
+        seen = [(CUT, _decided(cut, day)), (NOISE, _decided(noisy, day))]
+        if day > cut.days[0].date():
+            morning = lived(bare, day - dt.timedelta(days=1))
+            seen.append((LIVE, _live(candles, config, morning, day, products)))
+        for test, got in seen:
+            its = {name: expected[name] for name in got}
+            n_values += sum(value.size for value in its.values())
+            found.extend(differences(its, got, (day, whole.tickers, test)))
+        if progress is not None:
+            progress(number + 1, len(checked))
+    return LookaheadProof(table_of(found), columns, len(whole.days), len(checked), n_values)
+
+
+def _decided(result: BacktestResult, day: dt.date) -> dict[str, FloatArray]:
+    """Return what the run of a day decided and left, each of shape (n_tickers,)."""
+    line = (day - result.days[0].date()).days
+    cells, days, n = result.tape.cells[line], result.tape.days[line], len(result.tickers)
+    return {
+        "target_weight": cells[WEIGHT],
+        "reason": cells[REASON],
+        "trade_notional": cells[WANTED],
+        "resting_stop": cells[STOP_LEVEL],
+        "held_before": result.tape.cells[line - 1, HELD] if line > 0 else np.zeros(n),
+        "equity_before": np.full(n, days["equity_before"]),
+        "equity_after": np.full(n, days["equity_after"]),
+    }
+
+
+def _with_open(candles: Candles, day: dt.date) -> dict[str, pd.DataFrame]:
+    """
+    Return candles through a day of which nothing is known but its open.
+
+    A ticker that misses the day and goes on later stands still on it, as in all candles: that a
+    history has ended is a fact of the files, which no decision is made from.
+    """
+    made = {}
+    for ticker, frame in candles.items():
+        past, later = before(frame, day), since(frame, day)
+        today = before(later, day + dt.timedelta(days=1)).copy()
+        if len(today) == 0 and len(later) and len(past):
+            last = past.index[-1:]
+            today = past.iloc[-1:].set_axis(last + (pd.Timestamp(day, tz="UTC") - last[0]), axis=0)
+            today["open"] = today["close"]
+        for name in PRICES[1:]:
+            today[name] = today["open"]
+        made[ticker] = pd.concat([before(frame, day), today])
+    return made
+
+
+def _with_noise(candles: Candles, noise: Candles, day: dt.date) -> dict[str, pd.DataFrame]:
+    """Return candles whose day goes anywhere after its open, and all that follows, too."""
+    made = {}
+    for ticker, frame in candles.items():
+        later = since(noise[ticker], day).iloc[:NOISE_DAYS].copy()
+        if len(later) and later.index[0].date() == day:
+            first = later.index[0]
+            later.loc[first, "open"] = opened = frame.loc[first, "open"]
+            later.loc[first, "high"] = max(opened, later.loc[first, "high"])
+            later.loc[first, "low"] = min(opened, later.loc[first, "low"])
+        made[ticker] = pd.concat([before(frame, day), later])
+    return made
+
+
+def _live(
+    candles: Candles,
+    config: Config,
+    morning: BacktestResult,
+    day: dt.date,
+    products: Mapping[str, Product] | None,
+) -> dict[str, FloatArray]:
+    """Return what the daily run decides from what the loop held, on bars through the day before."""
+    past = {ticker: before(frame, day) for ticker, frame in candles.items()}
+    bars = lag_bars({t: past[t] for t in config.universe.sorted_tickers}, as_of=day)
+    state = morning_after(morning, products)
+    known = signals(
+        bars,
+        config,
+        live=live_on(bars, day, state.mid_prices),
+        doubts=morning.history.known.doubts,
+    )
+    decision = decide(
+        bars,
+        with_last_closes(state, known, as_of=day),
+        config,
+        as_of=day,
+        products=products,
+        not_protectable=frozenset(morning.tickers) - frozenset(state.mid_prices),
+        computed=known,
+    )
+    return {
+        "target_weight": decision.sizing.target_weight,
+        "reason": np.array([REASONS.index(why) for why in decision.trades.reasons], dtype=float),
+        "trade_notional": decision.trades.trade_notional,
+    }
+
+
+def morning_after(
+    result: BacktestResult, products: Mapping[str, Product] | None = None
+) -> PortfolioState:
+    """
+    Return what a live run would find at 00:01 of the day after a backtest's last one.
+
+    Parameters
+    ----------
+    result : BacktestResult
+        Its history must hold that day's bar, of which only the open is used.
+    products : mapping of ticker to Product, optional
+        As they were given to the backtest.
+
+    Returns
+    -------
+    PortfolioState
+        Without the mid price of a ticker whose spread is too wide to trade on.
+    """
+    history, row, tickers = result.history, result.span[1], result.tickers
+    rules = rules_of(result.config, products_for(tickers, products), None)
+    ended = result.book
+    book = Book(ended.cash.copy(), ended.holdings.copy(), ended.slots.copy(), ended.steps)
+    meet_open(row, history.market, rules.handling.costs, book, new_tape(1, len(tickers)))
+    positions: dict[str, float] = {}
+    mids: dict[str, float] = {}
+    cooldowns: dict[str, dt.date] = {}
+    stops: dict[str, float] = {}
+    for i, ticker in enumerate(tickers):
+        steps = Steps(*(value.item() for value in book.steps[i]))
+        holding, price = book.holdings[i], float(history.opens[row, i])
+        is_listed = row < history.market.ended[i]
+        if is_listed and 2.0 * price_of(1, steps) <= WIDEST_SPREAD * price:
+            mids[ticker] = price
+        if holding["cooldown"] != NEVER:
+            cooldowns[ticker] = history.day(int(holding["cooldown"]))
+        if holding["lots"] > 0:
+            positions[ticker] = units_of(int(holding["lots"]), steps)
+            resting = [s["level"] for s in book.slots[i] if s["lots"] > 0 and not s["is_triggered"]]
+            if resting:
+                stops[ticker] = price_of(int(max(resting)), steps)
+    return PortfolioState(float(book.cash[0]), positions, mids, cooldowns, stops)
+
+
+def warm_up_decisions(
+    candles: Candles,
+    config: Config,
+    *,
+    days_later: Sequence[int],
+    products: Mapping[str, Product] | None = None,
+) -> pd.DataFrame:
+    """
+    Say how backtests of the last days differ when every history begins some days later.
+
+    Each begins with the same cash on the same day; only what came before it is shorter.
+
+    Parameters
+    ----------
+    days_later : sequence of int
+        How many of its first bars each ticker loses.
+
+    Returns
+    -------
+    DataFrame
+        One row per start: days_later; decisions, of how many days and tickers together;
+        other_reason, how many of them say something else; other_trade, how many trade another
+        amount by a cent or more; total_return, and the return with the whole history.
+    """
+    last = max(frame.index[-1] for frame in candles.values() if len(frame)).date()
+    first = last - dt.timedelta(days=COMPARED_DAYS - 1)
+
+    def lived(skipped: int) -> BacktestResult:
+        kept = {ticker: frame.iloc[skipped:] for ticker, frame in candles.items()}
+        return backtest(kept, config, products=products, start=first, end=last)
+
+    whole = lived(0)
+    rows = []
+    for skipped in days_later:
+        other = lived(skipped)
+        lines = slice(len(whole.days) - len(other.days), None)
+        ours, theirs = whole.tape.cells[lines], other.tape.cells
+        apart = np.abs(ours[:, WANTED] - theirs[:, WANTED])
+        rows.append(
+            {
+                "days_later": skipped,
+                "decisions": ours[:, REASON].size,
+                "other_reason": int((ours[:, REASON] != theirs[:, REASON]).sum()),
+                "other_trade": int((apart >= 0.01).sum()),
+                "total_return": other.metrics["total_return"],
+                "whole_return": whole.metrics["total_return"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def backtest_report(proof: LookaheadProof, decisions: pd.DataFrame) -> str:
+    """Return the proof of the compiled path, and what its start of history does, as text."""
+    lines = [
+        *proof_lines("look-ahead in the backtest", proof, (CUT, NOISE, LIVE)),
+        "",
+        f"the last {COMPARED_DAYS} days lived through when every history begins some days later",
+        decisions.to_string(index=False) if len(decisions) else "  not enough history to say",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Sweeps: grids of settings, computed by workers, kept in files."""

@@ -1,0 +1,273 @@
+"""
+Sweep: many backtests that share their work, stopped and resumed at will, and judged together.
+
+    grid -> study -> evaluations -> parts -> table, selection -> judgement
+
+Results land as parts on disk as they come; the table and the judgement are made from the parts
+in the order of the grid, so that they are the same bytes however many workers there were, in
+whatever order they finished, and wherever it was stopped in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tf_lib.core.jit.arrays import BoolArray, FloatArray
+from tf_lib.errors import HaltRun
+from tf_lib.research.inference.judgement import Judgement, TrialCount, judge
+from tf_lib.research.inference.selection import Plans, select, usual_plans
+from tf_lib.research.sweep.evaluate import METRICS, Evaluation
+from tf_lib.research.sweep.folder_lock import research_lock
+from tf_lib.research.sweep.grid import Changes, Grid
+from tf_lib.research.sweep.plateaus import axis_ranks, best_plateau_row, plateaus
+from tf_lib.research.sweep.result_files import Parts, landed_trials
+from tf_lib.research.sweep.study import PlannedSet, Study, in_chunks
+from tf_lib.research.sweep.trials import INVALID, OK, Trial, TrialLedger
+from tf_lib.research.sweep.workers import Portion, in_this_process
+
+# From a study and its portions to what comes of them, in any order.
+Workers = Callable[[Study, Sequence[Portion]], Generator[list[Evaluation]]]
+# Sets done, sets in all, best Sharpe ratio a year so far.
+Progress = Callable[[int, int, float], None]
+MOST_PER_PORTION = 64
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """
+    What a sweep came to.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per set in the order of the grid: ``set``, one column per path, ``status`` (ok,
+        failed or invalid), ``problem``, the metrics, ``plateau_sharpe``, ``plateau_worst``,
+        ``neighbours``, ``key``.
+    judgement : Judgement
+    grid : Grid
+    study : Study
+    n_restored : int
+        Trials that the ledger had lost and the parts still knew.
+    """
+
+    table: pd.DataFrame
+    judgement: Judgement
+    grid: Grid
+    study: Study
+    n_restored: int = 0
+
+    @property
+    def best(self) -> pd.Series[Any]:
+        """The set that traded with the highest Sharpe ratio; the first of equals, or of none."""
+        return self.table.iloc[_best_row(self.table)]
+
+    @property
+    def best_plateau(self) -> pd.Series[Any] | None:
+        """The row with the highest Sharpe ratio averaged over its neighbours, if that says any."""
+        row = best_plateau_row(self.table["plateau_sharpe"].to_numpy(dtype=np.float64))
+        return None if row is None else self.table.iloc[row]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many sets ended how."""
+        return {str(k): int(n) for k, n in self.table["status"].value_counts().sort_index().items()}
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the summary as plain values; what is not defined is None."""
+        shown = [*self.grid.paths, *METRICS, "plateau_sharpe", "plateau_worst"]
+        plateau = self.best_plateau
+        return {
+            "days": [self.study.start.isoformat(), self.study.end.isoformat()],
+            "n_days": self.study.n_days,
+            "n_sets": len(self.table),
+            "sets": self.counts,
+            "n_repeated": self.grid.n_repeated,
+            "best": {"set": int(self.best["set"]), **_plain(self.best[shown])},
+            "best_plateau": (
+                None if plateau is None else {"set": int(plateau["set"]), **_plain(plateau[shown])}
+            ),
+            **self.judgement.to_mapping(),
+        }
+
+
+def run_sweep(
+    study: Study,
+    planned: Sequence[PlannedSet],
+    grid: Grid,
+    folder: Path,
+    *,
+    workers: Workers = in_this_process,
+    per_portion: int = MOST_PER_PORTION,
+    plans: Plans | None = None,
+    progress: Progress | None = None,
+) -> SweepResult:
+    """
+    Evaluate what is not done yet, and judge; wait for another sweep in the folder first.
+
+    Parameters
+    ----------
+    study, planned
+        Of `make_study`.
+    grid : Grid
+    folder : Path
+        The research folder: parts and trial ledger live here and outlast the sweep.
+    workers : callable
+        Where portions are evaluated; see `tf_lib.research.sweep.workers`.
+    per_portion : int
+        Sets a worker takes at a time.
+    plans : Plans, optional
+        How days are split; default `usual_plans`.
+    progress : callable, optional
+
+    Raises
+    ------
+    HaltRun
+        If every set failed.
+    OtherCode
+        If a worker runs other code than this process.
+    WorkersLost
+        If some sets could not be evaluated; start it again for the rest.
+    """
+    with research_lock(folder):
+        parts, ledger = Parts(folder, study.fingerprint), TrialLedger(folder)
+        wanted = {one.key: one for one in reversed(planned) if one.key}
+        done = {one.key: one for one in parts.evaluations() if one.key in wanted}
+        n_known = len(ledger)
+        ledger.add(_trial(one, study) for one in done.values())
+        ledger.add(list(landed_trials(folder, ledger)))
+        n_restored = len(ledger) - n_known
+        open_sets = [one for one in wanted.values() if one.key not in done]
+        best = _best_so_far(done.values())
+        portions = list(in_chunks(open_sets, most=per_portion))
+        # Closed whatever ends the loop, so that workers end before the error is told.
+        with contextlib.closing(workers(study, portions)) as arriving:
+            for landed in arriving:
+                parts.write(landed)
+                ledger.add(_trial(one, study) for one in landed)
+                done.update((one.key, _without_returns(one)) for one in landed)
+                best = max(best, _best_so_far(landed))
+                if progress is not None:
+                    progress(len(done), len(wanted), best * math.sqrt(_days_per_year(study)))
+        ledger.put_in_order()
+        table = _table(planned, done, grid, study)
+        judgement = _judged(table, parts, ledger, study, plans or usual_plans(study.n_days))
+    return SweepResult(table, judgement, grid, study, n_restored)
+
+
+def _trial(one: Evaluation, study: Study) -> Trial:
+    sharpe = one.metric("sharpe_daily") if one.status == OK else None
+    return Trial(one.key, one.status, sharpe, study.n_days)
+
+
+def _best_so_far(evaluations: Iterable[Evaluation]) -> float:
+    """Return the highest Sharpe ratio per day of sets that traded; -inf without any."""
+    traded = (one for one in evaluations if math.isfinite(one.metric("sharpe")))
+    return max((one.metric("sharpe_daily") for one in traded), default=-math.inf)
+
+
+def _without_returns(one: Evaluation) -> Evaluation:
+    return Evaluation(one.key, one.status, one.problem, one.metrics, np.empty(0))
+
+
+def _days_per_year(study: Study) -> float:
+    return float(study.base["run"]["annual_trading_days"])
+
+
+def _table(
+    planned: Sequence[PlannedSet], done: Mapping[str, Evaluation], grid: Grid, study: Study
+) -> pd.DataFrame:
+    """Return one row per set in the order of the grid."""
+    outcomes = [
+        done[one.key]
+        if one.key
+        else Evaluation("", INVALID, one.problem, (math.nan,) * len(METRICS), np.empty(0))
+        for one in planned
+    ]
+    sets = [one.changes for one in planned]
+    columns: dict[str, Any] = {"set": [one.number for one in planned]}
+    columns.update((path, _parameter(path, sets, study.base)) for path in grid.paths)
+    columns["status"] = [one.status for one in outcomes]
+    columns["problem"] = [one.problem for one in outcomes]
+    numbers = np.array([one.metrics for one in outcomes])
+    columns.update((name, numbers[:, column]) for column, name in enumerate(METRICS))
+    left_alone = {path: _at(study.base, path) for path in grid.paths}
+    ranks = axis_ranks([{**left_alone, **one} for one in sets], grid.paths)
+    around = plateaus(ranks, columns["sharpe"], is_product=grid.is_product)
+    table = pd.DataFrame(columns).join(around)
+    return table.assign(key=[one.key for one in planned])
+
+
+def _at(base: Mapping[str, Any], path: str) -> Any:
+    here: Any = base
+    for part in path.split("."):
+        here = here[part]
+    return here
+
+
+def _parameter(path: str, sets: Sequence[Changes], base: Mapping[str, Any]) -> list[Any]:
+    """One column of values; what a set leaves as it is shows the base's; lists become text."""
+    values = [one.get(path, _at(base, path)) for one in sets]
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        return values
+    return [v if isinstance(v, str) else json.dumps(v, sort_keys=True) for v in values]
+
+
+def _best_row(table: pd.DataFrame) -> int:
+    """The position of the highest Sharpe ratio per day; the first of equals."""
+    is_good = _judged_rows(table)
+    if not is_good.any():
+        failed = table.loc[table["status"] != INVALID, "problem"]
+        raise HaltRun(f"every one of {len(failed)} sets failed; the first: {failed.iloc[0]}")
+    figures = table["sharpe_daily"].to_numpy(dtype=np.float64)
+    return int(np.where(is_good, figures, -np.inf).argmax())
+
+
+def _judged_rows(table: pd.DataFrame) -> BoolArray:
+    """Return which sets are compared: those that traded; all that ended well if none did."""
+    ended_well = (table["status"] == OK).to_numpy()
+    traded: BoolArray = ended_well & np.isfinite(table["sharpe"].to_numpy(dtype=np.float64))
+    return traded if traded.any() else ended_well
+
+
+def _judged(
+    table: pd.DataFrame, parts: Parts, ledger: TrialLedger, study: Study, plans: Plans
+) -> Judgement:
+    row = _best_row(table)
+    good = table[_judged_rows(table)].drop_duplicates("key")
+    numbers = {str(key): int(n) for key, n in zip(good["key"], good["set"], strict=True)}
+    best_key = str(table["key"].iloc[row])
+    best_returns = next(_rows(parts, frozenset([best_key])))
+    selection = select(parts.returns(frozenset(numbers)), numbers, study.n_days, plans)
+    return judge(
+        best_returns,
+        selection,
+        TrialCount(len(ledger), ledger.sharpe_variance),
+        days_per_year=_days_per_year(study),
+    )
+
+
+def _rows(parts: Parts, wanted: frozenset[str]) -> Iterator[FloatArray]:
+    for piece in parts.returns(wanted):
+        yield from piece.values
+
+
+def _plain(row: pd.Series[Any]) -> dict[str, Any]:
+    return {str(name): _plain_value(value) for name, value in row.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number

@@ -1,0 +1,1 @@
+"""Safety: who may send, in which portfolio, one at a time."""

@@ -1,0 +1,1 @@
+"""Endpoints: requests in, answers out, in the exchange's own shapes."""

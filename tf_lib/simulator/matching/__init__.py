@@ -1,0 +1,1 @@
+"""Matching: orders, wallets, fills."""

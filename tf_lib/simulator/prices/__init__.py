@@ -1,0 +1,1 @@
+"""Prices: products, bars, and the path between them."""

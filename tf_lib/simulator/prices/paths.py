@@ -1,0 +1,155 @@
+"""
+The price between two moments as straight legs, and where it first meets a level.
+
+The corners, the lines and the crossing price are those of `tf_lib.core.orders.fills`; this module only
+strings days together, lays planted jumps over them and keeps moments as whole microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from tf_lib.core.orders import fills
+from tf_lib.simulator.simulated_clock import DAY, SECOND
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A straight piece of the path; `end` is the moment the next leg begins."""
+
+    begin: int
+    end: int
+    first: Decimal
+    last: Decimal
+
+    def price(self, at: int) -> Decimal:
+        """Exact price at a moment of the leg."""
+        return fills.on_line(
+            self.first, self.last, Decimal(self.begin), Decimal(self.end), Decimal(at)
+        )
+
+    def printed(self, at: int, tick: Decimal) -> Decimal:
+        """
+        Price of the last trade: the last tick the line has reached, and corners verbatim.
+
+        A falling price is rounded up and a rising one down, so that the printed price is at or
+        beyond a level on the grid exactly when the line is.
+        """
+        price = self.price(at)
+        if at == self.begin or self.first == self.last:
+            return price
+        falling = self.last < self.first
+        rounding = ROUND_CEILING if falling else ROUND_FLOOR
+        stepped = (price / tick).to_integral_value(rounding) * tick
+        return min(stepped, self.first) if falling else max(stepped, self.first)
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A planted move: the price is `price` at `at`, stays until `hold_until`, then rejoins."""
+
+    at: int
+    price: Decimal
+    hold_until: int
+
+
+@dataclass(frozen=True)
+class Band:
+    """The levels that orders wait for: `falling` from above, `rising` from below."""
+
+    falling: Decimal | None = None
+    rising: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Touch:
+    """The first moment at which a band is left, and the price there."""
+
+    at: int
+    price: Decimal
+
+
+def day_legs(day: int, corners: tuple[Decimal, Decimal, Decimal, Decimal]) -> list[Leg]:
+    """Legs of a day with trades; `corners` are open, high, low, close."""
+    legs = []
+    for index in range(fills.LEGS):
+        begin, end, first, last = fills.day_leg(*corners, index)
+        legs.append(Leg(day * DAY + begin * SECOND, day * DAY + end * SECOND, first, last))
+    return legs
+
+
+def flat_leg(begin: int, end: int, price: Decimal) -> Leg:
+    """The price stands still."""
+    return Leg(begin, end, price, price)
+
+
+def with_jump(legs: Sequence[Leg], jump: Jump) -> list[Leg]:
+    """Lay a jump over the legs of a day: line until it, its price, then back to the next corner."""
+    result: list[Leg] = []
+    for leg in legs:
+        if leg.end <= jump.at or leg.begin > jump.hold_until:
+            result.append(leg)
+            continue
+        if leg.begin < jump.at:
+            result.append(Leg(leg.begin, jump.at, leg.first, leg.price(jump.at)))
+        held_from, held_to = max(leg.begin, jump.at), min(leg.end, jump.hold_until)
+        if held_from < held_to:
+            result.append(flat_leg(held_from, held_to, jump.price))
+        if jump.hold_until < leg.end:
+            result.append(Leg(jump.hold_until, leg.end, jump.price, leg.last))
+    return result
+
+
+def first_touch(legs: Iterable[Leg], band: Band, after: int, until: int) -> Touch | None:
+    """
+    First moment in (after, until] at which the price is at or beyond a level of the band.
+
+    What is true at `after` itself is taken to be dealt with: no order in the band is satisfied
+    by the price there.
+    """
+    for leg in legs:
+        if leg.begin > until:
+            return None
+        if leg.end <= after:
+            continue
+        touch = _touch_on(leg, band, after)
+        if touch is not None:
+            return touch if touch.at <= until else None
+    return None
+
+
+def _touch_on(leg: Leg, band: Band, after: int) -> Touch | None:
+    if leg.begin > after and _is_beyond(leg.first, band):
+        return Touch(leg.begin, leg.first)
+    falling = leg.last < leg.first
+    level = band.falling if falling else band.rising
+    if level is None or leg.first == leg.last:
+        return None
+    if not fills.is_reached(leg.last, level, falling):
+        return None
+    crossed = fills.line_reaches(leg.first, leg.last, leg.begin, leg.end, level)
+    at = int(crossed.to_integral_value(ROUND_CEILING))
+    return Touch(min(max(at, after), leg.end), level)
+
+
+def _is_beyond(price: Decimal, band: Band) -> bool:
+    if band.falling is not None and fills.is_reached(price, band.falling, True):
+        return True
+    return band.rising is not None and fills.is_reached(price, band.rising, False)
+
+
+def extremes(
+    legs: Iterable[Leg], begin: int, end: int, tick: Decimal
+) -> tuple[Decimal, Decimal, Decimal, Decimal] | None:
+    """Open, high, low and close as printed in [begin, end), None where there is no leg."""
+    inside = [leg for leg in legs if leg.begin < end and leg.end > begin]
+    if not inside:
+        return None
+    prices = [
+        leg.last if at >= leg.end else leg.printed(at, tick)
+        for leg in inside
+        for at in (max(begin, leg.begin), min(end, leg.end))
+    ]
+    return prices[0], max(prices), min(prices), prices[-1]

@@ -1,0 +1,1 @@
+"""Storage: what the exchange remembers on disk."""

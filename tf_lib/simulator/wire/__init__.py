@@ -1,0 +1,1 @@
+"""The wire: TLS server, tokens, credentials."""

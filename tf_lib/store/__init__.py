@@ -1,0 +1,1 @@
+"""Files on disk: ledger, run folders, candles."""

@@ -1,0 +1,140 @@
+"""Candle folder: candles and products as files, one ``<PRODUCT>.csv`` per ticker."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tf_lib.core.model.product_text import parse_products
+from tf_lib.core.model.records import Product
+from tf_lib.core.model.renames import spliced
+from tf_lib.errors import BarsError, InputError, ParameterError
+from tf_lib.parameters import UniverseSection
+from tf_lib.text.days import day_from
+from tf_lib.text.written import is_api_key, key_file_words, unreadable_words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_TAIL_BYTES = 4096
+
+
+def read_candle_folder(
+    folder: Path, tickers: Iterable[str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """
+    Read the candles of the tickers asked for, or of every file in the folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds one ``<PRODUCT>.csv`` per ticker (see `tf_lib.core.candles.text`).
+    tickers : iterable of str, optional
+        Only these, and all of them.
+
+    Returns
+    -------
+    dict of ticker to DataFrame
+        By name; columns open, high, low, close, volume on a rising UTC index of open days.
+
+    Raises
+    ------
+    BarsError
+        If the folder or a file is missing, or a file is wrong: names the file and the line.
+    """
+    from tf_lib.core.candles.text import parse_candles
+
+    texts = read_candle_texts(folder, tickers)
+    return {name: parse_candles(text, source=source) for name, (source, text) in texts.items()}
+
+
+def read_universe(
+    folder: Path, universe: UniverseSection, tickers: Iterable[str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """
+    Read the candles of a universe, each ticker with what it was before it was renamed.
+
+    As `read_candle_folder`; the file of an old product need not be there.
+
+    Parameters
+    ----------
+    tickers : iterable of str, optional
+        Others than the universe's.
+    """
+    wanted = universe.sorted_tickers if tickers is None else tickers
+    old = [name for name in universe.renamed if (folder / f"{name}.csv").is_file()]
+    return spliced(read_candle_folder(folder, {*wanted, *old}), universe)
+
+
+def read_candle_texts(
+    folder: Path, tickers: Iterable[str] | None = None
+) -> dict[str, tuple[str, str]]:
+    """
+    Return the name and the text of each candle file, without reading what it says.
+
+    As `read_candle_folder`. Files of shorter candles (`read_intraday_texts`) are not among them.
+    """
+    if not folder.is_dir():
+        is_file = folder.is_file()
+        what = "is a file, not a candle folder" if is_file else "there is no such candle folder"
+        raise BarsError(f"{folder}: {what}")
+    found = {path.stem: path for path in sorted(folder.glob("*.csv")) if "." not in path.stem}
+    if not found:
+        raise BarsError(f"{folder}: holds no candle file, expected one <PRODUCT>.csv per ticker")
+    wanted = sorted(found if tickers is None else set(tickers))
+    missing = [ticker for ticker in wanted if ticker not in found]
+    if missing:
+        raise BarsError(
+            f"{folder}: no candle file for {', '.join(missing)} (expected "
+            f"{missing[0]}.csv); there are {', '.join(found)}"
+        )
+    return {name: (str(found[name]), _text(found[name], BarsError)) for name in wanted}
+
+
+def last_day_of_candles(folder: Path, tickers: Iterable[str]) -> dt.date | None:
+    """
+    Return the last day that any of the tickers has, off the ends of their files.
+
+    None where no file ends with a day; who reads them whole says what is wrong.
+    """
+    found = [_last_day(folder / f"{ticker}.csv") for ticker in tickers]
+    return max((day for day in found if day is not None), default=None)
+
+
+def _last_day(file: Path) -> dt.date | None:
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(file.stat().st_size - _TAIL_BYTES, 0))
+            lines = opened.read().decode("utf-8", "replace").split()
+        return day_from(lines[-1].partition(",")[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def read_intraday_texts(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return name and text of each ``<PRODUCT>.<GRANULARITY>.csv``, by product and granularity."""
+    found = {}
+    for path in sorted(folder.glob("*.*.csv")):
+        product_id, _, granularity = path.stem.partition(".")
+        found[product_id, granularity] = (str(path), _text(path, BarsError))
+    return found
+
+
+def read_products_file(path: Path) -> dict[str, Product]:
+    """Read a products file, or say with file and line what is wrong (`ParameterError`)."""
+    return parse_products(_text(path, ParameterError), source=str(path))
+
+
+def _text(path: Path, error: type[InputError]) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise error(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(f"{path}: cannot be read: {unreadable_words(cause)}") from None
+    if is_api_key(text):
+        raise error(key_file_words(path, "candle file" if error is BarsError else "products file"))
+    return text

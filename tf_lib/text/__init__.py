@@ -1,0 +1,1 @@
+"""Text: days, numbers and values as people write and read them."""
