@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.proofs.crash import Scene
-from tests.proofs.stage import KILLED, PROJECT, Stage
+from tests.proofs.fork_server import KILLED, PROJECT
+from tests.proofs.stage import Stage
 
 MASTER = PROJECT / "notebooks" / "daily_run.ipynb"
 _SECONDS = 120

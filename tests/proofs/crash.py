@@ -24,8 +24,9 @@ from typing import Any
 
 from tests.proofs.dirt import Backups
 from tests.proofs.evidence import evidence_of
+from tests.proofs.fork_server import KILLED
 from tests.proofs.oracle import judge, worst_bare_seconds
-from tests.proofs.stage import KILLED, Ended, Stage
+from tests.proofs.stage import Ended, Stage
 from tests.proofs.wall import SETTINGS, goes_back
 from tests.proofs.wire import Wire
 from tf_lib.app.commands.cron import crontab

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.proofs import planted, scenarios
+from tests.proofs.fork_server import PROJECT
 from tests.proofs.result import Result
 from tests.proofs.soak import CPU_OF_A_QUIET_DAY, DAYS
-from tests.proofs.stage import PROJECT
 
 CPU_MS_AIMED_AT = 50
 DOCUMENT = PROJECT / "docs" / "proofs.md"

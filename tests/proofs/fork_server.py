@@ -1,8 +1,9 @@
 """
 A process that has imported everything and forks a child for each command; the child may be killed.
 
-One JSON line per command on stdin, one per answer on stdout. The exchange is not in here: it lives
-on in the process that judges.
+One JSON line per command on stdin, one per answer on stdout. The exchange of the proofs is not in
+here: it lives on in the process that judges. One that is embedded lives in the child and dies with
+it, as the machine's power would take both; what it had answered is in its SQLite file.
 """
 
 from __future__ import annotations
@@ -13,11 +14,50 @@ import gc
 import io
 import json
 import os
+import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[2]
+KILLED = -9
+
+
+class ForkServer:
+    """The process, as whoever gives it orders sees it; `warm` is done in it before it forks."""
+
+    def __init__(self, warm: list[str], **environment: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.proofs.fork_server"],
+            cwd=PROJECT,
+            env=os.environ | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.ask({"arguments": warm})
+
+    def ask(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Give an order and wait for what became of it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the fork server is gone: exit {self._process.wait(timeout=30)}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
 
 
 @functools.cache

@@ -27,9 +27,10 @@ import psutil
 
 from tests.proofs.crash import Scene
 from tests.proofs.evidence import evidence_of, not_quiet
+from tests.proofs.fork_server import PROJECT
 from tests.proofs.oracle import judge, worst_bare_seconds
 from tests.proofs.result import Met
-from tests.proofs.stage import PROJECT, Stage
+from tests.proofs.stage import Stage
 from tests.proofs.wire import Wire
 
 FATES = (

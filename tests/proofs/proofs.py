@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 from tests.proofs import answers, by_hand, crash, cron_matrix, hardships, papermill_cases, soak
 from tests.proofs.busy import SCENES, busy_stage, scene_of
 from tests.proofs.crash import Case, Outcome, Play, Scene, every_case, on_machine, summary
+from tests.proofs.fork_server import PROJECT
 from tests.proofs.result import Result, commit_of, told
 from tests.proofs.sample import sampled
 from tests.proofs.scenarios import STORIES, tell
-from tests.proofs.stage import PROJECT, Stage
+from tests.proofs.stage import Stage
 from tests.proofs.teeth import TEETH, bite
 from tests.proofs.wall import SETTINGS
 

@@ -28,9 +28,10 @@ from tests.proofs import dirt
 from tests.proofs.answers import GENERAL
 from tests.proofs.crash import LAGS, NO_LAGS
 from tests.proofs.evidence import evidence_of
+from tests.proofs.fork_server import KILLED
 from tests.proofs.markets import QUICK_SECTIONS, wandering, write_market
 from tests.proofs.oracle import judge, worst_bare_seconds
-from tests.proofs.stage import KILLED, Ended, Stage, scratch_folder, stage
+from tests.proofs.stage import Ended, Stage, scratch_folder, stage
 from tests.proofs.story import FIRST
 from tests.proofs.wall import setting_of_world
 

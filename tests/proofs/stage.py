@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -27,6 +24,7 @@ import yaml
 
 from tests.oracle.exchange_state import ExchangeState, read_exchange
 from tests.proofs import fork_server
+from tests.proofs.fork_server import PROJECT, ForkServer
 from tests.proofs.markets import PRODUCTS
 from tests.proofs.wall import Door, Setting
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
@@ -34,8 +32,6 @@ from tf_lib.simulator.prices.day_bars import DayBars
 from tf_lib.simulator.simulated_clock import SECOND, wall_clock
 from tf_lib.store.candle_csv import read_candle_folder
 
-PROJECT = Path(__file__).resolve().parents[2]
-KILLED = -9
 UNIVERSE = {
     "tickers": list(PRODUCTS),
     "sleeves": {
@@ -125,18 +121,9 @@ class Stage:
         self._codes: list[int] = []
         self._child_cpu = 0.0
         self._here_cpu = 0.0
-        self._forks = subprocess.Popen(
-            [sys.executable, "-m", "tests.proofs.fork_server"],
-            cwd=PROJECT,
-            env=os.environ | self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
         options = ["--config", str(self.config), "--runs", str(folder / "warm")]
-        self._tell(
-            {"arguments": ["run", *options, "--no-notebook", "--gate-minutes", "59", "--dry-run"]}
-        )
+        warm = ["run", *options, "--no-notebook", "--gate-minutes", "59", "--dry-run"]
+        self._forks = ForkServer(warm, **self.environment)
         shutil.rmtree(folder / "warm", ignore_errors=True)
 
     def _write_config(
@@ -173,17 +160,6 @@ class Stage:
 
     # -- commands ------------------------------------------------------------------------
 
-    def _tell(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        assert self._forks.stdin is not None
-        assert self._forks.stdout is not None
-        self._forks.stdin.write(json.dumps(order) + "\n")
-        self._forks.stdin.flush()
-        line = self._forks.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the fork server is gone: exit {self._forks.wait(timeout=30)}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
     def call(self, name: str, *arguments: str, **order: Any) -> Ended:
         """Call a command of the profile in a child; a negative code is the signal it died of."""
         self.said.unlink(missing_ok=True)
@@ -196,7 +172,7 @@ class Stage:
         }
         if self.setting is not None:
             told |= {"setting": asdict(self.setting), "door": str(self.folder / "door")}
-        answer = self._tell(told | order)
+        answer = self._forks.ask(told | order)
         code, self._codes = answer["code"], answer["codes"]
         self._child_cpu += answer["cpu"]
         said = self.said.read_text(encoding="utf-8") if self.said.exists() else ""
@@ -374,11 +350,7 @@ class Stage:
 
     def close(self) -> None:
         """End everything and leave nothing behind."""
-        assert self._forks.stdin is not None
-        assert self._forks.stdout is not None
-        self._forks.stdin.close()
-        self._forks.wait(timeout=30)
-        self._forks.stdout.close()
+        self._forks.close()
         self._door.close()
         if self._server is not None:
             self._server.stop()

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tests.proofs.crash import Case, Play, Point, Scene, every_case, on_machine
+from tests.proofs.fork_server import PROJECT
 from tests.proofs.scenarios import tell
-from tests.proofs.stage import PROJECT, Stage
+from tests.proofs.stage import Stage
 
 MOST_CASES = 12
 Stand = Callable[[Stage, Scene, str], Iterator[str]]
