@@ -16,7 +16,7 @@ from tf_lib.core.model.order_life import (
     path_to,
 )
 
-# EXECUTION section 3, written once more.
+# docs/execution.md section 3, written once more.
 ALLOWED = {
     "INTENDED": "REFUSED UNKNOWN ACKED",
     "UNKNOWN": "ACKED ABSENT",

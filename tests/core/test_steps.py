@@ -67,7 +67,7 @@ def test_whole_steps_are_those_of_exact_decimals(value: float, step: str) -> Non
 
 
 def exact_limit(level: Decimal, atr: float, product: Product, settings: StopsSection) -> Decimal:
-    """The limit under a level in exact decimals, as EXECUTION section 7 has it."""
+    """The limit under a level in exact decimals, as docs/execution.md section 7 has it."""
     tick = product.price_increment
     by_bps = level * to_decimal(settings.limit_buffer_bps) / 10_000
     by_atr = to_decimal(atr) * to_decimal(settings.limit_buffer_atr)

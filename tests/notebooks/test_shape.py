@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 MOST_LINES = 15
 MOST_DEF_LINES = 5
 PARAMETERS = {MASTER.name: ["run_dir"], EXPLORE.name: ["run_dir", "ticker", "days_shown"]}
-# DESIGN section 3: the order in which a page tells the day.
+# docs/design.md section 3: the order in which a page tells the day.
 SECTIONS = [
     "The steps",
     "Was it a good day?",

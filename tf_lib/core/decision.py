@@ -72,7 +72,7 @@ class Decision:
         return dict.fromkeys(self.trades.cooldowns_started, self.as_of)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return the decision as DESIGN section 13 lays it out; undefined numbers are None."""
+        """Return the decision as in docs/design.md section 13; undefined numbers are None."""
         sizing, trades = self.sizing, self.trades
         return {
             "as_of": self.as_of.isoformat(),

@@ -3,7 +3,8 @@ Patience: for how long a read that fails is made again.
 
 Midnight is busy: an exchange that answers 503 for two minutes must lose nobody a day. Before
 anything was sent there is time until the gate closes; whoever protects goes on for three minutes
-before giving up (EXECUTION section 14). The waits have jitter, and pass in the exchange's time.
+before giving up (docs/execution.md section 14). The waits have jitter, and pass in the exchange's
+time.
 """
 
 from __future__ import annotations

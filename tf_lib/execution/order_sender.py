@@ -1,8 +1,8 @@
 """
 The desk: sends one order, and finds out what became of it.
 
-Rules kept here (EXECUTION sections 2 to 4): the intent is on disk before the request; an order
-counts only after it was read back as it was sent; an answer that proves nothing is unknown,
+Rules kept here (docs/execution.md sections 2 to 4): the intent is on disk before the request; an
+order counts only after it was read back as it was sent; an answer that proves nothing is unknown,
 and an unknown order is looked up before anything else; an unknown buy is never sent again.
 """
 

@@ -3,7 +3,7 @@ Ownership: whose units they are that are held, and what may be done with them.
 
 Small increases are adopted; larger ones, and what was there before the first run, are covered
 and locked until a person releases them; what our record holds and the exchange no longer has is
-unknown (EXECUTION section 14). Exits of our own units are never locked.
+unknown (docs/execution.md section 14). Exits of our own units are never locked.
 """
 
 from __future__ import annotations

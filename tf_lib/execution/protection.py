@@ -2,9 +2,9 @@
 Cover: the stops of one product, so that every unit above dust rests under one.
 
 Slots: *core* for what was held first, *add* for what came since, so that the old stop never moves
-while the new units get theirs (EXECUTION sections 7 and 14). A replacement is checked before the
-old stop is cancelled, and a placement that fails falls back step by step; the market exit is
-the last of them and only where the rules allow it.
+while the new units get theirs (docs/execution.md sections 7 and 14). A replacement is checked
+before the old stop is cancelled, and a placement that fails falls back step by step; the market
+exit is the last of them and only where the rules allow it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """
 Rebalance: the plan's sells and buys, one product at a time, each under its stop before the next.
 
-EXECUTION section 6. A sell first frees what its stops hold, re-covers what is to stay, sells,
-and covers whatever is left. A buy re-reads its product, spends only cash that is there, and is
-protected before the next one begins.
+docs/execution.md section 6. A sell first frees what its stops hold, re-covers what is to stay,
+sells, and covers whatever is left. A buy re-reads its product, spends only cash that is there, and
+is protected before the next one begins.
 """
 
 from __future__ import annotations

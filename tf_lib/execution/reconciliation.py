@@ -1,9 +1,9 @@
 """
 Belief: holdings count only when they fit everything else we know.
 
-An account list is believed when its paging ended properly, every base ever traded has its row,
-each hold covers our own open sells, and each total is the last confirmed one plus our own fills
-since (EXECUTION section 5). What does not fit is unknown, and unknown is never zero. Before the
+An account list is believed when its paging ended properly, every base ever traded has its row, each
+hold covers our own open sells, and each total is the last confirmed one plus our own fills since
+(docs/execution.md section 5). What does not fit is unknown, and unknown is never zero. Before the
 first confirmed total of a base, what no order of ours explains was there before us.
 """
 

@@ -1,8 +1,8 @@
 """
 Settling: what earlier runs and other people left at the exchange, before anything new is done.
 
-One order that cannot be read makes its product unknown and nothing else (EXECUTION sections 5, 6
-and 9).
+One order that cannot be read makes its product unknown and nothing else (docs/execution.md sections
+5, 6 and 9).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ Placing: getting one stop to rest, from where it belongs down to where it is tak
 
 A lack of funds is a lagging hold or a wrong size and is met by reading again; only a refusal for
 the price band or by the venue leads down the ladder; what proves nothing leads nowhere
-(EXECUTION sections 4 and 7).
+(docs/execution.md sections 4 and 7).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ Bare time: how long a position was without its stop, in the exchange's time.
 
 Kept in the ledger, so that it runs on through a crash and a sleeping machine. Where the exchange
 does not tell when it began, it begins when all was last seen in order: too long is the error that
-does no harm (EXECUTION section 12).
+does no harm (docs/execution.md section 12).
 """
 
 from __future__ import annotations

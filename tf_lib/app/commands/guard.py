@@ -2,7 +2,7 @@
 The guard: looks every few minutes whether anything is bare, and covers it.
 
 It may settle intents, cover, restore, leave by the rules of emergency, and raise an alarm. It
-buys nothing, computes and raises no level, plans nothing and writes no day mark (EXECUTION
+buys nothing, computes and raises no level, plans nothing and writes no day mark (docs/execution.md
 section 8). It takes over from a run that is past its deadline.
 """
 

@@ -2,7 +2,7 @@
 Prices: which may be traded at, and what the others keep from being done.
 
 One bad book is one bad product: it is left alone and named, and the others trade. Only when much
-of equity cannot be priced nothing is bought (EXECUTION section 14).
+of equity cannot be priced nothing is bought (docs/execution.md section 14).
 """
 
 from __future__ import annotations

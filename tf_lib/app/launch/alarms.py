@@ -3,7 +3,7 @@ Alarms: what somebody must hear of, once for as long as it is so.
 
 An alarm is known by its key, which holds no clock, no price and no count; its text may. A state
 that ends and comes back is a new alarm, and one that could not be mailed is tried again
-(EXECUTION section 14).
+(docs/execution.md section 14).
 """
 
 from __future__ import annotations

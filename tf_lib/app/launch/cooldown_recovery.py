@@ -2,8 +2,8 @@
 Memory: what the run folders still know of cooldowns when the ledger is lost.
 
 Fills of stops come back from the exchange; a breach at the gate left no order there. It stands in
-the summaries of the last days, and a day whose summary cannot be read counts as one (EXECUTION
-section 10).
+the summaries of the last days, and a day whose summary cannot be read counts as one
+(docs/execution.md section 10).
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ MOST_UNPRICED = 0.20
 
 def doubt_of_quote(quote: Quote) -> str:
     """
-    Return why a price may not be traded on, or nothing: EXECUTION section 5, "Prices".
+    Return why a price may not be traded on, or nothing: docs/execution.md section 5, "Prices".
 
     Examples
     --------

@@ -2,7 +2,7 @@
 Impediments: whatever keeps a run from doing what the decision wants.
 
 Noted where they are met, brought together in one list, and shown in summary, page, mail, status
-and guard on every day on which they hold (EXECUTION section 14, "Nothing is silent").
+and guard on every day on which they hold (docs/execution.md section 14, "Nothing is silent").
 """
 
 from __future__ import annotations

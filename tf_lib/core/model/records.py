@@ -27,7 +27,7 @@ class Side(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a ticker trades or does not (DESIGN section 7)."""
+    """Why a ticker trades or does not (docs/design.md section 7)."""
 
     STALE_OR_MISSING_OHLC = "stale_or_missing_ohlc"
     UNKNOWN_SIGNAL = "unknown_signal"

@@ -140,7 +140,7 @@ def is_protectable(base_size: Decimal, product: Product, last: Decimal, stop: Wa
 
 
 def is_dust(base_size: Decimal, product: Product, last: Decimal) -> bool:
-    """Whether a holding is too small to matter at the last price (EXECUTION section 6.5)."""
+    """Whether a holding is dust at the last price (docs/execution.md section 6.5)."""
     return lots_and_ticks.is_dust(whole_lots(base_size, product), float(last), steps_of(product))
 
 

@@ -51,7 +51,7 @@ class Steps(NamedTuple):
 
 class StopRules(NamedTuple):
     """
-    The numbers of EXECUTION section 7, fractions as two whole numbers.
+    The numbers of docs/execution.md section 7, fractions as two whole numbers.
 
     The limit lies below the level by the larger of `buffer` of the level and `atr` average
     ranges, and by `most` of the level at most; a raise is worthwhile from `raise` times the old
@@ -236,7 +236,7 @@ def is_dust(lots: int, last: float, steps: Steps) -> bool:
     """
     Whether a holding is too small to matter: by its size, or by its worth at the last price.
 
-    What it is worth decides, never where a stop's limit would lie (EXECUTION section 6.5).
+    What it is worth decides, never where a stop's limit would lie (docs/execution.md section 6.5).
     """
     if lots <= 0 or lots < steps.least_lots:
         return True

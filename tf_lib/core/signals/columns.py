@@ -137,7 +137,7 @@ def signals(
     doubts: Doubts = NO_DOUBTS,
 ) -> Signals:
     """
-    Compute every signal column of DESIGN section 5.
+    Compute every signal column of docs/design.md section 5.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ class Columns(Mapping[str, FloatArray]):
 
 
 def _blended(parts: Components) -> dict[str, FloatArray]:
-    """From the parts to `vol_adjusted_signal` (DESIGN section 5, steps 1 to 7)."""
+    """From the parts to `vol_adjusted_signal` (docs/design.md section 5, steps 1 to 7)."""
     weighting = parts.config.signals.weighting
     ma_rank, donchian_rank = parts.slope_rank(), parts.position_rank()
     weighted = weighting.ma_crossover_signal_weight * ma_rank

@@ -1,8 +1,8 @@
 """
 Trades: from target weights to what should be bought and sold, gate by gate.
 
-Stage 5 of the pipeline (target weights -> *desired trades* -> orders). The gates stand in the
-order of DESIGN section 7 and the first that applies gives the reason. Sells never shrink; buys
+Stage 5 of the pipeline (target weights -> *desired trades* -> orders). The gates stand in the order
+of docs/design.md section 7 and the first that applies gives the reason. Sells never shrink; buys
 shrink to the cash that is there.
 """
 
@@ -44,7 +44,7 @@ LEAST_TARGET = 1e-6
 
 
 class TradeRules(NamedTuple):
-    """The numbers of DESIGN section 7 as the kernel takes them."""
+    """The numbers of docs/design.md section 7 as the kernel takes them."""
 
     cash_buffer: float
     threshold: float
@@ -165,7 +165,7 @@ def lots(tickers: tuple[str, ...], products: Mapping[str, Product]) -> Lots:
 def desired_trades(
     tickers: tuple[str, ...], standing: Standing, cash: float, *, lots: Lots, rules: TradeRules
 ) -> Trades:
-    """Decide what to trade today; the kernel's answer with names (DESIGN section 7)."""
+    """Decide what to trade today; the kernel's answer with names (docs/design.md section 7)."""
     raw = trade_kernel(standing, cash, lots, rules)
     return Trades(
         tickers=tickers,

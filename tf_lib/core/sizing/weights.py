@@ -28,7 +28,7 @@ from tf_lib.parameters import Config
 
 
 class SizingRules(NamedTuple):
-    """The numbers of DESIGN section 6 as the kernel takes them; volatility is per day."""
+    """The numbers of docs/design.md section 6 as the kernel takes them; volatility is per day."""
 
     target_volatility: float
     min_signal: float
@@ -185,7 +185,7 @@ def size_positions(
     final_signal: FloatArray | None = None,
 ) -> Sizing:
     """
-    Turn one day's signals into target weights (DESIGN section 6).
+    Turn one day's signals into target weights (docs/design.md section 6).
 
     Parameters
     ----------

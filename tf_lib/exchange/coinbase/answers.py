@@ -1,5 +1,5 @@
 """
-Answers: what a changing request came to, judged by proof (EXECUTION section 4).
+Answers: what a changing request came to, judged by proof (docs/execution.md section 4).
 
 *Refused* only if proven: a status that is answered before anything is done, or
 ``success: false`` with a listed code. Everything else that is no clean success is *unknown*

@@ -3,7 +3,7 @@ What all reads share: the wire, whose records matter, and what was left out.
 
 Strictness is for what is traded here: the quote currency, the bases of the universe, whatever
 was ever bought, and orders under our own ids. A record of anything else that cannot be read is
-left out and named; it must not keep a position from being protected (EXECUTION section 14).
+left out and named; it must not keep a position from being protected (docs/execution.md section 14).
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ from tf_lib.research.backtest.loop_stops import (
 )
 
 WIDEST_SPREAD = 0.03
-"""Of the price: a wider one is not traded on (EXECUTION section 5)."""
+"""Of the price: a wider one is not traded on (docs/execution.md section 5)."""
 
 
 @kernel

@@ -1,9 +1,10 @@
 """
 Book stops: what protects a position in the backtest, slot by slot, as live execution does it.
 
-Part of the backtest (`tf_lib.research.backtest.day_loop`). The rules are those of EXECUTION section 7, on the
-kernels of `tf_lib.core.orders.step_kernels` and `tf_lib.core.orders.fill_kernels`; `tf_lib.execution.protection`
-does the same on an exchange. One slot for what was held first, the others for what was added.
+Part of the backtest (`tf_lib.research.backtest.day_loop`). The rules are those of docs/execution.md section 7,
+on the kernels of `tf_lib.core.orders.step_kernels` and `tf_lib.core.orders.fill_kernels`;
+`tf_lib.execution.protection` does the same on an exchange. One slot for what was held first, the
+others for what was added.
 """
 
 from __future__ import annotations

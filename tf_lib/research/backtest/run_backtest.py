@@ -134,7 +134,7 @@ class BacktestResult:
 
     @cached_property
     def reasons(self) -> pd.DataFrame:
-        """Why each ticker traded or did not, per day (DESIGN section 7)."""
+        """Why each ticker traded or did not, per day (docs/design.md section 7)."""
         names = np.array(FILL_REASONS, dtype=object)
         return pd.DataFrame(
             names[self.tape.cells[:, REASON].astype(np.int64)],

@@ -45,7 +45,7 @@ def decide_command(
     Returns
     -------
     dict
-        DESIGN section 13: as_of, tickers, portfolio, sleeves. Undefined numbers are None.
+        docs/design.md section 13: as_of, tickers, portfolio, sleeves. Undefined numbers are None.
 
     Raises
     ------

@@ -1,0 +1,84 @@
+"""What code, tests and documents cite can be looked up in this repository."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = (".py", ".md", ".sh", ".ipynb", ".yaml", ".toml")
+CITATION = re.compile(
+    r"(?P<page>docs/\w+\.md|\(\w+\.md\)|\b[A-Z]{4,}(?:\.md)?),?\s+sections?\s+"
+    r"(?P<sections>\d+(?:\.\d+)?(?:(?:,|\s+and|\s+to)\s+\d+(?:\.\d+)?)*)"
+)
+HEADING = re.compile(r"^#+ (\d+(?:\.\d+)?)[. ]", re.MULTILINE)
+PAGE = re.compile(r"\b[\w-]+\.md\b")
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]+)?\)")
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    folders = ("tf_lib", "tests", "docs", "notebooks", "parameters", "scripts", "benchmarks")
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in KINDS and path.is_file():
+                # A citation may go over the end of a line, of a comment's too.
+                text = re.sub(r"\s*\n\s*#?\s*", " ", path.read_text(encoding="utf-8"))
+                yield path.relative_to(ROOT).as_posix(), text
+    for path in sorted(ROOT.glob("*.md")):
+        yield path.name, re.sub(r"\s*\n\s*", " ", path.read_text(encoding="utf-8"))
+
+
+def _citations() -> Iterator[tuple[str, str, str]]:
+    for name, text in _texts():
+        for found in CITATION.finditer(text):
+            for section in re.findall(r"\d+(?:\.\d+)?", found["sections"]):
+                yield name, found["page"].strip("()"), section
+
+
+def test_each_cited_section_is_a_heading_of_a_document_that_is_here():
+    """``docs/execution.md section 6.5`` leads to a heading that begins with 6.5."""
+    headings = {
+        path.name: set(HEADING.findall(path.read_text(encoding="utf-8")))
+        for path in (ROOT / "docs").glob("*.md")
+    }
+    found = list(_citations())
+    lost = [
+        (name, page, section)
+        for name, page, section in found
+        if section not in headings.get(page.removeprefix("docs/"), set())
+    ]
+
+    assert len(found) > 40
+    assert lost == []
+
+
+def test_each_document_that_is_named_is_here():
+    """A page that a text sends its reader to is part of the project."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("findings/*.md")]
+    here = {path.name for path in pages}
+    named = {(name, page) for name, text in _texts() for page in PAGE.findall(text)}
+
+    assert [(name, page) for name, page in sorted(named) if page not in here] == []
+
+
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]))
+def test_each_link_of_a_document_leads_somewhere(path: Path):
+    """A file that is linked is here, and so is its heading."""
+    lost = []
+    for target, anchor in LINK.findall(path.read_text(encoding="utf-8")):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        there = path.parent / target
+        if not there.exists() or (anchor and anchor not in _anchors(there)):
+            lost.append(target + anchor)
+
+    assert lost == []
+
+
+def _anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
+    return {"#" + title.replace(" ", "-") for title in plain}
