@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tf_lib.parameters import Config, config_from_mapping, read_yaml
+from tf_lib.parameters import Config, config_from_mapping
+from tf_lib.text.written import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 STRATEGY = PROJECT / "parameters" / "strategy_v020.yaml"

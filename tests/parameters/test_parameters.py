@@ -20,8 +20,8 @@ from tf_lib.parameters import (
     config_from_mapping,
     load_config,
     profile_file,
-    read_yaml,
 )
+from tf_lib.text.written import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 STRATEGY = PROJECT / "parameters" / "strategy_v020.yaml"

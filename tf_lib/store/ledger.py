@@ -23,6 +23,7 @@ from tf_lib.errors import PreflightRefused, StateError, TfError, UnreadableState
 from tf_lib.store.disk_reserve import FULL, give_up
 from tf_lib.store.files import sync_folder
 from tf_lib.store.ledger_checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from tf_lib.store.ledger_entries import apply_entry
 from tf_lib.store.ledger_state import DAY_MARKS, LedgerState, OrderRecord
 
 FILE_NAME = "ledger.jsonl"
@@ -87,7 +88,7 @@ class Ledger:
         line = _parse(piece)
         if line is None:
             raise StateError("it is no JSON object")
-        self.state.apply(line)
+        apply_entry(self.state, line)
         return line
 
     @property
@@ -106,7 +107,7 @@ class Ledger:
         """Write one line and return it once it is on disk; raise and write nothing if illegal."""
         line = {"seq": self._count + 1, "at": self.now().isoformat(), "kind": kind, **fields}
         text = json.dumps(line, default=str)
-        self.state.apply(json.loads(text))
+        apply_entry(self.state, json.loads(text))
         try:
             self._write(text)
         except BaseException:
@@ -183,7 +184,7 @@ class Ledger:
             file.seek(start.size)
             pieces = [file.readline() for _ in range(self._start.lines + count - start.lines)]
         for piece in pieces:
-            start.state.apply(json.loads(piece))
+            apply_entry(start.state, json.loads(piece))
         size = start.size + sum(map(len, pieces))
         lines = start.lines + len(pieces)
         oldest = today - dt.timedelta(days=days)

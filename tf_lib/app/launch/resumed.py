@@ -14,8 +14,9 @@ from typing import Any
 
 from tf_lib.errors import StateError
 from tf_lib.exchange.clock import wall_now
-from tf_lib.parameters import Config, config_from_mapping, read_yaml
+from tf_lib.parameters import Config, config_from_mapping
 from tf_lib.store.run_folder import RunFolder
+from tf_lib.text.written import read_yaml
 
 INPUTS = ("config.yaml", "inputs/candles.parquet", "inputs/data.json", "inputs/account.json")
 SEAL = "inputs/sha256.json"

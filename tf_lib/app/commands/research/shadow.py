@@ -34,6 +34,7 @@ from tf_lib.research.attribution.shadow import (
 )
 from tf_lib.research.attribution.shadow_model import LiveStart, model_day
 from tf_lib.store.files import read_json_lines
+from tf_lib.store.ledger_entries import apply_entry
 from tf_lib.store.ledger_state import LedgerState, OrderRecord
 from tf_lib.store.run_folder import ProfileFolder, RunFolder
 
@@ -136,7 +137,7 @@ def _no_clock() -> dt.datetime:
 def _orders(path: Path) -> list[OrderRecord]:
     state = LedgerState()
     for line in read_json_lines(path)[0]:
-        state.apply(line)
+        apply_entry(state, line)
     return list(state.orders.values())
 
 

@@ -1,0 +1,29 @@
+"""
+Parameters: one strict schema for the strategy and its profiles.
+
+A file is YAML; ``extends`` names a base file, maps merge, lists and ``universe.sleeves``
+replace whole.
+"""
+
+from tf_lib.parameters.loading import PROFILES, config_from_mapping, load_config, profile_file
+from tf_lib.parameters.sections import (
+    Config,
+    ExchangeSection,
+    MovingAverage,
+    RiskSection,
+    StopsSection,
+    UniverseSection,
+)
+
+__all__ = [
+    "PROFILES",
+    "Config",
+    "ExchangeSection",
+    "MovingAverage",
+    "RiskSection",
+    "StopsSection",
+    "UniverseSection",
+    "config_from_mapping",
+    "load_config",
+    "profile_file",
+]
