@@ -44,7 +44,10 @@ def main() -> int:
         "soak_days": asked.soak_days,
     }
     amount = replace(amount, **{k: v for k, v in wanted.items() if v is not None})
-    results = prove(asked.only or list(PROOFS), amount, into=None if asked.sample else BUILD)
+    results = []
+    for result in prove(asked.only or list(PROOFS), amount, into=None if asked.sample else BUILD):
+        print("\n  ".join([result.line(), *result.failures[:20]]), flush=True)
+        results.append(result)
     if asked.write_docs or not (asked.sample or asked.only):
         from tests.proofs.document import write_document
 

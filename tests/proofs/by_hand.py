@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tests.proofs.crash import Scene
 from tests.proofs.fork_server import KILLED, PROJECT
+from tests.proofs.result import Met
 from tests.proofs.stage import Stage
 
 MASTER = PROJECT / "notebooks" / "daily_run.ipynb"
@@ -32,6 +33,9 @@ class Hand:
     name: str
     act: Callable[[Stage, Path], list[int]]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 def cut_short(stage: Stage, scene: Scene) -> Path:
     """Kill the day before its first order; return its run folder."""
@@ -43,8 +47,8 @@ def cut_short(stage: Stage, scene: Scene) -> Path:
     return stage.profile / str(scene.day)
 
 
-def do(stage: Stage, scene: Scene, hand: Hand) -> list[str]:
-    """Do one thing by hand; return what is wrong."""
+def do(stage: Stage, scene: Scene, hand: Hand) -> Met[Hand]:
+    """Do one thing by hand; nothing may come of it."""
     folder = cut_short(stage, scene)
     before, ledger = len(stage.exchange.request_log), stage.ledger.read_bytes()
     hand.act(stage, folder)
@@ -54,7 +58,7 @@ def do(stage: Stage, scene: Scene, hand: Hand) -> list[str]:
         found.append("wrote: the ledger was written to")
     if stage.profile.joinpath(str(scene.day), "done.json").exists():
         found.append("done_mark: the day was marked done")
-    return found
+    return Met(hand, findings=tuple(found))
 
 
 # -- ways ------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from tests.proofs.dirt import Backups
 from tests.proofs.evidence import evidence_of
 from tests.proofs.fork_server import KILLED
 from tests.proofs.oracle import judge, worst_bare_seconds
+from tests.proofs.result import Met
 from tests.proofs.stage import Ended, Stage
 from tests.proofs.wall import SETTINGS, goes_back
 from tests.proofs.wire import Wire
@@ -85,20 +86,6 @@ class Case:
             f"{self.scene}{machine}: {self.moment} {self.point.number} {self.point.what}{power}, "
             f"{self.world}, {self.recovery}{second}"
         )
-
-
-@dataclass
-class Outcome:
-    """What the oracle says of one case."""
-
-    case: Case
-    findings: list[str]
-    worst_bare: float = 0.0
-
-    @property
-    def is_looked_after(self) -> bool:
-        """Whether a rerun or a guard came the same day."""
-        return self.case.recovery not in ("next_day", "backup")
 
 
 @dataclass(frozen=True)
@@ -194,11 +181,11 @@ class Play:
     triggered: dict[str, dt.datetime] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
-    def go(self) -> Outcome:
+    def go(self) -> Met[Case]:
         with self.stage.living_on(SETTINGS.get(self.case.setting)):
             return self._go()
 
-    def _go(self) -> Outcome:
+    def _go(self) -> Met[Case]:
         stage, case = self.stage, self.case
         stage.put_back(self.scene.eve)
         if case.world == "lag":
@@ -206,7 +193,8 @@ class Play:
         kill = {"number": case.point.number, "moment": case.moment, "power": case.power}
         ended = self._call("run", kill=kill)
         if ended.code != KILLED:
-            return Outcome(case, [f"harness: not killed, exit {ended.code}: {ended.said[-300:]}"])
+            said = f"harness: not killed, exit {ended.code}: {ended.said[-300:]}"
+            return Met(case, ended.code, (said,))
         self.durable = stage.ledger.read_bytes() if stage.ledger.exists() else b""
         findings = self._meanwhile()
         findings += self._recover()
@@ -220,7 +208,12 @@ class Play:
         findings += judge(evidence)
         findings += goes_back(evidence.ledger) if case.setting else []
         findings += self._quiet()
-        return Outcome(case, findings, worst_bare_seconds(evidence))
+        return Met(
+            case,
+            findings=tuple(findings),
+            worst_bare=worst_bare_seconds(evidence),
+            is_looked_after=case.recovery not in ("next_day", "backup"),
+        )
 
     def _call(self, name: str, *arguments: str, **order: Any) -> Ended:
         order = {"planted": self.planted} | order
@@ -378,19 +371,20 @@ def _minutes_of_cron() -> list[int]:
     return [int(minute) for minute in daily.split()[0].split(",")]
 
 
-def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def figures(mets: Sequence[Met[Case]]) -> dict[str, Any]:
     """Return the figures of a matrix."""
-    bad = [outcome for outcome in outcomes if outcome.findings]
-    names = Counter(finding.split(":")[0] for outcome in bad for finding in outcome.findings)
+    bad = [met for met in mets if met.findings]
+    found = {
+        "findings": Counter(finding.split(":")[0] for met in bad for finding in met.findings),
+        "by_world": Counter(met.case.world for met in mets),
+        "by_recovery": Counter(met.case.recovery for met in mets),
+        "by_moment": Counter(met.case.moment for met in mets),
+        "by_machine": Counter(met.case.setting for met in mets if met.case.setting),
+    }
+    worst = max((met.worst_bare for met in mets), default=0.0)
     return {
-        "cases": len(outcomes),
-        "failed": len(bad),
-        "findings": dict(names),
-        "worst_bare_seconds": max((o.worst_bare for o in outcomes), default=0.0),
-        "by_world": dict(Counter(o.case.world for o in outcomes)),
-        "by_recovery": dict(Counter(o.case.recovery for o in outcomes)),
-        "by_moment": dict(Counter(o.case.moment for o in outcomes)),
-        "by_machine": dict(Counter(o.case.setting for o in outcomes if o.case.setting)),
-        "power": sum(o.case.power for o in outcomes),
-        "second_kills": sum(bool(o.case.second) for o in outcomes),
+        "worst bare seconds where nobody looked before the next day": round(worst, 1),
+        **{name: dict(counts) for name, counts in found.items() if counts},
+        "power": sum(met.case.power for met in mets),
+        "second_kills": sum(bool(met.case.second) for met in mets),
     }

@@ -184,7 +184,7 @@ def run_zone(name: str) -> list[str]:
             gate = Gate(book)
             for day in days():
                 moments = list(fired(zone, lines, day, makes_up=makes_up))
-                found += [f"{name} {day} {way}: {w}" for w in do_day(gate, way, day, moments)]
+                found += [f"{day} {way}: {w}" for w in do_day(gate, way, day, moments)]
     return found
 
 

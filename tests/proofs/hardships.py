@@ -37,6 +37,9 @@ class Hardship:
     bring: Callable[[Stage], contextlib.AbstractContextManager[None]]
     sends: bool = True
 
+    def __str__(self) -> str:
+        return self.name
+
 
 def meet(stage: Stage, scene: Scene, hardship: Hardship) -> Met[Hardship]:
     """Run the busy day under a hardship; a guard looks when it is over."""

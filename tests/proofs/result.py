@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -17,12 +17,33 @@ _TOLD_EVERY_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Met(Generic[T]):
-    """What came of one case: the exit code of its run, what was found, the longest bare time."""
+    """
+    What came of one case.
+
+    Attributes
+    ----------
+    case : T
+    code : int
+        Exit code of its run.
+    findings : tuple of str
+        What was wrong; nothing where the proof holds.
+    worst_bare : float
+        The longest unprotected time.
+    is_looked_after : bool
+        Whether somebody came the same day; else that time is the case's own doing.
+    caught : str, optional
+        Of a planted fault: what caught it, or nothing.
+    count : int
+        How many cases it stands for.
+    """
 
     case: T
-    code: int
-    findings: tuple[str, ...]
-    worst_bare: float
+    code: int = 0
+    findings: tuple[str, ...] = ()
+    worst_bare: float = 0.0
+    is_looked_after: bool = True
+    caught: str | None = None
+    count: int = 1
 
 
 @dataclass
@@ -69,10 +90,16 @@ class Result:
     def holds(self) -> bool:
         return self.cases > 0 and not self.failures
 
-    def note(self, case: object, findings: Iterable[str], *, worst_bare: float = 0.0) -> None:
-        """Take up what was found of one case."""
-        self.failures += [f"{case}: {finding}" for finding in findings]
-        self.worst_bare_seconds = max(self.worst_bare_seconds, worst_bare)
+    def note(self, met: Met[Any]) -> None:
+        """Take up what came of one case."""
+        self.cases += met.count
+        self.failures += [f"{met.case}: {finding}" for finding in met.findings]
+        if met.is_looked_after:
+            self.worst_bare_seconds = max(self.worst_bare_seconds, met.worst_bare)
+        if met.caught is not None:
+            self.planted += 1
+        if met.caught:
+            self.caught[str(met.case)] = met.caught
 
     def line(self) -> str:
         """Say it in one line."""
@@ -119,8 +146,7 @@ def commit_of(project: Path) -> str:
 
 def told(
     name: str,
-    cases: Iterable[T],
-    count: int,
+    cases: Sequence[T],
     failures: Callable[[], int],
     *,
     minutes: float | None = None,
@@ -133,7 +159,8 @@ def told(
     minutes : float, optional
         After so long no further case is begun; what was not tried is not counted.
     """
-    began = last = time.monotonic()
+    began, count = time.monotonic(), len(cases)
+    last = began
     for number, case in enumerate(cases):
         if minutes is not None and time.monotonic() - began > 60 * minutes:
             print(f"{name}: out of time after {number} of {count}", file=sys.stderr, flush=True)

@@ -18,7 +18,7 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -29,9 +29,10 @@ from tests.proofs.answers import GENERAL
 from tests.proofs.crash import LAGS, NO_LAGS
 from tests.proofs.evidence import evidence_of
 from tests.proofs.fork_server import KILLED
-from tests.proofs.markets import QUICK_SECTIONS, wandering, write_market
+from tests.proofs.markets import wandering, write_market
 from tests.proofs.oracle import judge, worst_bare_seconds
-from tests.proofs.stage import Ended, Stage, scratch_folder, stage
+from tests.proofs.result import Met
+from tests.proofs.stage import Ended, Stage, scratch_folder
 from tests.proofs.story import FIRST
 from tests.proofs.wall import setting_of_world
 
@@ -41,6 +42,16 @@ CPU_OF_A_QUIET_DAY = "CPU ms of a quiet day, trader"
 GUARD_AFTER_SECONDS = 840.0
 HANDS_OFF = (2, 4, 98, 99)
 """Exit codes that no disturbance of the soak may lead to."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One world that is to be lived in; its result is looked up in the progress file, and kept."""
+
+    number: int
+    days: int = WORLD_DAYS
+    progress: Path | None = None
+    stamp: str = ""
 
 
 @dataclass
@@ -56,6 +67,9 @@ class WorldResult:
     quiet_exchange_cpu: float = 0.0
     kinds: dict[str, int] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"world {self.number}"
 
 
 class World:
@@ -273,7 +287,7 @@ class World:
         self.result.worst_bare = max(self.result.worst_bare, worst_bare_seconds(evidence))
 
     def _fail(self, what: str) -> None:
-        self.result.failures.append(f"world {self.result.number}, {self.day}: {what}")
+        self.result.failures.append(f"{self.day}: {what}")
 
 
 KINDS = {
@@ -288,53 +302,66 @@ KINDS = {
 """Weight in a hundred, and who does it."""
 
 
-def worlds(numbers: range, days: int = WORLD_DAYS) -> Iterator[WorldResult]:
-    """Yield the result of each world, in order."""
+def every_world(days: int, progress: Path, stamp: str) -> list[Case]:
+    """Return the worlds of so many days."""
+    count = -(-days // WORLD_DAYS)
+    return [Case(number, WORLD_DAYS, progress, stamp) for number in range(1, count + 1)]
+
+
+def meet(made: Stage, case: Case) -> Met[WorldResult]:
+    """Live in one world, unless the same code did before."""
+    result = _known(case) or _lived(made, case)
+    return Met(
+        result,
+        findings=tuple(result.failures),
+        worst_bare=result.worst_bare,
+        count=result.days,
+    )
+
+
+def _lived(made: Stage, case: Case) -> WorldResult:
     folder = scratch_folder()
     try:
-        first = _candles(folder, numbers[0], days)
-        with stage(first, FIRST, faults=dirt.ODD_ROWS, **QUICK_SECTIONS) as made:
-            for number in numbers:
-                made.live_on(setting_of_world(number))
-                made.begin_world(_candles(folder, number, days), FIRST)
-                yield World(made, number, days).live()
+        candles = write_market(folder, wandering(10_000 + case.number, 96 + case.days + 4))
+        with made.another_world(candles, FIRST, setting_of_world(case.number)):
+            result = World(made, case.number, case.days).live()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    if case.progress is not None:
+        stamp = {"stamp": case.stamp, "at": int(time.time()), "pid": os.getpid()}
+        case.progress.parent.mkdir(parents=True, exist_ok=True)
+        with case.progress.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(stamp | asdict(result)) + "\n")
+    return result
 
 
-def _candles(folder: Path, number: int, days: int) -> Path:
-    shutil.rmtree(folder / "candles", ignore_errors=True)
-    return write_market(folder / "candles", wandering(10_000 + number, 96 + days + 4))
-
-
-def soak(progress: Path, *, days: int = DAYS, stamp: str = "") -> list[WorldResult]:
-    """Live `days` days, going on from what the progress file has of the same code."""
-    found = {one.number: one for one in _known(progress, stamp)}
-    count = -(-days // WORLD_DAYS)
-    left = [number for number in range(1, count + 1) if number not in found]
-    progress.parent.mkdir(parents=True, exist_ok=True)
-    for run in _stretches(left):
-        for result in worlds(run):
-            found[result.number] = result
-            line = {"stamp": stamp, "at": int(time.time()), "pid": os.getpid(), **asdict(result)}
-            with progress.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-    return [found[number] for number in sorted(found) if number <= count]
-
-
-def _stretches(numbers: list[int]) -> Iterator[range]:
-    begin = 0
-    for at in range(1, len(numbers) + 1):
-        if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
-            yield range(numbers[begin], numbers[at - 1] + 1)
-            begin = at
-
-
-def _known(progress: Path, stamp: str) -> Iterator[WorldResult]:
-    if not progress.exists():
-        return
+def _known(case: Case) -> WorldResult | None:
+    if case.progress is None or not case.progress.exists():
+        return None
     names = WorldResult.__dataclass_fields__
-    for text in progress.read_text(encoding="utf-8").splitlines():
+    for text in case.progress.read_text(encoding="utf-8").splitlines():
         line = json.loads(text)
-        if line["stamp"] == stamp:
-            yield WorldResult(**{name: line[name] for name in names})
+        if (line["stamp"], line["number"]) == (case.stamp, case.number):
+            return WorldResult(**{name: line[name] for name in names})
+    return None
+
+
+def figures(mets: Sequence[Met[WorldResult]]) -> dict[str, Any]:
+    """Return the figures of all worlds."""
+    lived = [met.case for met in mets]
+    kinds, codes = Counter[str](), Counter[str]()
+    for world in lived:
+        kinds.update(world.kinds)
+        codes.update(world.codes)
+    quiet = sum(world.quiet_days for world in lived) or 1
+
+    def each(cpu: Iterable[float]) -> float:
+        return round(1000 * sum(cpu) / quiet, 1)
+
+    return {
+        "worlds": len(lived),
+        "days by kind": dict(kinds),
+        "commands by exit code": dict(sorted(codes.items())),
+        CPU_OF_A_QUIET_DAY: each(world.quiet_cpu for world in lived),
+        "CPU ms of a quiet day, exchange": each(world.quiet_exchange_cpu for world in lived),
+    }

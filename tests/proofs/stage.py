@@ -323,16 +323,25 @@ class Stage:
         self.late.unlink(missing_ok=True)
         self._open_exchange()
 
-    def begin_world(self, candles: Path, start: dt.date) -> None:
-        """Begin anew on another market: a fresh account, nothing of the old one left."""
-        frames = read_candle_folder(candles, list(self.settings.candles or ()))
+    @contextlib.contextmanager
+    def another_world(
+        self, candles: Path, start: dt.date, setting: Setting | None
+    ) -> Iterator[None]:
+        """Begin anew on another market within a block: a fresh account, nothing of the old one."""
+        usual = self.settings
+        frames = read_candle_folder(candles, list(usual.candles or ()))
         bars = {name: DayBars.from_frame(name, frame) for name, frame in frames.items()}
-        self.settings = replace(self.settings, candles=bars, as_of=start)
-        self._close_exchange()
-        for path in self._world.glob("exchange.sqlite*"):
-            path.unlink()
-        shutil.rmtree(self.runs, ignore_errors=True)
-        self._open_exchange()
+        self.settings = replace(usual, candles=bars, as_of=start)
+        try:
+            with self.living_on(setting):
+                self._close_exchange()
+                for path in self._world.glob("exchange.sqlite*"):
+                    path.unlink()
+                shutil.rmtree(self.runs, ignore_errors=True)
+                self._open_exchange()
+                yield
+        finally:
+            self.settings = usual
 
     def usage(self) -> Usage:
         """Return the CPU that was used so far."""
