@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 # Put together here, so that this file does not hold what it looks for.
 REGISTRY_HOSTS = [
@@ -96,3 +97,15 @@ def test_private_and_generated_files_are_ignored(project_root: Path) -> None:
     )
 
     assert ignored.stdout.split() == names
+
+
+def test_hooks_before_a_commit_download_nothing(project_root: Path) -> None:
+    """They are the tools of .venv, at the versions of the lock, and so never name a registry."""
+    settings = yaml.safe_load((project_root / ".pre-commit-config.yaml").read_text("utf-8"))
+    hooks = [hook for repo in settings["repos"] for hook in repo["hooks"]]
+    tools = [project_root / hook["entry"].split()[0] for hook in hooks]
+
+    assert {repo["repo"] for repo in settings["repos"]} == {"local"}
+    assert {hook["language"] for hook in hooks} == {"system"}
+    assert [tool for tool in tools if tool.parent != project_root / ".venv" / "bin"] == []
+    assert [tool for tool in tools if not tool.exists()] == []
