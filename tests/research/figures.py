@@ -39,7 +39,7 @@ ROWS = {
     "turnover a year": ("turnover", "{:.1f}"),
     "fees paid": ("fees", "{:,.0f}"),
     "fills": ("trades", "{:,.0f}"),
-    "stops hit, of them on a jump": ("stops_hit", "{:,.0f}"),
+    "stops hit, of them on a gap": ("stops_hit", "{:,.0f}"),
 }
 REFERENCES = {"btc_held": "BTC held", "equal_weight": "equal weight"}
 

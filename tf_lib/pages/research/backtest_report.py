@@ -63,7 +63,7 @@ _LABELS = {
     "fees": "fees",
     "exposure": "share of equity invested",
     "stops_hit": "stops hit",
-    "stops_gapped": "of them on a jump",
+    "stops_gapped": "of them on a gap",
 }
 _REFERENCE_METRICS = ("total_return", "cagr", "volatility", "sharpe", "max_drawdown")
 

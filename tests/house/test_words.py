@@ -1,0 +1,72 @@
+"""What a reader meets is said in the trade's own words; docs/glossary.md has them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+INSTEAD = {
+    r"bare(?:d)?\b(?! (?:minimum|Python))": "unprotected",
+    r"(?<!by )(?<!in )hands": "executor",
+    r"rooms?": "headroom, buffers, workspace",
+    r"teeth|tooth|bites?": "planted faults",
+    r"mend(?:s|ed|ing)?": "repair, correct, fix; of a state: failed, warning",
+    r"crumbs?": "small remainder, dust",
+    r"restless(?:ness)?": "volatility of volatility",
+    r"settl(?:e|es|ed|ing)": "recover, reconcile; of an order: its end is known",
+    r"jump(?:s|ed)? (?:over|below|to the open)|on a jump": "gap",
+    r"hardships?|troubles": "faults",
+    r"eve|morrow": "the day before, the day after",
+    r"liv(?:e|es|ed|ing) through|lived": "run a backtest over a date range",
+    r"the market took|leav(?:e|es|ing) the market|left at the market": "stop-out, market exit",
+    r"belief": "reconciliation",
+}
+"""Private words, as patterns, and what is said instead."""
+
+BANNED = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
+QUOTED = re.compile(r"```.*?```|`[^`\n]*`|\"[^\"\n]*\"", re.DOTALL)
+GENERATED = {"proofs.md"}
+"""Written by a program, from the words in its code."""
+
+
+def _documents() -> Iterator[tuple[str, str]]:
+    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]):
+        if path.name not in GENERATED:
+            yield path.name, path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "markdown":
+                yield path.name, "".join(cell["source"])
+
+
+def private_words(text: str) -> list[str]:
+    """Return the private words of a text; code and quoted titles may say what they like."""
+    prose = " ".join(QUOTED.sub(" ", text).split())
+    return [found.lower() for found in BANNED.findall(prose)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A bare position", ["bare"]),
+        ("sells by hand, `bare_seconds` in hand", []),
+        ("The hands that trade leave the market", ["hands", "leave the market"]),
+        ("The live run goes on; each level lives there", []),
+        ('A. Elder, "Come Into My Trading Room"', []),
+    ],
+)
+def test_private_words_are_found_and_nothing_else(text, found):
+    """Code, and words that only look alike, pass."""
+    assert private_words(text) == found
+
+
+def test_documents_and_notebooks_say_it_in_the_words_of_the_trade():
+    """Somebody who searches with the usual word finds it."""
+    met = [(name, word) for name, text in _documents() for word in private_words(text)]
+
+    assert met == []
