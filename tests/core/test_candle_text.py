@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_lib.core.candles.text import HEADER, parse_candles, price_decimals
+from tf_lib.core.candles.rows import HEADER, parse_candles, price_decimals
 from tf_lib.errors import BarsError
 
 GOOD = ["2024-01-01,10,12,9,11,5.5", "2024-01-02,11,13,10,12,0", "2024-01-04,12,12.5,11,11.5,7"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.records import Holding, Product, Quote, Reason, Side
-from tf_lib.core.orders import step_kernels
+from tf_lib.core.orders import compiled
 from tf_lib.core.orders.build import (
     OrderBuild,
     PlannedOrder,
@@ -162,7 +162,7 @@ def test_gate_builder_and_stop_agree_on_what_can_be_held(
     product, size, level, last, atr, stops = case
     stop = WantedStop(level, atr, stop_rules(stops))
     lots = int(size / product.base_increment)
-    gate = step_kernels.is_protectable(
+    gate = compiled.is_protectable(
         lots, float(level), float(last), atr, steps_of(product), stop.rules
     )
     plan = plan_stop(level, last=last, atr=atr, product=product, stops=stops, base_size=size)

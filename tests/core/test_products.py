@@ -7,8 +7,12 @@ from decimal import Decimal
 import pytest
 
 from tests.core.build import PROJECT
-from tf_lib.core.model.product_text import parse_products, product_from_candles
-from tf_lib.core.model.products import BUILT_IN_PRODUCTS, products_for
+from tf_lib.core.model.products import (
+    BUILT_IN_PRODUCTS,
+    parse_products,
+    product_from_candles,
+    products_for,
+)
 from tf_lib.errors import ParameterError
 from tf_lib.parameters import load_config
 

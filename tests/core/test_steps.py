@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tf_lib.core.model.products import default_product
 from tf_lib.core.model.records import Product
-from tf_lib.core.orders import lots_and_ticks, step_kernels
+from tf_lib.core.orders import compiled, lots_and_ticks
 from tf_lib.core.orders.build import below_minimum, ceil_to, floor_to, is_dust, to_decimal
 from tf_lib.core.orders.stops import limit_below, plan_stop, smallest_protectable
 from tf_lib.parameters import StopsSection
@@ -63,7 +63,7 @@ def test_whole_steps_are_those_of_exact_decimals(value: float, step: str) -> Non
     assert lots_and_ticks.whole_steps(value, *ratio) == int(
         floor_to(to_decimal(value), Decimal(step)) / Decimal(step)
     )
-    assert step_kernels.whole_steps(value, *ratio) == lots_and_ticks.whole_steps(value, *ratio)
+    assert compiled.whole_steps(value, *ratio) == lots_and_ticks.whole_steps(value, *ratio)
 
 
 def exact_limit(level: Decimal, atr: float, product: Product, settings: StopsSection) -> Decimal:

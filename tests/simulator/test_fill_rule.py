@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.simulator.conftest import Hands, at, bar_frame
-from tf_lib.core.orders import fill_kernels, fills
+from tf_lib.core.orders import compiled, fills
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
 COST = 0.001
@@ -86,7 +86,7 @@ def test_compiled_rule_is_the_plain_rule(
     level, limit = stop / 100, max(stop - below, 1) / 100
     for triggered in (False, True):
         args = (o, h, low, c, level, limit, COST, float(begin), triggered)
-        assert fill_kernels.stop_limit_day(*args) == fills.stop_limit_day(*args)
+        assert compiled.stop_limit_day(*args) == fills.stop_limit_day(*args)
 
 
 @given(

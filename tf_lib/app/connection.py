@@ -331,7 +331,7 @@ def _products(config: Config, tickers: tuple[str, ...]) -> dict[str, Product]:
     for ticker in tickers:
         is_known = ticker in table or ticker in BUILT_IN_PRODUCTS
         if not is_known and exchange.candles != "synthetic":
-            from tf_lib.core.model.product_text import product_from_candles
+            from tf_lib.core.model.products import product_from_candles
 
             text = (Path(exchange.candles) / f"{ticker}.csv").read_text(encoding="utf-8")
             table[ticker] = product_from_candles(ticker, text)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tf_lib.core.model.product_text import parse_products
+from tf_lib.core.candles.rows import parse_candles
+from tf_lib.core.model.products import parse_products
 from tf_lib.core.model.records import Product
 from tf_lib.core.model.renames import spliced
 from tf_lib.errors import BarsError, InputError, ParameterError
@@ -31,7 +32,7 @@ def read_candle_folder(
     Parameters
     ----------
     folder : Path
-        Holds one ``<PRODUCT>.csv`` per ticker (see `tf_lib.core.candles.text`).
+        Holds one ``<PRODUCT>.csv`` per ticker (see `tf_lib.core.candles.rows`).
     tickers : iterable of str, optional
         Only these, and all of them.
 
@@ -45,8 +46,6 @@ def read_candle_folder(
     BarsError
         If the folder or a file is missing, or a file is wrong: names the file and the line.
     """
-    from tf_lib.core.candles.text import parse_candles
-
     texts = read_candle_texts(folder, tickers)
     return {name: parse_candles(text, source=source) for name, (source, text) in texts.items()}
 

@@ -1,9 +1,11 @@
 """
-Candle rows: from the text of a candle file to checked arrays.
+Candle rows: from the text of a candle file to checked arrays, or to a checked frame.
+
+Stage 0 of the pipeline (*candles* -> bars -> signals).
 
 The format is one row per UTC day under the header ``date,open,high,low,close,volume``. Anything
 else is refused with the line it stands on: a wrong price that is read quietly costs money.
-Imports neither pandas nor numba, so that a process that only needs prices starts quickly.
+Imports neither numba nor, but for a frame, pandas: a process that only needs prices starts quickly.
 """
 
 from __future__ import annotations
@@ -12,11 +14,15 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from decimal import Context
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tf_lib.errors import BarsError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 
@@ -71,6 +77,23 @@ def candle_rows(text: str, *, source: str) -> tuple[NDArray[np.datetime64], Floa
     days, values = fast if fast is not None else _read_line_by_line(body, source)
     _check_values(days, values, source)
     return days, values
+
+
+def parse_candles(text: str, *, source: str) -> pd.DataFrame:
+    """
+    Read the text of one candle file into a frame; as `candle_rows`, and refused as there.
+
+    Returns
+    -------
+    DataFrame of shape (n_days, 5)
+        Floats on a strictly rising UTC index named ``date``, the day each bar opens. Missing days
+        are missing rows.
+    """
+    import pandas as pd
+
+    days, values = candle_rows(text, source=source)
+    index = pd.DatetimeIndex(days.astype("datetime64[s]"), name="date").tz_localize("UTC")
+    return pd.DataFrame({name: values[k] for k, name in enumerate(FIELDS)}, index=index)
 
 
 def intraday_rows(

@@ -104,7 +104,7 @@ class OrderBuild:
 
 
 def whole_lots(size: Decimal, product: Product) -> int:
-    """Return the whole lots in a size: the border to the rules of `tf_lib.core.orders.lots_and_ticks`."""
+    """Return the whole lots in a size: the border to the rules of `lots_and_ticks`."""
     return int((size / product.base_increment).to_integral_value(rounding=ROUND_FLOOR))
 
 

@@ -8,7 +8,7 @@ price runs on straight lines. It jumps only from one day's close to the next day
 
 Every function here is plain arithmetic on any kind of number: the simulated exchange calls it
 with `Decimal`, the backtest calls the same functions compiled for floats
-(`tf_lib.core.orders.fill_kernels`). Prices of fills are never rounded to the tick and fees are never
+(`tf_lib.core.orders.compiled`). Prices of fills are never rounded to the tick and fees are never
 rounded to the cent, so that a backtest in floats stays within 1e-9 of the exchange.
 
 A sell stop-limit triggers at the first price at or below its stop: on a line that price is the
@@ -19,8 +19,9 @@ fills at its limit when the price comes back, and pays the maker fee.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Number = TypeVar("Number", float, Decimal)
 
@@ -236,3 +237,20 @@ def stop_limit_day(
     if back < 0:
         return TRIGGERED, limit, second
     return FILLED_MAKER, limit, back
+
+
+KERNELS: tuple[Callable[..., Any], ...] = (
+    day_leg,
+    on_line,
+    line_reaches,
+    is_reached,
+    price_at,
+    first_touch,
+    market_price,
+    crossing_price,
+    stop_limit_day,
+)
+"""
+In the order in which they use one another, for `tf_lib.core.orders.compiled`. A line between two
+equal prices is never divided by their difference.
+"""

@@ -3,10 +3,9 @@ Steps: sizes as whole lots and prices as whole ticks, and the rules that live on
 
 What the exchange takes is a whole number of a product's base increment at a whole number of its
 price increment. Counted in those, sizes and stop prices are integers and exact. The functions are
-plain arithmetic: `tf_lib.core.orders.step_kernels` compiles the very same ones for the backtest, as
-`tf_lib.core.orders.fill_kernels` does for fills, and `tf_lib.core.orders.build` and `tf_lib.core.orders.stops` ask
-them on sizes and prices of orders. So the gate, the order builder, the cover and the backtest
-cannot differ by a step.
+plain arithmetic: `tf_lib.core.orders.compiled` compiles the very same ones for the backtest, and
+`tf_lib.core.orders.build` and `tf_lib.core.orders.stops` ask them on sizes and prices of orders.
+So the gate, the order builder, the cover and the backtest cannot differ by a step.
 """
 
 from __future__ import annotations
@@ -280,4 +279,4 @@ KERNELS: tuple[Callable[..., Any], ...] = (
     is_protectable,
     least_protectable,
 )
-"""In the order in which they use one another, for `tf_lib.core.orders.step_kernels`."""
+"""In the order in which they use one another, for `tf_lib.core.orders.compiled`."""

@@ -3,7 +3,8 @@ Stop levels and limits: where the protective order of a position rests.
 
 The level is computed once a day from finished bars, never lowered while held; the price it
 rests at can be lower for a moment (a stop must lie below the last trade), but that clamp is
-never remembered (docs/execution.md section 7). The arithmetic is that of `tf_lib.core.orders.lots_and_ticks`.
+never remembered (docs/execution.md section 7). The arithmetic is that of
+`tf_lib.core.orders.lots_and_ticks`.
 """
 
 from __future__ import annotations

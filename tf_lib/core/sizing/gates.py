@@ -17,14 +17,14 @@ import numpy as np
 
 from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
 from tf_lib.core.model.records import FeeRates, Product, Reason
-from tf_lib.core.orders.lots_and_ticks import StopRules, stop_rules
-from tf_lib.core.orders.step_kernels import (
+from tf_lib.core.orders.compiled import (
     Records,
     is_below_least,
     is_protectable,
     lots_for,
     steps_table,
 )
+from tf_lib.core.orders.lots_and_ticks import StopRules, stop_rules
 from tf_lib.parameters import Config
 
 REASONS = tuple(Reason)

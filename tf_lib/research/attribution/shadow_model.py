@@ -16,8 +16,8 @@ import numpy as np
 from tf_lib.core.candles.quarantine import Doubts
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import Product
+from tf_lib.core.orders.compiled import Records
 from tf_lib.core.orders.lots_and_ticks import Steps, limit_ticks, ticks_below, whole_steps
-from tf_lib.core.orders.step_kernels import Records
 from tf_lib.errors import BarsError, HaltRun
 from tf_lib.parameters import Config
 from tf_lib.research.attribution.shadow import Flow, ModelDay, StopOut

@@ -16,9 +16,8 @@ import numpy as np
 
 from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
 from tf_lib.core.model.account import MOST_UNPRICED
-from tf_lib.core.orders.fill_kernels import market_price
+from tf_lib.core.orders.compiled import is_dust, market_price, units_of
 from tf_lib.core.orders.lots_and_ticks import Steps
-from tf_lib.core.orders.step_kernels import is_dust, units_of
 from tf_lib.core.sizing.gates import (
     BREACHED,
     NOT_FORCED,

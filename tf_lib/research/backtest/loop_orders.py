@@ -9,19 +9,19 @@ under its stop before the next.
 from __future__ import annotations
 
 from tf_lib.core.jit.arrays import leaf_kernel
-from tf_lib.core.orders.fill_kernels import market_price
-from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
-from tf_lib.core.orders.step_kernels import (
+from tf_lib.core.orders.compiled import (
     is_below_least,
     is_dust,
     is_protectable,
     least_protectable,
     limit_ticks,
     lots_for,
+    market_price,
     resting_ticks,
     units_of,
     whole_steps,
 )
+from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
 from tf_lib.core.sizing.gates import TRIM
 from tf_lib.research.backtest.loop_records import CORE, Book, Costs, Handling, Tape
 from tf_lib.research.backtest.loop_stops import (

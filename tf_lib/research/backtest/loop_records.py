@@ -15,8 +15,8 @@ import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray, IntArray
 from tf_lib.core.model.records import Product
+from tf_lib.core.orders.compiled import Records, steps_table
 from tf_lib.core.orders.lots_and_ticks import MOST_STOPS, StopRules
-from tf_lib.core.orders.step_kernels import Records, steps_table
 from tf_lib.core.sizing.gates import REASONS, Lots, TradeRules
 from tf_lib.core.sizing.weights import SizingRules, SleeveMap
 

@@ -1,8 +1,8 @@
 """
 Book stops: what protects a position in the backtest, slot by slot, as live execution does it.
 
-Part of the backtest (`tf_lib.research.backtest.day_loop`). The rules are those of docs/execution.md section 7,
-on the kernels of `tf_lib.core.orders.step_kernels` and `tf_lib.core.orders.fill_kernels`;
+Part of the backtest (`tf_lib.research.backtest.day_loop`). The rules are those of
+docs/execution.md section 7 as `tf_lib.core.orders.compiled` has them;
 `tf_lib.execution.protection` does the same on an exchange. One slot for what was held first, the
 others for what was added.
 """
@@ -14,22 +14,23 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray, kernel, leaf_kernel
-from tf_lib.core.orders.fill_kernels import market_price, stop_limit_day
-from tf_lib.core.orders.fills import FILLED_TAKER, NOTHING, TRIGGERED
-from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
-from tf_lib.core.orders.step_kernels import (
+from tf_lib.core.orders.compiled import (
     Records,
     is_below_least,
     is_clamped,
     is_dust,
     is_protectable,
     is_worth_raising,
+    market_price,
     price_of,
     resting_ticks,
+    stop_limit_day,
     stop_limit_ticks,
     ticks_below,
     units_of,
 )
+from tf_lib.core.orders.fills import FILLED_TAKER, NOTHING, TRIGGERED
+from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
 from tf_lib.research.backtest.loop_records import (
     CLOSE,
     CORE,

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tf_lib.core.jit.arrays import FloatArray, kernel
-from tf_lib.core.orders.step_kernels import Records
+from tf_lib.core.orders.compiled import Records
 from tf_lib.parameters import Config
 from tf_lib.research.backtest.loop_records import (
     HELD,

@@ -70,7 +70,7 @@ class DayBars:
 
     @classmethod
     def from_frame(cls, product_id: str, frame: pd.DataFrame) -> DayBars:
-        """Take a candle frame with a UTC ``date`` index, as `tf_lib.core.candles.text` reads it."""
+        """Take a candle frame with a UTC ``date`` index, as `tf_lib.core.candles.rows` reads it."""
         missing = [name for name in FIELDS if name not in frame.columns]
         if missing:
             raise BarsError(f"{product_id}: candles need {', '.join(FIELDS)}, missing {missing}")

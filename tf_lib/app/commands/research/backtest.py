@@ -18,8 +18,7 @@ import pandas as pd
 
 from tf_lib.app.commands.research.backtest_data import data_facts, fact_in_words
 from tf_lib.app.commands.research.result_folder import asked, check_result_folder
-from tf_lib.core.model.product_text import product_from_candles
-from tf_lib.core.model.products import BUILT_IN_PRODUCTS, products_for
+from tf_lib.core.model.products import BUILT_IN_PRODUCTS, product_from_candles, products_for
 from tf_lib.core.model.records import Product
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import Config, load_config

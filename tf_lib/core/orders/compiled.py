@@ -1,8 +1,9 @@
 """
-The rules on whole lots and ticks of `tf_lib.core.orders.lots_and_ticks`, compiled.
+The rules of `tf_lib.core.orders.lots_and_ticks` and `tf_lib.core.orders.fills`, compiled.
 
-The same functions, not a copy: numba compiles what runs in plain Python elsewhere. Kept apart
-because importing numba costs more than a guard's whole look at the exchange.
+The same functions, not copies: numba compiles for the backtest what runs in plain Python for the
+live day and the simulated exchange. Kept apart because importing numba costs more than a guard's
+whole look at the exchange.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from tf_lib.core.jit.arrays import kernel
 from tf_lib.core.model.records import Product
-from tf_lib.core.orders import lots_and_ticks
+from tf_lib.core.orders import fills, lots_and_ticks
 
 Records = NDArray[np.void]
 STEPS = np.dtype(
@@ -35,7 +36,7 @@ def steps_table(products: Iterable[Product]) -> Records:
     return np.array([tuple(lots_and_ticks.steps_of(product)) for product in products], dtype=STEPS)
 
 
-for _rule in lots_and_ticks.KERNELS:
+for _rule in (*lots_and_ticks.KERNELS, *fills.KERNELS):
     register_jitable(_rule)
 
 whole_steps = kernel(lots_and_ticks.whole_steps)
@@ -52,3 +53,9 @@ is_worth_raising = kernel(lots_and_ticks.is_worth_raising)
 is_dust = kernel(lots_and_ticks.is_dust)
 is_protectable = kernel(lots_and_ticks.is_protectable)
 least_protectable = kernel(lots_and_ticks.least_protectable)
+day_leg = kernel(fills.day_leg)
+price_at = kernel(fills.price_at)
+first_touch = kernel(fills.first_touch)
+market_price = kernel(fills.market_price)
+crossing_price = kernel(fills.crossing_price)
+stop_limit_day = kernel(fills.stop_limit_day)
