@@ -25,8 +25,8 @@ import pandas as pd
 
 from benchmarks.decide import N_DAYS, made_up_candles
 from benchmarks.timing import best_ms_in_turn
-from tf_lib.app.options import PROJECT_ROOT
 from tf_lib.parameters import Config, config_from_mapping, load_config
+from tf_lib.project import PARAMETERS
 from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
 
 TIMES, WARM = 15, 2
@@ -35,7 +35,7 @@ _MISSING = "{} is not installed, so ours is measured alone; for it: pip install 
 
 def measure() -> dict[str, float | None]:
     """Return milliseconds of each and ours as a multiple; None where a peer is not installed."""
-    config = open_ended(load_config(PROJECT_ROOT / "parameters" / "strategy_v020.yaml"))
+    config = open_ended(load_config(PARAMETERS / "strategy_v020.yaml"))
     candles = made_up_candles(config.universe.sorted_tickers, N_DAYS)
     result = backtest(candles, config)
     calls: dict[str, Callable[[], object]] = {"backtest": lambda: backtest(candles, config)}

@@ -23,7 +23,7 @@ import nbformat
 import psutil
 
 from benchmarks.timing import medians_in_turn
-from tf_lib.app.options import PROJECT_ROOT
+from tf_lib.project import ROOT
 
 FIRST_DAY = dt.date(2026, 3, 1)
 TIMES = 7
@@ -60,7 +60,7 @@ def measure() -> dict[str, float]:
 def _run_day(runs: Path, day: dt.date) -> None:
     command = [sys.executable, "-m", "tf_lib", "run", "--profile", "demo"]
     command += ["--date", day.isoformat(), "--runs", str(runs)]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(
             f"the run of {day} ended with {done.returncode}:\n{done.stdout}{done.stderr}"

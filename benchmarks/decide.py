@@ -7,12 +7,12 @@ import datetime as dt
 import pandas as pd
 
 from benchmarks.timing import median_ms, seconds
-from tf_lib.app.options import PROJECT_ROOT
 from tf_lib.core.candles.bars import lag_bars
 from tf_lib.core.decision import decide, with_last_closes
 from tf_lib.core.model.records import PortfolioState
 from tf_lib.core.signals.columns import signals
 from tf_lib.parameters import Config, load_config
+from tf_lib.project import PARAMETERS
 
 N_DAYS = 1400
 FIRST_DAY = dt.date(2020, 1, 1)
@@ -39,7 +39,7 @@ def made_up_candles(
 
 def measure() -> dict[str, float]:
     """Return milliseconds of the first and of later decisions."""
-    config: Config = load_config(PROJECT_ROOT / "parameters" / "strategy_v020.yaml")
+    config: Config = load_config(PARAMETERS / "strategy_v020.yaml")
     candles = made_up_candles(config.universe.sorted_tickers, N_DAYS)
     as_of = FIRST_DAY + dt.timedelta(days=N_DAYS)
 

@@ -20,7 +20,7 @@ import psutil
 from coinbase.jwt_generator import build_rest_jwt
 
 from benchmarks.timing import median_ms, seconds
-from tf_lib.app.options import PROJECT_ROOT
+from tf_lib.project import ROOT
 from tf_lib.simulator import STRATEGY_TICKERS, SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.prices.day_bars import DayBars, day_number
 
@@ -45,7 +45,7 @@ def _start() -> None:
     """Start it as a process of its own and take its first answer."""
     command = [sys.executable, "-m", "tf_lib", "simulator", "--candles", "synthetic"]
     command += ["--as-of", AS_OF.isoformat()]
-    process = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         endpoint = json.loads(process.stdout.readline() if process.stdout else "")
         line = _line(endpoint["base_url"], Path(endpoint["ca_file"]))
@@ -161,7 +161,7 @@ def _year() -> float:
 def _megabytes() -> float:
     """Return how much memory a fresh process with many long histories takes."""
     command = [sys.executable, "-c", "from benchmarks.simulator import hold; hold()"]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 

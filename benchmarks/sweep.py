@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.decide import FIRST_DAY, N_DAYS, made_up_candles
-from tf_lib.app.options import PROJECT_ROOT
 from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.parameters import Config, load_config
+from tf_lib.project import PARAMETERS
 from tf_lib.research.sweep.evaluate import Evaluation, evaluate
 from tf_lib.research.sweep.grid import grid_of
 from tf_lib.research.sweep.run_sweep import run_sweep
@@ -43,7 +43,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 def _setting() -> tuple[Bars, Config, tuple[dt.date, dt.date]]:
-    config = load_config(PROJECT_ROOT / "parameters" / "strategy_v020.yaml")
+    config = load_config(PARAMETERS / "strategy_v020.yaml")
     end = FIRST_DAY + dt.timedelta(days=N_DAYS)
     bars = lag_bars(made_up_candles(config.universe.sorted_tickers, N_DAYS), as_of=end)
     return bars, config, (FIRST_DAY, end)

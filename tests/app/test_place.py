@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tf_lib.app.connection import check_place
-from tf_lib.app.options import PROJECT_ROOT
 from tf_lib.errors import ParameterError, PreflightRefused
 from tf_lib.parameters import ExchangeSection, load_config
+from tf_lib.project import profile_file
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from tf_lib.parameters import ExchangeSection, load_config
 )
 def test_where_orders_may_go(profile: str, exchange: dict[str, Any], may: bool) -> None:
     """One way leads to real money, and it has to be called by its name."""
-    config = load_config(PROJECT_ROOT / "parameters" / "demo.yaml")
+    config = load_config(profile_file("demo"))
     section = ExchangeSection.model_validate({"clock": "wall", **exchange})
     config = config.model_copy(update={"exchange": section})
 
@@ -39,7 +39,7 @@ def test_where_orders_may_go(profile: str, exchange: dict[str, Any], may: bool) 
 @pytest.mark.parametrize("profile", ["live", "mine"])
 def test_the_real_exchange_has_no_schedule_of_mishaps(profile: str) -> None:
     """What is made for tests is refused where money is real, and may name a simulated one."""
-    config = load_config(PROJECT_ROOT / "parameters" / "demo.yaml")
+    config = load_config(profile_file("demo"))
 
     def check(**exchange: Any) -> None:
         section = ExchangeSection.model_validate({"faults": "F.yaml", **exchange})

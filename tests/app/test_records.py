@@ -41,7 +41,7 @@ def demo(kept: Path, tmp_path: Path) -> Profile:
 
 def test_the_newest_run_is_opened(demo: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the demo, where no folder is named; what has no inputs is passed over."""
-    monkeypatch.setattr(opening, "PROJECT_ROOT", demo.runs.parent)
+    monkeypatch.setattr(opening, "default_runs", lambda: demo.runs)
     monkeypatch.delenv("TF_RUN_DIR", raising=False)
     (demo.runs / "demo" / "2024-03-12").mkdir()
     (demo.runs / "demo" / "2024-03-11-old" / "inputs").mkdir(parents=True)
@@ -54,7 +54,7 @@ def test_the_newest_run_is_opened(demo: Profile, monkeypatch: pytest.MonkeyPatch
 
 def test_without_a_run_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And how to make one."""
-    monkeypatch.setattr(opening, "PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr(opening, "default_runs", lambda: tmp_path)
     monkeypatch.delenv("TF_RUN_DIR", raising=False)
     with pytest.raises(StateError, match=r"no run under .*demo yet"):
         opening.open_day()
@@ -70,7 +70,7 @@ def test_the_notebooks_by_hand(
 
     (tmp_path / "sitecustomize.py").write_text(
         "from pathlib import Path\nimport tf_lib.app.daily.open_day as opening\n"
-        f"opening.PROJECT_ROOT = Path({str(demo.runs.parent)!r})\n"
+        f"opening.default_runs = lambda: Path({str(demo.runs)!r})\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{PROJECT}")
     monkeypatch.delenv("TF_RUN_DIR", raising=False)

@@ -14,13 +14,8 @@ import pytest
 import yaml
 
 from tf_lib.errors import EXIT_BAD_INPUT, ParameterError
-from tf_lib.parameters import (
-    PROFILES,
-    Config,
-    config_from_mapping,
-    load_config,
-    profile_file,
-)
+from tf_lib.parameters import Config, config_from_mapping, load_config
+from tf_lib.project import PROFILES, profile_file
 from tf_lib.text.written import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -67,7 +62,7 @@ def test_the_strategy_file_loads_unchanged() -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_loads(profile: str) -> None:
     """With the strategy's numbers, each on its own kind of exchange."""
-    config = load_config(profile_file(PROJECT, profile))
+    config = load_config(profile_file(profile))
     strategy = load_config(STRATEGY)
     kinds = {"demo": "simulated", "paper": "paper", "live": "coinbase"}
 
@@ -561,4 +556,4 @@ def _names(field: Any) -> list[str]:
 def test_only_the_profiles_there_are(name: str) -> None:
     """Named."""
     with pytest.raises(ParameterError, match="profile must be one of demo, paper, live, got"):
-        profile_file(PROJECT, name)
+        profile_file(name)

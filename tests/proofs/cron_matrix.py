@@ -21,9 +21,10 @@ from typing import Any
 
 from tf_lib.app.commands.cron import crontab
 from tf_lib.app.launch.gate import Gate as RunGate
-from tf_lib.app.options import PROJECT_ROOT, RunOptions
+from tf_lib.app.options import RunOptions
 from tf_lib.errors import PreflightRefused
 from tf_lib.parameters import load_config
+from tf_lib.project import profile_file
 
 FIRST, LAST = dt.date(2026, 1, 1), dt.date(2027, 12, 31)
 WAYS = (
@@ -61,7 +62,7 @@ class Gate:
         self.book = book
         self.now = dt.datetime.min.replace(tzinfo=dt.UTC)
         self.said: list[str] = []
-        config = load_config(PROJECT_ROOT / "parameters" / "live.yaml")
+        config = load_config(profile_file("live"))
         heartbeat = SimpleNamespace(beat=lambda event, **facts: self.said.append(event))
         self._gates = {}
         for forced in (False, True):

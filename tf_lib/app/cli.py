@@ -19,6 +19,7 @@ import typer
 from tf_lib import __version__
 from tf_lib.app import cli_options as o
 from tf_lib.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, ParameterError, TfError
+from tf_lib.project import default_runs
 from tf_lib.text.days import FORM, day_from
 from tf_lib.text.shown import printable, shown
 
@@ -121,13 +122,13 @@ def run(
 ) -> int:
     """Do the daily job once: gate, decide, trade, protect, record."""
     from tf_lib.app.launch.runner import run_daily
-    from tf_lib.app.options import PROJECT_ROOT, RunOptions
+    from tf_lib.app.options import RunOptions
 
     return run_daily(
         RunOptions(
             profile=profile,
             config=config,
-            runs=runs or PROJECT_ROOT / "runs",
+            runs=runs or default_runs(),
             date=_date(date, "--date"),
             dry_run=dry_run,
             force_run=force_run,

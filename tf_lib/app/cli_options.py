@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-PROFILES = ("demo", "paper", "live")
+from tf_lib.project import PROFILES
 
 
 def _profile_names() -> list[str]:
@@ -57,7 +57,8 @@ RunsOption = Annotated[
     typer.Option(
         "--runs",
         metavar="FOLDER",
-        help="Where the runs are. Default: runs/ of the project.",
+        help="Where the runs are. Default: runs/ of the project (installed from a wheel: of the "
+        "current folder).",
     ),
 ]
 DateOption = Annotated[

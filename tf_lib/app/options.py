@@ -1,15 +1,14 @@
-"""What the command line asked of a run, and where the project lies."""
+"""What the command line asked of a run."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tf_lib.errors import ParameterError
-from tf_lib.parameters import Config, load_config, profile_file
-
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+from tf_lib.parameters import Config, load_config
+from tf_lib.project import default_runs, profile_file
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class RunOptions:
 
     profile: str | None = None
     config: Path | None = None
-    runs: Path = PROJECT_ROOT / "runs"
+    runs: Path = field(default_factory=default_runs)
     date: dt.date | None = None
     dry_run: bool = False
     force_run: bool = False
@@ -60,4 +59,4 @@ class RunOptions:
         if self.config is not None:
             return self.config.stem, load_config(self.config)
         name = self.profile or "demo"
-        return name, load_config(profile_file(PROJECT_ROOT, name))
+        return name, load_config(profile_file(name))

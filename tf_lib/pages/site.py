@@ -28,6 +28,7 @@ from tf_lib.pages.day.headline import DayFacts, Level, Verdict, banner, verdict
 from tf_lib.pages.day.stop_rows import stop_lines
 from tf_lib.pages.page import write_page
 from tf_lib.pages.style import BLUE, GREY, Chart, date_axis, styled
+from tf_lib.project import RUN_COMMAND
 from tf_lib.text.shown import printable
 
 PAGE_NAME = "index.html"
@@ -90,9 +91,7 @@ def write_site(runs: Path, found: Sequence[Run]) -> Path:
     profiles = sorted({run.profile for run in found}, key=_live_first)
     body = ["<h1>Trend following: all runs</h1>"]
     if not profiles:
-        body.append(
-            "<p>There is no run yet. Make one with <code>scripts/run_papermill.sh</code>.</p>"
-        )
+        body.append(f"<p>There is no run yet. Make one with <code>{RUN_COMMAND}</code>.</p>")
     for profile in profiles:
         body.append(_profile_part(profile, [r for r in found if r.profile == profile], runs))
     page = runs / PAGE_NAME

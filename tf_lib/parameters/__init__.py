@@ -5,7 +5,7 @@ A file is YAML; ``extends`` names a base file, maps merge, lists and ``universe.
 replace whole.
 """
 
-from tf_lib.parameters.loading import PROFILES, config_from_mapping, load_config, profile_file
+from tf_lib.parameters.loading import config_from_mapping, load_config
 from tf_lib.parameters.sections import (
     Config,
     ExchangeSection,
@@ -16,7 +16,6 @@ from tf_lib.parameters.sections import (
 )
 
 __all__ = [
-    "PROFILES",
     "Config",
     "ExchangeSection",
     "MovingAverage",
@@ -25,5 +24,4 @@ __all__ = [
     "UniverseSection",
     "config_from_mapping",
     "load_config",
-    "profile_file",
 ]

@@ -20,7 +20,6 @@ from tf_lib.parameters.sections import Config
 from tf_lib.text.shown import shown, shown_key
 from tf_lib.text.written import read_yaml_lines
 
-PROFILES = ("demo", "paper", "live")
 _REPLACED_WHOLE = {("universe", "sleeves")}
 
 
@@ -32,13 +31,6 @@ class _Origin(NamedTuple):
 
 
 Origins = Mapping[tuple[str, ...], _Origin]
-
-
-def profile_file(project_root: Path, profile: str) -> Path:
-    """Return the file of a named profile, or say which names exist."""
-    if profile not in PROFILES:
-        raise ParameterError(f"profile must be one of {', '.join(PROFILES)}, got {profile!r}")
-    return project_root / "parameters" / f"{profile}.yaml"
 
 
 def load_config(path: Path) -> Config:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.errors import PreflightRefused
+from tf_lib.project import RUN_COMMAND
 from tf_lib.store.files import write_whole
 
 TOKEN_VARIABLE = "TF_ARMING_TOKEN"
@@ -109,7 +110,7 @@ def claim(environment: Mapping[str, str], armed_for: ArmedFor) -> Arming:
     os.environ.pop(TOKEN_VARIABLE, None)
     os.environ.pop(FILE_VARIABLE, None)
     if not token or not name:
-        raise PreflightRefused("not armed: only scripts/run_papermill.sh starts a run that trades")
+        raise PreflightRefused(f"not armed: only {RUN_COMMAND} starts a run that trades")
     path = Path(name)
     claimed = path.with_suffix(".claimed")
     try:

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
+import sys
 import time
 from pathlib import Path
 
 from tf_lib.app.connection import LIVE_PROFILE
-from tf_lib.app.options import PROJECT_ROOT, RunOptions
+from tf_lib.app.options import RunOptions
 from tf_lib.errors import EXIT_DONE
+from tf_lib.project import IS_INSTALLED, ROOT, default_runs
 
 _MINUTES = range(1, 6)
 """Past 00:00 UTC, within the gate of `--gate-minutes 5`."""
@@ -33,9 +35,7 @@ def cron_command(profile: str | None, config: Path | None) -> int:
     return EXIT_DONE
 
 
-def crontab(
-    *options: str, root: Path = PROJECT_ROOT, offsets: tuple[int, ...] | None = None
-) -> str:
+def crontab(*options: str, root: Path = ROOT, offsets: tuple[int, ...] | None = None) -> str:
     """
     Return the crontab lines: the daily trigger of each UTC offset, and the guard.
 
@@ -46,19 +46,29 @@ def crontab(
     offsets : tuple of int, optional
         Minutes east of UTC that this machine's zone uses; read from the machine if not given.
     """
-    script = [str(root / "scripts" / "run_papermill.sh"), *options]
-    # -P: cron starts it in the home, and a random.py there is not ours to import.
-    guard = [str(root / ".venv" / "bin" / "python"), "-P", "-m", "tf_lib", "guard", *options]
+    run, guard = _commands(options, root)
     used = local_offsets() if offsets is None else offsets
     lines = [
         "# Trend following: 00:01 to 00:05 UTC in this machine's time. One start does the day,",
         "# the others find it done; where there are two lines, the gate skips the other hour.",
     ]
     for offset in used:
-        lines += [f"{when} * * * {_quoted(script)}" for when in _local_times(offset)]
+        lines += [f"{when} * * * {_quoted(run)}" for when in _local_times(offset)]
     lines.append("# The guard, every 15 minutes: alarms, and covers what is unprotected.")
     lines.append(f"*/15 * * * * {_quoted(guard)}")
     return "\n".join(lines)
+
+
+def _commands(options: tuple[str, ...], root: Path) -> tuple[list[str], list[str]]:
+    """Return what starts the daily run, and the guard: whole paths, as cron starts in the home."""
+    python = sys.executable if IS_INSTALLED else str(root / ".venv" / "bin" / "python")
+    # -P: a random.py in the home is not ours to import.
+    ours = [python, "-P", "-m", "tf_lib"]
+    if IS_INSTALLED:
+        options = (*options, "--runs", str(default_runs()))
+        return [*ours, "run", *options], [*ours, "guard", *options]
+    script = str(root / "scripts" / "run_papermill.sh")
+    return [script, *options], [*ours, "guard", *options]
 
 
 def _local_times(offset: int) -> list[str]:

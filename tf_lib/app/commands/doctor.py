@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tf_lib.app.connection import connect, has_own_clock, is_embedded, key_file_problem, open_place
-from tf_lib.app.options import PROJECT_ROOT, RunOptions
+from tf_lib.app.options import RunOptions
 from tf_lib.errors import EXIT_DONE, EXIT_FAILED, ParameterError, TfError
 from tf_lib.exchange.clock import clock_offset, wall_now
 from tf_lib.execution.ownership import not_ours
 from tf_lib.notify.mail_file import NEEDED, mail_environment, mail_file_problems
 from tf_lib.parameters import Config
+from tf_lib.project import default_runs
 from tf_lib.safety.lock import lock_folder
 from tf_lib.safety.preflight import check_account
 from tf_lib.store.ledger import FILE_NAME, Ledger
@@ -32,7 +34,7 @@ def doctor_command(
     profile: str | None, config: Path | None, runs: Path | None, *, send_test: bool = False
 ) -> int:
     """Print one line a check; exit 1 if any failed, a warning alone is exit 0."""
-    options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
+    options = RunOptions(profile=profile, config=config, runs=runs or default_runs())
     name, parameters = options.load()
     folder = ProfileFolder(options.runs.resolve(), name)
     checks: list[tuple[str, Callable[[], str]]] = [
@@ -153,8 +155,8 @@ def _cron(config: Config, profile: str, file: Path | None) -> str:
     mine = [line for line in lines if named in line]
     lacking = [
         what
-        for what, sign in (("the daily run", "run_papermill.sh"), ("the guard", " guard"))
-        if not any(sign in line for line in mine)
+        for what, sign in (("the daily run", r"run_papermill\.sh| run "), ("the guard", " guard "))
+        if not any(re.search(sign, line) for line in mine)
     ]
     if lacking:
         raise Warned(f"no line of your crontab starts {' or '.join(lacking)} of {named}: {advice}")

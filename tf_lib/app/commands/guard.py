@@ -41,6 +41,7 @@ from tf_lib.errors import (
 )
 from tf_lib.exchange.clock import wall_now
 from tf_lib.parameters import Config
+from tf_lib.project import RUN_COMMAND
 from tf_lib.safety.ledger_rescue import protection_ledger_of, unreadable
 from tf_lib.safety.lock import ProcessLock, state_lock, take_over
 from tf_lib.store.files import append_json_line
@@ -186,7 +187,7 @@ def _missing_done(ledger: Ledger, config: Config, now: dt.datetime) -> list[Alar
         return []
     why = (
         f"{now.date()} has no done mark at {now:%H:%M} UTC: the daily run did not finish. Resting "
-        "stops are checked; run scripts/run_papermill.sh --force-run if you want today's trades."
+        f"stops are checked; run {RUN_COMMAND} --force-run if you want today's trades."
     )
     return [Alarm(f"not_done:{now.date()}", why)]
 

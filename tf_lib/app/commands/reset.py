@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 from tf_lib.app.connection import is_embedded
-from tf_lib.app.options import PROJECT_ROOT, RunOptions
+from tf_lib.app.options import RunOptions
 from tf_lib.errors import EXIT_DONE, ParameterError
+from tf_lib.project import default_runs
 from tf_lib.safety.lock import state_lock
 from tf_lib.store.run_folder import ProfileFolder
 
@@ -21,7 +22,7 @@ def reset_command(
     profile: str | None, config: Path | None, runs: Path | None, *, is_sure: bool
 ) -> int:
     """Move a profile's folder aside once somebody said yes."""
-    options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
+    options = RunOptions(profile=profile, config=config, runs=runs or default_runs())
     name, parameters = options.load()
     if not is_embedded(parameters):
         raise ParameterError(

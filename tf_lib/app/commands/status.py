@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.app.daily.impediment_rows import standing_impediments
-from tf_lib.app.options import PROJECT_ROOT, RunOptions
+from tf_lib.app.options import RunOptions
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.day_result import result_in_lines
 from tf_lib.core.model.impediments import in_a_line
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.errors import EXIT_DONE
 from tf_lib.exchange.clock import wall_now
+from tf_lib.project import RUN_COMMAND, default_runs
 from tf_lib.store.ledger import FILE_NAME, Ledger
 from tf_lib.store.ledger_state import LedgerState
 from tf_lib.store.run_folder import ProfileFolder, RunFolder
@@ -30,7 +31,7 @@ def status_command(
     profile: str | None, config: Path | None, runs: Path | None, *, as_json: bool
 ) -> int:
     """Print the last day, what is held and protected, and what needs a person."""
-    options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
+    options = RunOptions(profile=profile, config=config, runs=runs or default_runs())
     name, parameters = options.load()
     folder = ProfileFolder(options.runs, name)
     ledger = Ledger(folder.state / FILE_NAME, wall_now)
@@ -116,7 +117,7 @@ def _is_sound(found: Any, day: str) -> bool:
 
 def _screen(name: str, found: dict[str, Any], option: str) -> str:
     if found["last_day"] is None:
-        return f"profile {name}: never ran. Start with scripts/run_papermill.sh {option}"
+        return f"profile {name}: never ran. Start with {RUN_COMMAND} {option}"
     equity, code = found["equity"], found["exit_code"]
     ended = "no exit code" if code is None else f"exit {code}"
     lines = [

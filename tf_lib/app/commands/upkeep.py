@@ -20,7 +20,7 @@ from tf_lib.app.connection import (
 )
 from tf_lib.app.daily.session import Rows
 from tf_lib.app.launch.finish import failures
-from tf_lib.app.options import PROJECT_ROOT, RunOptions
+from tf_lib.app.options import RunOptions
 from tf_lib.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -34,6 +34,7 @@ from tf_lib.exchange.coinbase.endpoint import REAL_HOST
 from tf_lib.exchange.patience import Patience
 from tf_lib.notify.mail_file import mail_file_problems
 from tf_lib.parameters import Config
+from tf_lib.project import default_runs
 from tf_lib.safety import epoch
 from tf_lib.safety.arming import ArmedFor
 from tf_lib.safety.ledger_rescue import unreadable
@@ -106,7 +107,7 @@ def profile_of(
     profile: str | None, config: Path | None, runs: Path | None
 ) -> tuple[str, Config, ProfileFolder]:
     """Return a profile's name, parameters and folder, which is made if it is not there."""
-    options = RunOptions(profile=profile, config=config, runs=runs or PROJECT_ROOT / "runs")
+    options = RunOptions(profile=profile, config=config, runs=runs or default_runs())
     name, parameters = options.load()
     folder = ProfileFolder(options.runs.resolve(), name)
     folder.prepare(on_reserve=True)

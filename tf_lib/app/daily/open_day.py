@@ -25,6 +25,7 @@ from tf_lib.exchange.clock import clock_offset, wall_now
 from tf_lib.exchange.patience import Patience
 from tf_lib.execution.order_sender import Desk
 from tf_lib.parameters import config_from_mapping
+from tf_lib.project import RUN_COMMAND, default_runs
 from tf_lib.safety import epoch
 from tf_lib.safety.arming import ArmedFor, Arming, claim, is_offered
 from tf_lib.safety.lock import sender_lock
@@ -36,7 +37,6 @@ from tf_lib.store.ledger_checkpoint import FILE_NAME as CHECKPOINT_FILE
 from tf_lib.store.run_folder import ProfileFolder, RunFolder
 
 RUN_VARIABLE = "TF_RUN_DIR"
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 def open_day(run_dir: str = "") -> Day:
@@ -64,11 +64,11 @@ def _chosen(run_dir: str) -> Path:
     name = run_dir or os.environ.get(RUN_VARIABLE, "")
     if name:
         return Path(name)
-    demo = ProfileFolder(PROJECT_ROOT / "runs", "demo")
+    demo = ProfileFolder(default_runs(), "demo")
     days = [day for day in demo.days() if (day / "inputs" / "account.json").is_file()]
     if not days:
         raise StateError(
-            f"there is no run under {demo.path} yet. Make one with scripts/run_papermill.sh, "
+            f"there is no run under {demo.path} yet. Make one with {RUN_COMMAND}, "
             "or name a run's folder in the parameter run_dir."
         )
     return days[-1]

@@ -18,8 +18,9 @@ from typing import Any
 
 from tf_lib.errors import StateError
 from tf_lib.notify.mail_file import NAMES
+from tf_lib.project import NOTEBOOKS
 
-MASTER = Path(__file__).resolve().parents[2] / "notebooks" / "daily_run.ipynb"
+MASTER = NOTEBOOKS / "daily_run.ipynb"
 OUTPUT_NAME = "daily_run.ipynb"
 _CELL_SECONDS = 1800
 _SHUTDOWN_SECONDS = 1.0

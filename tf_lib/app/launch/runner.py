@@ -33,7 +33,7 @@ from tf_lib.app.launch.finish import failures
 from tf_lib.app.launch.gate import Gate, Verdict
 from tf_lib.app.launch.notebook import MASTER, execute
 from tf_lib.app.launch.outcome import Outcome, exit_code, note_unprotected
-from tf_lib.app.options import PROJECT_ROOT, RunOptions
+from tf_lib.app.options import RunOptions
 from tf_lib.errors import (
     EXIT_DONE,
     EXIT_UNPROTECTED,
@@ -55,8 +55,6 @@ from tf_lib.store.heartbeat import Heartbeat
 from tf_lib.store.ledger import Ledger
 from tf_lib.store.ledger_checkpoint import KEPT_DAYS
 from tf_lib.store.run_folder import ProfileFolder, RunFolder
-
-__all__ = ["PROJECT_ROOT", "RunOptions", "run_daily"]
 
 
 def run_daily(options: RunOptions) -> int:
