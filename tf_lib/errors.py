@@ -75,7 +75,7 @@ class ExchangeError(TfError):
 
 
 class RetryableError(ExchangeError):
-    """A read failed in a way that another try may mend."""
+    """A read failed in a way that another try may overcome."""
 
 
 class RejectedError(ExchangeError):

@@ -1,7 +1,13 @@
-"""What a reader meets is said in the trade's own words; docs/glossary.md has them."""
+"""
+What a reader meets is said in the trade's own words; docs/glossary.md has them.
+
+Documents, notebooks, and the first paragraph of each docstring: what is found by searching, and
+read by whoever reads only that.
+"""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -12,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 INSTEAD = {
     r"bare(?:d)?\b(?! (?:minimum|Python))": "unprotected",
-    r"(?<!by )(?<!in )hands": "executor",
+    r"(?<!shake )hands(?! (?:it|out|over|them)\b)": "executor",
     r"rooms?": "headroom, buffers, workspace",
     r"teeth|tooth|bites?": "planted faults",
     r"mend(?:s|ed|ing)?": "repair, correct, fix; of a state: failed, warning",
@@ -44,6 +50,15 @@ def _documents() -> Iterator[tuple[str, str]]:
                 yield path.name, "".join(cell["source"])
 
 
+def _first_paragraphs() -> Iterator[tuple[str, str]]:
+    for path in sorted((ROOT / "tf_lib").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                said = ast.get_docstring(node) or ""
+                name = getattr(node, "name", "the module")
+                yield f"{path.relative_to(ROOT)}: {name}", said.split("\n\n")[0]
+
+
 def private_words(text: str) -> list[str]:
     """Return the private words of a text; code and quoted titles may say what they like."""
     prose = " ".join(QUOTED.sub(" ", text).split())
@@ -65,8 +80,9 @@ def test_private_words_are_found_and_nothing_else(text, found):
     assert private_words(text) == found
 
 
-def test_documents_and_notebooks_say_it_in_the_words_of_the_trade():
+@pytest.mark.parametrize("texts", [_documents, _first_paragraphs])
+def test_what_a_reader_meets_is_said_in_the_words_of_the_trade(texts):
     """Somebody who searches with the usual word finds it."""
-    met = [(name, word) for name, text in _documents() for word in private_words(text)]
+    met = [(name, word) for name, text in texts() for word in private_words(text)]
 
     assert met == []

@@ -270,7 +270,7 @@ def doctor(
     runs: o.RunsOption = None,
     send_test: o.SendTestOption = False,
 ) -> int:
-    """Check machine, key, mail and cron, and say what to mend."""
+    """Check machine, key, mail and cron, and say what to put right."""
     from tf_lib.app.commands.doctor import doctor_command
 
     return doctor_command(profile, config, runs, send_test=send_test)

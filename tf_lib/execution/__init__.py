@@ -1,5 +1,5 @@
 """
-Execution: carrying out the day's plan so that no position is ever left bare.
+Execution: carrying out the day's plan so that no position stays unprotected.
 
     desk        one order: send, read back, look up, cancel
     belief      which holdings may be believed

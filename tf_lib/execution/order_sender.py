@@ -266,7 +266,7 @@ class Desk:
         return self.note_trigger(moved, seen)
 
     def _mismatch(self, record: OrderRecord, seen: OrderState, problem: str) -> OrderRecord:
-        """Settle an id that answered with another order: a stop is over, others take it over."""
+        """Close an id that answered with another order: a stop is over, others take it over."""
         facts = {} if record.key.leg.is_stop else fill_facts(seen)
         moved = self.ledger.move(record.client_id, OrderStage.MISMATCH, detail=problem, **facts)
         is_intact = seen.is_live_stop and not self.may_cancel_intact
@@ -349,7 +349,7 @@ class Desk:
     def _note_bought(
         self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill] = ()
     ) -> None:
-        """Units that are bought are bare from the first fill on, whoever finds out and when."""
+        """Bought units are unprotected from the first fill on, whoever finds out and when."""
         if record.key.side is not Side.BUY or seen.filled_size <= record.filled_size:
             return
         first = min((fill.trade_time for fill in fills), default=record.intended_at)

@@ -48,7 +48,7 @@ _UNKNOWN_PRICE = Decimal("Infinity")
 @dataclass(kw_only=True)
 class Protecting:
     """
-    Hands that settle and cover.
+    An executor that recovers and covers.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Protecting:
     _told: set[str] = field(default_factory=set)
 
     def protect_only_now(self) -> Rows:
-        """Settle, and cover everything held at the levels that are known; nothing else."""
+        """Recover, and cover everything held at the levels that are known; nothing else."""
         self._learn()
         self._settle(patient=False)
         rows = self._cover_held()
@@ -88,7 +88,7 @@ class Protecting:
         return rows
 
     def _settle_all(self) -> None:
-        """Settle everything; what is bare is covered before anything is waited for."""
+        """Recover everything; what is unprotected is covered before anything is waited for."""
         self._settle(patient=False)
         if is_unsettled(self.desk):
             self._cover_held()
@@ -241,7 +241,7 @@ class Protecting:
         return rows
 
     def _cover_all(self) -> Rows:
-        """Cover everything held; one product's trouble does not keep the others bare."""
+        """Cover everything held; one product's failure does not leave others unprotected."""
         rows: Rows = []
         for product_id in sorted(self.desk.products):
             if not self._held(product_id):
@@ -273,7 +273,7 @@ class Protecting:
         return self._record_cover(result)
 
     def _leave_unknown(self, product_id: str, why: str) -> dict[str, Any]:
-        """Leave the stops of an unknown holding as they are; bare if they do not cover the most."""
+        """Leave an unknown holding's stops as they are; unprotected if they cover too little."""
         product, desk = self.desk.products[product_id], self.desk
         covered = ZERO
         for order in desk.ledger.state.live_orders(product_id):

@@ -55,7 +55,7 @@ class CoverResult:
 
     @property
     def is_protected(self) -> bool:
-        """Whether nothing above dust is bare."""
+        """Whether nothing above dust is unprotected."""
         return self.status != "failed"
 
     def to_mapping(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Cover:
         return self._finish(position.live_stops())
 
     def _close(self, gap: Decimal, stops: list[OrderRecord]) -> None:
-        """Cover what is bare, or leave the market that went through the level it rested at."""
+        """Cover what is unprotected, or exit where price went through the level it rested at."""
         position = self.position
         ended = position.ended_stops()
         for stop in ended:

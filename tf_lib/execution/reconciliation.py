@@ -1,5 +1,5 @@
 """
-Belief: holdings count only when they fit everything else we know.
+Reconciliation: holdings count only when they fit everything else we know.
 
 An account list is believed when its paging ended properly, every base ever traded has its row, each
 hold covers our own open sells, and each total is the last confirmed one plus our own fills since

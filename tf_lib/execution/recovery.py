@@ -143,7 +143,7 @@ def settle(desk: Desk, *, patient: bool) -> dict[str, str]:
 
 
 def is_unsettled(desk: Desk) -> bool:
-    """Whether anything may be bare: a running clock, or an order that is no resting stop."""
+    """Whether anything may be unprotected: a running clock, or an order that is no resting stop."""
     state = desk.ledger.state
     return bool(state.bare_since or state.unsettled_orders())
 
@@ -152,7 +152,7 @@ def foreign_orders(
     desk: Desk, belief: Belief, open_orders: Sequence[OrderState]
 ) -> dict[str, Foreign]:
     """
-    Find what orders of others hold: their protective stops cover, their other sells bare.
+    Find what orders of others hold: their protective stops cover, their other sells do not.
 
     The open list hides orders that are pending or queued, so where the hold of a base is more
     than the listed sells explain, everything of the last two days is looked through. An order of

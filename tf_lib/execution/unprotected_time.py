@@ -1,5 +1,5 @@
 """
-Bare time: how long a position was without its stop, in the exchange's time.
+Unprotected time: how long a position was without its stop, in the exchange's time.
 
 Kept in the ledger, so that it runs on through a crash and a sleeping machine. Where the exchange
 does not tell when it began, it begins when all was last seen in order: too long is the error that
@@ -52,7 +52,7 @@ class BareTime:
 
     def last_in_order(self, product_id: str) -> dt.datetime:
         """
-        Return when a product's stops were last seen in order: where bare time may have begun.
+        Return when a product's stops were last in order: unprotected time may begin there.
 
         A run that ended well had looked after it was claimed.
         """

@@ -107,7 +107,7 @@ def _state(summary: Summary) -> str:
 
 
 def _protection(summary: Summary) -> str:
-    """Say what the exit code vouches for, and name what is bare."""
+    """Say what the exit code vouches for, and name what is unprotected."""
     bare = _bare(summary)
     if bare:
         return f"NOT PROTECTED: {', '.join(bare)}"

@@ -294,7 +294,7 @@ class RollingR2(_Section):
 
 
 class VolOfVol(_Section):
-    """How restless the volatility is."""
+    """The volatility of volatility."""
 
     log_std_window: WideWindow
     coef_of_variation_window: WideWindow

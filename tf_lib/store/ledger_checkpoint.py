@@ -55,7 +55,7 @@ def seal(ledger: Path, size: int) -> str:
 
 
 def write_checkpoint(ledger: Path, checkpoint: Checkpoint, *, oldest: dt.date) -> None:
-    """Write a checkpoint beside its ledger, without what was settled before a day."""
+    """Write a checkpoint beside its ledger, without orders that ended before a day."""
     state = json.dumps(_plain(_without_past(checkpoint.state, oldest)))
     content = {
         "version": VERSION,

@@ -1,5 +1,5 @@
 """
-The guard: looks every few minutes whether anything is bare, and covers it.
+The guard: looks every few minutes whether anything is unprotected, and covers it.
 
 It may settle intents, cover, restore, leave by the rules of emergency, and raise an alarm. It
 buys nothing, computes and raises no level, plans nothing and writes no day mark (docs/execution.md
@@ -55,7 +55,7 @@ _SELLS_ONLY = "the guard only cancels and sells"
 
 
 def guard_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
-    """Look once; exit 3 when something stays bare, 1 for any other alarm, 0 otherwise."""
+    """Look once; exit 3 when something stays unprotected, 1 for any other alarm, else 0."""
     name, parameters, folder = profile_of(profile, config, runs)
     if never_ran(parameters, folder):
         print("0 held, 0 bare: this profile never ran")

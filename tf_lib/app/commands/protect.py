@@ -35,7 +35,7 @@ def protect_holdings(
     may_cancel_intact: bool = True,
 ) -> Rows:
     """
-    Settle what is open and put every holding under a stop at the level that is known.
+    Recover what is open and put every holding under a stop at the level that is known.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ from tf_lib.store.run_folder import ProfileFolder, RunLogs
 
 
 def protect_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
-    """Cover everything that is held; exit 3 names what stays bare."""
+    """Cover everything that is held; exit 3 names what stays unprotected."""
     name, parameters, folder = profile_of(profile, config, runs)
     if never_ran(parameters, folder):
         print("0 held, 0 bare: this profile never ran")

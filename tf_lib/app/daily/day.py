@@ -162,7 +162,7 @@ class Day:
 
     @recorded
     def connect(self) -> dict[str, Any]:
-        """Step 2: reach the exchange and settle what was left open."""
+        """Step 2: reach the exchange and recover what was left open."""
         found = self.session.connect()
         self._heartbeat("client_ready", **found)
         return found

@@ -1,5 +1,5 @@
 """
-The live session: real hands on an exchange, simulated or not.
+The live session: an executor that trades on an exchange, simulated or not.
 
 Reads believe nothing that contradicts the ledger; acts go through `edge.execution`. Everything
 the plan is made from is returned as one `Account`, so that a replay can read it from a file.
@@ -50,7 +50,7 @@ _OLD_BARS_ASKED_FOR = dt.timedelta(days=30)
 @dataclass(kw_only=True)
 class LiveSession(Protecting):
     """
-    Inputs and hands of a day that trades.
+    Inputs and executor of a day that trades.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class LiveSession(Protecting):
     # -- inputs --------------------------------------------------------------------------
 
     def connect(self) -> dict[str, Any]:
-        """Check the account, settle what earlier runs left open, and learn what is there."""
+        """Check the account, recover what earlier runs left open, and learn what is there."""
         desk = self.desk
         check = check_account(desk.client, desk.config.portfolio.name)
         desk.ledger.pin(check.portfolio_uuid)

@@ -23,7 +23,7 @@ WOULD_CANCEL_FIRST = "would_cancel_first"
 
 
 class PreviewSession(LiveSession):
-    """Live inputs, hands that only preview; its ledger is a copy."""
+    """Live inputs, an executor that only previews; its ledger is a copy."""
 
     mode = "dry"
 

@@ -78,7 +78,7 @@ def _resting_since(state: LedgerState, product: str) -> str | None:
 
 
 def _gaps(distances: Mapping[str, Any], bars: pd.DataFrame | None) -> dict[str, Any]:
-    """Return what the product's own history says of prices that jump over the limit."""
+    """Return what the product's own history says of prices that gap below the limit."""
     if bars is None or bars.empty:
         return {"opens": 0, "opens_beyond_limit": 0, "gap_shortfall": None, "gap_usd": None}
     risk = gap_risk(bars["open"].to_numpy(), bars["close"].to_numpy(), distances["limit_distance"])

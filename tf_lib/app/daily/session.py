@@ -1,5 +1,5 @@
 """
-Sessions: where a day's inputs come from, and whose hands carry out its plan.
+Sessions: where a day's inputs come from, and which executor carries out its plan.
 
 The sixteen steps (`tf_lib.app.daily.day`) know nothing but this. A live session trades; a dry one
 reads live and previews; a recorded one reads a run folder and touches nothing.
@@ -40,7 +40,7 @@ class Session(Protocol):
     problems: Rows
 
     def connect(self) -> dict[str, Any]:
-        """Reach the exchange, check key, portfolio and clock; settle what was left open."""
+        """Reach the exchange, check key, portfolio and clock; recover what was left open."""
         ...
 
     def candles(self) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:

@@ -202,7 +202,7 @@ def _positions(
 
 
 def _protection(folder: RunFolder, ledger: LedgerState, day: dt.date) -> list[dict[str, Any]]:
-    """Return the run's protection ledger, with the bare time that the ledger has now."""
+    """Return the run's protection ledger, with the unprotected time that the ledger has now."""
     try:
         rows = folder.read_json(PROTECTION_FILE)
     except StateError:
@@ -273,7 +273,7 @@ def guard_silence(state: Path, now: dt.datetime) -> str:
 
 
 def failures(rows: list[dict[str, Any]]) -> list[str]:
-    """Return what is bare, in words."""
+    """Return what is unprotected, in words."""
     return [f"{row['product']}: {row['reason']}" for row in rows if row["status"] == "failed"]
 
 

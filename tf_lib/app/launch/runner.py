@@ -171,7 +171,7 @@ class Runner:
         return EXIT_UNPROTECTED if alarms else EXIT_DONE
 
     def _cover_first(self, doubt: str) -> list[Alarm]:
-        """Settle and cover what an earlier start may have left; return what stays unprotected."""
+        """Recover and cover what an earlier start may have left; return what stays unprotected."""
         alarms = []
         try:
             rows = protect_profile(self.profile, self.config, self.folder, kind="run")
@@ -299,7 +299,7 @@ class Runner:
     def _protect_after(
         self, connection: Connection, folder: RunFolder, attempt: Attempt, code: int
     ) -> int:
-        """Cover what the failed run may have left bare; its own trouble outranks the run's."""
+        """Cover what the failed run left unprotected; its own failure outranks the run's."""
         from tf_lib.app.commands.protect import protect_holdings
 
         try:

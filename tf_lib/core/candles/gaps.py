@@ -1,5 +1,5 @@
 """
-Gaps: how far a price jumped over nights past, and what that means for a stop's limit.
+Gaps: how far a price fell from close to open, and what that means for a stop's limit.
 
 A stop-limit fills nothing while the price is below its limit. How often a product opened below
 where the limit lies now, and by how much, is what its own history says of that risk. Daily bars

@@ -40,7 +40,7 @@ class Leg(StrEnum):
 
     @property
     def ends_in_cooldown(self) -> bool:
-        """Whether a fill of this leg means that the market took the position from us."""
+        """Whether a fill of this leg is a stop-out, after which a cooldown begins."""
         return self.is_stop or self is Leg.EMERGENCY
 
     @property

@@ -1,4 +1,4 @@
-"""Cooldown: days without buying after the market took a position."""
+"""Cooldown: days without buying after a stop-out."""
 
 from __future__ import annotations
 

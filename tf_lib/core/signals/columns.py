@@ -228,7 +228,7 @@ class Columns(Mapping[str, FloatArray]):
         return self._known[name]
 
     def write(self, name: str, out: FloatArray) -> None:
-        """Write a column's first rows into room [row, ticker], and keep nothing."""
+        """Write a column's first rows into an array [row, ticker], and keep nothing."""
         raw, short, good = self._raw_of(name)
         n_rows = len(out)
         grids.fill_last_known(raw[:, :n_rows], short[:, :n_rows], good[:, :n_rows], out)

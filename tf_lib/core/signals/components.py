@@ -44,7 +44,7 @@ class Components:
         self.close, self._high, self._low = bars.close.T, bars.high.T, bars.low.T
 
     def _grid(self, shape: tuple[int, ...] = ()) -> FloatArray:
-        """Return room for a component; what lies outside a ticker's bars is undefined."""
+        """Return an array for a component; what lies outside a ticker's bars is undefined."""
         whole = (*shape, *self.close.shape)
         return np.empty(whole) if self._is_whole else np.full(whole, np.nan)
 
@@ -129,7 +129,7 @@ class Components:
         return self._remember(key, grids.fill_quality, self.log_close(), *numbers)
 
     def penalty(self) -> FloatArray:
-        """Restlessness penalty, 1 everywhere when the filter is off."""
+        """Volatility-of-volatility penalty, 1 everywhere when the filter is off."""
         settings = self.config.signals.filters.vol_of_vol
         if not settings.enabled:
             return self._ones()

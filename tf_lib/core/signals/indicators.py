@@ -142,7 +142,7 @@ def restlessness_penalty(
     days_per_year: float,
 ) -> FloatArray:
     """
-    Return 1 where volatility is as steady as usual, down to `least` where it is restless.
+    Return 1 where volatility is as steady as usual, down to `least` where it is not.
 
     The coefficient of variation of volatility against its own rolling median, in robust sigmas;
     a z-score that is not finite, or of no spread at all, counts as 0.

@@ -26,7 +26,7 @@ MATRIX, HESSIAN = range(2)
 
 
 class BudgetRoom(NamedTuple):
-    """Room to work in for so many sleeves: numbers, rows of sleeves, and square arrays."""
+    """Workspace for so many sleeves: numbers, rows of sleeves, and square arrays."""
 
     active: IntArray
     rows: FloatArray
@@ -35,7 +35,7 @@ class BudgetRoom(NamedTuple):
 
 @kernel
 def budget_room(n_sleeves: int) -> BudgetRoom:
-    """Return room for so many sleeves."""
+    """Return the workspace for so many sleeves."""
     return BudgetRoom(
         np.empty(n_sleeves, dtype=np.int64),
         np.empty((7, n_sleeves)),

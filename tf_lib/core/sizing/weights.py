@@ -247,7 +247,7 @@ SUMMED, MULTIPLIER, BUDGET, SHARE = range(4)
 
 class SizingRoom(NamedTuple):
     """
-    Room for one day's sizing of at most so many tickers and sleeves; a loop uses it day by day.
+    Workspace for a day's sizing of at most so many tickers and sleeves, used day by day.
 
     After a call the rows `MIX`, `PRE_CAP` and `FINAL` of `by_ticker`, and `MULTIPLIER` and
     `BUDGET` of `by_sleeve`, hold the answer.
@@ -261,7 +261,7 @@ class SizingRoom(NamedTuple):
 
 @kernel
 def sizing_room(n_tickers: int, n_sleeves: int) -> SizingRoom:
-    """Return room for so many tickers and sleeves."""
+    """Return the workspace for so many tickers and sleeves."""
     return SizingRoom(
         np.zeros((4, n_tickers)),
         np.zeros((4, n_sleeves)),
@@ -289,7 +289,7 @@ def _fill_capped(
     rules: SizingRules,
     out: FloatArray,
 ) -> tuple[bool, float]:
-    """Write weights under the cap; return whether it bound, and the gross that found no room."""
+    """Write weights under the cap; return whether it bound, and the gross left over."""
     binds, leftover = False, 0.0
     for i in range(weight.size):
         out[i] = min(weight[i], cap)
@@ -314,7 +314,7 @@ def _push_leftover(
     out: FloatArray,
 ) -> float:
     """
-    Push what the cap cut into names with room and a signal worth the name; return how much went.
+    Push what the cap cut into names with headroom and a signal; return how much went.
 
     A smoothed signal never reaches zero: without the floor the leftover of a strong name bought
     others whose signal was 1e-23.
@@ -398,7 +398,7 @@ def size_into(
     rules: SizingRules,
     room: SizingRoom,
 ) -> SizingNumbers:
-    """Size one day into a room; see `size_positions`. The caller judges `share_error`."""
+    """Size one day into a workspace; see `size_positions`. The caller judges `share_error`."""
     owner, n = sleeves.sleeve_of, signal.size
     known, mix = room.by_ticker[KNOWN, :n], room.by_ticker[MIX, :n]
     weight, final = room.by_ticker[PRE_CAP, :n], room.by_ticker[FINAL, :n]

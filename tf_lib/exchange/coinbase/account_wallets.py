@@ -164,7 +164,7 @@ def _money(record: Record, key: str, currency: str) -> Decimal:
 
 
 def _trading(wallets: list[_Wallet], is_needed: bool, leave_out: Callable[[str], None]) -> _Wallet:
-    """Return the wallet that orders settle in: the default one, else the one that holds."""
+    """Return the wallet that orders trade in: the default one, else the one that holds."""
     marked = [wallet for wallet in wallets if wallet.is_default]
     holding = [wallet for wallet in wallets if wallet.holding.total]
     if len(marked) == 1:

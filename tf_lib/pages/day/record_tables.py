@@ -124,7 +124,7 @@ def _stop_row(line: StopLine) -> Row:
 
 
 def protection_table(rows: Rows) -> Fragment:
-    """Return what each position's stop is worth: its distance and age, bare time, and gaps."""
+    """Return of each position's stop its distance and age, the time unprotected, and gaps."""
     columns = [
         Column("position", LEFT),
         Column("value"),

@@ -22,7 +22,7 @@ class StopLine:
     distance, limit_distance : float
         How far stop and limit lie below the last price, as a fraction of it; NaN when unknown.
     is_protected : bool
-        Whether nothing above dust is bare.
+        Whether nothing above dust is unprotected.
     is_known : bool
         False when the holding itself could not be read.
     """
@@ -41,7 +41,7 @@ class StopLine:
 
     @property
     def is_protected(self) -> bool:
-        """Whether the record says that nothing above dust is bare."""
+        """Whether the record says that nothing above dust is unprotected."""
         return self.status != "failed" and self.is_known
 
     @property

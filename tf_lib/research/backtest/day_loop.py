@@ -71,7 +71,7 @@ def run_days(
     first: int, end: int, offset: int, market: Market, rules: Rules, book: Book, tape: Tape
 ) -> int:
     """
-    Live through the days of rows `first` to `end` - 1; row `offset` is the tape's first line.
+    Run the days of rows `first` to `end` - 1; row `offset` is the tape's first line.
 
     Returns
     -------

@@ -204,7 +204,7 @@ def new_book(tickers: Sequence[str], products: Mapping[str, Product], *, cash: f
 
 
 def new_tape(n_days: int, n_tickers: int) -> Tape:
-    """Return room for so many days, and for one fill on each and all there can be on two."""
+    """Return space for so many days, and for one fill on each and all there can be on two."""
     cells = np.zeros((n_days, 5, n_tickers))
     cells[:, STOP_LEVEL] = np.nan
     return Tape(
@@ -216,7 +216,7 @@ def new_tape(n_days: int, n_tickers: int) -> Tape:
 
 
 def with_more_room(tape: Tape) -> Tape:
-    """Return the same tape with twice the room for fills."""
+    """Return the same tape with twice the space for fills."""
     fills = np.empty(2 * tape.fills.size, dtype=FILL)
     fills[: tape.fills.size] = tape.fills
     return tape._replace(fills=fills)

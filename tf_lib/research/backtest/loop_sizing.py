@@ -26,7 +26,7 @@ from tf_lib.research.backtest.loop_records import FINAL_SIGNAL, SIGNAL, WEIGHT, 
 
 
 class Desk(NamedTuple):
-    """Room for the sizing of a day, used day by day: positions and owners, and numbers."""
+    """Workspace for a day's sizing, used day by day: positions and owners, and numbers."""
 
     chosen: IntArray
     sleeve_of: IntArray
@@ -40,7 +40,7 @@ class Desk(NamedTuple):
 
 @kernel
 def sizing_desk(n_tickers: int, rules: Rules) -> Desk:
-    """Return room for so many tickers."""
+    """Return the workspace for so many tickers."""
     most_days = rules.covariance_window * EWM_SPANS_KEPT
     return Desk(
         np.empty(n_tickers, dtype=np.int64),

@@ -98,7 +98,7 @@ class BacktestResult:
 
     @property
     def days(self) -> pd.DatetimeIndex:
-        """The days lived through."""
+        """The days of the backtest."""
         return self.history.bars.days[slice(*self.span)]
 
     @cached_property
@@ -226,7 +226,7 @@ def backtest(
     progress: Progress | None = None,
 ) -> BacktestResult:
     """
-    Live a span of days on candles.
+    Run a backtest over a date range.
 
     Parameters
     ----------

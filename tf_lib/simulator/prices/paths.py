@@ -86,7 +86,7 @@ def flat_leg(begin: int, end: int, price: Decimal) -> Leg:
 
 
 def with_jump(legs: Sequence[Leg], jump: Jump) -> list[Leg]:
-    """Lay a jump over the legs of a day: line until it, its price, then back to the next corner."""
+    """Lay a jump onto the legs of a day: line until it, its price, then back to the next corner."""
     result: list[Leg] = []
     for leg in legs:
         if leg.end <= jump.at or leg.begin > jump.hold_until:

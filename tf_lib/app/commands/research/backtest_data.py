@@ -60,7 +60,7 @@ def _fact(ticker: str, kind: str, span: tuple[dt.date, dt.date], effect: str) ->
 
 
 def _cut(result: BacktestResult) -> list[Fact]:
-    """Return the days that were wanted and could not be lived through."""
+    """Return the days that were wanted and could not be run."""
     (since, until), lived = result.wanted, (result.days[0].date(), result.days[-1].date())
     facts = []
     if since < lived[0] and since != dt.date.min:
