@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,9 @@ CITATION = re.compile(
 )
 HEADING = re.compile(r"^#+ (\d+(?:\.\d+)?)[. ]", re.MULTILINE)
 PAGE = re.compile(r"\b[\w-]+\.md\b")
+CODE = re.compile(
+    r"`((?:tf_lib|tests|docs|scripts|notebooks|parameters|benchmarks)(?:/[\w./-]+|(?:\.(?!py\b)\w+)+))`"
+)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]+)?\)")
 
 
@@ -62,6 +67,33 @@ def test_each_document_that_is_named_is_here():
     named = {(name, page) for name, text in _texts() for page in PAGE.findall(text)}
 
     assert [(name, page) for name, page in sorted(named) if page not in here] == []
+
+
+def test_each_path_and_name_in_a_document_is_here():
+    """`tf_lib/errors.py` is a file, `tf_lib.research.sweep` can be imported."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    written = {
+        (page.name, each) for page in pages for each in CODE.findall(page.read_text("utf-8"))
+    }
+    lost = [(page, each) for page, each in sorted(written) if not _is_here(each)]
+
+    assert len(written) > 20
+    assert lost == []
+
+
+def _is_here(written: str) -> bool:
+    if "/" in written:
+        return (ROOT / written).exists()
+    module, rest = written, list[str]()
+    while module:
+        with contextlib.suppress(ImportError):
+            found: object = importlib.import_module(module)
+            for name in rest:
+                found = getattr(found, name, None)
+            return found is not None
+        module, _, last = module.rpartition(".")
+        rest.insert(0, last)
+    return False
 
 
 @pytest.mark.parametrize("path", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]))
