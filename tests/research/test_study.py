@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +29,7 @@ from tf_lib.errors import BarsError, ParameterError
 from tf_lib.research.backtest.history import history_of
 from tf_lib.research.sweep.evaluate import BoundedMemo, evaluate
 from tf_lib.research.sweep.grid import grid_of
-from tf_lib.research.sweep.set_keys import signals_key
+from tf_lib.research.sweep.set_keys import code_files, signals_key
 from tf_lib.research.sweep.study import changed, in_chunks, make_study
 from tf_lib.research.sweep.trials import FAILED, OK
 
@@ -240,3 +243,24 @@ def test_memo_forgets_what_was_used_longest_ago() -> None:
     assert memo.nbytes == 160
     memo[("d",)] = np.zeros(1000)
     assert list(memo) == [("d",)]
+
+
+def test_code_edition_covers_every_module_that_evaluating_imports() -> None:
+    """Whatever of the library is loaded to evaluate a set is in the name of the code that did."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, tf_lib.research.sweep.workers\n"
+            "for module in sys.modules.values():\n"
+            "    if module.__name__.startswith('tf_lib.'): print(module.__file__)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {Path(line) for line in done.stdout.splitlines()}
+    package = next(path for path in loaded if path.name == "errors.py").parent
+
+    assert any("backtest" in path.parts for path in loaded)
+    assert loaded <= set(code_files(package))

@@ -204,7 +204,8 @@ def test_a_daily_run_never_pays_for_dask() -> None:
     import sys
 
     code = (
-        "import sys, tf_lib.app.cli, tf_lib.app.commands.research.sweep, tf_lib.research.sweep.run_sweep;"
+        "import sys, tf_lib.app.cli, tf_lib.app.commands.research.sweep\n"
+        "import tf_lib.research.sweep.run_sweep\n"
         "print([name for name in ('dask', 'distributed') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

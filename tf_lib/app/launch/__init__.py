@@ -1,1 +1,1 @@
-"""The launcher of a daily run, from gate to finish; it starts the notebook in a process of its own."""
+"""The launcher of a daily run, gate to finish; it starts the notebook in a process of its own."""

@@ -2,8 +2,9 @@
 Grids: the indicators of all tickers at once.
 
 Part of stage 2 (bars -> *signals* -> risk). A grid is [ticker, row]; `rows` [ticker] holds each
-one's first row and the row after its last. Every kernel writes what `tf_lib.core.signals.indicators` and
-`tf_lib.core.signals.windows` say of those rows into `out`; other rows are left as they are.
+one's first row and the row after its last. Every kernel writes what
+`tf_lib.core.signals.indicators` and `tf_lib.core.signals.windows` say of those rows into `out`;
+other rows are left as they are.
 """
 
 from __future__ import annotations

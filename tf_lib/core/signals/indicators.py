@@ -1,8 +1,8 @@
 """
 Indicators: the kernels between a bar and the parts of a signal.
 
-Part of stage 2 (bars -> *signals* -> risk). Each kernel takes one ticker's history, from its
-first bar to its last without a hole, and answers on the same rows. `tf_lib.core.signals.columns` runs
+Part of stage 2 (bars -> *signals* -> risk). Each kernel takes one ticker's history, from its first
+bar to its last without a hole, and answers on the same rows. `tf_lib.core.signals.columns` runs
 them over all tickers and blends what they say.
 """
 

@@ -3,9 +3,9 @@ The wire: one SDK client, and what becomes of a request.
 
 Every call has a time-out. A read is tried a bounded number of times, with jitter, and on for as
 long as the caller has patience; a 401 gets one fresh token. A changing request is sent once, and
-whatever happens comes back as a `Reply` to be judged (`tf_lib.exchange.coinbase.answers`), never as an exception
-out of the SDK: its frames hold the secret, so errors are raised anew, outside of its traceback.
-One wire serves one thread.
+whatever happens comes back as a `Reply` to be judged (`tf_lib.exchange.coinbase.answers`), never as
+an exception out of the SDK: its frames hold the secret, so errors are raised anew, outside of its
+traceback. One wire serves one thread.
 """
 
 from __future__ import annotations

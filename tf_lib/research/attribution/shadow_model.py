@@ -1,8 +1,8 @@
 """
 Shadow model: the backtest of one day, begun with what the live account held that day.
 
-Part of the shadow (`tf_lib.research.attribution.shadow`). The very loop of the backtest lives one row; then
-the stops meet the next day's open, which a live account has met when it is read at 00:01.
+Part of the shadow (`tf_lib.research.attribution.shadow`). The very loop of the backtest lives one
+row; then the stops meet the next day's open, which a live account has met when it is read at 00:01.
 """
 
 from __future__ import annotations

@@ -135,7 +135,8 @@ def history_of(
         Daily bars; a ticker that is absent has no history. Lagged bars are used as they are.
     config : Config
     memo : mutable mapping, optional
-        Keeps components of signals, for calls with the same bars (`tf_lib.core.signals.columns.signals`).
+        Keeps components of signals, for calls with the same bars
+        (`tf_lib.core.signals.columns.signals`).
     since : date
         The first day that is lived through: no run held a close against the price before it.
     doubts : mapping, optional

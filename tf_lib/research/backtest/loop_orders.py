@@ -1,9 +1,9 @@
 """
 Book orders: from a day's desired trades to sales and purchases of whole lots.
 
-Part of the backtest (`tf_lib.research.backtest.day_loop`). Sizes are built as `tf_lib.core.orders.build` builds
-them; sales, purchases and pilots go as `tf_lib.execution.rebalance` carries them out, each
-under its stop before the next.
+Part of the backtest (`tf_lib.research.backtest.day_loop`). Sizes are built as
+`tf_lib.core.orders.build` builds them; sales, purchases and pilots go as
+`tf_lib.execution.rebalance` carries them out, each under its stop before the next.
 """
 
 from __future__ import annotations

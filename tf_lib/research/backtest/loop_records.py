@@ -1,9 +1,9 @@
 """
 Book records: what the compiled day loop is told, remembers and writes down.
 
-Part of the backtest (`tf_lib.research.backtest.day_loop`). Everything is an array or a tuple of arrays, so
-that it can be compiled; a ticker's state is one record, so that a rule takes one argument. Money
-is float in quote currency, sizes are whole lots, stop prices whole ticks.
+Part of the backtest (`tf_lib.research.backtest.day_loop`). Everything is an array or a tuple of
+arrays, so that it can be compiled; a ticker's state is one record, so that a rule takes one
+argument. Money is float in quote currency, sizes are whole lots, stop prices whole ticks.
 """
 
 from __future__ import annotations

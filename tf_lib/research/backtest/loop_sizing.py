@@ -1,9 +1,9 @@
 """
 Book sizing: one day's target weights in the backtest, from the core's own kernels.
 
-Part of the backtest (`tf_lib.research.backtest.day_loop`). Only tickers with a signal can get weight, so only
-their covariance is computed: the rest would add zeros. (Shrinkage looks at all tickers, so there
-all are kept.)
+Part of the backtest (`tf_lib.research.backtest.day_loop`). Only tickers with a signal can get
+weight, so only their covariance is computed: the rest would add zeros. (Shrinkage looks at all
+tickers, so there all are kept.)
 """
 
 from __future__ import annotations

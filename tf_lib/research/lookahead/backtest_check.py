@@ -1,11 +1,11 @@
 """
 Look-ahead in the compiled path: each day of a backtest against days that know no future.
 
-`tf_lib.research.lookahead.decision_check` proves it of signals and weights as the daily run computes them. A
-backtest adds a loop with a memory: cash, holdings, stops, cooldowns. What the loop decides on a
-day must be the same, bit for bit, when of that day only the open is known and nothing after it;
-when the rest of the day and all that follows is noise; and when the live path decides, from what
-the loop held that morning.
+`tf_lib.research.lookahead.decision_check` proves it of signals and weights as the daily run
+computes them. A backtest adds a loop with a memory: cash, holdings, stops, cooldowns. What the loop
+decides on a day must be the same, bit for bit, when of that day only the open is known and nothing
+after it; when the rest of the day and all that follows is noise; and when the live path decides,
+from what the loop held that morning.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from tf_lib.parameters import Config
 _WITHOUT_EFFECT = ("portfolio", "exchange", "notifications", "data")
 # Of the data section: which bars are believed is all that a backtest asks.
 _BELIEF = "max_gap_to_live"
+# Folders and modules of tf_lib whose code decides what evaluating a set gives.
+_EVALUATING = ("core", "research", "text", "parameters", "errors")
 _OWN = ("start_date", "end_date", "use_specific_start_date", "signal_start_date")
 # Sizing only: signals and bars are the same whatever these say.
 _SIZING_ONLY = frozenset(
@@ -96,6 +98,13 @@ def code_edition() -> str:
 
     Results of another edition may differ in the last digits or in more; they are not mixed.
     """
-    package = Path(__file__).resolve().parents[1]
-    files = [*package.glob("core/*.py"), *package.glob("research/*.py"), package / "parameters.py"]
-    return digest(*(path.read_bytes() for path in sorted(files)))[:8]
+    files = code_files(Path(__file__).resolve().parents[2])
+    return digest(*(path.read_bytes() for path in files))[:8]
+
+
+def code_files(package: Path) -> list[Path]:
+    """Return the sources below a package folder that decide what evaluating a set gives."""
+    found = set()
+    for name in _EVALUATING:
+        found |= {*(package / name).rglob("*.py"), *package.glob(f"{name}.py")}
+    return sorted(found)

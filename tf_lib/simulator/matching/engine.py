@@ -1,9 +1,10 @@
 """
 Matching: orders against the market's path, and the money that moves with them.
 
-Everything that happens at the exchange happens here and in order of time: prices meeting
-levels, holds coming back late, cancels taking effect, deposits. The arithmetic of a fill is that
-of `tf_lib.core.orders.fills`; values and commissions are cut at 16 decimals and never rounded to cents.
+Everything that happens at the exchange happens here and in order of time: prices meeting levels,
+holds coming back late, cancels taking effect, deposits. The arithmetic of a fill is that of
+`tf_lib.core.orders.fills`; values and commissions are cut at 16 decimals and never rounded to
+cents.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """
 Candles shorter than a day, where a folder has them: the path then follows each of them.
 
-Inside a candle the price runs the day's path of `tf_lib.core.orders.fills` in small: its corners lie at
-the same fractions. Where a candle is missing the price stands. Daily candles stay what they are,
-so every shorter candle has to lie within the daily one.
+Inside a candle the price runs the day's path of `tf_lib.core.orders.fills` in small: its corners
+lie at the same fractions. Where a candle is missing the price stands. Daily candles stay what they
+are, so every shorter candle has to lie within the daily one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The price between two moments as straight legs, and where it first meets a level.
 
-The corners, the lines and the crossing price are those of `tf_lib.core.orders.fills`; this module only
-strings days together, lays planted jumps over them and keeps moments as whole microseconds.
+The corners, the lines and the crossing price are those of `tf_lib.core.orders.fills`; this module
+only strings days together, lays planted jumps over them and keeps moments as whole microseconds.
 """
 
 from __future__ import annotations
