@@ -17,19 +17,19 @@ from tests.research.sweeping import ATR, CAP, FAST, THRESHOLD, candles, config, 
 from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.errors import HaltRun, TfError
 from tf_lib.research.backtest.run_backtest import backtest
-from tf_lib.research.inference.judgement import Judgement, TrialCount, judge
 from tf_lib.research.inference.overfitting import (
     block_sums,
     deflated_sharpe,
     probability_of_overfitting,
     sharpe_moments,
 )
-from tf_lib.research.inference.selection import BestPerFold, Plans, select, usual_plans
 from tf_lib.research.inference.splits import CombinatorialPurged, WalkForward, walk_forward_folds
 from tf_lib.research.sweep import result_files as parts_of_sweeps
 from tf_lib.research.sweep.evaluate import METRICS, Evaluation
+from tf_lib.research.sweep.judgement import Judgement, TrialCount, judge
 from tf_lib.research.sweep.result_files import OtherCode, Parts, Returns
 from tf_lib.research.sweep.run_sweep import run_sweep
+from tf_lib.research.sweep.selection import BestPerFold, Plans, select, usual_plans
 from tf_lib.research.sweep.study import PlannedSet, Study
 from tf_lib.research.sweep.trials import INVALID, LEDGER_NAME, OK, TrialLedger
 from tf_lib.research.sweep.workers import WorkersLost, in_this_process

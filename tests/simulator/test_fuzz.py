@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from tests.simulator.conftest import BARS, PREFIX, bar_frame
 from tf_lib.errors import InputError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
-from tf_lib.simulator.api.order_checks import FORMS
 from tf_lib.simulator.api.routes import ROUTES
 from tf_lib.simulator.dispatcher import LineError
 from tf_lib.simulator.faults.account_events import EVENT_KINDS
 from tf_lib.simulator.faults.rules import KINDS
+from tf_lib.simulator.matching.order_checks import FORMS
 
 SCALARS = (
     st.none()

@@ -1,10 +1,9 @@
 """
 The simulated exchange: Coinbase Advanced Trade standing in, over TLS or in this process.
 
-Reading order: `settings`, `exchange` (the one object), `engine` (one request), `routes` and the
-``*_api`` modules (endpoints), `order_entry` (what is refused), `matching` and `edits` (orders,
-fills and money in time), `market`, `paths`, `intraday` and `synthetic` (prices), `state` (SQLite),
-`faults` and `happenings` (what goes wrong), `server`, `tokens` and `credentials` (the wire).
+Reading order: `settings`, `exchange` (the one object), `start_up`, `dispatcher` (one request),
+`api/` (endpoints and the shapes of their answers), `matching/` (what is refused; orders, fills and
+money in time), `prices/`, `storage/` (SQLite), `faults/` (what goes wrong), `wire/` (TLS, tokens).
 It imports the core's types and its fill rule, and nothing else of the project.
 """
 

@@ -18,12 +18,12 @@ from urllib.parse import unquote
 
 from tf_lib.errors import InputError
 from tf_lib.simulator.api.queries import Query, Request
-from tf_lib.simulator.api.replies import ApiError, Reply, invalid
 from tf_lib.simulator.api.routes import PREFIX, find_route
 from tf_lib.simulator.faults.effects import AFTER, BEFORE
 from tf_lib.simulator.faults.rules import FaultRule, Faults
 from tf_lib.simulator.faults.scheduled_events import Happenings
 from tf_lib.simulator.prices.paths import Jump
+from tf_lib.simulator.replies import ApiError, Reply, invalid
 from tf_lib.simulator.simulated_clock import SECOND, ExchangeClock, rfc3339, wall_clock
 from tf_lib.simulator.storage.state import State
 from tf_lib.simulator.venue import Venue

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tf_lib.core.model.records import Quote
-from tf_lib.simulator.faults.oddities import Oddities
 from tf_lib.simulator.matching.balances import Wallets
+from tf_lib.simulator.matching.edits import Edits
 from tf_lib.simulator.matching.engine import Matching
+from tf_lib.simulator.matching.oddities import Oddities
 from tf_lib.simulator.prices.catalogue import Catalogue
 
 _NAMESPACE = uuid.UUID("6f1c0c52-3c1c-4c39-8f5e-5d7f2f0f7c11")
@@ -43,6 +44,8 @@ class Venue:
     ----------
     matching : Matching
         Orders and fills of the portfolio the key is bound to.
+    edits : Edits
+        Edits of its orders.
     catalogue : Catalogue
     portfolios : tuple of Portfolio
     books : dict of portfolio uuid to Wallets
@@ -57,6 +60,10 @@ class Venue:
     books: dict[str, Wallets]
     rights: KeyRights
     opened: int
+    edits: Edits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.edits = Edits(self.matching)
 
     @property
     def user_id(self) -> str:

@@ -23,13 +23,13 @@ import pandas as pd
 
 from tf_lib.core.jit.arrays import BoolArray, FloatArray
 from tf_lib.errors import HaltRun
-from tf_lib.research.inference.judgement import Judgement, TrialCount, judge
-from tf_lib.research.inference.selection import Plans, select, usual_plans
 from tf_lib.research.sweep.evaluate import METRICS, Evaluation
 from tf_lib.research.sweep.folder_lock import research_lock
 from tf_lib.research.sweep.grid import Changes, Grid
+from tf_lib.research.sweep.judgement import Judgement, TrialCount, judge
 from tf_lib.research.sweep.plateaus import axis_ranks, best_plateau_row, plateaus
 from tf_lib.research.sweep.result_files import Parts, landed_trials
+from tf_lib.research.sweep.selection import Plans, select, usual_plans
 from tf_lib.research.sweep.study import PlannedSet, Study, in_chunks
 from tf_lib.research.sweep.trials import INVALID, OK, Trial, TrialLedger
 from tf_lib.research.sweep.workers import Portion, in_this_process

@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.simulator.api.queries import Request, page
-from tf_lib.simulator.api.replies import invalid, missing_scope, not_found
 from tf_lib.simulator.api.views import account_view, money
-from tf_lib.simulator.faults.oddities import put_over
 from tf_lib.simulator.matching.balances import ZERO, Wallet
+from tf_lib.simulator.matching.oddities import put_over
 from tf_lib.simulator.prices.day_bars import plain
+from tf_lib.simulator.replies import invalid, missing_scope, not_found
 from tf_lib.simulator.simulated_clock import SECOND, rfc3339
 from tf_lib.simulator.venue import Portfolio, Venue
 

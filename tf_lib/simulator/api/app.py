@@ -10,12 +10,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from tf_lib.simulator.api.order_checks import text_field
 from tf_lib.simulator.api.queries import Request
-from tf_lib.simulator.api.replies import ApiError, RefusedError, not_found
 from tf_lib.simulator.api.views import money
 from tf_lib.simulator.matching.balances import Wallet
+from tf_lib.simulator.matching.order_checks import text_field
 from tf_lib.simulator.prices.day_bars import plain
+from tf_lib.simulator.replies import ApiError, RefusedError, not_found
 from tf_lib.simulator.simulated_clock import SECOND, rfc3339
 from tf_lib.simulator.venue import Venue, derived_uuid
 

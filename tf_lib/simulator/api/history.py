@@ -9,13 +9,13 @@ from itertools import chain, takewhile
 from typing import Any
 
 from tf_lib.core.model.records import Side
+from tf_lib.simulator.api.old_rows import is_asked, old_fills, old_orders
 from tf_lib.simulator.api.queries import Query, Request, page
-from tf_lib.simulator.api.replies import invalid, not_found
 from tf_lib.simulator.api.views import fill_view, order_view
-from tf_lib.simulator.faults.old_rows import is_asked, old_fills, old_orders
 from tf_lib.simulator.matching.order import Fill, Force, Kind, Order, Status
 from tf_lib.simulator.matching.pricing import MONEY
 from tf_lib.simulator.prices.day_bars import plain
+from tf_lib.simulator.replies import invalid, not_found
 from tf_lib.simulator.venue import Venue
 
 PAGE = 100

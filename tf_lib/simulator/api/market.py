@@ -7,10 +7,10 @@ from typing import Any
 
 from tf_lib.core.model.records import Product, Quote
 from tf_lib.simulator.api.queries import Request
-from tf_lib.simulator.api.replies import invalid, not_found
 from tf_lib.simulator.api.views import candle_view, product_view
 from tf_lib.simulator.prices.day_bars import plain
 from tf_lib.simulator.prices.intraday import GRANULARITIES
+from tf_lib.simulator.replies import invalid, not_found
 from tf_lib.simulator.simulated_clock import SECOND, rfc3339
 from tf_lib.simulator.venue import Venue, derived_uuid
 

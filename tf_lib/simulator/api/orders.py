@@ -8,19 +8,19 @@ from typing import Any
 
 from tf_lib.core.model.records import Product
 from tf_lib.core.orders import fills as rule
-from tf_lib.simulator.api import order_checks as entry
 from tf_lib.simulator.api.queries import Request
-from tf_lib.simulator.api.replies import (
+from tf_lib.simulator.matching import order_checks as entry
+from tf_lib.simulator.matching.attached import check_attached, read_attached
+from tf_lib.simulator.matching.balances import ZERO
+from tf_lib.simulator.matching.order import Force, Kind, Order, Status, Terms
+from tf_lib.simulator.prices.day_bars import plain
+from tf_lib.simulator.replies import (
     ApiError,
     RefusedError,
     invalid,
     missing_scope,
     used_client_id,
 )
-from tf_lib.simulator.matching.attached import check_attached, read_attached
-from tf_lib.simulator.matching.balances import ZERO
-from tf_lib.simulator.matching.order import Force, Kind, Order, Status, Terms
-from tf_lib.simulator.prices.day_bars import plain
 from tf_lib.simulator.venue import Venue, derived_uuid
 
 MOST_CANCELS = 100
@@ -202,7 +202,7 @@ def edit(venue: Venue, request: Request) -> Any:
             "error_response": {"error_details": "", "edit_order_failure_reason": reason},
             "errors": [failure],
         }
-    venue.matching.edits.request(order, price=price, size=size)
+    venue.edits.request(order, price=price, size=size)
     return {"success": True, "success_response": {"order_id": order.order_id}, "errors": []}
 
 
@@ -252,4 +252,4 @@ def _edit_failure(venue: Venue, order: Order, price: Decimal, size: Decimal) -> 
         return "INVALID_EDITED_PRICE"
     if price == terms.limit_price and size == order.size:
         return "EDIT_REQUEST_EQUAL_TO_ORIGINAL_REQUEST"
-    return venue.matching.edits.failure(order, price, size)
+    return venue.edits.failure(order, price, size)

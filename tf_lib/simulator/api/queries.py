@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from tf_lib.simulator.api.replies import invalid
+from tf_lib.simulator.replies import invalid
 from tf_lib.simulator.simulated_clock import parse_rfc3339
 
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})

@@ -10,7 +10,7 @@ from typing import Any
 
 from tf_lib.simulator.api import account, app, history, market, orders
 from tf_lib.simulator.api.queries import Request
-from tf_lib.simulator.api.replies import ApiError
+from tf_lib.simulator.replies import ApiError
 from tf_lib.simulator.venue import Venue
 
 PREFIX = "/api/v3/brokerage"

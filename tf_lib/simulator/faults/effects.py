@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from tf_lib.simulator.api.replies import UNKNOWN, Cut, RefusedError, Reply, unauthorized
+from tf_lib.simulator.replies import UNKNOWN, Cut, RefusedError, Reply, unauthorized
 
 BODIES = {
     "json": '{"error":"INTERNAL","error_details":"scheduled fault","message":"scheduled fault"}',

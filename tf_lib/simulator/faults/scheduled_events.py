@@ -12,12 +12,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tf_lib.errors import ParameterError, TfError
-from tf_lib.simulator.api import order_checks as entry
 from tf_lib.simulator.api.orders import judge
-from tf_lib.simulator.api.replies import ApiError, RefusedError
+from tf_lib.simulator.matching import order_checks as entry
 from tf_lib.simulator.matching.pricing import Costs, FeeTier, one_tier
 from tf_lib.simulator.prices.catalogue import LISTED
 from tf_lib.simulator.prices.paths import Jump
+from tf_lib.simulator.replies import ApiError, RefusedError
 from tf_lib.simulator.simulated_clock import SECOND, parse_rfc3339
 from tf_lib.simulator.venue import Venue, derived_uuid
 

@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.core.model.records import Product, Side
-from tf_lib.simulator.api import order_checks as entry
-from tf_lib.simulator.api.replies import RefusedError, invalid, unsupported
+from tf_lib.simulator.matching import order_checks as entry
 from tf_lib.simulator.matching.order import Kind, Order, Terms
 from tf_lib.simulator.prices.day_bars import plain
+from tf_lib.simulator.replies import RefusedError, invalid, unsupported
 
 FORM = "trigger_bracket_gtc"
 

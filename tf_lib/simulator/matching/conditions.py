@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tf_lib.simulator.faults.oddities import Oddities
+from tf_lib.simulator.matching.oddities import Oddities
 
 
 @dataclass

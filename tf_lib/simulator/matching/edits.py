@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tf_lib.simulator.matching.balances import ZERO
+from tf_lib.simulator.matching.engine import Matching
 from tf_lib.simulator.matching.order import Order, Status
-
-if TYPE_CHECKING:
-    from tf_lib.simulator.matching.engine import Matching
 
 
 class Edits:

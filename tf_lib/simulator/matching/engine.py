@@ -22,7 +22,6 @@ from tf_lib.simulator.matching.agenda import Agenda
 from tf_lib.simulator.matching.attached import sized
 from tf_lib.simulator.matching.balances import ZERO, Wallets
 from tf_lib.simulator.matching.conditions import World
-from tf_lib.simulator.matching.edits import Edits
 from tf_lib.simulator.matching.order import Fill, Force, Kind, Order, Status, Terms
 from tf_lib.simulator.matching.pricing import MONEY, ONE, Costs, FeeTier
 from tf_lib.simulator.prices.simulated_market import Market
@@ -76,7 +75,6 @@ class Matching:
             "open": self._on_open,
             "execute": self._on_execute,
         }
-        self.edits = Edits(self)
         self._namespace = uuid.UUID(portfolio_uuid)
         self.agenda = Agenda(market)
 

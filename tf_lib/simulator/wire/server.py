@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tf_lib.simulator.api.replies import ApiError, Cut, Reply, invalid, unauthorized
 from tf_lib.simulator.dispatcher import Engine
+from tf_lib.simulator.replies import ApiError, Cut, Reply, invalid, unauthorized
 from tf_lib.simulator.wire.tokens import TokenCheck
 
 LARGEST_BODY = 1 << 20

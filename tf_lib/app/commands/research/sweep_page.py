@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from tf_lib.pages.research.sweep_report import SweepRecord, write_sweep_report
-from tf_lib.research.inference.judgement import (
+from tf_lib.research.sweep.judgement import (
     CREDIBLE_SHARPE,
     DSR_WANTED,
     P_ALLOWED,

@@ -14,14 +14,14 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.core.model.records import Product, Side
-from tf_lib.simulator.api.replies import (
+from tf_lib.simulator.matching.order import Force, Kind, Terms
+from tf_lib.simulator.replies import (
     RefusedError,
     insufficient_fund,
     invalid,
     only_in_preview,
     unsupported,
 )
-from tf_lib.simulator.matching.order import Force, Kind, Terms
 from tf_lib.simulator.simulated_clock import parse_rfc3339
 
 BASE_MAX_SIZE = Decimal("1000000000000")

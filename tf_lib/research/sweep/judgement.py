@@ -34,7 +34,7 @@ from tf_lib.research.inference.overfitting import (
     probability_of_overfitting,
     sharpe_moments,
 )
-from tf_lib.research.inference.selection import BLOCK_DAYS, Chosen, Selection, row_sharpes
+from tf_lib.research.sweep.selection import BLOCK_DAYS, Chosen, Selection, row_sharpes
 
 DSR_WANTED = 0.95
 PBO_ALLOWED = 0.50

@@ -9,7 +9,7 @@ from typing import Any
 from tf_lib.core.model.records import Side
 from tf_lib.simulator.api.queries import Query
 from tf_lib.simulator.api.views import fill_view, order_view
-from tf_lib.simulator.faults.oddities import put_over
+from tf_lib.simulator.matching.oddities import put_over
 from tf_lib.simulator.matching.order import Fill, Force, Kind, Order, Status, Terms
 from tf_lib.simulator.simulated_clock import DAY, parse_rfc3339
 from tf_lib.simulator.venue import Venue, derived_uuid
