@@ -3,19 +3,24 @@ A trend-following strategy on Coinbase spot, from research to live trading.
 
 The stages, in the order in which data flows:
 
-    candles -> lagged bars -> signals -> risk inputs -> sleeve budgets -> target weights
+    candles -> lagged bars -> signals -> covariance -> sleeve budgets -> target weights
             -> desired trades -> orders -> fills -> stops -> artifacts
 
-The packages, and who may import whom:
+The rooms, from the top of the house to its ground; imports run down only:
 
-    core        decides; pure arithmetic on arrays and frozen values      imports nothing of these
-    edge        acts; exchange, candles, ledger, files, mail: all that can fail           -> core
-    simulator   stands in for the exchange, behind the same wire                          -> core
-    research    backtests, sweeps, proofs about data                                      -> core
-    pages       charts, tables and reports a person reads                                 -> core
-    drivers     wire them together: the daily run, replay, the command line       -> all of these
-
-`tf_lib.errors` and `tf_lib.parameters` belong to everybody.
+    app         the daily run from gate to finish, and the command line
+    execution   from a frozen plan to positions under their stops
+    safety      who may send: arming, locks, the account's epoch
+    notify      who is told, in which words
+    store       files on disk: ledger, run folders, candles
+    exchange    the port, and Coinbase behind it
+    simulator   the exchange that stands in, behind the same wire
+    research    backtests, sweeps and proofs about data
+    pages       charts, tables and reports that a person reads
+    core        decides; pure arithmetic on arrays and frozen values
+    parameters  what a user may set, checked
+    text        days, numbers and values as people write them
+    errors      what can go wrong, by name and exit code
 """
 
 __version__ = "0.2.0"

@@ -16,7 +16,7 @@ from tf_lib.core.model.records import FeeRates, Product
 from tf_lib.core.signals.columns import Signals
 from tf_lib.parameters import Config
 from tf_lib.research.backtest.history import History
-from tf_lib.research.backtest.loop_records import Market
+from tf_lib.research.backtest.loop_records import MarketArrays
 from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
 
 ONE = {"Core": {"weight": 1.0, "tickers": ["AAA-USD"]}}
@@ -71,7 +71,7 @@ def history_of_days(days: Mapping[str, Sequence[Written]]) -> History:
         grid(lambda one: one.is_ok),
     ]
     wobble = np.where(np.arange(n_days) % 2 == 0, 0.01, -0.01)
-    market = Market(
+    market = MarketArrays(
         bars=np.stack(bars, axis=1),
         known=np.stack(known, axis=1),
         returns=np.repeat(wobble[None, :], len(tickers), axis=0),

@@ -31,7 +31,7 @@ from tf_lib.parameters import Config
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tf_lib.simulator.faults.account_events import Rename
+    from tf_lib.simulator.faults.account_events import RenameEvent
     from tf_lib.store.run_folder import ProfileFolder
 
 START_OF_DAY = dt.time(0, 1)
@@ -290,7 +290,7 @@ def _settings(
     )
 
 
-def _listed(config: Config, renamed: Sequence[Rename]) -> tuple[str, ...]:
+def _listed(config: Config, renamed: Sequence[RenameEvent]) -> tuple[str, ...]:
     """
     Return what the embedded exchange lists: the universe, and coins that are to be renamed.
 

@@ -24,7 +24,7 @@ import numpy as np
 from tf_lib.core.model.day_result import change_in_short
 from tf_lib.errors import StateError
 from tf_lib.pages import words
-from tf_lib.pages.day.headline import DayFacts, Level, Verdict, banner, verdict
+from tf_lib.pages.day.headline import DayFacts, Headline, Level, banner, verdict
 from tf_lib.pages.day.stop_rows import stop_lines
 from tf_lib.pages.page import write_page
 from tf_lib.pages.style import BLUE, GREY, Chart, date_axis, styled
@@ -74,10 +74,10 @@ class Run:
         return self.folder.name[:10]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Headline:
         """How the run went."""
         if self.problem:
-            return Verdict(Level.ACT, self.problem)
+            return Headline(Level.ACT, self.problem)
         return verdict(DayFacts.from_summary(self.summary))
 
 

@@ -23,8 +23,8 @@ from tf_lib.simulator.faults.effects import AFTER, BEFORE
 from tf_lib.simulator.faults.rules import FaultRule, Faults
 from tf_lib.simulator.faults.scheduled_events import Happenings
 from tf_lib.simulator.prices.paths import Jump
-from tf_lib.simulator.replies import ApiError, Reply, invalid
-from tf_lib.simulator.simulated_clock import SECOND, ExchangeClock, rfc3339, wall_clock
+from tf_lib.simulator.replies import ApiError, Response, invalid
+from tf_lib.simulator.simulated_clock import SECOND, SimulatedClock, rfc3339, wall_clock
 from tf_lib.simulator.storage.state import State
 from tf_lib.simulator.venue import Venue
 
@@ -57,7 +57,7 @@ class Engine:
     def __init__(
         self,
         venue: Venue,
-        clock: ExchangeClock,
+        clock: SimulatedClock,
         state: State,
         faults: Faults,
         *,
@@ -112,7 +112,7 @@ class Engine:
 
     def respond(
         self, method: str, path: str, query: str | Mapping[str, Any] | None, body: Any
-    ) -> Reply:
+    ) -> Response:
         """Answer a request, scheduled faults included."""
         with self._exclusive():
             self.venue.matching.advance(self.clock.tick())
@@ -144,7 +144,7 @@ class Engine:
         running = "running" if self.clock.is_running else "standing"
         return f"x-exchange-time: {rfc3339(self.now())}\r\nx-exchange-clock: {running}\r\n"
 
-    def _pass_time(self, body: Any) -> Reply:
+    def _pass_time(self, body: Any) -> Response:
         """Let a clock that stands still go on: a client that has to wait asks for it."""
         wait: Any = body.get("seconds") if isinstance(body, Mapping) else None
         is_number = isinstance(wait, int | float) and not isinstance(wait, bool)
@@ -152,18 +152,18 @@ class Engine:
             raise invalid(f"seconds must be 0 to {LONGEST_WAIT_SECONDS}, got {str(wait)[:40]}")
         if not self.clock.is_running:
             self.advance_to(self.clock.now() + int(wait * SECOND))
-        return Reply(200, {"now": rfc3339(self.clock.now())})
+        return Response(200, {"now": rfc3339(self.clock.now())})
 
     def _answer(
         self, method: str, path: str, query: str | Mapping[str, Any] | None, body: Any
-    ) -> Reply:
+    ) -> Response:
         try:
             if (method, path) == ("POST", ADVANCE_PATH):
                 return self._pass_time(body)
             route, parts = find_route(method, path)
             named = tuple(unquote(part) for part in parts)
             request = Request(method, path, Query.read(query), body, named)
-            return Reply(200, route.handler(self.venue, request))
+            return Response(200, route.handler(self.venue, request))
         except ApiError as error:
             return error.reply
 
@@ -174,7 +174,7 @@ class Engine:
         except ApiError:
             return not path.startswith(f"{PREFIX}/market/")
 
-    def log_refused(self, method: str, path: str, query: str, reply: Reply) -> None:
+    def log_refused(self, method: str, path: str, query: str, reply: Response) -> None:
         """Log a request that was turned away before it reached the exchange."""
         with self._exclusive():
             self._write_log(method, path, query, None, reply, None)
@@ -272,7 +272,7 @@ class Engine:
         path: str,
         query: str | Mapping[str, Any] | None,
         body: Any,
-        reply: Reply,
+        reply: Response,
         rule: FaultRule | None,
     ) -> None:
         if self._log_file is None and not self._keeps_log:
@@ -306,7 +306,7 @@ def is_changing(method: str, path: str) -> bool:
         return method not in ("GET", "HEAD") and path != ADVANCE_PATH
 
 
-def _logged(reply: Reply) -> Any:
+def _logged(reply: Response) -> Any:
     if reply.text is not None:
         return reply.text[:_LONGEST_LOGGED]
     payload = reply.payload

@@ -21,7 +21,7 @@ from tf_lib.simulator.faults.scheduled_events import set_delays, thin_out
 from tf_lib.simulator.prices.paths import Jump
 from tf_lib.simulator.prices.simulated_market import Market
 from tf_lib.simulator.settings import SimulatorSettings
-from tf_lib.simulator.simulated_clock import ExchangeClock, micros, moment, start_of, wall_clock
+from tf_lib.simulator.simulated_clock import SimulatedClock, micros, moment, start_of, wall_clock
 from tf_lib.simulator.start_up import begin_events, begin_world, make_venue, open_state
 from tf_lib.simulator.storage.state import State
 
@@ -91,7 +91,7 @@ class SimulatedExchange:
         venue = make_venue(settings, self._state, now, market, renamed=renames(plan.events))
         engine = Engine(
             venue,
-            ExchangeClock(now, step=settings.step_ms * 1000, is_running=settings.running),
+            SimulatedClock(now, step=settings.step_ms * 1000, is_running=settings.running),
             self._state,
             Faults(plan, json.loads(self._state.meta("fault_memory", "[]"))),
             log_file=settings.log_file,

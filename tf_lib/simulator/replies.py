@@ -17,7 +17,7 @@ class Cut(StrEnum):
 
 
 @dataclass(frozen=True)
-class Reply:
+class Response:
     """
     One answer.
 
@@ -47,7 +47,9 @@ class ApiError(Exception):
 
     def __init__(self, status: int, error: str, message: str) -> None:
         super().__init__(status, error, message)
-        self.reply = Reply(status, {"error": error, "error_details": message, "message": message})
+        self.reply = Response(
+            status, {"error": error, "error_details": message, "message": message}
+        )
 
 
 def invalid(message: str) -> ApiError:
@@ -65,9 +67,9 @@ def missing_scope() -> ApiError:
     return ApiError(403, "PERMISSION_DENIED", "Missing required scopes")
 
 
-def unauthorized() -> Reply:
+def unauthorized() -> Response:
     """Return the answer to a token that is not accepted: plain text, no JSON."""
-    return Reply(401, text="Unauthorized\n", content_type="text/plain; charset=utf-8")
+    return Response(401, text="Unauthorized\n", content_type="text/plain; charset=utf-8")
 
 
 UNKNOWN = "UNKNOWN_FAILURE_REASON"

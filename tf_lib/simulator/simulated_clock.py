@@ -65,7 +65,7 @@ def start_of(day: dt.date) -> int:
     return micros(dt.datetime.combine(day, dt.time(0, 1), tzinfo=dt.UTC))
 
 
-class ExchangeClock:
+class SimulatedClock:
     """
     What time it is at the exchange; never moves back.
 

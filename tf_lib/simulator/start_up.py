@@ -11,7 +11,7 @@ from typing import Any
 from tf_lib.core.model.records import Product
 from tf_lib.errors import InputError, ParameterError, StateError
 from tf_lib.simulator.dispatcher import Engine
-from tf_lib.simulator.faults.account_events import AccountEvent, Calendar, Rename
+from tf_lib.simulator.faults.account_events import AccountEvent, Calendar, RenameEvent
 from tf_lib.simulator.faults.scheduled_events import plant, set_delays
 from tf_lib.simulator.matching.balances import Wallets
 from tf_lib.simulator.matching.engine import Matching
@@ -98,7 +98,7 @@ def _products_and_market(
     settings: SimulatorSettings,
     market: Market | None,
     traded: Mapping[str, bool],
-    renamed: Sequence[Rename],
+    renamed: Sequence[RenameEvent],
 ) -> tuple[Catalogue, PathMarket]:
     """Put products and prices together; what was traded before stays in a made-up market."""
     bars: dict[str, DayBars] | None = None
@@ -139,7 +139,7 @@ def _twins(rules: Mapping[str, Product]) -> dict[str, str]:
 
 
 def _add_renamed(
-    coming: Sequence[Rename],
+    coming: Sequence[RenameEvent],
     given: Mapping[str, Product],
     rules: dict[str, Product],
     bars: dict[str, DayBars],
@@ -162,7 +162,7 @@ def make_venue(
     now: int,
     market: Market | None,
     *,
-    renamed: Sequence[Rename] = (),
+    renamed: Sequence[RenameEvent] = (),
 ) -> Venue:
     """Put the exchange together: products, market, portfolios, and the key's rights."""
     catalogue, made = _products_and_market(settings, market, state.traded_products(), renamed)

@@ -17,7 +17,7 @@ from typing import Any
 
 from tf_lib.app.daily.day_record import DayRecord
 from tf_lib.core.model.day_result import (
-    Standing,
+    AccountValue,
     after,
     average_entry,
     change_between,
@@ -78,10 +78,10 @@ def result_of(
     return result
 
 
-def _first(record: DayRecord, day: dt.date, equity: float) -> Standing:
+def _first(record: DayRecord, day: dt.date, equity: float) -> AccountValue:
     """Return where the money stood before the first trades of all."""
     before = record.decision.get("portfolio", {}).get("equity")
-    return Standing(day.isoformat(), float(before) if before else equity)
+    return AccountValue(day.isoformat(), float(before) if before else equity)
 
 
 def _fees(record: DayRecord, folder: RunFolder, sold: list[OrderRecord]) -> float:
@@ -124,24 +124,24 @@ def _filled_at(order: OrderRecord) -> dt.datetime:
 # -- earlier runs ----------------------------------------------------------------------------------
 
 
-def standings_before(state: Path, day: dt.date) -> tuple[Standing | None, Standing | None]:
+def standings_before(state: Path, day: dt.date) -> tuple[AccountValue | None, AccountValue | None]:
     """Return the first run on record and the last one before a day."""
     lines, _ = read_json_lines(state / RECORD_FILE)
     known = {line["date"]: line for line in lines if line.get("date", "9") < day.isoformat()}
     if not known:
         return _from_summaries(state.parent, day)
     last = known[max(known)]
-    start = Standing(last["start"]["date"], float(last["start"]["equity"]))
+    start = AccountValue(last["start"]["date"], float(last["start"]["equity"]))
     return start, _standing(state.parent, last)
 
 
-def _standing(profile: Path, line: Mapping[str, Any]) -> Standing:
+def _standing(profile: Path, line: Mapping[str, Any]) -> AccountValue:
     told = _told_equity(profile / line["date"])
     equity = float(line["equity"]) if told is None else told
-    return Standing(line["date"], equity, float(line["growth"]), float(line["paid_in"]))
+    return AccountValue(line["date"], equity, float(line["growth"]), float(line["paid_in"]))
 
 
-def _from_summaries(profile: Path, day: dt.date) -> tuple[Standing | None, Standing | None]:
+def _from_summaries(profile: Path, day: dt.date) -> tuple[AccountValue | None, AccountValue | None]:
     """Return the same of a profile that ran before there was a record."""
     start = last = None
     for folder in sorted(profile.glob("[0-9]*-[0-9]*-[0-9]*")):

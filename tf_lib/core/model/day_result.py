@@ -16,7 +16,7 @@ SMALLEST_TRANSFER = 1.0
 
 
 @dataclass(frozen=True)
-class Standing:
+class AccountValue:
     """
     The money at the end of one run.
 
@@ -36,20 +36,22 @@ class Standing:
     paid_in: float = 0.0
 
 
-def after(before: Standing | None, *, date: str, equity: float, transfer: float) -> Standing:
+def after(
+    before: AccountValue | None, *, date: str, equity: float, transfer: float
+) -> AccountValue:
     """
     Return where the money stands after another run.
 
     Examples
     --------
-    >>> start = Standing("2026-03-01", 10_000.0)
+    >>> start = AccountValue("2026-03-01", 10_000.0)
     >>> after(start, date="2026-03-02", equity=10_900.0, transfer=1_000.0).growth
     0.99
     """
     if before is None or before.equity <= 0:
-        return Standing(date, equity)
+        return AccountValue(date, equity)
     growth = before.growth * (equity - transfer) / before.equity
-    return Standing(date, equity, growth, before.paid_in + transfer)
+    return AccountValue(date, equity, growth, before.paid_in + transfer)
 
 
 def transfer_of(cash_change: float, coins_change: float) -> float:
@@ -150,7 +152,7 @@ def _percent(value: float | None) -> str:
 
 
 def change_between(
-    now: Standing, then: Standing, benchmarks: Mapping[str, float]
+    now: AccountValue, then: AccountValue, benchmarks: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return what became of the money between two runs, transfers taken out."""
     return {

@@ -135,7 +135,7 @@ class DayFacts:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Headline:
     """A day in one sentence, and what stands behind it."""
 
     level: Level
@@ -143,7 +143,7 @@ class Verdict:
     points: tuple[str, ...] = ()
 
 
-def verdict(facts: DayFacts) -> Verdict:
+def verdict(facts: DayFacts) -> Headline:
     """Judge a day: act on what is dangerous, look at what is odd, else it was good."""
     lines = stop_lines(facts.stops, facts.bare_seconds)
     act, look = _to_act_on(facts, lines), _to_look_at(facts, lines)
@@ -156,18 +156,18 @@ def verdict(facts: DayFacts) -> Verdict:
         what = f"{words.listed(sold)} sold by {by}{money}; {what}"
     notes = (*result_in_lines(facts.result, facts.result.get("currency", "")), *facts.notes)
     if act:
-        return Verdict(Level.ACT, f"ACT NOW: {_trouble(facts)}{what}", (*act, *look, *notes))
+        return Headline(Level.ACT, f"ACT NOW: {_trouble(facts)}{what}", (*act, *look, *notes))
     if facts.mode == "dry":
         what = f"dry run, nothing was sent: {what}"
     if facts.impediments:
         names = list(dict.fromkeys(_in_short(row) for row in facts.impediments))
         said = f"Attention: {words.listed(names, most=2)}; {what}"
-        return Verdict(Level.LOOK, said, (*look, *notes))
+        return Headline(Level.LOOK, said, (*look, *notes))
     if sold:
-        return Verdict(Level.LOOK, f"Stopped out: {what}", (*look, *notes))
+        return Headline(Level.LOOK, f"Stopped out: {what}", (*look, *notes))
     if look:
-        return Verdict(Level.LOOK, f"Have a look: {what}", (*look, *notes))
-    return Verdict(Level.GOOD, f"Good day: {what}", notes)
+        return Headline(Level.LOOK, f"Have a look: {what}", (*look, *notes))
+    return Headline(Level.GOOD, f"Good day: {what}", notes)
 
 
 def _trouble(facts: DayFacts) -> str:

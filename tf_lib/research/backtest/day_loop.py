@@ -44,14 +44,14 @@ from tf_lib.research.backtest.loop_records import (
     WANTED,
     Book,
     Handling,
-    Holding,
-    Market,
+    LoopPosition,
+    MarketArrays,
     Rules,
     Tape,
 )
-from tf_lib.research.backtest.loop_sizing import sized, sizing_desk
+from tf_lib.research.backtest.loop_sizing import sized, sizing_buffers
 from tf_lib.research.backtest.loop_stops import (
-    Protection,
+    TargetStop,
     cover,
     exit_triggered,
     free_slots,
@@ -68,7 +68,7 @@ WIDEST_SPREAD = 0.03
 
 @kernel
 def run_days(
-    first: int, end: int, offset: int, market: Market, rules: Rules, book: Book, tape: Tape
+    first: int, end: int, offset: int, market: MarketArrays, rules: Rules, book: Book, tape: Tape
 ) -> int:
     """
     Run the days of rows `first` to `end` - 1; row `offset` is the tape's first line.
@@ -81,7 +81,7 @@ def run_days(
     """
     handling = rules.handling
     day = _empty_standing(book.holdings.size)
-    desk = sizing_desk(book.holdings.size, rules)
+    buffers = sizing_buffers(book.holdings.size, rules)
     lots = Lots(rules.lots.steps, np.zeros(book.holdings.size, dtype=np.bool_))
     is_priced = np.zeros(book.holdings.size, dtype=np.bool_)
     rows, reason = np.empty((4, is_priced.size)), np.empty(is_priced.size, dtype=np.int64)
@@ -95,7 +95,7 @@ def run_days(
         no_buys = _look(row, market, handling, book, day, is_priced)
         for i in range(is_priced.size):
             lots.tradable[i] = rules.lots.tradable[i] and is_priced[i]
-        share_error = sized(row, line, market, rules, day, desk, tape)
+        share_error = sized(row, line, market, rules, day, buffers, tape)
         if not share_error <= SHARE_ERROR_MOST:
             return row
         decided = trade_into(day, book.cash[0], lots, rules.trades, rows, reason)
@@ -130,7 +130,7 @@ def _empty_standing(n: int) -> Standing:
 
 @leaf_kernel
 def _look(
-    row: int, market: Market, rules: Handling, book: Book, day: Standing, is_priced: BoolArray
+    row: int, market: MarketArrays, rules: Handling, book: Book, day: Standing, is_priced: BoolArray
 ) -> bool:
     """Fill in what is known and owned at 00:01; return whether nothing may be bought at all."""
     known, priced, unpriced = market.known, book.cash[0], 0.0
@@ -158,14 +158,14 @@ def _look(
 
 
 @leaf_kernel
-def _forget_if_gone(holding: Holding, last: float, steps: Steps) -> None:
+def _forget_if_gone(holding: LoopPosition, last: float, steps: Steps) -> None:
     """Drop the remembered level of what a stop has sold down to dust."""
     if is_dust(holding.lots, last, steps):
         holding.level = 0
 
 
 @leaf_kernel
-def _wanted(row: int, i: int, known: FloatArray, rules: Handling, book: Book) -> Protection:
+def _wanted(row: int, i: int, known: FloatArray, rules: Handling, book: Book) -> TargetStop:
     return protection_of(
         book.holdings[i],
         known[row, CHANDELIER, i],
@@ -180,7 +180,7 @@ def _wanted(row: int, i: int, known: FloatArray, rules: Handling, book: Book) ->
 def _trade(
     row: int,
     is_priced: BoolArray,
-    market: Market,
+    market: MarketArrays,
     trades: FloatArray,
     reasons: IntArray,
     rules: Handling,
@@ -205,7 +205,7 @@ def _trade(
 
 
 @leaf_kernel
-def _protect(row: int, market: Market, rules: Handling, book: Book, tape: Tape) -> None:
+def _protect(row: int, market: MarketArrays, rules: Handling, book: Book, tape: Tape) -> None:
     """Clean up after what is gone, and cover all that is held."""
     for i in range(book.holdings.size):
         holding, slots, steps = book.holdings[i], book.slots[i], book.steps[i]
@@ -255,7 +255,7 @@ def _mark_run(row: int, line: int, bars: FloatArray, book: Book, tape: Tape) -> 
 
 
 @leaf_kernel
-def _leave_ended(row: int, market: Market, rules: Handling, book: Book, tape: Tape) -> None:
+def _leave_ended(row: int, market: MarketArrays, rules: Handling, book: Book, tape: Tape) -> None:
     """Sell at its last close what has no price from the next day on: a frozen one is no worth."""
     for i in range(book.holdings.size):
         holding = book.holdings[i]

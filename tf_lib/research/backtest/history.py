@@ -31,7 +31,7 @@ from tf_lib.research.backtest.loop_records import (
     LAST_CLOSE,
     OPEN,
     SIGNAL,
-    Market,
+    MarketArrays,
 )
 
 Candles = Mapping[str, pd.DataFrame]
@@ -62,7 +62,7 @@ class History:
 
     bars: Bars
     known: Signals
-    market: Market
+    market: MarketArrays
 
     @property
     def tickers(self) -> tuple[str, ...]:
@@ -210,8 +210,8 @@ def _fill_side_by_side(first: int, fields: tuple[FloatArray, ...], out: FloatArr
                     out[t, k, j] = field[j, first + t]
 
 
-def _market(bars: Bars, known: Signals) -> Market:
-    return Market(
+def _market(bars: Bars, known: Signals) -> MarketArrays:
+    return MarketArrays(
         bars=_own_bars(bars),
         known=_what_is_known(known),
         returns=np.ascontiguousarray(known.simple_return.T),

@@ -23,9 +23,9 @@ from tf_lib.core.orders.compiled import (
 )
 from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
 from tf_lib.core.sizing.gates import TRIM
-from tf_lib.research.backtest.loop_records import CORE, Book, Costs, Handling, Tape
+from tf_lib.research.backtest.loop_records import CORE, Book, CostRates, Handling, Tape
 from tf_lib.research.backtest.loop_stops import (
-    Protection,
+    TargetStop,
     cover,
     free_slots,
     place,
@@ -40,7 +40,7 @@ def lots_to_sell(
     trade: float,
     reason: int,
     price: float,
-    wanted: Protection,
+    wanted: TargetStop,
     steps: Steps,
     rules: StopRules,
 ) -> int:
@@ -54,7 +54,7 @@ def lots_to_sell(
 
 
 @leaf_kernel
-def _can_stay(rest: int, price: float, wanted: Protection, steps: Steps, rules: StopRules) -> bool:
+def _can_stay(rest: int, price: float, wanted: TargetStop, steps: Steps, rules: StopRules) -> bool:
     """Whether what a trim leaves is no dust and can carry its stop."""
     if not wanted.target > 0.0:
         return not is_dust(rest, price, steps)
@@ -68,7 +68,7 @@ def sell_planned(
     lots: int,
     price: float,
     reason: int,
-    wanted: Protection,
+    wanted: TargetStop,
     rules: Handling,
     book: Book,
     tape: Tape,
@@ -90,7 +90,7 @@ def buy_planned(
     trade: float,
     price: float,
     reason: int,
-    wanted: Protection,
+    wanted: TargetStop,
     rules: Handling,
     book: Book,
     tape: Tape,
@@ -111,7 +111,7 @@ def buy_planned(
     if price <= wanted.target:
         holding.cooldown = row
         return
-    still = Protection(wanted.target, wanted.atr, False)
+    still = TargetStop(wanted.target, wanted.atr, False)
     if not holding.is_proven:
         pilot = _pilot(holding.lots, lots, price, wanted, steps, rules.stops)
         if pilot < 0:
@@ -131,7 +131,7 @@ def buy_planned(
 
 @leaf_kernel
 def _pilot(
-    owned: int, lots: int, price: float, wanted: Protection, steps: Steps, rules: StopRules
+    owned: int, lots: int, price: float, wanted: TargetStop, steps: Steps, rules: StopRules
 ) -> int:
     """Return the size of a pilot, 0 when none is needed, below 0 when no stop is possible."""
     resting = resting_ticks(wanted.target, price, steps)
@@ -142,7 +142,7 @@ def _pilot(
 
 
 @leaf_kernel
-def _affordable(cash: float, price: float, costs: Costs, steps: Steps) -> int:
+def _affordable(cash: float, price: float, costs: CostRates, steps: Steps) -> int:
     """Return the lots that the cash pays for at the ask, fee and slippage included."""
     ask = price + steps.tick_numerator / steps.tick_denominator
     lots: int = whole_steps(
@@ -155,7 +155,7 @@ def _affordable(cash: float, price: float, costs: Costs, steps: Steps) -> int:
 
 @leaf_kernel
 def _purchase(
-    row: int, i: int, lots: int, price: float, reason: int, costs: Costs, book: Book, tape: Tape
+    row: int, i: int, lots: int, price: float, reason: int, costs: CostRates, book: Book, tape: Tape
 ) -> None:
     holding, steps = book.holdings[i], book.steps[i]
     paid = market_price(price, costs.slippage, True)

@@ -83,7 +83,7 @@ DAY = np.dtype(
 )
 
 
-class Holding(Protocol):
+class LoopPosition(Protocol):
     """
     One ticker's position and memory.
 
@@ -115,7 +115,7 @@ SIGNAL, CHANDELIER, ATR, LAST_CLOSE, FINAL_SIGNAL, IS_OK = range(6)
 WEIGHT, HELD, STOP_LEVEL, REASON, WANTED = range(5)
 
 
-class Market(NamedTuple):
+class MarketArrays(NamedTuple):
     """
     What the days bring, the same for every parameter set that shares its signals.
 
@@ -137,7 +137,7 @@ class Market(NamedTuple):
     ended: IntArray
 
 
-class Costs(NamedTuple):
+class CostRates(NamedTuple):
     """Fractions of notional; what is paid is what cash is set aside for."""
 
     slippage: float
@@ -149,7 +149,7 @@ class Handling(NamedTuple):
     """How orders and stops are handled, and what they cost."""
 
     stops: StopRules
-    costs: Costs
+    costs: CostRates
     cooldown_days: int
 
 

@@ -22,10 +22,17 @@ from tf_lib.core.sizing.covariance import (
 )
 from tf_lib.core.sizing.gates import Standing
 from tf_lib.core.sizing.weights import FINAL, SizingRoom, SleeveMap, size_into, sizing_room
-from tf_lib.research.backtest.loop_records import FINAL_SIGNAL, SIGNAL, WEIGHT, Market, Rules, Tape
+from tf_lib.research.backtest.loop_records import (
+    FINAL_SIGNAL,
+    SIGNAL,
+    WEIGHT,
+    MarketArrays,
+    Rules,
+    Tape,
+)
 
 
-class Desk(NamedTuple):
+class SizingBuffers(NamedTuple):
     """Workspace for a day's sizing, used day by day: positions and owners, and numbers."""
 
     chosen: IntArray
@@ -39,10 +46,10 @@ class Desk(NamedTuple):
 
 
 @kernel
-def sizing_desk(n_tickers: int, rules: Rules) -> Desk:
+def sizing_buffers(n_tickers: int, rules: Rules) -> SizingBuffers:
     """Return the workspace for so many tickers."""
     most_days = rules.covariance_window * EWM_SPANS_KEPT
-    return Desk(
+    return SizingBuffers(
         np.empty(n_tickers, dtype=np.int64),
         np.empty(n_tickers, dtype=np.int64),
         np.empty(n_tickers),
@@ -56,32 +63,38 @@ def sizing_desk(n_tickers: int, rules: Rules) -> Desk:
 
 @leaf_kernel
 def sized(
-    row: int, line: int, market: Market, rules: Rules, day: Standing, desk: Desk, tape: Tape
+    row: int,
+    line: int,
+    market: MarketArrays,
+    rules: Rules,
+    day: Standing,
+    buffers: SizingBuffers,
+    tape: Tape,
 ) -> float:
     """Set the day's weights, write them down, and return how far shares missed their budgets."""
     day.weight[:] = 0.0
     note = tape.days[line]
     note.n_eff = np.nan
-    n = _choose(row, market.known, rules, day, desk)
+    n = _choose(row, market.known, rules, day, buffers)
     if n == 0:
         return 0.0
     window, method = rules.covariance_window, rules.covariance_method
     n_days = days_needed(row, window, method)
     for a in range(n):
-        fill_past(market.returns[desk.chosen[a]], row, desk.past[a, :n_days])
-    fill_covariance(desk.past, (n, n_days), window, method, desk.days, desk.covariance)
-    owners = SleeveMap(desk.sleeve_of, rules.sleeves.weights)
+        fill_past(market.returns[buffers.chosen[a]], row, buffers.past[a, :n_days])
+    fill_covariance(buffers.past, (n, n_days), window, method, buffers.days, buffers.covariance)
+    owners = SleeveMap(buffers.sleeve_of, rules.sleeves.weights)
     numbers = size_into(
-        desk.signal[:n],
-        desk.final_signal[:n],
-        desk.covariance,
+        buffers.signal[:n],
+        buffers.final_signal[:n],
+        buffers.covariance,
         owners,
         rules.sizing,
-        desk.sizing,
+        buffers.sizing,
     )
     for a in range(n):
-        day.weight[desk.chosen[a]] = desk.sizing.by_ticker[FINAL, a]
-        tape.cells[line, WEIGHT, desk.chosen[a]] = desk.sizing.by_ticker[FINAL, a]
+        day.weight[buffers.chosen[a]] = buffers.sizing.by_ticker[FINAL, a]
+        tape.cells[line, WEIGHT, buffers.chosen[a]] = buffers.sizing.by_ticker[FINAL, a]
     note.n_eff = numbers.n_eff
     note.volatility_pre = numbers.volatility_pre
     note.volatility_post = numbers.volatility_post
@@ -90,17 +103,19 @@ def sized(
 
 
 @leaf_kernel
-def _choose(row: int, known: FloatArray, rules: Rules, day: Standing, desk: Desk) -> int:
+def _choose(
+    row: int, known: FloatArray, rules: Rules, day: Standing, buffers: SizingBuffers
+) -> int:
     """Choose the tickers that matter to the day's sizing; return how many, 0 without a signal."""
     n, is_any = 0, False
     for i in range(day.weight.size):
         takes_part = day.known[i] and (day.data_ok[i] or day.units[i] > 0.0)
         signal = known[row, SIGNAL, i] if takes_part else 0.0
         if signal > 0.0 or rules.covariance_method == LEDOIT_WOLF:
-            desk.chosen[n] = i
-            desk.sleeve_of[n] = rules.sleeves.sleeve_of[i]
-            desk.signal[n] = signal
-            desk.final_signal[n] = known[row, FINAL_SIGNAL, i]
+            buffers.chosen[n] = i
+            buffers.sleeve_of[n] = rules.sleeves.sleeve_of[i]
+            buffers.signal[n] = signal
+            buffers.final_signal[n] = known[row, FINAL_SIGNAL, i]
             n += 1
             is_any = is_any or signal > 0.0
     return n if is_any else 0

@@ -42,9 +42,9 @@ from tf_lib.research.backtest.loop_records import (
     STOP_GAPPED,
     STOP_LIMIT,
     Book,
-    Costs,
-    Holding,
-    Market,
+    CostRates,
+    LoopPosition,
+    MarketArrays,
     Slot,
     Tape,
 )
@@ -53,7 +53,7 @@ RUN_AT = 60.0
 """Second of the day at which the run trades and its stops begin to rest: 00:01."""
 
 
-class Protection(NamedTuple):
+class TargetStop(NamedTuple):
     """
     Where one ticker's stop belongs today.
 
@@ -68,24 +68,24 @@ class Protection(NamedTuple):
 
 @leaf_kernel
 def protection_of(
-    holding: Holding, chandelier: float, atr: float, is_ok: bool, steps: Steps, ratchets: bool
-) -> Protection:
+    holding: LoopPosition, chandelier: float, atr: float, is_ok: bool, steps: Steps, ratchets: bool
+) -> TargetStop:
     """Return today's level: the chandelier, ratcheted; on bad data what is remembered stands."""
     if is_ok and chandelier > 0.0:
         target = chandelier
         if ratchets and holding.level > 0:
             target = max(target, price_of(holding.level, steps))
-        return Protection(target, atr, True)
+        return TargetStop(target, atr, True)
     if holding.level > 0:
-        return Protection(price_of(holding.level, steps), atr, False)
+        return TargetStop(price_of(holding.level, steps), atr, False)
     if chandelier > 0.0:
-        return Protection(chandelier, atr, False)
-    return Protection(np.nan, np.nan, False)
+        return TargetStop(chandelier, atr, False)
+    return TargetStop(np.nan, np.nan, False)
 
 
 @leaf_kernel
 def place(
-    slot: Slot, lots: int, last: float, wanted: Protection, steps: Steps, rules: StopRules
+    slot: Slot, lots: int, last: float, wanted: TargetStop, steps: Steps, rules: StopRules
 ) -> None:
     """Rest a stop in a slot if the lots carry one; else the slot stays as it is."""
     if not is_protectable(lots, wanted.target, last, wanted.atr, steps, rules):
@@ -98,10 +98,10 @@ def place(
 
 @leaf_kernel
 def cover(
-    holding: Holding,
+    holding: LoopPosition,
     slots: Records,
     last: float,
-    wanted: Protection,
+    wanted: TargetStop,
     steps: Steps,
     rules: StopRules,
 ) -> None:
@@ -140,7 +140,7 @@ def free_slots(slots: Records) -> None:
 
 @leaf_kernel
 def _close_gap(
-    slots: Records, gap: int, last: float, wanted: Protection, steps: Steps, rules: StopRules
+    slots: Records, gap: int, last: float, wanted: TargetStop, steps: Steps, rules: StopRules
 ) -> None:
     """Give unprotected lots a slot of their own, or the smallest that was added, resized."""
     smallest = CORE + 1
@@ -156,7 +156,7 @@ def _close_gap(
 
 
 @leaf_kernel
-def _raise(slot: Slot, last: float, wanted: Protection, steps: Steps, rules: StopRules) -> None:
+def _raise(slot: Slot, last: float, wanted: TargetStop, steps: Steps, rules: StopRules) -> None:
     resting = resting_ticks(wanted.target, last, steps)
     if slot.lots == 0 or resting == NOWHERE:
         return
@@ -210,7 +210,7 @@ def write_fill(
 
 
 @leaf_kernel
-def meet_jump(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) -> None:
+def meet_jump(row: int, bars: FloatArray, costs: CostRates, book: Book, tape: Tape) -> None:
     """Let yesterday's stops meet the jump to today's open, before the run looks at anything."""
     for i in range(book.holdings.size):
         if book.holdings[i].lots > 0:
@@ -219,7 +219,7 @@ def meet_jump(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) 
 
 
 @leaf_kernel
-def meet_day(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) -> None:
+def meet_day(row: int, bars: FloatArray, costs: CostRates, book: Book, tape: Tape) -> None:
     """Let the resting stops meet the rest of the day after the run."""
     for i in range(book.holdings.size):
         if book.holdings[i].lots > 0:
@@ -229,7 +229,7 @@ def meet_day(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) -
 
 
 @kernel
-def meet_open(row: int, market: Market, costs: Costs, book: Book, tape: Tape) -> None:
+def meet_open(row: int, market: MarketArrays, costs: CostRates, book: Book, tape: Tape) -> None:
     """Do `meet_jump` from Python: what the morning after a last day does to its stops."""
     meet_jump(row, market.bars, costs, book, tape)
 
@@ -240,7 +240,7 @@ def _meet_path(
     i: int,
     path: tuple[float, float, float, float],
     from_second: float,
-    costs: Costs,
+    costs: CostRates,
     book: Book,
     tape: Tape,
 ) -> None:
@@ -265,7 +265,7 @@ def _meet(
     k: int,
     path: tuple[float, float, float, float],
     from_second: float,
-    costs: Costs,
+    costs: CostRates,
     book: Book,
     tape: Tape,
 ) -> None:
@@ -292,7 +292,7 @@ def _meet(
 
 
 @leaf_kernel
-def exit_triggered(row: int, bars: FloatArray, costs: Costs, book: Book, tape: Tape) -> None:
+def exit_triggered(row: int, bars: FloatArray, costs: CostRates, book: Book, tape: Tape) -> None:
     """
     Sell at the market what triggered stops could not sell at their limit, before the day's plan.
 

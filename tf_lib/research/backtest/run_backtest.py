@@ -38,7 +38,7 @@ from tf_lib.research.backtest.loop_records import (
     STOP_LEVEL,
     WEIGHT,
     Book,
-    Costs,
+    CostRates,
     Handling,
     Rules,
     Tape,
@@ -288,7 +288,7 @@ def rules_of(config: Config, products: Mapping[str, Product], fees: FeeRates | N
         covariance_method=METHODS[risk.covariance],
         handling=Handling(
             stops=stop_rules(config.stops),
-            costs=Costs(
+            costs=CostRates(
                 slippage=float(costs.transaction_cost_est),
                 maker=max(costs.maker_fee, fees.maker if fees else 0.0),
                 taker=max(costs.taker_fee, fees.taker if fees else 0.0),

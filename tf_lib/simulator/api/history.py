@@ -12,7 +12,7 @@ from tf_lib.core.model.records import Side
 from tf_lib.simulator.api.old_rows import is_asked, old_fills, old_orders
 from tf_lib.simulator.api.queries import Query, Request, page
 from tf_lib.simulator.api.views import fill_view, order_view
-from tf_lib.simulator.matching.order import Fill, Force, Kind, Order, Status
+from tf_lib.simulator.matching.order import ExchangeFill, Force, Kind, Order, Status
 from tf_lib.simulator.matching.pricing import MONEY
 from tf_lib.simulator.prices.day_bars import plain
 from tf_lib.simulator.replies import invalid, not_found
@@ -148,12 +148,12 @@ def list_fills(venue: Venue, request: Request) -> Any:
     old = (row for row in old_fills(venue) if is_asked(query, row, "trade_time"))
     rows, _, cursor = page([*found, *old], query, limit=limit)
     return {
-        "fills": [_fill(venue, row) if isinstance(row, Fill) else row for row in rows],
+        "fills": [_fill(venue, row) if isinstance(row, ExchangeFill) else row for row in rows],
         "cursor": cursor,
     }
 
 
-def _fill(venue: Venue, fill: Fill) -> dict[str, Any]:
+def _fill(venue: Venue, fill: ExchangeFill) -> dict[str, Any]:
     owner = venue.rights.portfolio.uuid
     view = fill_view(fill, user_id=venue.user_id, portfolio_uuid=owner)
     if venue.matching.orders[fill.order_id].terms.quote_size is not None:
@@ -162,13 +162,13 @@ def _fill(venue: Venue, fill: Fill) -> dict[str, Any]:
     return view | {"product_id": venue.shown_as(fill.product_id, "fills")}
 
 
-def _fill_filter(query: Query) -> Callable[[Fill], bool]:
+def _fill_filter(query: Query) -> Callable[[ExchangeFill], bool]:
     orders, trades = set(query.all("order_ids")), set(query.all("trade_ids"))
     products = set(query.all("product_ids"))
     start = query.moment("start_sequence_timestamp")
     end = query.moment("end_sequence_timestamp")
 
-    def is_wanted(fill: Fill) -> bool:
+    def is_wanted(fill: ExchangeFill) -> bool:
         return (
             (not orders or fill.order_id in orders)
             and (not trades or fill.trade_id in trades)

@@ -10,7 +10,7 @@ from tf_lib.core.model.records import Side
 from tf_lib.simulator.api.queries import Query
 from tf_lib.simulator.api.views import fill_view, order_view
 from tf_lib.simulator.matching.oddities import put_over
-from tf_lib.simulator.matching.order import Fill, Force, Kind, Order, Status, Terms
+from tf_lib.simulator.matching.order import ExchangeFill, Force, Kind, Order, Status, Terms
 from tf_lib.simulator.simulated_clock import DAY, parse_rfc3339
 from tf_lib.simulator.venue import Venue, derived_uuid
 
@@ -60,7 +60,7 @@ def _old_order(venue: Venue, number: int, row: Mapping[str, Any]) -> dict[str, A
 
 def _old_fill(venue: Venue, number: int, row: Mapping[str, Any]) -> dict[str, Any]:
     at, owner = venue.opened - _YEARS - number, venue.rights.portfolio.uuid
-    fill = Fill(
+    fill = ExchangeFill(
         number=0,
         entry_id=derived_uuid("old entry", owner, str(number)),
         trade_id=derived_uuid("old trade", owner, str(number)),

@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_lib.core.model.records import Product, Quote
 from tf_lib.simulator.matching.balances import ZERO, Wallet
-from tf_lib.simulator.matching.order import Fill, Kind, Order
+from tf_lib.simulator.matching.order import ExchangeFill, Kind, Order
 from tf_lib.simulator.prices.day_bars import Candle, plain
 from tf_lib.simulator.simulated_clock import rfc3339
 
@@ -110,7 +110,7 @@ def _trigger_status(order: Order) -> str:
     return "STOP_TRIGGERED" if order.is_triggered else "STOP_PENDING"
 
 
-def fill_view(fill: Fill, *, user_id: str, portfolio_uuid: str) -> dict[str, Any]:
+def fill_view(fill: ExchangeFill, *, user_id: str, portfolio_uuid: str) -> dict[str, Any]:
     """Return one row of ``fills``."""
     return {
         "entry_id": fill.entry_id,

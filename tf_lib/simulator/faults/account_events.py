@@ -19,7 +19,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tf_lib.errors import InputError, ParameterError
-from tf_lib.simulator.faults.daytimes import Window, read_days, time_of_day
+from tf_lib.simulator.faults.daytimes import DaytimeWindow, read_days, time_of_day
 from tf_lib.simulator.simulated_clock import DAY, parse_rfc3339
 from tf_lib.simulator.venue import Venue
 from tf_lib.text.shown import shown, shown_key
@@ -72,7 +72,7 @@ class AccountEvent:
     kind: str
     data: Mapping[str, Any]
     at: int | None = None
-    window: Window | None = None
+    window: DaytimeWindow | None = None
 
     @property
     def name(self) -> str:
@@ -88,7 +88,7 @@ class AccountEvent:
 
 
 @dataclass(frozen=True)
-class Rename:
+class RenameEvent:
     """A coin's new name: old and new product, new units for each old one, and the day."""
 
     product: str
@@ -169,14 +169,14 @@ def _parts(product_id: str, source: str) -> tuple[str, str]:
     return base, quote
 
 
-def _times(row: Mapping[str, Any], source: str) -> tuple[int | None, Window | None]:
+def _times(row: Mapping[str, Any], source: str) -> tuple[int | None, DaytimeWindow | None]:
     """Return the one moment of an event, or the time of day at which it comes."""
     if ("at" in row) == ("daily_at" in row):
         raise ParameterError(f"{source}: exactly one of at and daily_at is needed")
     days = read_days(row.get("dates"), f"{source}: dates")
     if "daily_at" in row:
         begin = time_of_day(row["daily_at"], f"{source}: daily_at")
-        return None, Window(begin, begin, days)
+        return None, DaytimeWindow(begin, begin, days)
     at = parse_rfc3339(str(row["at"]))
     if at is None or days:
         got = "dates, which go with daily_at" if days else shown(row["at"])
@@ -196,10 +196,10 @@ def _plain(data: Mapping[str, Any], source: str) -> dict[str, Any]:
     return kept
 
 
-def renames(events: Sequence[AccountEvent]) -> tuple[Rename, ...]:
+def renames(events: Sequence[AccountEvent]) -> tuple[RenameEvent, ...]:
     """Return the coins that get another name, oldest first."""
     found = [
-        Rename(e.data["product"], e.data["to"], Decimal(e.data["ratio"]), e.at // DAY)
+        RenameEvent(e.data["product"], e.data["to"], Decimal(e.data["ratio"]), e.at // DAY)
         for e in events
         if e.kind == "rename" and e.at is not None
     ]

@@ -19,7 +19,7 @@ WINDOW_KEYS = ("from", "until", "dates")
 
 
 @dataclass(frozen=True)
-class Window:
+class DaytimeWindow:
     """
     A part of every day, or of some days, by the exchange's time; its end is outside.
 
@@ -32,7 +32,7 @@ class Window:
 
     Examples
     --------
-    >>> storm = Window(begin=60 * SECOND, end=210 * SECOND)
+    >>> storm = DaytimeWindow(begin=60 * SECOND, end=210 * SECOND)
     >>> storm.holds(5 * DAY + 59 * SECOND), storm.holds(5 * DAY + 60 * SECOND)
     (False, True)
     """
@@ -61,7 +61,7 @@ class Window:
         return day * DAY + self.begin if day <= _LAST_DAY else None
 
 
-def read_window(mapping: Mapping[str, Any], source: str) -> Window | None:
+def read_window(mapping: Mapping[str, Any], source: str) -> DaytimeWindow | None:
     """
     Read ``from``, ``until`` and ``dates``; None when none of them is there.
 
@@ -74,7 +74,7 @@ def read_window(mapping: Mapping[str, Any], source: str) -> Window | None:
         return None
     begin = time_of_day(mapping["from"], f"{source}: from") if "from" in mapping else 0
     end = time_of_day(mapping["until"], f"{source}: until") if "until" in mapping else DAY
-    return Window(begin, end, read_days(mapping.get("dates"), f"{source}: dates"))
+    return DaytimeWindow(begin, end, read_days(mapping.get("dates"), f"{source}: dates"))
 
 
 def time_of_day(value: Any, what: str) -> int:

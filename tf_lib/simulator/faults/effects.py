@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from tf_lib.simulator.replies import UNKNOWN, Cut, RefusedError, Reply, unauthorized
+from tf_lib.simulator.replies import UNKNOWN, Cut, RefusedError, Response, unauthorized
 
 BODIES = {
     "json": '{"error":"INTERNAL","error_details":"scheduled fault","message":"scheduled fault"}',
@@ -25,30 +25,30 @@ _TYPES = {"json": "application/json", "html": "text/html; charset=UTF-8"}
 _RATE_LIMITED = '{"errors":[{"id":"rate_limit_exceeded","message":"Too many requests"}]}'
 PRICES = ("open", "high", "low", "close")
 Options = Mapping[str, Any]
-Effect = Callable[[Options, Reply | None], Reply]
+Effect = Callable[[Options, Response | None], Response]
 
 
-def _no_answer(options: Options, reply: Reply | None) -> Reply:
-    return Reply(0, cut=Cut.CLOSE, wait_seconds=float(options.get("seconds", 0)))
+def _no_answer(options: Options, reply: Response | None) -> Response:
+    return Response(0, cut=Cut.CLOSE, wait_seconds=float(options.get("seconds", 0)))
 
 
-def _reset(options: Options, reply: Reply | None) -> Reply:
-    return Reply(0, cut=Cut.RESET)
+def _reset(options: Options, reply: Response | None) -> Response:
+    return Response(0, cut=Cut.RESET)
 
 
-def _status(options: Options, reply: Reply | None) -> Reply:
+def _status(options: Options, reply: Response | None) -> Response:
     status, body = int(options.get("status", 503)), str(options.get("body", "json"))
     if status == 401:
         return unauthorized()
     text = _RATE_LIMITED if status == 429 and body == "json" else BODIES[body]
-    return Reply(status, text=text, content_type=_TYPES.get(body, "text/plain; charset=utf-8"))
+    return Response(status, text=text, content_type=_TYPES.get(body, "text/plain; charset=utf-8"))
 
 
-def _unauthorized(options: Options, reply: Reply | None) -> Reply:
+def _unauthorized(options: Options, reply: Response | None) -> Response:
     return unauthorized()
 
 
-def _refuse(options: Options, reply: Reply | None) -> Reply:
+def _refuse(options: Options, reply: Response | None) -> Response:
     """Refuse an order as the exchange refuses one: inside an HTTP 200."""
     named = str(options.get("error", UNKNOWN)), str(options.get("preview", ""))
     refusal = RefusedError(*named, str(options.get("message", "")))
@@ -59,38 +59,38 @@ def _refuse(options: Options, reply: Reply | None) -> Reply:
         "error_response": refusal.error_response(),
         "order_configuration": configuration,
     }
-    return Reply(200, payload)
+    return Response(200, payload)
 
 
-def _truncated(options: Options, reply: Reply | None) -> Reply:
+def _truncated(options: Options, reply: Response | None) -> Response:
     text = json.dumps(reply.payload if reply else {})
-    return Reply(200, text=text[: max(1, len(text) // 2)])
+    return Response(200, text=text[: max(1, len(text) // 2)])
 
 
-def _cut_in_reply(options: Options, reply: Reply | None) -> Reply:
-    return replace(reply or Reply(200, {}), cut=Cut.TRUNCATE)
+def _cut_in_reply(options: Options, reply: Response | None) -> Response:
+    return replace(reply or Response(200, {}), cut=Cut.TRUNCATE)
 
 
-def _slow(options: Options, reply: Reply | None) -> Reply:
-    return replace(reply or Reply(200, {}), wait_seconds=float(options.get("seconds", 1)))
+def _slow(options: Options, reply: Response | None) -> Response:
+    return replace(reply or Response(200, {}), wait_seconds=float(options.get("seconds", 1)))
 
 
-def _put_field(options: Options, reply: Reply | None) -> Reply:
+def _put_field(options: Options, reply: Response | None) -> Response:
     payload = _copy(reply)
     _walk(payload, str(options["field"]).split("."), options.get("value"), put=True)
-    return replace(reply or Reply(200), payload=payload)
+    return replace(reply or Response(200), payload=payload)
 
 
-def _remove_field(options: Options, reply: Reply | None) -> Reply:
+def _remove_field(options: Options, reply: Response | None) -> Response:
     payload = _copy(reply)
     _walk(payload, str(options["field"]).split("."), None, put=False)
-    return replace(reply or Reply(200), payload=payload)
+    return replace(reply or Response(200), payload=payload)
 
 
-def _loop_cursor(options: Options, reply: Reply | None) -> Reply:
+def _loop_cursor(options: Options, reply: Response | None) -> Response:
     payload = dict(reply.payload) if reply and isinstance(reply.payload, dict) else {}
     more = {"has_next": True} if "has_next" in payload else {}
-    return Reply(200, payload | more | {"cursor": "MA=="})
+    return Response(200, payload | more | {"cursor": "MA=="})
 
 
 def _walk(node: Any, keys: list[str], value: Any, *, put: bool) -> None:
@@ -119,16 +119,16 @@ def _chosen(items: list[Any], key: str) -> list[Any]:
     return [item for item in dicts if is_named and str(item.get(name)) == value]
 
 
-def _copy(reply: Reply | None) -> Any:
+def _copy(reply: Response | None) -> Any:
     return json.loads(json.dumps(reply.payload if reply else {}))
 
 
 def _on_candles(change: Callable[[list[Any], Any], list[Any]]) -> Effect:
-    def effect(options: Options, reply: Reply | None) -> Reply:
+    def effect(options: Options, reply: Response | None) -> Response:
         payload = _copy(reply)
         if isinstance(payload, dict) and isinstance(payload.get("candles"), list):
             payload["candles"] = change(payload["candles"], options.get("value") or [])
-        return replace(reply or Reply(200), payload=payload)
+        return replace(reply or Response(200), payload=payload)
 
     return effect
 
@@ -161,10 +161,10 @@ def _scaled_row(row: Mapping[str, Any], factors: Mapping[str, Any]) -> dict[str,
     return {**row, **{key: format(value.normalize(), "f") for key, value in changed.items()}}
 
 
-def _skewed(options: Options, reply: Reply | None) -> Reply:
+def _skewed(options: Options, reply: Response | None) -> Response:
     payload = _copy(reply)
     if not isinstance(payload, dict) or "iso" not in payload:
-        return reply or Reply(200, {})
+        return reply or Response(200, {})
     moved = dt.datetime.fromisoformat(payload["iso"]) + dt.timedelta(
         seconds=float(options.get("seconds", 0))
     )
@@ -174,7 +174,7 @@ def _skewed(options: Options, reply: Reply | None) -> Reply:
         "epochSeconds": str(int(since)),
         "epochMillis": str(int(since * 1000)),
     }
-    return replace(reply or Reply(200), payload={**payload, **shown})
+    return replace(reply or Response(200), payload={**payload, **shown})
 
 
 BEFORE: Mapping[str, Effect] = {

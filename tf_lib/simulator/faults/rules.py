@@ -31,7 +31,7 @@ from typing import Any
 
 from tf_lib.errors import ParameterError
 from tf_lib.simulator.faults.account_events import AccountEvent, read_events
-from tf_lib.simulator.faults.daytimes import WINDOW_KEYS, Window, read_window
+from tf_lib.simulator.faults.daytimes import WINDOW_KEYS, DaytimeWindow, read_window
 from tf_lib.simulator.faults.effects import BODIES, KINDS, PRICES
 from tf_lib.text.days import day_from
 from tf_lib.text.shown import shown, shown_key
@@ -68,7 +68,7 @@ class FaultRule:
     calls: frozenset[int] = frozenset()
     probability: float | None = None
     contains: tuple[str, ...] = ()
-    window: Window | None = None
+    window: DaytimeWindow | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def concerns(self, method: str, path: str, text: str, *, now: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tf_lib.simulator.matching.conditions import Event
 from tf_lib.simulator.matching.order import Order
-from tf_lib.simulator.prices.paths import Band, Touch
+from tf_lib.simulator.prices.paths import OrderLevels, Touch
 from tf_lib.simulator.prices.simulated_market import Market
 
 
@@ -34,7 +34,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
-        self.bands: dict[str, Band] = {}
+        self.bands: dict[str, OrderLevels] = {}
         self.falling: list[Decimal] = []
         self.rising: list[Decimal] = []
 
@@ -64,7 +64,7 @@ def _remove(levels: list[Decimal], level: Decimal | None) -> None:
         del levels[bisect_left(levels, level)]
 
 
-def _meets(price: Decimal, band: Band) -> bool:
+def _meets(price: Decimal, band: OrderLevels) -> bool:
     fell = band.falling is not None and price <= band.falling
     return fell or (band.rising is not None and price >= band.rising)
 
@@ -162,4 +162,4 @@ class Agenda:
         falling = waiting.falling[-1] if waiting.falling else None
         rising = waiting.rising[0] if waiting.rising else None
         horizon = self.market.known_until
-        return self.market.first_touch(product_id, now, horizon, Band(falling, rising))
+        return self.market.first_touch(product_id, now, horizon, OrderLevels(falling, rising))

@@ -22,7 +22,7 @@ from tf_lib.simulator.matching.agenda import Agenda
 from tf_lib.simulator.matching.attached import sized
 from tf_lib.simulator.matching.balances import ZERO, Wallets
 from tf_lib.simulator.matching.conditions import World
-from tf_lib.simulator.matching.order import Fill, Force, Kind, Order, Status, Terms
+from tf_lib.simulator.matching.order import ExchangeFill, Force, Kind, Order, Status, Terms
 from tf_lib.simulator.matching.pricing import MONEY, ONE, Costs, FeeTier
 from tf_lib.simulator.prices.simulated_market import Market
 from tf_lib.simulator.simulated_clock import DAY
@@ -65,9 +65,9 @@ class Matching:
         self.world = World()
         self.orders: dict[str, Order] = {}
         self.by_client_id: dict[str, str] = {}
-        self.fills: list[Fill] = []
+        self.fills: list[ExchangeFill] = []
         self.changed_orders: set[str] = set()
-        self.new_fills: list[Fill] = []
+        self.new_fills: list[ExchangeFill] = []
         self.handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "release": self._on_release,
             "cancel": self._on_cancel,
@@ -112,7 +112,7 @@ class Matching:
         waiting = (self.orders[e.data["order_id"]] for e in events if e.kind == "execute")
         return iter(sorted(waiting, key=lambda order: -order.number))
 
-    def recent_fills(self) -> Iterator[Fill]:
+    def recent_fills(self) -> Iterator[ExchangeFill]:
         """Fills of the last 30 days, newest first."""
         return takewhile(lambda fill: fill.at >= self.now - MONTH, reversed(self.fills))
 
@@ -178,7 +178,7 @@ class Matching:
         self.agenda.call_off(lambda e: e.kind == "release" and e.data["currency"] == currency)
         self.wallets.release(currency, self.wallets.of(currency).hold)
 
-    def restore(self, orders: list[Order], fills: list[Fill]) -> None:
+    def restore(self, orders: list[Order], fills: list[ExchangeFill]) -> None:
         """Put stored orders and fills back."""
         for order in orders:
             self.orders[order.order_id] = order
@@ -322,7 +322,7 @@ class Matching:
         self, order: Order, price: Decimal, size: Decimal, fee: Decimal, is_maker: bool
     ) -> None:
         number = len(self.fills) + 1
-        fill = Fill(
+        fill = ExchangeFill(
             number=number,
             entry_id=str(uuid.uuid5(self._namespace, f"entry {number}")),
             trade_id=str(uuid.uuid5(self._namespace, f"trade {number}")),

@@ -17,7 +17,7 @@ from tf_lib.core.model.records import Side
 from tf_lib.errors import HaltRun
 from tf_lib.simulator.matching.balances import ZERO
 from tf_lib.simulator.prices.day_bars import plain
-from tf_lib.simulator.prices.paths import Band
+from tf_lib.simulator.prices.paths import OrderLevels
 
 
 class Kind(StrEnum):
@@ -171,18 +171,22 @@ class Order:
         return self.terms.kind is Kind.STOP_LIMIT and not self.is_triggered
 
     @property
-    def band(self) -> Band:
+    def band(self) -> OrderLevels:
         """The prices it waits for."""
         terms = self.terms
         if self.awaits_trigger:
             falling = terms.stops_falling
-            return Band(terms.stop_price, None) if falling else Band(None, terms.stop_price)
+            return (
+                OrderLevels(terms.stop_price, None)
+                if falling
+                else OrderLevels(None, terms.stop_price)
+            )
         if terms.kind is Kind.BRACKET and not self.is_triggered:
             if terms.is_buy:
-                return Band(terms.limit_price, terms.stop_price)
-            return Band(terms.stop_price, terms.limit_price)
+                return OrderLevels(terms.limit_price, terms.stop_price)
+            return OrderLevels(terms.stop_price, terms.limit_price)
         limit = self.working_limit
-        return Band(limit, None) if terms.is_buy else Band(None, limit)
+        return OrderLevels(limit, None) if terms.is_buy else OrderLevels(None, limit)
 
     @property
     def working_limit(self) -> Decimal | None:
@@ -204,7 +208,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Fill:
+class ExchangeFill:
     """One trade of an order; price and commission in quote currency, size in base units."""
 
     number: int

@@ -19,7 +19,7 @@ from tf_lib.core.candles.rows import FIELDS, intraday_rows
 from tf_lib.core.orders import fills
 from tf_lib.errors import BarsError
 from tf_lib.simulator.prices.day_bars import Candle, DayBars, exact, shown
-from tf_lib.simulator.prices.paths import Leg, flat_leg
+from tf_lib.simulator.prices.paths import PathSegment, flat_leg
 from tf_lib.simulator.simulated_clock import DAY, SECOND, rfc3339
 
 GRANULARITIES = {
@@ -79,11 +79,11 @@ class IntradayBars:
         first, last = np.searchsorted(self.start, [begin, end])
         return range(int(first), int(last))
 
-    def legs(self, day: int, before: Decimal | None) -> list[Leg]:
+    def legs(self, day: int, before: Decimal | None) -> list[PathSegment]:
         """Return the path of a day; none if the day has no candle. `before` is the price then."""
         return list(self._legs(day, before))
 
-    def _legs(self, day: int, before: Decimal | None) -> Iterator[Leg]:
+    def _legs(self, day: int, before: Decimal | None) -> Iterator[PathSegment]:
         at, price = day * DAY, before
         rows = self.rows(day * 86_400, (day + 1) * 86_400)
         for row in rows:
@@ -93,7 +93,9 @@ class IntradayBars:
                 yield flat_leg(at, begin, o if price is None else price)
             for index in range(fills.LEGS):
                 first, last, start, end = fills.day_leg(o, h, low, c, index)
-                yield Leg(begin + self._scaled(first), begin + self._scaled(last), start, end)
+                yield PathSegment(
+                    begin + self._scaled(first), begin + self._scaled(last), start, end
+                )
             at, price = begin + self.step * SECOND, c
         if rows and at < (day + 1) * DAY and price is not None:
             yield flat_leg(at, (day + 1) * DAY, price)

@@ -16,7 +16,7 @@ from tf_lib.simulator.simulated_clock import DAY, SECOND
 
 
 @dataclass(frozen=True)
-class Leg:
+class PathSegment:
     """A straight piece of the path; `end` is the moment the next leg begins."""
 
     begin: int
@@ -56,7 +56,7 @@ class Jump:
 
 
 @dataclass(frozen=True)
-class Band:
+class OrderLevels:
     """The levels that orders wait for: `falling` from above, `rising` from below."""
 
     falling: Decimal | None = None
@@ -71,38 +71,40 @@ class Touch:
     price: Decimal
 
 
-def day_legs(day: int, corners: tuple[Decimal, Decimal, Decimal, Decimal]) -> list[Leg]:
+def day_legs(day: int, corners: tuple[Decimal, Decimal, Decimal, Decimal]) -> list[PathSegment]:
     """Legs of a day with trades; `corners` are open, high, low, close."""
     legs = []
     for index in range(fills.LEGS):
         begin, end, first, last = fills.day_leg(*corners, index)
-        legs.append(Leg(day * DAY + begin * SECOND, day * DAY + end * SECOND, first, last))
+        legs.append(PathSegment(day * DAY + begin * SECOND, day * DAY + end * SECOND, first, last))
     return legs
 
 
-def flat_leg(begin: int, end: int, price: Decimal) -> Leg:
+def flat_leg(begin: int, end: int, price: Decimal) -> PathSegment:
     """The price stands still."""
-    return Leg(begin, end, price, price)
+    return PathSegment(begin, end, price, price)
 
 
-def with_jump(legs: Sequence[Leg], jump: Jump) -> list[Leg]:
+def with_jump(legs: Sequence[PathSegment], jump: Jump) -> list[PathSegment]:
     """Lay a jump onto the legs of a day: line until it, its price, then back to the next corner."""
-    result: list[Leg] = []
+    result: list[PathSegment] = []
     for leg in legs:
         if leg.end <= jump.at or leg.begin > jump.hold_until:
             result.append(leg)
             continue
         if leg.begin < jump.at:
-            result.append(Leg(leg.begin, jump.at, leg.first, leg.price(jump.at)))
+            result.append(PathSegment(leg.begin, jump.at, leg.first, leg.price(jump.at)))
         held_from, held_to = max(leg.begin, jump.at), min(leg.end, jump.hold_until)
         if held_from < held_to:
             result.append(flat_leg(held_from, held_to, jump.price))
         if jump.hold_until < leg.end:
-            result.append(Leg(jump.hold_until, leg.end, jump.price, leg.last))
+            result.append(PathSegment(jump.hold_until, leg.end, jump.price, leg.last))
     return result
 
 
-def first_touch(legs: Iterable[Leg], band: Band, after: int, until: int) -> Touch | None:
+def first_touch(
+    legs: Iterable[PathSegment], band: OrderLevels, after: int, until: int
+) -> Touch | None:
     """
     First moment in (after, until] at which the price is at or beyond a level of the band.
 
@@ -120,7 +122,7 @@ def first_touch(legs: Iterable[Leg], band: Band, after: int, until: int) -> Touc
     return None
 
 
-def _touch_on(leg: Leg, band: Band, after: int) -> Touch | None:
+def _touch_on(leg: PathSegment, band: OrderLevels, after: int) -> Touch | None:
     if leg.begin > after and _is_beyond(leg.first, band):
         return Touch(leg.begin, leg.first)
     falling = leg.last < leg.first
@@ -134,14 +136,14 @@ def _touch_on(leg: Leg, band: Band, after: int) -> Touch | None:
     return Touch(min(max(at, after), leg.end), level)
 
 
-def _is_beyond(price: Decimal, band: Band) -> bool:
+def _is_beyond(price: Decimal, band: OrderLevels) -> bool:
     if band.falling is not None and fills.is_reached(price, band.falling, True):
         return True
     return band.rising is not None and fills.is_reached(price, band.rising, False)
 
 
 def extremes(
-    legs: Iterable[Leg], begin: int, end: int, tick: Decimal
+    legs: Iterable[PathSegment], begin: int, end: int, tick: Decimal
 ) -> tuple[Decimal, Decimal, Decimal, Decimal] | None:
     """Open, high, low and close as printed in [begin, end), None where there is no leg."""
     inside = [leg for leg in legs if leg.begin < end and leg.end > begin]

@@ -19,9 +19,9 @@ from tf_lib.errors import InputError
 from tf_lib.simulator.prices.day_bars import Candle, DayBars, exact, plain
 from tf_lib.simulator.prices.intraday import IntradayBars
 from tf_lib.simulator.prices.paths import (
-    Band,
     Jump,
-    Leg,
+    OrderLevels,
+    PathSegment,
     Touch,
     day_legs,
     extremes,
@@ -49,7 +49,9 @@ class Market(Protocol):
     def last_price(self, product_id: str, at: int) -> Decimal | None:
         """Price of the last trade, None before the product lists."""
 
-    def first_touch(self, product_id: str, after: int, until: int, band: Band) -> Touch | None:
+    def first_touch(
+        self, product_id: str, after: int, until: int, band: OrderLevels
+    ) -> Touch | None:
         """First moment in (after, until] at which the price leaves a band."""
 
     def candles(
@@ -99,7 +101,7 @@ class PathMarket:
         self._ticks = {name: products[name].price_increment for name in bars}
         self._steps = {name: products[name].base_increment for name in bars}
         self._jumps: dict[str, dict[int, list[Jump]]] = {}
-        self._legs: dict[str, dict[int, list[Leg]]] = {name: {} for name in bars}
+        self._legs: dict[str, dict[int, list[PathSegment]]] = {name: {} for name in bars}
         self._chunks: dict[tuple[str, int], list[Candle]] = {}
         self.product_ids: tuple[str, ...] = tuple(sorted(bars))
         self.known_until = FOREVER
@@ -111,7 +113,9 @@ class PathMarket:
         index = bisect_right(legs, at, key=lambda leg: leg.end)
         return legs[index].printed(at, self._ticks[product_id]) if index < len(legs) else None
 
-    def first_touch(self, product_id: str, after: int, until: int, band: Band) -> Touch | None:
+    def first_touch(
+        self, product_id: str, after: int, until: int, band: OrderLevels
+    ) -> Touch | None:
         """First moment in (after, until] at which the price leaves a band."""
         product_id = self._alias_of.get(product_id, product_id)
         for day in self._days_to_search(product_id, after // DAY, until // DAY, band):
@@ -164,7 +168,7 @@ class PathMarket:
         planted.sort(key=lambda each: each.at)
         self._legs[product_id].pop(day, None)
 
-    def _legs_of(self, product_id: str, day: int) -> list[Leg]:
+    def _legs_of(self, product_id: str, day: int) -> list[PathSegment]:
         kept = self._legs[product_id]
         legs = kept.get(day)
         if legs is None:
@@ -173,7 +177,7 @@ class PathMarket:
             legs = kept[day] = self._draw(product_id, day)
         return legs
 
-    def _draw(self, product_id: str, day: int) -> list[Leg]:
+    def _draw(self, product_id: str, day: int) -> list[PathSegment]:
         bars = self._bars[product_id]
         row = int(np.searchsorted(bars.day, day, side="right")) - 1
         if row < 0:
@@ -187,7 +191,7 @@ class PathMarket:
             legs = with_jump(legs, jump)
         return legs
 
-    def _short_legs(self, product_id: str, day: int, row: int) -> list[Leg]:
+    def _short_legs(self, product_id: str, day: int, row: int) -> list[PathSegment]:
         """Legs of a day with a candle: along its shorter candles if it has them."""
         bars, shorter = self._bars[product_id], self._intraday.get(product_id)
         if shorter is not None:
@@ -199,7 +203,9 @@ class PathMarket:
         o, h, low, c = (exact(float(values[row])) for values in corners)
         return day_legs(day, (o, h, low, c))
 
-    def _days_to_search(self, product_id: str, first: int, last: int, band: Band) -> Iterator[int]:
+    def _days_to_search(
+        self, product_id: str, first: int, last: int, band: OrderLevels
+    ) -> Iterator[int]:
         bars = self._bars[product_id]
         begin, end = (int(row) for row in np.searchsorted(bars.day, [first, last + 1]))
         hit = np.zeros(end - begin, dtype=np.bool_)

@@ -19,7 +19,7 @@ from typing import IO, Any
 from tf_lib.errors import StateError
 from tf_lib.simulator.matching.balances import Wallets
 from tf_lib.simulator.matching.conditions import Event
-from tf_lib.simulator.matching.order import TERMINAL, Fill, Order
+from tf_lib.simulator.matching.order import TERMINAL, ExchangeFill, Order
 from tf_lib.simulator.prices.paths import Jump
 from tf_lib.simulator.storage.state_rows import fill_row, order_row, read_fill, read_order
 
@@ -118,7 +118,7 @@ class State:
         names = [column[0] for column in cursor.description]
         return [read_order(dict(zip(names, row, strict=True))) for row in cursor]
 
-    def fills(self) -> list[Fill]:
+    def fills(self) -> list[ExchangeFill]:
         """Read every fill, oldest first."""
         rows = self._database.execute("SELECT * FROM fills ORDER BY number")
         return [read_fill(row) for row in rows]
@@ -190,7 +190,7 @@ class State:
                 list(row.values()),
             )
 
-    def put_fills(self, fills: Iterable[Fill]) -> None:
+    def put_fills(self, fills: Iterable[ExchangeFill]) -> None:
         """Write new fills."""
         self._database.executemany(
             f"INSERT INTO fills VALUES ({', '.join('?' * 12)})", [fill_row(f) for f in fills]

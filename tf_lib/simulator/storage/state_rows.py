@@ -8,7 +8,7 @@ from typing import Any
 
 from tf_lib.core.model.records import Side
 from tf_lib.simulator.matching.attached import read_attached
-from tf_lib.simulator.matching.order import Fill, Force, Kind, Order, Status, Terms
+from tf_lib.simulator.matching.order import ExchangeFill, Force, Kind, Order, Status, Terms
 
 
 def _text(value: Decimal | None) -> str | None:
@@ -101,7 +101,7 @@ def _attached(text: str | None, parent: Terms) -> Terms | None:
     return read_attached(body, parent)
 
 
-def fill_row(fill: Fill) -> tuple[Any, ...]:
+def fill_row(fill: ExchangeFill) -> tuple[Any, ...]:
     """Return a fill as the values of its columns."""
     amounts = (format(fill.price, "f"), format(fill.size, "f"), format(fill.commission, "f"))
     return (
@@ -118,10 +118,10 @@ def fill_row(fill: Fill) -> tuple[Any, ...]:
     )
 
 
-def read_fill(row: tuple[Any, ...]) -> Fill:
+def read_fill(row: tuple[Any, ...]) -> ExchangeFill:
     """Return the fill of a row."""
     number, entry_id, trade_id, order_id, product_id, side, price, size, fee, *rest = row
-    return Fill(
+    return ExchangeFill(
         number=number,
         entry_id=entry_id,
         trade_id=trade_id,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.simulator.dispatcher import Engine
-from tf_lib.simulator.replies import ApiError, Cut, Reply, invalid, unauthorized
+from tf_lib.simulator.replies import ApiError, Cut, Response, invalid, unauthorized
 from tf_lib.simulator.wire.tokens import TokenCheck
 
 LARGEST_BODY = 1 << 20
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             reply = self._answer(path, query, body)
         self._send(reply)
 
-    def _answer(self, path: str, query: str, body: bytes) -> Reply:
+    def _answer(self, path: str, query: str, body: bytes) -> Response:
         try:
             value = json.loads(body) if body.strip() else None
         except (ValueError, RecursionError):
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
             piece = self.rfile.read(min(length, 65_536))
             length -= len(piece) or length
 
-    def _send(self, reply: Reply) -> None:
+    def _send(self, reply: Response) -> None:
         if reply.wait_seconds > 0:
             self.server.is_ending.wait(reply.wait_seconds)
         if reply.cut in (Cut.CLOSE, Cut.RESET):
@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.wfile.write(head if self.command == "HEAD" else head + body)
 
-    def _head(self, reply: Reply, length: int) -> bytes:
+    def _head(self, reply: Response, length: int) -> bytes:
         reason, engine = self.responses.get(reply.status, ("",))[0], self.server.engine
         extra = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
         closing = "connection: close\r\n" if self.close_connection else ""
