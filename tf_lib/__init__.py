@@ -6,7 +6,7 @@ The stages, in the order in which data flows:
     candles -> lagged bars -> signals -> covariance -> sleeve budgets -> target weights
             -> desired trades -> orders -> fills -> stops -> artifacts
 
-The rooms, from the top of the house to its ground; imports run down only:
+The packages, from the top to the ground; imports run down only:
 
     app         the daily run from gate to finish, and the command line
     execution   from a frozen plan to positions under their stops

@@ -57,7 +57,7 @@ MODULES_IN_A_FOLDER = 12
 
 def table() -> str:
     """Return the rooms as the table that docs/architecture.md shows."""
-    lines = ["| room | what it holds | may import |", "|---|---|---|"]
+    lines = ["| package | what it holds | may import |", "|---|---|---|"]
     for name, room in ROOMS.items():
         own = [below for below in room.below if below not in _BASE or name in _BASE]
         lines.append(f"| `{name}` | {room.holds} | {', '.join(own) or 'nothing'} |")
