@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_BASE = ("parameters", "text", "errors")
+_BASE = ("parameters", "project", "text", "errors")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ ROOMS: Mapping[str, Room] = {
     "pages": Room("charts, tables and reports that a person reads", ("core", *_BASE)),
     "core": Room("decides; pure arithmetic on arrays and frozen values", _BASE),
     "parameters": Room("what a user may set, checked", ("text", "errors")),
+    "project": Room("where notebooks, parameters and runs lie", ("errors",)),
     "text": Room("days, numbers and values as people write them", ("errors",)),
     "errors": Room("what can go wrong, by name and exit code", ()),
 }
