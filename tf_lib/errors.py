@@ -14,7 +14,7 @@ Every error the project raises, grouped by what the reader must do next.
         UnknownOutcome          may or may not have happened; look it up first
         UnknownState            an answer that cannot be believed (holdings, prices)
       HaltRun                 stop trading, keep the record, call a person          exit 1
-      Unprotected             a position is bare or an own order is unsettled       exit 3
+      Unprotected             a position without a stop, or an order's end open     exit 3
 
 A message says what was wanted, what came, and which ticker, bar, key or order. A gate that
 says no is not an error: it is a ``reason`` in the record.
@@ -104,6 +104,6 @@ class HaltRun(TfError):
 
 
 class Unprotected(TfError):
-    """A position could not be protected, or an own order is unsettled."""
+    """A position could not be protected, or the end of an own order is not known."""
 
     exit_code = EXIT_UNPROTECTED

@@ -146,6 +146,6 @@ def test_protect_and_status_on_paper(market: dict[str, Any], tmp_path: Path) -> 
     code, said = profile.call("protect")
 
     assert code == 0, said
-    assert f"{held} held, 0 bare" in said
+    assert f"{held} held, 0 unprotected" in said
     assert str(profile.exchange().now.date()) == DAY
     assert profile.call("status")[0] == 0

@@ -156,7 +156,7 @@ def test_crons_own_lines_import_nothing_from_where_they_start(profile: Profile, 
     done = from_home(home, "/bin/sh", "-c", command)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 bare" in done.stdout
+    assert "0 unprotected" in done.stdout
 
 
 def test_by_hand_too(profile: Profile, home: Path) -> None:

@@ -18,7 +18,7 @@ def test_protect_on_a_profile_that_never_ran_makes_no_exchange(profile: Profile)
     for name in ("protect", "guard"):
         code, said = profile.call(name)
 
-        assert (code, "0 held, 0 bare" in said) == (0, True), said
+        assert (code, "0 held, 0 unprotected" in said) == (0, True), said
         assert not (profile.state / "exchange.sqlite").exists()
     assert profile.run(DAY)[0] == 0
 
@@ -32,7 +32,7 @@ def test_protect_changes_nothing_where_all_is_covered(profile: Profile) -> None:
     code, said = profile.call("protect")
 
     assert code == 0
-    assert "0 bare" in said
+    assert "0 unprotected" in said
     assert profile.changed(after=sent) == []
     assert profile.exchange().now.date() == before.now.date()
 

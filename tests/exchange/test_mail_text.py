@@ -135,7 +135,7 @@ def test_what_happened_is_listed() -> None:
 
     assert "BTC-USD  BUY  done     0.1 at 40000" in mail.text
     assert "not enough cash is there" in mail.text
-    assert "BTC-USD  4,000.00  stop 39000  bare 2 s" in mail.text
+    assert "BTC-USD  4,000.00  stop 39000  unprotected 2 s" in mail.text
     assert "ETH-USD  2024-02-28" in mail.text
     assert "not ok        KRL-USD" in mail.text
 

@@ -278,7 +278,7 @@ def test_units_of_a_product_that_was_never_listed_are_let_go_by_release(
         code, said = held.call("guard")
         # That it is in the universe and not listed is another thing, and still said.
         assert code == 1, said
-        assert "0 bare" in said
+        assert "0 unprotected" in said
         assert held.run(AFTER)[0] in (0, 1)
 
 

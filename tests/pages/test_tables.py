@@ -185,7 +185,7 @@ def test_what_stops_sold_is_a_sentence() -> None:
 
     assert tables.stopped_out_notes(fills) == [
         "BTC-USD was sold by its stop on 2024-03-01: 1.0000 BTC at 39,250.",
-        "X-USD was left at the market on 2024-03-01: 2.0000 X at 5.0000.",
+        "X-USD was sold at the market on 2024-03-01: 2.0000 X at 5.0000.",
     ]
 
 

@@ -26,7 +26,7 @@ _WHAT_TO_DO = {
     "unprotected": (
         "Now: open Coinbase and look at the positions below. Then run\n"
         "    python -m tf_lib protect --profile {profile}\n"
-        "and, if a position stays bare, place its stop or sell it by hand."
+        "and, if a position stays unprotected, place its stop or sell it by hand."
     ),
     "refused": (
         "Nothing was sent; resting stops stay as they are. Find the cause with\n"
@@ -214,7 +214,7 @@ def _positions(summary: Summary) -> Rows:
                 name,
                 _money(position.get("notional")),
                 f"stop {stop}" if stop not in (None, "") else "",
-                f"bare {float(bare):.0f} s" if _is_number(bare) and bare else "",
+                f"unprotected {float(bare):.0f} s" if _is_number(bare) and bare else "",
             ]
         )
     return rows

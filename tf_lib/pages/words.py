@@ -68,7 +68,7 @@ MODES: Mapping[str, str] = {
     "dry": "dry run: nothing is sent",
     "recorded": "a finished run, looked at again: nothing is sent",
 }
-"""Whose hands a session has."""
+"""Which executor a session has."""
 
 LEGS: Mapping[str, str] = {"du": "dust"}
 """Legs of an order that a reader would not guess from its side."""

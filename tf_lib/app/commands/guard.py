@@ -58,7 +58,7 @@ def guard_command(profile: str | None, config: Path | None, runs: Path | None) -
     """Look once; exit 3 when something stays unprotected, 1 for any other alarm, else 0."""
     name, parameters, folder = profile_of(profile, config, runs)
     if never_ran(parameters, folder):
-        print("0 held, 0 bare: this profile never ran")
+        print("0 held, 0 unprotected: this profile never ran")
         return EXIT_DONE
     book = AlarmBook(name, parameters, folder.state, lambda results: _told(folder, results))
     lock = state_lock(folder.state, kind="guard")
@@ -133,7 +133,7 @@ def _look(book: AlarmBook, folder: ProfileFolder) -> int:
     bare = sum(alarm.is_unprotected for alarm in alarms)
     for alarm in alarms:
         print(f"ALARM {alarm.text}")
-    found = "not looked" if rows is None else f"{held} held, {bare} bare"
+    found = "not looked" if rows is None else f"{held} held, {bare} unprotected"
     print(f"{found}, {len(alarms) - bare} other alarms")
     book.tell(alarms, still_holds=lambda key: is_told_by_run(key) or _is_unseen(key, rows))
     if bare:

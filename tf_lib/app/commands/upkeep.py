@@ -49,14 +49,14 @@ def protect_command(profile: str | None, config: Path | None, runs: Path | None)
     """Cover everything that is held; exit 3 names what stays unprotected."""
     name, parameters, folder = profile_of(profile, config, runs)
     if never_ran(parameters, folder):
-        print("0 held, 0 bare: this profile never ran")
+        print("0 held, 0 unprotected: this profile never ran")
         return EXIT_DONE
     with state_lock(folder.state, kind="protect"):
         rows = protect_profile(name, parameters, folder, kind="protect")
     bare = failures(rows)
     line = {"at": wall_now().isoformat(), "event": "protect", "held": len(rows), "bare": len(bare)}
     append_json_line(folder.state / "heartbeat.jsonl", line)
-    print(f"{len(rows)} held, {len(bare)} bare")
+    print(f"{len(rows)} held, {len(bare)} unprotected")
     spoilt = unreadable(folder.state, wall_now)
     for problem in spoilt:
         print(f"ALARM {problem}")

@@ -139,7 +139,7 @@ _NAMES = {"equal_weight": "the universe at equal weight"}
 
 
 def _sale(row: Mapping[str, Any], unit: str) -> str:
-    by = "sold by its stop" if row.get("by_stop", True) else "left at the market"
+    by = "sold by its stop" if row.get("by_stop", True) else "sold at the market"
     sold = f"{row['product']} was {by}: {row['size']:.10g} at {row['price']:.10g}"
     if row.get("gain") is None:
         return f"{sold}; what it was bought at is not known"

@@ -69,7 +69,7 @@ def check_move(stage: OrderStage, to: OrderStage, *, client_id: str) -> OrderSta
         Naming the order and both stages; the caller must not have changed anything yet.
     """
     if to not in TRANSITIONS[stage]:
-        allowed = ", ".join(sorted(TRANSITIONS[stage])) or "nothing: it is settled"
+        allowed = ", ".join(sorted(TRANSITIONS[stage])) or "nothing: its end is known"
         raise IllegalMove(f"order {client_id}: {stage} may become {allowed}; asked for {to}")
     return to
 

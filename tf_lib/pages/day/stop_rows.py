@@ -61,7 +61,7 @@ class StopLine:
             return "holding unknown"
         if not self.is_protected:
             return "NOT PROTECTED"
-        bare = f", bare {words.seconds(self.bare_seconds)}" if self.bare_seconds > 0 else ""
+        bare = f", unprotected {words.seconds(self.bare_seconds)}" if self.bare_seconds > 0 else ""
         return f"{words.percent(self.distance)}{bare}"
 
 

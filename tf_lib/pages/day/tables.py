@@ -199,7 +199,7 @@ def stopped_out_notes(fills: Sequence[Mapping[str, Any]]) -> list[str]:
             words.number(row["filled_size"]) * words.number(row["average_price"]) for row in rows
         )
         units = f"{words.price(size)} {product.split('-')[0]}"
-        by = "left at the market" if any(row["leg"] == "em" for row in rows) else "sold by its stop"
+        by = "sold at the market" if any(row["leg"] == "em" for row in rows) else "sold by its stop"
         said.append(f"{product} was {by} on {date}: {units} at {words.price(value / size)}.")
     return said
 

@@ -2,7 +2,7 @@
 Book: the compiled loop over days, from signals and prices to cash, holdings and fills.
 
 The heart of the backtest. Each day goes as the live one does: yesterday's stops meet the jump to
-the open; at 00:01 what a triggered stop could not sell is left at the market before anything else;
+the open; at 00:01 what a triggered stop could not sell is sold at the market before anything else;
 the day is sized and decided with the core's kernels at the open's price; sales, purchases,
 clean-up and protection follow; then the stops meet the rest of the day. No rule is written here
 twice: sizing, gates, steps and fills are the kernels the live day and the simulated exchange use.

@@ -302,7 +302,7 @@ def backtest_report(proof: LookaheadProof, decisions: pd.DataFrame) -> str:
     lines = [
         *proof_lines("look-ahead in the backtest", proof, (CUT, NOISE, LIVE)),
         "",
-        f"the last {COMPARED_DAYS} days lived through when every history begins some days later",
+        f"the last {COMPARED_DAYS} days run when every history begins some days later",
         decisions.to_string(index=False) if len(decisions) else "  not enough history to say",
     ]
     return "\n".join(lines) + "\n"
