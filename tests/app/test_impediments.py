@@ -23,8 +23,8 @@ from tests.app.profile import (
 )
 from tests.app.test_mail import Mailbox, mailbox
 from tf_lib.app import connection
-from tf_lib.app.daily.day_record import DayRecord
-from tf_lib.app.daily.impediment_rows import found_in
+from tf_lib.app.record.day_record import DayRecord
+from tf_lib.app.record.impediment_rows import found_in
 from tf_lib.core.model.impediments import (
     Impediment,
     ImpedimentKind,

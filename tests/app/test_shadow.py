@@ -14,7 +14,7 @@ import pytest
 
 from tests.app.profile import FEW_UNIVERSE, Profile, after_days, write_parameters
 from tf_lib.app.commands.research.shadow import ShadowReport, shadow_profile
-from tf_lib.app.daily.day import candles_from
+from tf_lib.app.record.run_inputs import candles_from
 from tf_lib.errors import StateError
 from tf_lib.research.attribution.shadow import CAUSES
 from tf_lib.store.run_folder import RunFolder

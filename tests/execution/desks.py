@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.core.model.client_ids import Leg
-from tf_lib.core.model.records import MarketOrder, Side
+from tf_lib.core.model.records import MarketOrder, Protection, Side
 from tf_lib.exchange.coinbase.client import Coinbase, RetryRule
 from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.protect_all import Protecting
-from tf_lib.execution.protection import Cover, Foreign, Position, Protection
+from tf_lib.execution.protection import Cover, Foreign, Position
 from tf_lib.parameters import load_config
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.store.ledger import Ledger

@@ -8,9 +8,9 @@ import pytest
 
 from tests.execution.desks import COIN, Bench
 from tf_lib.core.model.client_ids import Leg
-from tf_lib.core.model.records import Reason, Side
+from tf_lib.core.model.records import Protection, Reason, Side
 from tf_lib.core.orders.build import PlannedOrder
-from tf_lib.execution.protection import Cover, Foreign, Position, Protection
+from tf_lib.execution.protection import Cover, Foreign, Position
 from tf_lib.execution.rebalance import Rebalance
 
 STOPS = {"endpoint": "POST /orders", "contains": "stop_limit_stop_limit_gtc"}

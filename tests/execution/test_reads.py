@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tests.execution.desks import COIN, Bench
-from tf_lib.execution.protection import Cover, Foreign, Position, Protection, Reading
+from tf_lib.core.model.records import Protection
+from tf_lib.execution.protection import Cover, Foreign, Position, Reading
 from tf_lib.execution.reconciliation import believed_holdings
 
 

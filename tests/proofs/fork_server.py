@@ -65,9 +65,9 @@ def prepare() -> None:
     """Import what every command needs, and let no read wait in real time."""
     import tf_lib.app.cli
     import tf_lib.app.commands.guard
-    import tf_lib.app.commands.protect
     import tf_lib.app.daily.day
     import tf_lib.app.daily.open_day
+    import tf_lib.app.launch.cover
     import tf_lib.app.launch.runner
     import tf_lib.exchange.coinbase.client
     from tf_lib.exchange.coinbase.wire import RetryRule

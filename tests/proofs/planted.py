@@ -295,7 +295,7 @@ def torn_line_kept() -> None:
 
 def done_not_flushed() -> None:
     """Rename files into place without flushing them or their folder."""
-    from tf_lib.app.launch import outcome
+    from tf_lib.app.launch import finish
     from tf_lib.store import files, run_folder
 
     write = files.write_whole
@@ -305,7 +305,7 @@ def done_not_flushed() -> None:
 
     files.write_whole = careless  # type: ignore[assignment]
     run_folder.write_whole = careless  # type: ignore[attr-defined]
-    outcome.write_whole = careless  # type: ignore[attr-defined]
+    finish.write_whole = careless  # type: ignore[attr-defined]
 
 
 def no_cooldown() -> None:
@@ -328,22 +328,22 @@ def funds_lead_to_exit() -> None:
 
 def impediments_forgotten() -> None:
     """Do not look for what stood in the way."""
-    from tf_lib.app.daily import impediment_rows
+    from tf_lib.app.record import impediment_rows
 
     impediment_rows.found_in = lambda record: []  # type: ignore[assignment]
 
 
 def done_whatever_stood_in_the_way() -> None:
-    from tf_lib.app.launch.finish import RunFacts
+    from tf_lib.app.record.summary import RunFacts
 
     RunFacts.state = property(lambda facts: "done")  # type: ignore[assignment]
 
 
 def missed_exits_are_fine() -> None:
     """Let no impediment make an exit code."""
-    from tf_lib.app.launch import outcome
+    from tf_lib.app.launch import finish
 
-    outcome.keeps_from_trading = lambda found, is_anything_done: False  # type: ignore
+    finish.keeps_from_trading = lambda found, is_anything_done: False  # type: ignore
 
 
 def late_start_skips() -> None:

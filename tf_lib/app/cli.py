@@ -221,7 +221,7 @@ def protect(
     profile: o.ProfileOption = None, config: o.ProfileConfigOption = None, runs: o.RunsOption = None
 ) -> int:
     """Put every holding under a stop at the level that is known; nothing else."""
-    from tf_lib.app.commands.upkeep import protect_command
+    from tf_lib.app.commands.protect import protect_command
 
     return protect_command(profile, config, runs)
 
@@ -245,7 +245,7 @@ def release(
     runs: o.RunsOption = None,
 ) -> int:
     """Accept a holding as it is now and let the product be rebalanced again."""
-    from tf_lib.app.commands.upkeep import release_command
+    from tf_lib.app.commands.release import release_command
 
     return release_command(product, profile, config, runs, everything=everything)
 

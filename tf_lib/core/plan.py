@@ -21,14 +21,13 @@ from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.core.candles.quarantine import live_on
 from tf_lib.core.decision import Decision, decide
 from tf_lib.core.model.account import Account
-from tf_lib.core.model.records import ZERO, Holding, Reason, Side
+from tf_lib.core.model.records import ZERO, Holding, Protection, Reason, Side
 from tf_lib.core.orders.build import OrderBuild, PlannedOrder, WantedStop, build_order, to_decimal
 from tf_lib.core.orders.lots_and_ticks import stop_rules
 from tf_lib.core.orders.stops import ratcheted_level
 from tf_lib.core.signals.columns import Signals, believed, signals
 from tf_lib.core.sizing.gates import Trades
 from tf_lib.errors import HaltRun
-from tf_lib.execution.protection import Protection
 from tf_lib.parameters import Config
 
 PLAN_FORMAT = 1

@@ -11,11 +11,10 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
 
-from tf_lib.app.daily.session import Rows, problem
 from tf_lib.core.model.impediments import Impediment
-from tf_lib.core.model.records import ZERO, Product, closed_because
+from tf_lib.core.model.records import ZERO, Product, Protection, closed_because
+from tf_lib.core.model.run_rows import ErrorRow, FillRow, StopRow, failures, problem
 from tf_lib.core.orders.build import floor_to, is_dust
 from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
 from tf_lib.exchange.coinbase.client import OrderState
@@ -28,7 +27,7 @@ from tf_lib.execution.ownership import (
     move_renamed,
     take_over_changes,
 )
-from tf_lib.execution.protection import Cover, CoverResult, Foreign, Position, Protection, Reading
+from tf_lib.execution.protection import Cover, CoverResult, Foreign, Position, Reading
 from tf_lib.execution.reconciliation import Belief, believed_holdings, bought_outside
 from tf_lib.execution.recovery import (
     fallback_protection,
@@ -60,7 +59,7 @@ class Protecting:
 
     desk: Desk
     protect_only: str = ""
-    problems: Rows = field(default_factory=list)
+    problems: list[ErrorRow] = field(default_factory=list)
     impediments: list[Impediment] = field(default_factory=list)
     _protections: Mapping[str, Protection] = field(default_factory=dict)
     _belief: Belief | None = None
@@ -76,7 +75,7 @@ class Protecting:
     _last_seen_at: dt.datetime | None = None
     _told: set[str] = field(default_factory=set)
 
-    def protect_only_now(self) -> Rows:
+    def protect_only_now(self) -> list[StopRow]:
         """Recover, and cover everything held at the levels that are known; nothing else."""
         self._learn()
         self._settle(patient=False)
@@ -97,7 +96,7 @@ class Protecting:
     def _settle(self, *, patient: bool) -> None:
         self._lost = settle(self.desk, patient=patient)
 
-    def _cover_held(self) -> Rows:
+    def _cover_held(self) -> list[StopRow]:
         self._last = self._read_products()
         self._read_holdings()
         return self._cover_all()
@@ -226,7 +225,7 @@ class Protecting:
 
     # -- covering ------------------------------------------------------------------------
 
-    def protect(self) -> Rows:
+    def protect(self) -> list[StopRow]:
         """
         Cover everything held, and look again where that failed.
 
@@ -234,15 +233,15 @@ class Protecting:
         comes by.
         """
         rows = self._cover_all()
-        if any(row["status"] == "failed" for row in rows) and is_unsettled(self.desk):
+        if failures(rows) and is_unsettled(self.desk):
             self.desk.pause(_LOOK_AGAIN_SECONDS)
             self._settle(patient=True)
             rows = self._cover_held()
         return rows
 
-    def _cover_all(self) -> Rows:
+    def _cover_all(self) -> list[StopRow]:
         """Cover everything held; one product's failure does not leave others unprotected."""
-        rows: Rows = []
+        rows: list[StopRow] = []
         for product_id in sorted(self.desk.products):
             if not self._held(product_id):
                 self.desk.bare_time.end(product_id)
@@ -256,12 +255,12 @@ class Protecting:
                 rows.append(self._stop_row(product_id, "failed", f"holding unknown: {why}"))
         return rows
 
-    def _stop_row(self, product_id: str, status: str, reason: str) -> dict[str, Any]:
-        row = {"product": product_id, "status": status, "reason": reason}
+    def _stop_row(self, product_id: str, status: str, reason: str) -> StopRow:
+        row: StopRow = {"product": product_id, "status": status, "reason": reason}
         self.desk.logs.write("stop_updates", action="result", **row)
         return row
 
-    def _protect_one(self, product_id: str) -> dict[str, Any]:
+    def _protect_one(self, product_id: str) -> StopRow:
         unknown = self._belief.unknown if self._belief is not None else {}
         if product_id in unknown:
             return self._leave_unknown(product_id, unknown[product_id])
@@ -272,7 +271,7 @@ class Protecting:
             result.closed = closed_because(vars(product))
         return self._record_cover(result)
 
-    def _leave_unknown(self, product_id: str, why: str) -> dict[str, Any]:
+    def _leave_unknown(self, product_id: str, why: str) -> StopRow:
         """Leave an unknown holding's stops as they are; unprotected if they cover too little."""
         product, desk = self.desk.products[product_id], self.desk
         covered = ZERO
@@ -311,7 +310,7 @@ class Protecting:
             return stopgap(last, known.atr)
         return known
 
-    def fills(self) -> Rows:
+    def fills(self) -> list[FillRow]:
         """Return the filled orders that the ledger knows of, oldest first."""
         state = self.desk.ledger.state
         taken = {order.client_id for order in state.taken_by_market(self.desk.day)}
@@ -345,7 +344,7 @@ class Protecting:
         )
         return Cover(position, protection)
 
-    def _record_cover(self, cover: CoverResult) -> dict[str, Any]:
+    def _record_cover(self, cover: CoverResult) -> StopRow:
         row = cover.to_mapping()
         self.desk.logs.write("stop_updates", action="result", **row)
         return row

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.order_life import OrderStage
-from tf_lib.core.model.records import ZERO, StopOrder
+from tf_lib.core.model.records import ZERO, Protection, StopOrder
+from tf_lib.core.model.run_rows import StopRow
 from tf_lib.core.orders.build import floor_to
 from tf_lib.core.orders.lots_and_ticks import MOST_STOPS
 from tf_lib.core.orders.stops import is_worthwhile_raise
 from tf_lib.execution.market_exit import sell_out
 from tf_lib.execution.position import Foreign, Position, Reading, remaining
-from tf_lib.execution.stop_placement import Placing, Protection
+from tf_lib.execution.stop_placement import Placing
 from tf_lib.store.ledger_state import OrderRecord
 
-__all__ = ["Cover", "CoverResult", "Foreign", "Position", "Protection", "Reading"]
+__all__ = ["Cover", "CoverResult", "Foreign", "Position", "Reading"]
 
 _TRIGGER_PATIENCE_SECONDS = 20.0
 
@@ -58,29 +58,29 @@ class CoverResult:
         """Whether nothing above dust is unprotected."""
         return self.status != "failed"
 
-    def to_mapping(self) -> dict[str, Any]:
+    def to_mapping(self) -> StopRow:
         """Return plain values for the log."""
-        text = {k: None if v is None else format(v, "f") for k, v in self._decimals().items()}
-        return {
+        row: StopRow = {
             "product": self.product_id,
             "status": self.status,
             "reason": self.reason,
             "source": self.source,
             "verified_at": self.verified_at,
             "notes": list(self.notes),
-            **({"closed": self.closed} if self.closed else {}),
-            **text,
+            "held": _in_text(self.held),
+            "covered": _in_text(self.covered),
+            "target_level": _in_text(self.target_level),
+            "resting_level": _in_text(self.resting_level),
+            "limit_price": _in_text(self.limit_price),
+            "last": _in_text(self.last),
         }
+        if self.closed:
+            row["closed"] = self.closed
+        return row
 
-    def _decimals(self) -> dict[str, Decimal | None]:
-        return {
-            "held": self.held,
-            "covered": self.covered,
-            "target_level": self.target_level,
-            "resting_level": self.resting_level,
-            "limit_price": self.limit_price,
-            "last": self.last,
-        }
+
+def _in_text(number: Decimal | None) -> str | None:
+    return None if number is None else format(number, "f")
 
 
 class Cover:

@@ -12,12 +12,12 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from tf_lib.core.model.client_ids import Leg, LegKey
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.order_life import OrderStage
-from tf_lib.core.model.records import ZERO, MarketOrder, Reason, Side
+from tf_lib.core.model.records import ZERO, MarketOrder, Protection, Reason, Side
+from tf_lib.core.model.run_rows import OrderRow
 from tf_lib.core.orders.build import (
     PlannedOrder,
     below_minimum,
@@ -28,7 +28,7 @@ from tf_lib.core.orders.build import (
 from tf_lib.core.orders.stops import smallest_protectable
 from tf_lib.exchange.coinbase.client import RefusalKind
 from tf_lib.execution.order_sender import Desk
-from tf_lib.execution.protection import Cover, CoverResult, Protection
+from tf_lib.execution.protection import Cover, CoverResult
 from tf_lib.store.ledger_state import OrderRecord
 
 _TRIES = 3
@@ -56,7 +56,7 @@ class TradeResult:
     cover: CoverResult | None = None
     client_ids: list[str] = field(default_factory=list)
 
-    def to_mapping(self) -> dict[str, Any]:
+    def to_mapping(self) -> OrderRow:
         """Return plain values for the record."""
         value = self.filled_value / self.filled_size if self.filled_size else None
         return {

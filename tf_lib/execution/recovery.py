@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from tf_lib.core.model.client_ids import is_own, parse_client_id
 from tf_lib.core.model.order_life import OrderStage
-from tf_lib.core.model.records import ZERO, Product, Side
+from tf_lib.core.model.records import ZERO, Product, Protection, Side
 from tf_lib.core.orders.build import floor_to
 from tf_lib.errors import ExchangeError
 from tf_lib.exchange.coinbase.client import OrderState
@@ -24,7 +24,6 @@ from tf_lib.execution.order_check import fill_facts
 from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.position import Foreign
 from tf_lib.execution.reconciliation import Belief
-from tf_lib.execution.stop_placement import Protection
 from tf_lib.store.ledger_state import LedgerState, OrderRecord
 
 _UNLISTED_SPAN = dt.timedelta(hours=48)

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.order_life import OrderStage
-from tf_lib.core.model.records import ZERO, StopOrder
+from tf_lib.core.model.records import ZERO, Protection, StopOrder
 from tf_lib.core.orders.build import WantedStop, ceil_to, floor_to, is_dust, is_protectable
 from tf_lib.core.orders.lots_and_ticks import stop_rules
 from tf_lib.core.orders.stops import StopPlan, limit_below, plan_stop
@@ -30,32 +30,6 @@ _LADDER = ("5 ticks", "1 %", "2 %")
 _AGAIN = frozenset({RefusalKind.FUNDS, RefusalKind.RATE, RefusalKind.ACCESS})
 _SHOWN = (OrderStage.ACKED, OrderStage.WORKING)
 _DOWN = frozenset({RefusalKind.BAND, RefusalKind.VENUE})
-
-
-@dataclass(frozen=True)
-class Protection:
-    """
-    What one product's stop should be today.
-
-    Attributes
-    ----------
-    target_level : Decimal
-        Where the stop belongs, ratcheted; in quote currency.
-    atr : float or None
-        For the limit's distance.
-    may_move : bool
-        Whether intact stops may be raised: not on bad data, and never by the guard.
-    source : str
-        Where the level came from, for the record.
-    is_guess : bool
-        A stopgap that says nothing of where the stop belongs: never remembered.
-    """
-
-    target_level: Decimal
-    atr: float | None
-    may_move: bool = True
-    source: str = "chandelier"
-    is_guess: bool = False
 
 
 @dataclass

@@ -6,13 +6,19 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-from tf_lib.app.connection import Connection
 from tf_lib.parameters import Config
 from tf_lib.safety import epoch
 from tf_lib.safety.arming import ArmedFor, claim, issue
 
 SESSION_FILE = "session.json"
+
+
+class Sends(Protocol):
+    """Whatever sends changing requests, and asks first."""
+
+    before_send: Callable[[str, str], None] | None
 
 
 def config_sha256(config: Config) -> str:
@@ -21,7 +27,7 @@ def config_sha256(config: Config) -> str:
 
 
 def arm_here(
-    connection: Connection,
+    client: Sends,
     state: Path,
     armed_for: ArmedFor,
     *,
@@ -45,4 +51,4 @@ def arm_here(
         arming.check()
         epoch.check(state, started_under)
 
-    connection.client.before_send = check
+    client.before_send = check

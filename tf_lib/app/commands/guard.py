@@ -14,12 +14,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tf_lib.app.commands.protect import protect_holdings
-from tf_lib.app.commands.upkeep import armed, never_ran, profile_of
 from tf_lib.app.connection import has_own_clock
-from tf_lib.app.daily.impediment_rows import standing_impediments
-from tf_lib.app.daily.session import Rows
 from tf_lib.app.launch.alarms import (
+    GUARD_LOG,
     Alarm,
     AlarmBook,
     closed_alarms,
@@ -28,9 +25,11 @@ from tf_lib.app.launch.alarms import (
     unprotected_alarms,
     unsettled_alarms,
 )
-from tf_lib.app.launch.finish import GUARD_LOG
+from tf_lib.app.launch.cover import armed, never_ran, profile_of, protect_holdings
+from tf_lib.app.record.impediment_rows import standing_impediments
 from tf_lib.core.model.client_ids import parse_client_id
 from tf_lib.core.model.impediments import Impediment, ImpedimentKind, in_a_line
+from tf_lib.core.model.run_rows import StopRow
 from tf_lib.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -105,7 +104,7 @@ def _stand_back(book: AlarmBook, folder: ProfileFolder, lock: ProcessLock, held:
 
 def _look(book: AlarmBook, folder: ProfileFolder) -> int:
     config, logs = book.config, RunLogs(folder.state / "guard", wall_now)
-    rows: Rows | None = None
+    rows: list[StopRow] | None = None
     alarms: list[Alarm] = []
     now = wall_now()
     try:
@@ -155,7 +154,7 @@ def _for_a_person(folder: ProfileFolder) -> list[Impediment]:
     return [one for one in standing if one.needs_person and one.kind not in _SEEN_BY_ITSELF]
 
 
-def _is_unseen(key: str, rows: Rows | None) -> bool:
+def _is_unseen(key: str, rows: list[StopRow] | None) -> bool:
     """Whether a look that failed cannot know if what was unprotected is covered now."""
     return rows is None and is_unprotected(key)
 

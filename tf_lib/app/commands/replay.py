@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tf_lib.app.daily.day import account_from, candles_from
-from tf_lib.app.daily.open_day import day_of
-from tf_lib.app.launch.resumed import ACCOUNT_NOW, SEAL, config_of
+from tf_lib.app.record.resumption import ACCOUNT_NOW, SEAL
+from tf_lib.app.record.run_inputs import account_from, candles_from, config_of, day_of
 from tf_lib.core.decision import covariance_at
 from tf_lib.core.plan import Inputs, decision_of, lagged, plan_of, signals_of
 from tf_lib.errors import (

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tf_lib.app.daily.impediment_rows import standing_impediments
 from tf_lib.app.options import RunOptions
+from tf_lib.app.record.impediment_rows import standing_impediments
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.day_result import result_in_lines
 from tf_lib.core.model.impediments import in_a_line

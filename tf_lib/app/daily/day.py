@@ -9,26 +9,36 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from tf_lib.app.daily.bar_doubts import bars_listed
-from tf_lib.app.daily.page_facts import told_so_far, told_then
-from tf_lib.app.daily.protection_ledger import PROTECTION_FILE
-from tf_lib.app.daily.session import Rows, Session
-from tf_lib.app.launch.resumed import ACCOUNT_NOW, SEAL, config_of, earlier_attempt, take_over
+from tf_lib.app.daily.day_tables import Snapshot, quality_table
+from tf_lib.app.daily.session import Session
+from tf_lib.app.record.day_record import FILLS_FILE
+from tf_lib.app.record.page_facts import told_so_far, told_then
+from tf_lib.app.record.protection_ledger import PROTECTION_FILE
+from tf_lib.app.record.resumption import (
+    ACCOUNT,
+    ACCOUNT_NOW,
+    CONFIG,
+    DATA,
+    SEAL,
+    SEALED,
+    earlier_attempt,
+    take_over,
+)
+from tf_lib.app.record.run_inputs import account_from, candles_from, config_of, write_candles
 from tf_lib.core.candles.bars import Bars
 from tf_lib.core.decision import Decision, covariance_at
 from tf_lib.core.model.account import Account
-from tf_lib.core.model.cooldown import is_cooling
-from tf_lib.core.model.records import Reason, Side
+from tf_lib.core.model.records import Side
+from tf_lib.core.model.run_rows import OrderRow, StopRow
 from tf_lib.core.plan import (
-    NO_CANDLES,
     Inputs,
     Plan,
     decision_of,
@@ -40,17 +50,12 @@ from tf_lib.core.plan import (
 )
 from tf_lib.core.signals.columns import Signals, signals
 from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
-from tf_lib.exchange.coinbase.market import BAR_COLUMNS
 from tf_lib.parameters import Config
 from tf_lib.store.files import write_whole
 from tf_lib.store.run_folder import RunFolder
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-FILLS_FILE = "fills.json"
-SEALED = ("config.yaml", "inputs/account.json", "inputs/candles.parquet")
-"""What a plan is made from: with its sha256 written beside it, no digit of it changes unseen."""
 
 SIGNAL_ROWS_KEPT = 400
 """Days of signals in signals.parquet: what the charts show; replay computes all of them anew."""
@@ -100,11 +105,10 @@ class Day:
     close: Callable[[], None] = lambda: None
     candles: dict[str, pd.DataFrame] = field(default_factory=dict)
     data_report: dict[str, Any] = field(default_factory=dict)
-    sold: Rows = field(default_factory=list)
-    bought: Rows = field(default_factory=list)
-    dust: Rows = field(default_factory=list)
-    cleaned: Rows = field(default_factory=list)
-    stops: Rows = field(default_factory=list)
+    sold: list[OrderRow] = field(default_factory=list)
+    bought: list[OrderRow] = field(default_factory=list)
+    dust: list[OrderRow] = field(default_factory=list)
+    stops: list[StopRow] = field(default_factory=list)
     _bars: Bars | None = None
     _signals: Signals | None = None
     _earlier: Path | None = None
@@ -148,7 +152,7 @@ class Day:
         """Step 1: write down the merged parameters."""
         if self.writes:
             self.folder.logs.touch_all()
-            self.folder.write_yaml("config.yaml", self.config.to_mapping())
+            self.folder.write_yaml(CONFIG, self.config.to_mapping())
             self._resume()
         return self.config.to_mapping()
 
@@ -172,16 +176,16 @@ class Day:
         """Step 3: daily candles through the day before, kept as the run's input."""
         if self._earlier is not None:
             self.candles = candles_from(self.folder)
-            self.data_report = self.folder.read_json("inputs/data.json")
+            self.data_report = self.folder.read_json(DATA)
         else:
             self.candles, self.data_report = self.session.candles()
         if self.writes and self._earlier is None:
-            self.folder.write_frame("inputs/candles.parquet", _long(self.candles), durable=True)
-            self.folder.write_json("inputs/data.json", self.data_report)
+            write_candles(self.folder, self.candles)
+            self.folder.write_json(DATA, self.data_report)
             # What was written is what is used, so that a replay cannot see anything else.
             self.candles = candles_from(self.folder)
         self._bars = lagged(self.candles, self.day, self.config)
-        return self._quality()
+        return quality_table(self.bars, self.candles)
 
     @recorded
     def compute_signals(self) -> pd.DataFrame:
@@ -212,7 +216,7 @@ class Day:
         """Step 6: read the account, then sleeve budgets, target weights and the cap."""
         account = self._read = self.session.account()
         if self.writes:
-            name = "inputs/account.json" if self._earlier is None else ACCOUNT_NOW
+            name = ACCOUNT if self._earlier is None else ACCOUNT_NOW
             self.folder.write_json(name, account.to_mapping())
             account = account_from(self.folder)
         self._account = account
@@ -230,7 +234,7 @@ class Day:
         listed = bars_listed(known.quarantined, through=self.day)
         self.data_report = {**self.data_report, "quarantined": listed}
         if self.writes:
-            self.folder.write_json("inputs/data.json", self.data_report)
+            self.folder.write_json(DATA, self.data_report)
             self.session.note_doubts(known)
 
     @recorded
@@ -272,19 +276,19 @@ class Day:
         return [order for order in orders if order.side is side]
 
     @recorded
-    def sell(self) -> Rows:
+    def sell(self) -> list[OrderRow]:
         """Step 9: sells, product by product."""
         self.sold = self.session.sell(self._orders(Side.SELL))
         return self.sold
 
     @recorded
-    def buy(self) -> Rows:
+    def buy(self) -> list[OrderRow]:
         """Step 10: buys from cash that is there, each under its stop before the next."""
         self.bought = self.session.buy(self._orders(Side.BUY))
         return self.bought
 
     @recorded
-    def close_dust(self) -> Rows:
+    def close_dust(self) -> list[OrderRow]:
         """Step 11: residuals of positions that are to be gone."""
         if not _made(self._read, "size_positions").halt:
             self.dust = self.session.close_dust(zero_targets(self.decision))
@@ -302,10 +306,9 @@ class Day:
         return table
 
     @recorded
-    def clean_up(self) -> Rows:
+    def clean_up(self) -> list[StopRow]:
         """Step 13: stops that are left of positions that are gone."""
-        self.cleaned = self.session.clean_up()
-        return self.cleaned
+        return self.session.clean_up()
 
     @recorded
     def protect(self) -> pd.DataFrame:
@@ -350,38 +353,15 @@ class Day:
         while self.session.problems and self.writes:
             self.folder.logs.write("errors", **self.session.problems.pop(0))
 
-    # -- tables --------------------------------------------------------------------------
-
     def _heartbeat(self, event: str, **fields: Any) -> None:
         if self.writes:
             self.folder.logs.write("heartbeat", event=event, **fields)
 
-    def _quality(self) -> pd.DataFrame:
-        bars = self.bars
-        # A ticker that is not listed yet has no candle, and so no rows in the run's input.
-        frames = {t: self.candles.get(t, NO_CANDLES) for t in bars.tickers}
-        gaps = {t: [g for g in bars.gaps if g.ticker == t] for t in bars.tickers}
-        return pd.DataFrame(
-            {
-                "first_bar": [_first(frames[t]) for t in bars.tickers],
-                "last_bar": [_last(frames[t]) for t in bars.tickers],
-                "bars": bars.bar_counts,
-                "has_yesterday": bars.present[-1],
-                "gaps": [len(gaps[t]) for t in bars.tickers],
-            },
-            index=pd.Index(bars.tickers, name="ticker"),
-        )
-
     def _snapshot(self, account: Account) -> pd.DataFrame:
         """Return one row per ticker: holdings, decision and stop."""
-        decision = self.decision.to_mapping()["tickers"]
-        stops = {row["product"]: row for row in self.stops}
-        rows = {
-            ticker: _snapshot_row(ticker, decision[ticker], account, stops.get(ticker), self)
-            for ticker in decision
-        }
-        columns = {name: [row[name] for row in rows.values()] for name in next(iter(rows.values()))}
-        return pd.DataFrame(columns, index=pd.Index(list(rows), name="ticker"))
+        orders = [*self.sold, *self.bought, *self.dust]
+        days = self.config.execution_and_costs.cooldown_counter_threshold
+        return Snapshot(account, self.decision, days, orders, self.stops).table
 
 
 STEPS: tuple[str, ...] = (
@@ -409,98 +389,7 @@ def run_steps(day: Day, *, before: Callable[[str], None] = lambda step: None) ->
         getattr(day, step)()
 
 
-def _snapshot_row(
-    ticker: str,
-    decided: Mapping[str, Any],
-    account: Account,
-    stop: Mapping[str, Any] | None,
-    day: Day,
-) -> dict[str, Any]:
-    holding = account.holding(ticker)
-    quote = account.quotes.get(ticker)
-    price = float(quote.mid) if quote is not None else decided["close"]
-    level = stop.get("resting_level") if stop is not None else account.open_stops.get(ticker)
-    return {
-        "stop_loss": float(level) if level is not None else decided["chandelier_stop"],
-        "cooldown_counter": _cooldown_left(account, ticker, day),
-        "event": _event(ticker, decided, day),
-        "data_ok": float(decided["data_ok"]),
-        "available": format(holding.available, "f"),
-        "hold": format(holding.hold, "f"),
-        "current_notional": float(holding.total) * price if price is not None else None,
-        "target_notional": decided["target_notional"],
-        "new_trade_notional": decided["trade_notional"],
-        "reason": decided["reason"],
-        **{k: v for k, v in decided.items() if k not in _SHOWN_ABOVE},
-    }
-
-
-_SHOWN_ABOVE = ("data_ok", "current_notional", "target_notional", "reason")
-
-
-def _cooldown_left(account: Account, ticker: str, day: Day) -> int:
-    starts = [account.cooldowns.get(ticker), day.decision.cooldowns_started.get(ticker)]
-    start = max((one for one in starts if one is not None), default=None)
-    length = day.config.execution_and_costs.cooldown_counter_threshold
-    if start is None or not is_cooling(start, day.day, days=length):
-        return 0
-    return length - (day.day - start).days
-
-
-def _event(ticker: str, decided: Mapping[str, Any], day: Day) -> str:
-    done = [r for r in (*day.sold, *day.bought, *day.dust) if r["product_id"] == ticker]
-    if done:
-        return "; ".join(f"{r['leg']} {r['status']}" for r in done)
-    if decided["reason"] == Reason.STOP_BREACHED:
-        return "cooldown started"
-    return ""
-
-
 def _made(value: T | None, step: str) -> T:
     if value is None:
         raise HaltRun(f"step {step} has not run; the steps go in the order of the notebook")
     return value
-
-
-def _long(candles: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    tickers = sorted(candles)
-    frames = [candles[ticker] for ticker in tickers]
-    counts = [len(frame) for frame in frames]
-    columns = {
-        "ticker": np.repeat(np.array(tickers, dtype=object), counts),
-        "date": frames[0].index.append([frame.index for frame in frames[1:]]),
-    }
-    for name in BAR_COLUMNS:
-        columns[name] = np.concatenate([frame[name].to_numpy() for frame in frames])
-    return pd.DataFrame(columns)
-
-
-def candles_from(folder: RunFolder) -> dict[str, pd.DataFrame]:
-    """Read a run's candles as they went into its decision."""
-    table = folder.read_frame("inputs/candles.parquet")
-    codes, tickers = pd.factorize(table["ticker"], sort=True)
-    order = np.argsort(codes, kind="stable")
-    days = pd.DatetimeIndex(table["date"].take(order), name="date")
-    values = table[list(BAR_COLUMNS)].to_numpy()[order]
-    ends = np.searchsorted(codes[order], range(len(tickers) + 1))
-    return {
-        str(ticker): pd.DataFrame(values[begin:end], days[begin:end], list(BAR_COLUMNS))
-        for ticker, begin, end in zip(tickers, ends, ends[1:], strict=False)
-    }
-
-
-def account_from(folder: RunFolder) -> Account:
-    """Read a run's account as it went into its decision."""
-    record = folder.read_json("inputs/account.json")
-    try:
-        return Account.from_mapping(record)
-    except (KeyError, ValueError, ArithmeticError, TfError) as error:
-        raise HaltRun(f"{folder.path}/inputs/account.json cannot be read: {error!r}") from error
-
-
-def _first(frame: pd.DataFrame) -> str:
-    return "" if frame.empty else f"{frame.index[0]:%Y-%m-%d}"
-
-
-def _last(frame: pd.DataFrame) -> str:
-    return "" if frame.empty else f"{frame.index[-1]:%Y-%m-%d}"

@@ -1,74 +1,47 @@
 """
-The live session: an executor that trades on an exchange, simulated or not.
+The live session: the executor of a day on an exchange, simulated or not.
 
-Reads believe nothing that contradicts the ledger; acts go through `edge.execution`. Everything
-the plan is made from is returned as one `Account`, so that a replay can read it from a file.
+It recovers what earlier runs left open, freezes the day's plan, and carries it out by the rules of
+`tf_lib.execution`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from tf_lib.app.daily.bar_doubts import data_impediments
-from tf_lib.app.daily.prices import (
-    believed_quotes,
-    no_price_at_all,
-    price_impediments,
-    unpriced_share,
-)
-from tf_lib.app.daily.protection_ledger import protection_ledger
-from tf_lib.app.daily.session import Rows, problem
-from tf_lib.core.candles.quarantine import Doubts
-from tf_lib.core.model.account import MOST_UNPRICED, Account
-from tf_lib.core.model.impediments import Impediment, ImpedimentKind
-from tf_lib.core.model.order_life import OrderStage
-from tf_lib.core.model.records import FeeRates, Holding, Product, Quote
-from tf_lib.core.model.renames import renames_of, spliced
+from tf_lib.app.daily.live_inputs import LiveInputs
+from tf_lib.app.record.protection_ledger import protection_ledger
+from tf_lib.core.model.account import Account
+from tf_lib.core.model.records import Holding, Product, Protection
+from tf_lib.core.model.run_rows import OrderRow, ProtectionRow, StopRow, problem
 from tf_lib.core.orders.build import PlannedOrder, to_decimal
-from tf_lib.core.signals.columns import Signals
-from tf_lib.errors import EXIT_DONE, EXIT_FAILED, ExchangeError, HaltRun
-from tf_lib.execution.ownership import unexplained_cash, wrong_currency
-from tf_lib.execution.protect_all import Protecting
-from tf_lib.execution.protection import Protection
+from tf_lib.errors import HaltRun
 from tf_lib.execution.rebalance import Rebalance, TradeResult
-from tf_lib.execution.reconciliation import Belief, confirm
+from tf_lib.execution.reconciliation import confirm
 from tf_lib.safety.preflight import check_account
-from tf_lib.store.candle_cache import CandleCache, CandleUpdate
-from tf_lib.store.candle_doubts import read_doubts, remember_doubts
 
 _MAX_OFFSET_SECONDS = 5.0
-_OLD_BARS_ASKED_FOR = dt.timedelta(days=30)
-"""So long the last bars of a product that was renamed are asked for; then they are not to come."""
 
 
 @dataclass(kw_only=True)
-class LiveSession(Protecting):
+class LiveSession(LiveInputs):
     """
     Inputs and executor of a day that trades.
 
     Parameters
     ----------
-    cache : CandleCache
-        Daily candles on disk.
     clock_offset : callable
         Seconds that the exchange's clock is ahead of the machine's.
     """
 
-    cache: CandleCache
     clock_offset: Callable[[], float]
     mode: str = "armed"
-    _no_entries: str = ""
     _planned_at: dt.datetime | None = None
-    _account: Account | None = None
-    _closes: Mapping[str, float] = field(default_factory=dict)
-
-    # -- inputs --------------------------------------------------------------------------
 
     def connect(self) -> dict[str, Any]:
         """Check the account, recover what earlier runs left open, and learn what is there."""
@@ -91,219 +64,6 @@ class LiveSession(Protecting):
             "clock_offset_seconds": round(offset, 3),
             "open_own_orders": len(desk.ledger.state.live_orders()),
         }
-
-    def candles(self) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-        """Return candles through the day before, from the cache and what it lacks."""
-        update = self._update_candles()
-        self._splice(update)
-        frames = update.frames.items()
-        self._closes = {t: float(f["close"].iloc[-1]) for t, f in frames if len(f)}
-        return dict(update.frames), {
-            "requests": update.requests,
-            "problems": list(update.problems),
-            "revisions": [_plain(asdict(revision)) for revision in update.revisions],
-        }
-
-    def _splice(self, update: CandleUpdate) -> None:
-        """Put the bars before a renamed product's own; they are asked for until they are there."""
-        universe, day = self.desk.config.universe, self.desk.day
-        for rename in renames_of(universe):
-            last, kept = rename.day - dt.timedelta(days=1), self.cache.kept(rename.old)
-            is_whole = kept is not None and len(kept) and kept.index[-1].date() >= last
-            if kept is None or not (is_whole or day > rename.day + _OLD_BARS_ASKED_FOR):
-                found = self.cache.update(self.desk.client, [rename.old], last, today=day)
-                kept = found.frames.pop(rename.old)
-                update.take(found)
-            update.frames[rename.old] = kept
-        update.frames = spliced(update.frames, universe)
-
-    def _update_candles(self) -> CandleUpdate:
-        desk = self.desk
-        tickers = desk.config.universe.sorted_tickers
-        return self.cache.update_when_closed(
-            desk.client, tickers, desk.day, now=desk.now, pause=desk.pause
-        )
-
-    def doubts(self) -> Doubts:
-        """Return the bars that earlier runs did not believe because of the live price."""
-        found, wrong = read_doubts(self.cache.folder)
-        if wrong:
-            self.problems.append(problem(wrong))
-        return found
-
-    def note_doubts(self, known: Signals) -> None:
-        """Remember the bars that are not believed, and say which stand in the way today."""
-        self._remember(known.doubts)
-        for found in data_impediments(known, self.desk.day):
-            self.desk.impede(found)
-
-    def _remember(self, doubts: Doubts) -> None:
-        remember_doubts(self.cache.folder, doubts)
-
-    def account(self) -> Account:
-        """Read everything the plan needs, believing nothing that contradicts the ledger."""
-        desk, config = self.desk, self.desk.config
-        tickers = config.universe.sorted_tickers
-        began = desk.now()
-        self._last = self._read_products()
-        belief = self._read_holdings()
-        self._note_money(belief)
-        self._confirm_first(belief)
-        quotes = self._quotes()
-        self._last_read_at, self._last_seen_at = desk.changes, began
-        self._account = Account(
-            day=desk.day,
-            read_at=desk.now(),
-            quote_currency=config.universe.quote_currency,
-            wallets=self._wallets(belief),
-            quotes=quotes,
-            products={t: desk.products[t] for t in tickers if t in desk.products},
-            fees=self._fees(),
-            open_stops=self._open_stops(),
-            levels=dict(desk.ledger.state.levels),
-            cooldowns=dict(desk.ledger.state.cooldowns),
-            blocked=self._blocked(),
-            exits=self._exits(belief),
-            not_protectable=tuple(sorted({*self._unpriced, *self._not_protectable()})),
-            no_buys=self._no_buys(quotes),
-            halt=self.protect_only,
-            doubts=self.doubts(),
-        )
-        return self._account
-
-    def _fees(self) -> FeeRates:
-        """Return the account's fees; the configured ones when they cannot be read."""
-        try:
-            return self.desk.client.fee_rates()
-        except ExchangeError as error:
-            costs = self.desk.config.execution_and_costs
-            self._impede(
-                Impediment(
-                    ImpedimentKind.FEES_UNREADABLE,
-                    f"the account's fees cannot be read ({error}); reckoned with maker "
-                    f"{costs.maker_fee}, taker {costs.taker_fee}",
-                    "nothing, if these are not below your tier's; else set "
-                    "execution_and_costs.maker_fee and taker_fee",
-                )
-            )
-            self.problems.append(problem(f"the configured fees are used: {error}"))
-            return FeeRates(maker=costs.maker_fee, taker=costs.taker_fee)
-
-    def _confirm_first(self, belief: Belief) -> None:
-        """Write down the first totals of an account."""
-        desk = self.desk
-        if any(p.base_currency not in desk.ledger.state.confirmed for p in desk.products.values()):
-            confirm(desk, belief, desk.products.values())
-
-    def _wallets(self, belief: Belief) -> dict[str, Holding]:
-        """Return every wallet that holds something; unknown counts as the most it may be."""
-        wallets = dict(belief.accounts)
-        for name in belief.unknown:
-            product = self.desk.products[name]
-            listed, most = belief.holding(product), belief.most(product)
-            free = max(listed.available, most - listed.hold)
-            wallets[product.base_currency] = Holding(free, listed.hold)
-        return {currency: wallet for currency, wallet in wallets.items() if wallet.total}
-
-    def _quotes(self) -> dict[str, Quote]:
-        """Return the prices that may be traded at; name the products that have none."""
-        tickers = self.desk.config.universe.sorted_tickers
-        # The exchange answers 404 to a list that names one product it does not know any more.
-        listed = [ticker for ticker in tickers if ticker in self.desk.products]
-        quotes, unpriced = believed_quotes(tickers, self.desk.client.quotes(listed), self._last)
-        self._unpriced = {t: why for t, why in unpriced.items() if t in self.desk.products}
-        for found in price_impediments(self._unpriced):
-            self._impede(found)
-        if not quotes:
-            nothing = no_price_at_all(tickers)
-            self._impede(nothing)
-            self.problems.append(problem(nothing.why, severity="error", exit_code=EXIT_FAILED))
-        return quotes
-
-    def _unpriced_share(self, quotes: Mapping[str, Quote]) -> float:
-        if self._belief is None:
-            raise HaltRun("holdings were not read before they were needed")
-        universe = self.desk.config.universe
-        held = {
-            t: (self.desk.products[t], self._held(t))
-            for t in universe.sorted_tickers
-            if t in self.desk.products
-        }
-        worth_of_one = {t: float(price) for t, price in self._last.items()} | dict(self._closes)
-        cash = self._belief.accounts.get(universe.quote_currency)
-        return unpriced_share(held, cash, quotes, worth_of_one)
-
-    def _open_stops(self) -> dict[str, Decimal]:
-        levels: dict[str, Decimal] = {}
-        for order in self.desk.ledger.state.live_orders():
-            if order.key.leg.is_stop and order.stage is OrderStage.WORKING:
-                level = Decimal(order.body["stop_price"])
-                levels[order.product_id] = max(level, levels.get(order.product_id, level))
-        return levels
-
-    def _blocked(self) -> dict[str, str]:
-        belief = self._belief
-        if belief is None:
-            raise HaltRun("holdings were not read before they were needed")
-        locked = self.desk.ledger.state.locked
-        return {**self._unpriced, **belief.unknown, **belief.pending, **locked}
-
-    def _exits(self, belief: Belief) -> dict[str, Decimal]:
-        """Return the units that may be sold of products that are locked: a full exit of ours."""
-        state = self.desk.ledger.state
-        doubted = {*self._unpriced, *belief.unknown, *belief.pending}
-        return {
-            name: state.own_units(product.base_currency, belief.holding(product).total)
-            for name, product in self.desk.products.items()
-            if name in state.locked and name not in doubted
-        }
-
-    def _note_money(self, belief: Belief) -> None:
-        """Tell of money that came, went, or lies in another currency."""
-        moved = unexplained_cash(self.desk, belief)
-        if moved is not None:
-            self._impede(moved)
-        wrong = wrong_currency(self.desk, belief)
-        if wrong is not None:
-            self._impede(wrong)
-            is_idle = not any(belief.most(product) for product in self.desk.products.values())
-            # With nothing held either there is nothing at all to trade with.
-            severity = "error" if is_idle else "warning"
-            code = EXIT_FAILED if is_idle else EXIT_DONE
-            self.problems.append(problem(wrong.why, severity=severity, exit_code=code))
-
-    def _not_protectable(self) -> set[str]:
-        """Name the products whose stops the exchange does not take; return those to leave alone."""
-        days = self.desk.config.execution_and_costs.cooldown_counter_threshold
-        found = self.desk.ledger.state.not_protectable
-        for product, one in found.items():
-            why = f"not protectable since {one.since}: the exchange took no stop ({one.why})"
-            what = "take it out of the universe, or read what the exchange asks of a stop-limit"
-            kind = ImpedimentKind.NOT_PROTECTABLE
-            self._impede(Impediment(kind, why, what, product=product, since=one.since))
-        return {
-            product for product, one in found.items() if one.is_left_alone(self.desk.day, days=days)
-        }
-
-    def _no_buys(self, quotes: Mapping[str, Quote]) -> str:
-        """Return why nothing may be bought today, or nothing."""
-        why = self._no_buys_at(quotes)
-        if why:
-            what = "nothing: entries come back with what is missing"
-            self._impede(Impediment(ImpedimentKind.NO_BUYS, f"nothing is bought: {why}", what))
-        return why
-
-    def _no_buys_at(self, quotes: Mapping[str, Quote]) -> str:
-        unknown = self._belief.unknown if self._belief is not None else {}
-        for product_id, why in unknown.items():
-            if self._held(product_id):
-                return f"the holding of {product_id} is unknown: {why}"
-        for why in self._missing.values():
-            return why
-        share = self._unpriced_share(quotes)
-        if share > MOST_UNPRICED:
-            return f"holdings without a believable price are {share:.0%} of equity"
-        return self._no_entries
 
     def start_cooldown(self, ticker: str) -> None:
         """Write the cooldown that a breach at the gate starts."""
@@ -356,7 +116,7 @@ class LiveSession(Protecting):
             return planned
         return replace(planned, target_level=known)
 
-    # -- hands ---------------------------------------------------------------------------
+    # -- execution -----------------------------------------------------------------------
 
     def _rebalance(self) -> Rebalance:
         if self._planned_at is None or self._account is None:
@@ -372,15 +132,15 @@ class LiveSession(Protecting):
             halted=self._unsettled() or self._account.no_buys,
         )
 
-    def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
+    def sell(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Sell product by product."""
         return self._trade(orders)
 
-    def buy(self, orders: Sequence[PlannedOrder]) -> Rows:
+    def buy(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Buy product by product."""
         return self._trade(orders)
 
-    def _trade(self, orders: Sequence[PlannedOrder]) -> Rows:
+    def _trade(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         rebalance = self._rebalance()
         halt = self._account.halt if self._account is not None else ""
         rows = []
@@ -396,7 +156,7 @@ class LiveSession(Protecting):
                 return f"own order {order.client_id} of {order.product_id} is unsettled"
         return ""
 
-    def _record(self, result: TradeResult) -> dict[str, Any]:
+    def _record(self, result: TradeResult) -> OrderRow:
         row = result.to_mapping()
         name = "dust_submit" if row["leg"] == "du" else "order_submit"
         self.desk.logs.write(name, action="result", **row)
@@ -404,10 +164,10 @@ class LiveSession(Protecting):
             self._record_cover(result.cover)
         return row
 
-    def close_dust(self, products: Sequence[str]) -> Rows:
+    def close_dust(self, products: Sequence[str]) -> list[OrderRow]:
         """Sell residuals that cost little to close."""
         rebalance = self._rebalance()
-        rows: Rows = []
+        rows: list[OrderRow] = []
         owned: Mapping[str, Holding]
         if self._belief is not None and self._reads_hold():
             owned = self._belief.accounts
@@ -449,14 +209,14 @@ class LiveSession(Protecting):
             return False
         return self._is_dust(product, self._held(product.product_id))
 
-    def clean_up(self) -> Rows:
+    def clean_up(self) -> list[StopRow]:
         """
         Cancel stops left of positions that are gone.
 
         An open spot sell holds its base, so zero with a live stop is a stale read: only a stop
         whose own remaining size is dust may go.
         """
-        rows: Rows = []
+        rows: list[StopRow] = []
         for order in self.desk.ledger.state.live_orders():
             product = self.desk.products.get(order.product_id)
             if product is None or not order.key.leg.is_stop or not self._is_gone(product):
@@ -465,12 +225,18 @@ class LiveSession(Protecting):
                 continue
             ended = self.desk.cancel(order.client_id)
             status = "failed" if ended.may_be_live else "cancelled"
-            row = {"product": order.product_id, "status": status, "reason": "position is gone"}
+            row: StopRow = {
+                "product": order.product_id,
+                "status": status,
+                "reason": "position is gone",
+            }
             self.desk.logs.write("stop_updates", action="result", **row)
             rows.append(row)
         return rows
 
-    def protection(self, stops: Rows, candles: Mapping[str, pd.DataFrame]) -> Rows:
+    def protection(
+        self, stops: list[StopRow], candles: Mapping[str, pd.DataFrame]
+    ) -> list[ProtectionRow]:
         """Return what each position's stop is worth, by the ledger and the product's history."""
         return protection_ledger(self.desk.ledger.state, self.desk.day, stops, candles)
 
@@ -482,7 +248,3 @@ class LiveSession(Protecting):
         """Mark the day's effects as complete."""
         if not self.desk.ledger.state.has_mark(self.desk.day, "effects_complete"):
             self.desk.ledger.mark(self.desk.day, "effects_complete")
-
-
-def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v.isoformat() if isinstance(v, dt.date) else v for k, v in record.items()}

@@ -19,7 +19,7 @@ from tf_lib.app.daily.day import Day
 from tf_lib.app.daily.live import LiveSession
 from tf_lib.app.daily.preview import PreviewSession
 from tf_lib.app.daily.recorded import RecordedSession
-from tf_lib.app.launch.resumed import config_of
+from tf_lib.app.record.run_inputs import config_of, day_of
 from tf_lib.errors import HaltRun, StateError
 from tf_lib.exchange.clock import clock_offset, wall_now
 from tf_lib.exchange.patience import Patience
@@ -86,15 +86,6 @@ def recorded_day(path: Path) -> Day:
 
 def _no_clock() -> dt.datetime:
     raise StateError("a recorded run writes nothing, so it has no time of its own")
-
-
-def day_of(folder: RunFolder) -> dt.date:
-    """Return the day a run decided: of its account's reading, which is part of its inputs."""
-    account = folder.read_json("inputs/account.json")
-    try:
-        return dt.date.fromisoformat(account["day"])
-    except (KeyError, ValueError) as error:
-        raise StateError(f"{folder.path}/inputs/account.json names no day: {error!r}") from None
 
 
 def armed_day(

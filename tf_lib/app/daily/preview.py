@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tf_lib.app.daily.live import LiveSession
-from tf_lib.app.daily.session import Rows
 from tf_lib.core.candles.quarantine import Doubts
 from tf_lib.core.model.records import MarketOrder, Side
+from tf_lib.core.model.run_rows import OrderRow, StopRow
 from tf_lib.core.orders.build import PlannedOrder
 from tf_lib.core.orders.stops import is_worthwhile_raise, plan_stop
 from tf_lib.store.candle_cache import CandleUpdate
@@ -52,19 +52,19 @@ class PreviewSession(LiveSession):
         frozen, state = self.frozen_plan(), self.desk.ledger.state
         return state.attempts.get(self.desk.day, 0) + 1 if frozen is None else frozen["attempt"]
 
-    def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
+    def sell(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Preview the sells."""
         return [self._preview(order) for order in orders]
 
-    def buy(self, orders: Sequence[PlannedOrder]) -> Rows:
+    def buy(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Preview the buys."""
         return [self._preview(order) for order in orders]
 
-    def close_dust(self, products: Sequence[str]) -> Rows:
+    def close_dust(self, products: Sequence[str]) -> list[OrderRow]:
         """Preview nothing: what is dust depends on sells that did not happen."""
         return []
 
-    def _preview(self, order: PlannedOrder) -> dict[str, Any]:
+    def _preview(self, order: PlannedOrder) -> OrderRow:
         market = MarketOrder(order.product_id, order.side, order.base_size)
         codes = self.desk.client.preview_market(market)
         lacks_base = (
@@ -76,15 +76,15 @@ class PreviewSession(LiveSession):
             status = WOULD_CANCEL_FIRST
         else:
             status = "refused" if codes else "preview_ok"
-        row = {**order.to_mapping(), "status": status, "note": ", ".join(codes)}
+        row: OrderRow = {**order.to_mapping(), "status": status, "note": ", ".join(codes)}
         self.desk.logs.write("order_submit", action="result", **row)
         return row
 
-    def clean_up(self) -> Rows:
+    def clean_up(self) -> list[StopRow]:
         """Cancel nothing."""
         return []
 
-    def protect(self) -> Rows:
+    def protect(self) -> list[StopRow]:
         """Say what would be done for each holding's stop."""
         return [
             self._would_protect(product_id)
@@ -92,7 +92,7 @@ class PreviewSession(LiveSession):
             if self._held(product_id)
         ]
 
-    def _would_protect(self, product_id: str) -> dict[str, Any]:
+    def _would_protect(self, product_id: str) -> StopRow:
         product = self.desk.products[product_id]
         protection = self._protection(product)
         plan = plan_stop(
@@ -112,7 +112,7 @@ class PreviewSession(LiveSession):
             reason = "would raise the stop"
         else:
             reason = "stop in place"
-        row = {
+        row: StopRow = {
             "product": product_id,
             "status": "skip",
             "reason": reason,

@@ -13,15 +13,17 @@ from typing import Any
 
 import pandas as pd
 
-from tf_lib.app.daily.day import FILLS_FILE, account_from, candles_from
-from tf_lib.app.daily.protection_ledger import PROTECTION_FILE
-from tf_lib.app.daily.session import Rows
+from tf_lib.app.record.day_record import FILLS_FILE
+from tf_lib.app.record.protection_ledger import PROTECTION_FILE
+from tf_lib.app.record.results import last_stops, order_results, stop_results
+from tf_lib.app.record.run_inputs import account_from, candles_from
 from tf_lib.core.candles.quarantine import NO_DOUBTS, Doubts
 from tf_lib.core.model.account import Account
+from tf_lib.core.model.records import Protection
+from tf_lib.core.model.run_rows import ErrorRow, FillRow, OrderRow, ProtectionRow, StopRow
 from tf_lib.core.orders.build import PlannedOrder
 from tf_lib.core.signals.columns import Signals
 from tf_lib.errors import StateError
-from tf_lib.execution.protection import Protection
 from tf_lib.store.files import read_json_lines
 from tf_lib.store.run_folder import RunFolder
 
@@ -33,7 +35,7 @@ class RecordedSession:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self.problems: Rows = []
+        self.problems: list[ErrorRow] = []
 
     def connect(self) -> dict[str, Any]:
         """Return what the run found when it reached the exchange."""
@@ -77,24 +79,20 @@ class RecordedSession:
     ) -> None:
         """Do nothing: no order follows."""
 
-    def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
+    def sell(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Return the sells as they ended."""
         return self._results("order_submit", "SELL")
 
-    def buy(self, orders: Sequence[PlannedOrder]) -> Rows:
+    def buy(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Return the buys as they ended."""
         return self._results("order_submit", "BUY")
 
-    def close_dust(self, products: Sequence[str]) -> Rows:
+    def close_dust(self, products: Sequence[str]) -> list[OrderRow]:
         """Return the dust orders as they ended."""
         return self._results("dust_submit", "SELL")
 
-    def _results(self, name: str, side: str) -> Rows:
-        return [
-            line
-            for line in self.folder.logs.read(name)
-            if line.get("action") == "result" and line.get("side") == side
-        ]
+    def _results(self, name: str, side: str) -> list[OrderRow]:
+        return [row for row in order_results(self.folder.logs, name) if row["side"] == side]
 
     def refresh(self) -> Account:
         """Return the account after the trades, or before them when the run never got there."""
@@ -103,27 +101,26 @@ class RecordedSession:
             return self.account()
         return Account.from_mapping(self.folder.read_json("account_after.json"))
 
-    def clean_up(self) -> Rows:
+    def clean_up(self) -> list[StopRow]:
         """Return the stops that were cancelled because their position was gone."""
-        return [row for row in self._stop_results() if row.get("reason") == "position is gone"]
+        return [
+            row for row in stop_results(self.folder.logs) if row["reason"] == "position is gone"
+        ]
 
-    def protect(self) -> Rows:
+    def protect(self) -> list[StopRow]:
         """Return each product's last word on its protection."""
-        last = {
-            row["product"]: row for row in self._stop_results() if "held" in row or "reason" in row
-        }
+        last = last_stops(self.folder.logs)
         return [last[product] for product in sorted(last)]
 
-    def _stop_results(self) -> Rows:
-        return [r for r in self.folder.logs.read("stop_updates") if r.get("action") == "result"]
-
-    def fills(self) -> Rows:
+    def fills(self) -> list[FillRow]:
         """Return the filled orders that the run knew of when it ended."""
         if not (self.folder.path / FILLS_FILE).exists():
             return []
         return list(self.folder.read_json(FILLS_FILE))
 
-    def protection(self, stops: Rows, candles: Mapping[str, pd.DataFrame]) -> Rows:
+    def protection(
+        self, stops: list[StopRow], candles: Mapping[str, pd.DataFrame]
+    ) -> list[ProtectionRow]:
         """Return the protection ledger that the run wrote."""
         if not (self.folder.path / PROTECTION_FILE).exists():
             return []

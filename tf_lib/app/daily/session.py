@@ -15,29 +15,17 @@ import pandas as pd
 
 from tf_lib.core.candles.quarantine import Doubts
 from tf_lib.core.model.account import Account
+from tf_lib.core.model.records import Protection
+from tf_lib.core.model.run_rows import ErrorRow, FillRow, OrderRow, ProtectionRow, StopRow
 from tf_lib.core.orders.build import PlannedOrder
 from tf_lib.core.signals.columns import Signals
-from tf_lib.errors import EXIT_DONE
-from tf_lib.execution.protection import Protection
-
-Rows = list[dict[str, Any]]
-
-TRADES_COMPLETE = "this day's trades are complete; only its record was not finished"
-"""Why a run that comes after them only protects: nothing of them is missing."""
-
-
-def problem(
-    message: str, *, severity: str = "warning", exit_code: int = EXIT_DONE
-) -> dict[str, Any]:
-    """Return a line of the error log about something that did not stop the run."""
-    return {"severity": severity, "message": message, "exit_code": exit_code}
 
 
 class Session(Protocol):
     """What the steps need from the world."""
 
     mode: str
-    problems: Rows
+    problems: list[ErrorRow]
 
     def connect(self) -> dict[str, Any]:
         """Reach the exchange, check key, portfolio and clock; recover what was left open."""
@@ -77,15 +65,15 @@ class Session(Protocol):
         """Make the plan the one that is carried out."""
         ...
 
-    def sell(self, orders: Sequence[PlannedOrder]) -> Rows:
+    def sell(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Carry out the plan's sells, product by product."""
         ...
 
-    def buy(self, orders: Sequence[PlannedOrder]) -> Rows:
+    def buy(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Carry out the plan's buys from cash that is there."""
         ...
 
-    def close_dust(self, products: Sequence[str]) -> Rows:
+    def close_dust(self, products: Sequence[str]) -> list[OrderRow]:
         """Close residuals of products whose target is zero, where that is allowed."""
         ...
 
@@ -93,15 +81,15 @@ class Session(Protocol):
         """Read the holdings again."""
         ...
 
-    def clean_up(self) -> Rows:
+    def clean_up(self) -> list[StopRow]:
         """Cancel stops that are left of positions that are really gone."""
         ...
 
-    def protect(self) -> Rows:
+    def protect(self) -> list[StopRow]:
         """Make sure that every held position rests under a stop."""
         ...
 
-    def fills(self) -> Rows:
+    def fills(self) -> list[FillRow]:
         """
         Return the filled orders of the past, oldest first: what the price charts mark.
 
@@ -109,7 +97,9 @@ class Session(Protocol):
         """
         ...
 
-    def protection(self, stops: Rows, candles: Mapping[str, pd.DataFrame]) -> Rows:
+    def protection(
+        self, stops: list[StopRow], candles: Mapping[str, pd.DataFrame]
+    ) -> list[ProtectionRow]:
         """Return the protection ledger: what each position's stop is worth."""
         ...
 

@@ -8,25 +8,27 @@ that ends and comes back is a new alarm, and one that could not be mailed is tri
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tf_lib.app.daily.session import Rows
-from tf_lib.app.launch.finish import unsettled
+from tf_lib.core.model.run_rows import DailySummary, StopRow
 from tf_lib.errors import EXIT_UNPROTECTED
 from tf_lib.exchange.clock import wall_now
 from tf_lib.notify.mail_file import mail_environment
 from tf_lib.parameters import Config
-from tf_lib.store.files import write_json
+from tf_lib.store.files import last_json_line, write_json
 from tf_lib.store.ledger import Ledger
 
 ALARMS_FILE = "guard_alarms.json"
+GUARD_LOG = "guard.jsonl"
+SILENT_AFTER = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def is_unprotected(key: str) -> bool:
 _RUN = "run:"
 
 
-def run_key(summary: Mapping[str, Any]) -> str:
+def run_key(summary: DailySummary) -> str:
     """
     Return the key of the mail about a start that ended badly.
 
@@ -80,7 +82,7 @@ def is_told_by_run(key: str) -> bool:
     return key.startswith(_RUN)
 
 
-def unprotected_alarms(rows: Rows) -> list[Alarm]:
+def unprotected_alarms(rows: list[StopRow]) -> list[Alarm]:
     """Return an alarm for each position that has no stop."""
     return [
         Alarm(
@@ -91,7 +93,7 @@ def unprotected_alarms(rows: Rows) -> list[Alarm]:
     ]
 
 
-def closed_alarms(rows: Rows) -> list[Alarm]:
+def closed_alarms(rows: list[StopRow]) -> list[Alarm]:
     """Return an alarm for each position whose product takes no orders: it cannot be sold."""
     return [
         Alarm(
@@ -109,6 +111,26 @@ def unsettled_alarms(ledger: Ledger) -> list[Alarm]:
         Alarm(f"unsettled:{order['client_id']}", f"own order unsettled: {order}")
         for order in unsettled(ledger)
     ]
+
+
+def unsettled(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return own orders that are no stops and whose end is not known."""
+    return [
+        {"client_id": order.client_id, "product": order.product_id, "stage": str(order.stage)}
+        for order in ledger.state.live_orders()
+        if not order.key.leg.is_stop
+    ]
+
+
+def guard_silence(state: Path, now: dt.datetime) -> str:
+    """Return a warning when a guard that once ran has stopped reporting, or nothing."""
+    line = last_json_line(state / GUARD_LOG)
+    if line is None:
+        return ""
+    last = dt.datetime.fromisoformat(line["at"])
+    if now - last <= SILENT_AFTER:
+        return ""
+    return f"the guard has not reported since {last:%Y-%m-%d %H:%M} UTC; check its cron line"
 
 
 @dataclass
@@ -175,7 +197,7 @@ class AlarmBook:
             return True
         from tf_lib.notify.send import send_summary
 
-        summary: dict[str, Any] = {
+        summary: DailySummary = {
             "date": wall_now().date().isoformat(),
             "profile": self.profile,
             "state": "alarm",

@@ -1,286 +1,247 @@
 """
-The finish: what a run comes to, in one summary, one mail and one mark.
+The finish: what a run came to, once the process that traded is gone (step 15).
 
-The summary is made from the run's folder and the ledger alone, so it can be made by the
-launcher after the kernel is gone, whatever state it left.
+Exit code, summary, page, mail, and the done mark last.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from tf_lib.app.daily.protection_ledger import PROTECTION_FILE
-from tf_lib.core.model.cooldown import is_cooling
-from tf_lib.core.model.impediments import Impediment
-from tf_lib.errors import EXIT_DONE, EXIT_REFUSED, EXIT_UNPROTECTED, StateError
-from tf_lib.store.files import last_json_line
+from tf_lib.app.launch.alarms import AlarmBook, guard_silence, run_key, unsettled
+from tf_lib.app.launch.attempt import Attempt
+from tf_lib.app.record.day_record import DayRecord
+from tf_lib.app.record.equity_record import SPOILT, keep_result, result_of
+from tf_lib.app.record.impediment_rows import impediments_of, keep_impediments
+from tf_lib.app.record.results import SENDING_LOGS, last_stops
+from tf_lib.app.record.summary import (
+    RunFacts,
+    accounts_equity,
+    build_summary,
+)
+from tf_lib.core.model.day_result import result_in_lines
+from tf_lib.core.model.impediments import Impediment, in_a_line, keeps_from_trading
+from tf_lib.core.model.run_rows import DailySummary, failures
+from tf_lib.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_REFUSED,
+    EXIT_UNPROTECTED,
+    TfError,
+)
+from tf_lib.exchange.clock import wall_now
+from tf_lib.notify.mail_file import mail_environment
+from tf_lib.parameters import Config
+from tf_lib.store.files import write_whole
+from tf_lib.store.heartbeat import Heartbeat
 from tf_lib.store.ledger import Ledger
-from tf_lib.store.ledger_state import LedgerState, OrderRecord
-from tf_lib.store.run_folder import RunFolder
-
-GUARD_LOG = "guard.jsonl"
-SILENT_AFTER = dt.timedelta(hours=1)
-_STATES = {EXIT_UNPROTECTED: "unprotected", EXIT_REFUSED: "refused"}
+from tf_lib.store.run_folder import ProfileFolder, RunFolder
 
 
-@dataclass(frozen=True)
-class RunFacts:
-    """
-    What the launcher knows of a run besides its folder.
+@dataclass
+class Finish:
+    """Makes the record of a run, and tells whoever wants to know."""
 
-    `is_held_up` says that every step went well, and the exit code is for impediments alone.
-    """
-
-    day: dt.date
     profile: str
-    run_id: str
-    attempt: int
-    is_dry: bool
-    exit_code: int
-    cooldown_days: int
-    problems: list[str] = field(default_factory=list)
-    impediments: tuple[Impediment, ...] = ()
-    is_held_up: bool = False
-    result: Mapping[str, Any] = field(default_factory=dict)
+    config: Config
+    folder: ProfileFolder
+    heartbeat: Heartbeat
+    warnings: list[str] = field(default_factory=list)
 
-    @property
-    def state(self) -> str:
-        """The run's state in a word."""
-        if self.exit_code != EXIT_DONE and not self.is_held_up:
-            return _STATES.get(self.exit_code, "failed")
-        if self.is_dry:
-            return "dry"
-        return "attention" if self.impediments else "done"
+    def finish(self, folder: RunFolder, attempt: Attempt, code: int, problem: str) -> int:
+        """Step 15: summary, page, mail, and the done mark last."""
+        ledger = attempt.ledger.reread()
+        for order in [] if attempt.is_dry else unsettled(ledger):
+            note_unprotected(folder, f"own order unsettled: {order}")
+            code = EXIT_UNPROTECTED
+        is_done = not attempt.is_dry and _all_steps_ended(folder, problem)
+        found, is_held_up = self._in_the_way(folder, attempt, code)
+        code = EXIT_FAILED if is_held_up else code
+        self.heartbeat.beat(
+            "run_end", day=attempt.day.isoformat(), exit_code=code, problem=problem or None
+        )
+        silence = "" if attempt.is_dry else guard_silence(self.folder.state, wall_now())
+        for said in [*self.warnings, *([silence] if silence else [])]:
+            folder.logs.write("errors", severity="warning", message=said)
+        for line in self.heartbeat.heard:
+            folder.logs.write("heartbeat", **{k: v for k, v in line.items() if k != "at"})
+        facts = RunFacts(
+            attempt.day,
+            self.profile,
+            attempt.run_id,
+            attempt.number,
+            attempt.is_dry,
+            code,
+            self.config.execution_and_costs.cooldown_counter_threshold,
+            [problem] if problem else [],
+            found,
+            is_held_up,
+            self._result(folder, attempt, ledger),
+        )
+        _write_journal(folder, ledger, attempt.day)
+        if (folder.path / "daily_run.ipynb").exists():
+            self._report(folder, build_summary(folder, facts, ledger.state))
+        summary = build_summary(folder, facts, ledger.state)
+        folder.write_json(f"daily_summary_{attempt.day.isoformat()}.json", summary)
+        self._notify(summary, folder)
+        if is_done:
+            folder.write_json("done.json", {**_done(facts), "artifacts": folder.artifacts()})
+            ledger.mark(attempt.day, "done", run_id=attempt.run_id, exit_code=code)
+            folder.make_read_only()
+        self._say(summary, folder)
+        return code
+
+    def _in_the_way(
+        self, folder: RunFolder, attempt: Attempt, code: int
+    ) -> tuple[tuple[Impediment, ...], bool]:
+        """Return what stood in the run's way, and whether it must not end as if all were well."""
+        record = DayRecord.of(folder)
+        found = impediments_of(record, self.folder.state, attempt.day)
+        if not attempt.is_dry:
+            keep_impediments(self.folder.state, attempt.day, found)
+        is_kept = keeps_from_trading(found, is_anything_done=record.is_anything_done)
+        return found, code == EXIT_DONE and is_kept
+
+    def _result(self, folder: RunFolder, attempt: Attempt, ledger: Ledger) -> dict[str, Any]:
+        """Return what the day did to the money, and keep it for the days that follow."""
+        state, day = self.folder.state, attempt.day
+        try:
+            result = result_of(folder, state, ledger.state, day, accounts_equity(folder))
+            if not attempt.is_dry:
+                keep_result(state, folder, ledger.state, day, result)
+        except SPOILT as error:
+            # A record that somebody edited must not keep the day from being finished.
+            folder.logs.write("errors", severity="warning", message=f"the day's result: {error!r}")
+            return {}
+        return result
+
+    def _report(self, folder: RunFolder, summary: DailySummary) -> None:
+        try:
+            from tf_lib.pages.day.report import export_report
+
+            notebook, page = folder.path / "daily_run.ipynb", folder.path / "report.html"
+            export_report(notebook, page, summary=summary)
+        except Exception as error:  # a page that cannot be drawn is no reason to lose the day
+            folder.logs.write("errors", severity="warning", message=f"report.html: {error}")
+
+    def _notify(self, summary: DailySummary, folder: RunFolder) -> None:
+        settings = self.config.notifications
+        is_good = summary["state"] == "done"
+        if not settings.email or summary["state"] == "dry" or (is_good and not settings.on_success):
+            return
+        book = AlarmBook(self.profile, self.config, self.folder.state)
+        key = run_key(summary) if summary["exit_code"] != EXIT_DONE else ""
+        if key and book.was_told(key):
+            return
+        try:
+            from tf_lib.notify.send import send_summary
+
+            results = send_summary(
+                summary, mail_environment(os.environ), prefix=settings.subject_prefix
+            )
+        except Exception as error:  # never fatal: the day is recorded, the mail is a courtesy
+            results = []
+            folder.logs.write("errors", severity="warning", message=f"mail: {error!r}")
+        for result in results:
+            self.heartbeat.beat("notified", said=_told(result), **result)
+        if key and any(result["result"] == "sent" for result in results):
+            book.note_told(key)
+
+    def tell_failed(self, messages: Sequence[str], code: int) -> None:
+        """Say and mail that a run could only protect, or not even that."""
+        day = wall_now().date()
+        summary: DailySummary = {
+            "date": day.isoformat(),
+            "profile": self.profile,
+            "state": "unprotected" if code == EXIT_UNPROTECTED else "failed",
+            "exit_code": code,
+            "errors": [{"severity": "error", "message": message} for message in messages],
+        }
+        for message in messages:
+            print(f"  error: {message}", flush=True)
+        self._notify(summary, RunFolder(self.folder.state / "refused", wall_now))
+
+    def tell_refused(self, day: dt.date, error: TfError) -> None:
+        """Mail that a run was refused before anything was sent."""
+        summary: DailySummary = {
+            "date": day.isoformat(),
+            "profile": self.profile,
+            "state": "refused",
+            "exit_code": EXIT_REFUSED,
+            "errors": [{"severity": "error", "message": str(error)}],
+        }
+        self._notify(summary, RunFolder(self.folder.state / "refused", wall_now))
+
+    def _say(self, summary: DailySummary, folder: RunFolder) -> None:
+        equity = summary["equity"]
+        worth = f" equity {equity:,.2f}" if equity is not None else ""
+        print(
+            f"{summary['state']} {summary['date']} exit {summary['exit_code']}{worth} "
+            f"orders {len(summary['orders'])} stops {len(summary['stops'])} -> {folder.path}",
+            flush=True,
+        )
+        for said in result_in_lines(summary["result"], summary["result"].get("currency", "")):
+            print(f"  {said}", flush=True)
+        for one in summary["impediments"]:
+            print(f"  {in_a_line(one)}", flush=True)
+        for line in summary["errors"]:
+            print(f"  {line.get('severity', 'error')}: {line.get('message')}", flush=True)
 
 
-def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> dict[str, Any]:
-    """Return the daily summary: the single source of truth for mail and page."""
-    plan = _optional(folder, "plan.json")
-    account = _optional(folder, "account_after.json") or _optional(folder, "inputs/account.json")
-    decision = plan.get("decision", {})
-    bare = ledger.bare_seconds_on(facts.day)
-    protection = _protection(folder, ledger, facts.day)
-    stops = _last_stops(folder)
-    orders = [
-        _without_action(r)
-        for name in ("order_submit", "dust_submit")
-        for r in _results(folder, name)
-    ]
+def _told(result: Mapping[str, str]) -> str:
+    """Return what became of a message, in words."""
+    channel, reason = result["channel"], result["reason"]
+    if result["result"] == "not_configured":
+        return f"no {channel} sent: {reason} (put them into ~/tf_email.env; tf doctor checks them)"
+    said = f"{channel} sent" if result["result"] == "sent" else f"{channel} NOT sent"
+    return f"{said}: {reason}" if reason else said
+
+
+def note_unprotected(folder: RunFolder, message: str) -> None:
+    """Write into a run's record that something is not protected, or may not be."""
+    folder.logs.write("errors", severity="error", message=message, exit_code=EXIT_UNPROTECTED)
+
+
+def exit_code(folder: RunFolder, problem: str) -> int:
+    """Return what the record of the steps stands for."""
+    lines = folder.logs.read("errors")
+    codes = [int(line.get("exit_code", 0)) for line in lines if line.get("severity") == "error"]
+    code = codes[-1] if codes else (EXIT_FAILED if problem else EXIT_DONE)
+    if problem and code == EXIT_DONE:
+        code = EXIT_FAILED
+    if failures(last_stops(folder.logs).values()):
+        return EXIT_UNPROTECTED
+    if code in (EXIT_REFUSED, EXIT_BAD_INPUT) and _anything_sent(folder):
+        return EXIT_FAILED
+    return code
+
+
+def _anything_sent(folder: RunFolder) -> bool:
+    lines = [line for name in SENDING_LOGS for line in folder.logs.read(name)]
+    return any(line.get("action") == "send" for line in lines)
+
+
+def _all_steps_ended(folder: RunFolder, problem: str) -> bool:
+    events = {line.get("event") for line in folder.logs.read("heartbeat")}
+    return not problem and "effects_complete" in events
+
+
+def _done(facts: RunFacts) -> dict[str, Any]:
     return {
         "date": facts.day.isoformat(),
-        "profile": facts.profile,
         "run_id": facts.run_id,
         "state": facts.state,
         "exit_code": facts.exit_code,
-        "attempt": facts.attempt,
-        "plan_attempt": plan.get("attempt"),
-        "equity": equity_of(account, decision),
-        "cash": _cash(account),
-        "positions": _positions(account, stops, bare, decision),
-        "protection": protection,
-        "tickers": decision.get("tickers", {}),
-        "sleeves": decision.get("sleeves", {}),
-        "portfolio": decision.get("portfolio", {}),
-        "result": dict(facts.result),
-        "impediments": [one.to_mapping() for one in facts.impediments],
-        "trades": _trades(decision),
-        "orders": orders,
-        "stops": stops,
-        "taken": [_taken(order) for order in ledger.taken_by_market(facts.day)],
-        "rejects": [r for r in orders if r.get("status") == "refused"] + _refused_sends(folder),
-        "cooldowns": _cooldowns(ledger, account, facts),
-        "data_quality": _data_quality(folder, decision),
-        "errors": folder.logs.read("errors"),
-        "problems": list(facts.problems),
-        "bare_seconds": bare,
-        "artifacts": folder.artifacts(),
+        "finished_at": wall_now().isoformat(timespec="seconds"),
     }
 
 
-def accounts_equity(folder: RunFolder) -> float | None:
-    """Return cash and universe holdings of a run as they were read last; None where never."""
-    account = _optional(folder, "account_after.json") or _optional(folder, "inputs/account.json")
-    return equity_of(account, _optional(folder, "plan.json").get("decision", {}))
-
-
-def _optional(folder: RunFolder, name: str) -> dict[str, Any]:
-    try:
-        content = folder.read_json(name)
-    except StateError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _results(folder: RunFolder, name: str) -> list[dict[str, Any]]:
-    return [line for line in folder.logs.read(name) if line.get("action") == "result"]
-
-
-def _refused_sends(folder: RunFolder) -> list[dict[str, Any]]:
-    names = ("order_submit", "dust_submit", "stop_updates")
-    lines = [line for name in names for line in folder.logs.read(name)]
-    return [_without_action(line) for line in lines if line.get("answer") == "refused"]
-
-
-def _last_stops(folder: RunFolder) -> list[dict[str, Any]]:
-    """Return the last word on each product's protection, with the notes of all before it."""
-    last: dict[str, dict[str, Any]] = {}
-    notes: dict[str, dict[str, None]] = {}
-    for row in _results(folder, "stop_updates"):
-        product = row["product"]
-        notes.setdefault(product, {}).update(dict.fromkeys(row.get("notes", [])))
-        last[product] = {**_without_action(row), "notes": list(notes[product])}
-    return [last[product] for product in sorted(last)]
-
-
-def _without_action(line: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in line.items() if key != "action"}
-
-
-def equity_of(account: Mapping[str, Any], decision: Mapping[str, Any]) -> float | None:
-    """Return cash and universe holdings at mid, read after the trades."""
-    if not account:
-        value = decision.get("portfolio", {}).get("equity")
-        return float(value) if value is not None else None
-    total = float(_cash(account) or 0.0)
-    for ticker in decision.get("tickers", account["products"]):
-        wallet = account["wallets"].get(ticker.split("-")[0])
-        price = _price(ticker, account, decision)
-        if wallet is not None and price is not None:
-            total += _units(wallet) * price
-    return total
-
-
-def _price(ticker: str, account: Mapping[str, Any], decision: Mapping[str, Any]) -> float | None:
-    quote = account["quotes"].get(ticker)
-    if quote is not None:
-        return (float(quote["bid"]) + float(quote["ask"])) / 2
-    close = decision.get("tickers", {}).get(ticker, {}).get("close")
-    return float(close) if close is not None else None
-
-
-def _units(wallet: Mapping[str, str]) -> float:
-    return float(wallet["available"]) + float(wallet["hold"])
-
-
-def _cash(account: Mapping[str, Any]) -> float | None:
-    if not account:
-        return None
-    wallet = account["wallets"].get(account["quote_currency"])
-    return _units(wallet) if wallet is not None else 0.0
-
-
-def _positions(
-    account: Mapping[str, Any],
-    stops: list[dict[str, Any]],
-    bare: Mapping[str, float],
-    decision: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return each holding with its value, as the equity counts it, and its stop."""
-    by_product = {row["product"]: row for row in stops}
-    positions: dict[str, Any] = {}
-    for ticker in account.get("products", {}):
-        wallet = account["wallets"].get(ticker.split("-")[0])
-        if wallet is None or not _units(wallet):
-            continue
-        price = _price(ticker, account, decision)
-        stop = by_product.get(ticker, {})
-        positions[ticker] = {
-            "available": wallet["available"],
-            "hold": wallet["hold"],
-            "notional": _units(wallet) * price if price is not None else None,
-            "price": price,
-            "stop": stop.get("resting_level"),
-            "stop_limit": stop.get("limit_price"),
-            "status": stop.get("status"),
-            "bare_seconds": bare.get(ticker, 0.0),
-        }
-    return positions
-
-
-def _protection(folder: RunFolder, ledger: LedgerState, day: dt.date) -> list[dict[str, Any]]:
-    """Return the run's protection ledger, with the unprotected time that the ledger has now."""
-    try:
-        rows = folder.read_json(PROTECTION_FILE)
-    except StateError:
-        return []
-    seconds, usd_seconds = ledger.bare_seconds_on(day), ledger.bare_usd_seconds_on(day)
-    return [
-        {
-            **row,
-            "bare_seconds": seconds.get(row["product"], 0.0),
-            "bare_usd_seconds": usd_seconds.get(row["product"], 0.0),
-        }
-        for row in rows
-    ]
-
-
-def _trades(decision: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        ticker: {"reason": row["reason"], "trade_notional": row["trade_notional"]}
-        for ticker, row in decision.get("tickers", {}).items()
-        if row["trade_notional"]
-    }
-
-
-def _taken(order: OrderRecord) -> dict[str, Any]:
-    """Return what a stop or an emergency exit sold since the last run."""
-    return {
-        "product_id": order.product_id,
-        "leg": str(order.key.leg),
-        "client_id": order.client_id,
-        "at": order.last_fill_at.isoformat() if order.last_fill_at else None,
-        "filled_size": format(order.filled_size, "f"),
-        "average_price": f"{order.filled_value / order.filled_size:.10g}",
-        "fees": format(order.fees, "f"),
-    }
-
-
-def _cooldowns(ledger: LedgerState, account: Mapping[str, Any], facts: RunFacts) -> dict[str, str]:
-    """Return the start of each cooldown that still holds."""
-    read = {t: dt.date.fromisoformat(start) for t, start in account.get("cooldowns", {}).items()}
-    return {
-        ticker: start.isoformat()
-        for ticker, start in sorted({**read, **ledger.cooldowns}.items())
-        if is_cooling(start, facts.day, days=facts.cooldown_days)
-    }
-
-
-def _data_quality(folder: RunFolder, decision: Mapping[str, Any]) -> dict[str, Any]:
-    report = _optional(folder, "inputs/data.json")
-    rows = decision.get("tickers", {})
-    return {
-        "not_ok": sorted(ticker for ticker, row in rows.items() if not row["data_ok"]),
-        "problems": report.get("problems", []),
-        "revisions": report.get("revisions", []),
-        "quarantined": report.get("quarantined", []),
-        "requests": report.get("requests"),
-    }
-
-
-def guard_silence(state: Path, now: dt.datetime) -> str:
-    """Return a warning when a guard that once ran has stopped reporting, or nothing."""
-    line = last_json_line(state / GUARD_LOG)
-    if line is None:
-        return ""
-    last = dt.datetime.fromisoformat(line["at"])
-    if now - last <= SILENT_AFTER:
-        return ""
-    return f"the guard has not reported since {last:%Y-%m-%d %H:%M} UTC; check its cron line"
-
-
-def failures(rows: list[dict[str, Any]]) -> list[str]:
-    """Return what is unprotected, in words."""
-    return [f"{row['product']}: {row['reason']}" for row in rows if row["status"] == "failed"]
-
-
-def unsettled(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return own orders that are no stops and whose end is not known."""
-    return [
-        {"client_id": order.client_id, "product": order.product_id, "stage": str(order.stage)}
-        for order in ledger.state.live_orders()
-        if not order.key.leg.is_stop
-    ]
+def _write_journal(folder: RunFolder, ledger: Ledger, day: dt.date) -> None:
+    lines = "".join(json.dumps(line, default=str) + "\n" for line in ledger.extract(day))
+    write_whole(folder.path / "journal.jsonl", lines)

@@ -8,6 +8,7 @@ thinks.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,15 +16,19 @@ from tf_lib.app.connection import (
     START_OF_DAY,
     Connection,
     Place,
+    candles_stale,
+    check_candles_reach,
+    check_key_file,
     connect,
     has_own_clock,
     open_place,
 )
 from tf_lib.app.options import RunOptions
-from tf_lib.errors import ExchangeError, PreflightRefused
+from tf_lib.errors import ExchangeError, ParameterError, PreflightRefused
 from tf_lib.exchange.clock import wall_now
 from tf_lib.exchange.patience import Patience
 from tf_lib.execution.order_sender import PLAN_AGE_LIMIT
+from tf_lib.notify.mail_file import mail_file_problems
 from tf_lib.parameters import Config
 from tf_lib.safety.preflight import check_account
 from tf_lib.store.heartbeat import Heartbeat
@@ -54,6 +59,23 @@ class Verdict:
     day: dt.date
     event: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_date(date: dt.date | None, config: Config, profile: str) -> None:
+    """
+    Refuse a day that is not ours to choose, and today where the candles ended long ago.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if date is None:
+        check_candles_reach(config, wall_now().date())
+    elif not has_own_clock(config):
+        raise ParameterError(
+            f"--date moves the embedded simulated exchange's clock; profile {profile} has "
+            f"exchange.kind {config.exchange.kind}, whose day is not ours to choose"
+        )
 
 
 @dataclass
@@ -133,6 +155,22 @@ class Gate:
         hour = START_OF_DAY.hour if has_own_clock(self.config) else self.options.run_at_utc_hour
         open_for = dt.timedelta(minutes=self.options.gate_minutes + 1)
         return dt.datetime.combine(now.date(), dt.time(hour), dt.UTC) + open_for
+
+    def warnings(self, day: dt.date) -> list[str]:
+        """
+        Return what is wrong with candles and with files of the person who runs this.
+
+        Raises
+        ------
+        PreflightRefused
+            If others can use the key of the live profile.
+        """
+        stale = candles_stale(self.config, day)
+        if stale is not None:
+            self.heartbeat.beat("candles_stale", last=stale[0].isoformat(), day=day.isoformat())
+        key = check_key_file(self.config, self.folder.profile)
+        mail = mail_file_problems(os.environ) if self.config.notifications.email else []
+        return [*([stale[1]] if stale else []), *([key] if key else []), *mail]
 
     def in_doubt(self) -> str:
         """Return why something may be without its stop, as far as the ledger knows, or nothing."""

@@ -1,8 +1,13 @@
 """
-The runner: lock, arming, one run of the steps, and protection when it did not end well.
+The runner: one call of the daily run, from gate to finish.
 
-It owns what must be decided outside the process that trades: who may send (`gate` says whether
-today runs at all), whether the run was complete, and the exit code (`outcome` makes the record).
+It owns what must be decided outside the process that trades:
+
+    gate       whether today runs at all, which day it is, who answers for the exchange
+    attempt    the day is claimed in the ledger and its folder is made, under the portfolio's lock
+    steps      a notebook, or this process, decides, trades, protects (`tf_lib.app.daily.day`)
+    rescue     what a run that did not end well may have left without its stop is covered
+    finish     exit code, summary, page, mail, and the done mark last
 """
 
 from __future__ import annotations
@@ -15,41 +20,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tf_lib.app.commands.upkeep import protect_profile
-from tf_lib.app.connection import (
-    Connection,
-    Place,
-    candles_stale,
-    check_candles_reach,
-    check_key_file,
-    has_own_clock,
-    open_place,
-)
-from tf_lib.app.daily.session import TRADES_COMPLETE
-from tf_lib.app.launch.alarms import Alarm, AlarmBook, unprotected_alarms, unsettled_alarms
+from tf_lib.app.connection import Connection, Place, open_place
 from tf_lib.app.launch.attempt import Attempt
 from tf_lib.app.launch.cooldown_recovery import recall_cooldowns
-from tf_lib.app.launch.finish import failures
-from tf_lib.app.launch.gate import Gate, Verdict
+from tf_lib.app.launch.finish import Finish, exit_code
+from tf_lib.app.launch.gate import Gate, Verdict, check_date
 from tf_lib.app.launch.notebook import MASTER, execute
-from tf_lib.app.launch.outcome import Outcome, exit_code, note_unprotected
+from tf_lib.app.launch.rescue import Rescue
 from tf_lib.app.options import RunOptions
-from tf_lib.errors import (
-    EXIT_DONE,
-    EXIT_UNPROTECTED,
-    LockHeld,
-    ParameterError,
-    PreflightRefused,
-    TfError,
-    UnreadableState,
-)
-from tf_lib.exchange.clock import wall_now
-from tf_lib.notify.mail_file import mail_file_problems
+from tf_lib.app.record.day_record import TRADES_COMPLETE
+from tf_lib.errors import EXIT_DONE, EXIT_UNPROTECTED, PreflightRefused, UnreadableState
 from tf_lib.parameters import Config
 from tf_lib.safety import epoch
 from tf_lib.safety.arming import ArmedFor, issue
 from tf_lib.safety.lock import portfolio_lock, state_lock, wait_for_guard
-from tf_lib.safety.session_file import SESSION_FILE, arm_here, config_sha256
+from tf_lib.safety.session_file import SESSION_FILE, config_sha256
 from tf_lib.store.disk_reserve import set_aside
 from tf_lib.store.heartbeat import Heartbeat
 from tf_lib.store.ledger import Ledger
@@ -68,13 +53,7 @@ def run_daily(options: RunOptions) -> int:
     """
     options.check()
     profile, config = options.load()
-    if options.date is not None and not has_own_clock(config):
-        raise ParameterError(
-            f"--date moves the embedded simulated exchange's clock; profile {profile} has "
-            f"exchange.kind {config.exchange.kind}, whose day is not ours to choose"
-        )
-    if options.date is None:
-        check_candles_reach(config, wall_now().date())
+    check_date(options.date, config, profile)
     folder = ProfileFolder(options.runs.resolve(), profile)
     folder.prepare()
     runner = Runner(options, profile, config, folder)
@@ -98,16 +77,18 @@ class Runner:
     folder: ProfileFolder
     heartbeat: Heartbeat = field(init=False)
     gate: Gate = field(init=False)
-    outcome: Outcome = field(init=False)
+    rescue: Rescue = field(init=False)
+    finish: Finish = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what it works with."""
         self.heartbeat = Heartbeat(self.folder.state)
         self.gate = Gate(self.options, self.config, self.folder, self.heartbeat)
-        self.outcome = Outcome(self.profile, self.config, self.folder, self.heartbeat)
+        self.rescue = Rescue(self.config, self.folder, self.heartbeat)
+        self.finish = Finish(self.profile, self.config, self.folder, self.heartbeat)
 
     def start(self) -> int:
-        """Step 0, then the run."""
+        """Ask the gate (step 0), then run the day, or end without a run."""
         try:
             verdict = self.gate.decide()
             if verdict.event:
@@ -116,105 +97,63 @@ class Runner:
         except UnreadableState as error:
             if self.options.dry_run:
                 raise
-            return self._protect_unreadable(error)
-        day = verdict.day
+            said, code = self.rescue.without_ledger(error)
+            self.finish.tell_failed(said, code)
+            return code
+        try:
+            return self._run_day(verdict.day)
+        except PreflightRefused as error:
+            self.heartbeat.beat("refused", reason=str(error))
+            self.finish.tell_refused(verdict.day, error)
+            raise
+
+    def _skip(self, verdict: Verdict) -> int:
+        """End without a run; what may be without its stop is covered first."""
+        doubt = "" if self.options.dry_run else self.gate.in_doubt()
+        alarms = self.rescue.before_skip(self.gate.ledger, doubt) if doubt else []
+        self.heartbeat.beat(verdict.event, **verdict.facts)
+        return EXIT_UNPROTECTED if alarms else EXIT_DONE
+
+    def _run_day(self, day: dt.date) -> int:
+        """Run a day at its exchange; a dry run in a folder and on copies of its own."""
         scratch = self.folder.open_dry(day) if self.options.dry_run else None
         copy_to = scratch / ".dry_state" if scratch is not None else None
         try:
-            self.outcome.warnings += [*self._stale_candles(day), *self._own_files()]
+            self.finish.warnings += self.gate.warnings(day)
             patience = self.gate.patience
             with open_place(
                 self.config, self.folder, day, copy_to=copy_to, patience=patience
             ) as place:
                 return self._with_place(place, day, scratch)
-        except PreflightRefused as error:
-            self.heartbeat.beat("refused", reason=str(error))
-            self.outcome.tell_refused(day, error)
-            raise
         finally:
             if copy_to is not None:
                 shutil.rmtree(copy_to, ignore_errors=True)
 
-    def _protect_unreadable(self, error: UnreadableState) -> int:
-        """Cover what is held from what the exchange shows: nothing can be traded, and say so."""
-        self.heartbeat.beat("unreadable", reason=str(error))
-        said = [str(error)]
-        try:
-            bare = failures(protect_profile(self.profile, self.config, self.folder, kind="run"))
-            said += [f"not protected: {line}" for line in bare]
-        except TfError as problem:
-            bare = [str(problem)]
-            said.append(f"protection failed: {problem}")
-        code = EXIT_UNPROTECTED if bare else error.exit_code
-        self.outcome.tell_failed(said, code)
-        return code
-
-    def _stale_candles(self, day: dt.date) -> list[str]:
-        """Say at once, and in the day's record, that the candles end before the day."""
-        found = candles_stale(self.config, day)
-        if found is None:
-            return []
-        self.heartbeat.beat("candles_stale", last=found[0].isoformat(), day=day.isoformat())
-        return [found[1]]
-
-    def _own_files(self) -> list[str]:
-        """Return what is wrong with files of the person who runs this; refuse an open live key."""
-        problem = check_key_file(self.config, self.profile)
-        mail = mail_file_problems(os.environ) if self.config.notifications.email else []
-        return [problem, *mail] if problem else mail
-
-    def _skip(self, verdict: Verdict) -> int:
-        """End without a run; what may be without its stop is covered first."""
-        doubt = "" if self.options.dry_run else self.gate.in_doubt()
-        alarms = self._cover_first(doubt) if doubt else []
-        self.heartbeat.beat(verdict.event, **verdict.facts)
-        return EXIT_UNPROTECTED if alarms else EXIT_DONE
-
-    def _cover_first(self, doubt: str) -> list[Alarm]:
-        """Recover and cover what an earlier start may have left; return what stays unprotected."""
-        alarms = []
-        try:
-            rows = protect_profile(self.profile, self.config, self.folder, kind="run")
-            self.heartbeat.beat(
-                "protected", holdings=len(rows), bare=len(failures(rows)), why=doubt
-            )
-            alarms = unprotected_alarms(rows)
-        except LockHeld:
-            raise
-        except TfError as error:
-            alarms = [Alarm("cannot_look", f"not known to be protected ({doubt}): {error}")]
-        alarms += unsettled_alarms(self.gate.ledger.reread())
-        for alarm in alarms:
-            print(f"ALARM {alarm.text}", flush=True)
-        if alarms:
-            book = AlarmBook(self.profile, self.config, self.folder.state)
-            # This look knows nothing of the guard's other alarms.
-            book.tell(alarms, still_holds=lambda key: True)
-        return alarms
-
     def _with_place(self, place: Place, day: dt.date, scratch: Path | None) -> int:
         connection = self.gate.reached(place)
-        check = self.gate.checked(connection, place)
+        portfolio_uuid = self.gate.checked(connection, place)
         self.gate.check_day(connection, place, day)
         ledger = self.gate.ledger
         ledger.now = connection.now
         if scratch is not None:
             ledger_uuid = ledger.state.portfolio_uuid
-            if ledger_uuid and ledger_uuid != check:
-                ledger.pin(check)
-            dry = Attempt(day, scratch, ledger, check, self._epoch(), is_dry=True)
+            if ledger_uuid and ledger_uuid != portfolio_uuid:
+                ledger.pin(portfolio_uuid)
+            dry = Attempt(day, scratch, ledger, portfolio_uuid, self._epoch(), is_dry=True)
             return self._run(connection, place, dry)
         # A guard of another folder may be at work for the same portfolio.
-        lock = wait_for_guard(portfolio_lock(check, kind="run"), seconds=self.options.patience)
+        lock = wait_for_guard(
+            portfolio_lock(portfolio_uuid, kind="run"), seconds=self.options.patience
+        )
         try:
-            ledger.pin(check)
+            ledger.pin(portfolio_uuid)
             set_aside(self.folder.state)
-            attempt = self._claim(ledger, day, check)
-            return self._run(connection, place, attempt)
+            return self._run(connection, place, self._claim(ledger, day, portfolio_uuid))
         finally:
             lock.release()
 
     def _claim(self, ledger: Ledger, day: dt.date, portfolio_uuid: str) -> Attempt:
+        """Claim a day in the ledger and make the folder of this try."""
         cooldown = self.config.execution_and_costs.cooldown_counter_threshold
         ledger.keep_checkpoint(day, days=KEPT_DAYS + cooldown)
         recalled = recall_cooldowns(self.folder, ledger, self.config, day)
@@ -224,9 +163,7 @@ class Runner:
         is_forced = self.options.force_run and number > 1
         run_dir = self.folder.open_day(day, number)
         ledger.mark(day, "claimed", attempt=number, forced=is_forced, pid=os.getpid())
-        protect_only = ""
-        if ledger.state.has_mark(day, "effects_complete"):
-            protect_only = TRADES_COMPLETE
+        is_traded = ledger.state.has_mark(day, "effects_complete")
         return Attempt(
             day,
             run_dir,
@@ -234,34 +171,30 @@ class Runner:
             portfolio_uuid,
             self._epoch(),
             number=number,
-            protect_only=protect_only,
+            protect_only=TRADES_COMPLETE if is_traded else "",
         )
 
     def _epoch(self) -> int:
         return epoch.current(self.folder.state)
 
     def _run(self, connection: Connection, place: Place, attempt: Attempt) -> int:
+        """Do the steps of an attempt, cover what it may have left, and make its record."""
         folder = RunFolder(attempt.run_dir, connection.now)
         folder.logs.touch_all()
         folder.write_json(SESSION_FILE, self._session(place, attempt))
         day = attempt.day.isoformat()
         self.heartbeat.beat("run_start", day=day, run_dir=str(attempt.run_dir))
-        token = issue(self.folder.state, self._armed_for(attempt))
-        problem = self._do_steps(connection, attempt, token)
+        armed_for = ArmedFor(self.profile, day, config_sha256(self.config), attempt.portfolio_uuid)
+        problem = self._do_steps(connection, attempt, issue(self.folder.state, armed_for))
         code = exit_code(folder, problem)
         if problem and not attempt.is_dry:
-            code = self._protect_after(connection, folder, attempt, code)
-        return self.outcome.finish(folder, attempt, code, problem)
-
-    def _armed_for(self, attempt: Attempt) -> ArmedFor:
-        return ArmedFor(
-            self.profile,
-            attempt.day.isoformat(),
-            config_sha256(self.config),
-            attempt.portfolio_uuid,
-        )
+            is_covered = self.rescue.after_failure(connection, folder, attempt, armed_for)
+            # Its own trouble outranks the run's.
+            code = code if is_covered else EXIT_UNPROTECTED
+        return self.finish.finish(folder, attempt, code, problem)
 
     def _session(self, place: Place, attempt: Attempt) -> dict[str, Any]:
+        """Return what the process that trades is told."""
         return {
             "profile": self.profile,
             "day": attempt.day.isoformat(),
@@ -295,24 +228,3 @@ class Runner:
         except Exception as error:  # a failed run is a record too; nothing is swallowed silently
             return f"{type(error).__name__}: {error}"
         return ""
-
-    def _protect_after(
-        self, connection: Connection, folder: RunFolder, attempt: Attempt, code: int
-    ) -> int:
-        """Cover what the failed run left unprotected; its own failure outranks the run's."""
-        from tf_lib.app.commands.protect import protect_holdings
-
-        try:
-            armed_for = self._armed_for(attempt)
-            arm_here(connection, self.folder.state, armed_for, started_under=attempt.epoch)
-            rows = protect_holdings(
-                connection, self.config, self.folder.state, folder.logs, attempt.day
-            )
-        except Exception as error:  # alarm and record; there is nothing below to catch it
-            note_unprotected(folder, f"protection failed: {error}")
-            return EXIT_UNPROTECTED
-        bare = failures(rows)
-        self.heartbeat.beat("protected", holdings=len(rows), bare=len(bare))
-        for line in bare:
-            note_unprotected(folder, f"not protected: {line}")
-        return EXIT_UNPROTECTED if bare else code

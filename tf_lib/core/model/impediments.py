@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from tf_lib.core.model.run_rows import ImpedimentRow
+
 
 class ImpedimentKind(StrEnum):
     """What stands in the way; with the product it is what two days are compared by."""
@@ -97,7 +99,7 @@ class Impediment:
         """What makes it the same one tomorrow: no clock, no price and no count."""
         return str(self.kind), self.product
 
-    def to_mapping(self) -> dict[str, Any]:
+    def to_mapping(self) -> ImpedimentRow:
         """Return plain values for the summary and the log."""
         return {
             "kind": str(self.kind),

@@ -190,3 +190,29 @@ class MarketOrder:
     side: Side
     base_size: Decimal
     quote_size: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Protection:
+    """
+    What one product's stop should be today.
+
+    Attributes
+    ----------
+    target_level : Decimal
+        Where the stop belongs, ratcheted; in quote currency.
+    atr : float or None
+        For the limit's distance.
+    may_move : bool
+        Whether intact stops may be raised: not on bad data, and never by the guard.
+    source : str
+        Where the level came from, for the record.
+    is_guess : bool
+        A stopgap that says nothing of where the stop belongs: never remembered.
+    """
+
+    target_level: Decimal
+    atr: float | None
+    may_move: bool = True
+    source: str = "chandelier"
+    is_guess: bool = False

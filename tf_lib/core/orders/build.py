@@ -15,6 +15,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.records import Holding, Product, Quote, Reason, Side
+from tf_lib.core.model.run_rows import OrderRow
 from tf_lib.core.orders import lots_and_ticks
 from tf_lib.core.orders.lots_and_ticks import StopRules, steps_of
 from tf_lib.errors import TfError
@@ -66,9 +67,9 @@ class PlannedOrder:
         """Size times the price it was planned at, in quote currency."""
         return self.base_size * self.reference_price
 
-    def to_mapping(self) -> dict[str, str]:
+    def to_mapping(self) -> OrderRow:
         """Return plain strings, as plan.json holds them; a note only where there is one."""
-        return {
+        row: OrderRow = {
             "product_id": self.product_id,
             "side": str(self.side),
             "leg": str(self.leg),
@@ -76,8 +77,10 @@ class PlannedOrder:
             "reference_price": format(self.reference_price, "f"),
             "notional": format(self.notional, "f"),
             "reason": str(self.reason),
-            **({"note": self.note} if self.note else {}),
         }
+        if self.note:
+            row["note"] = self.note
+        return row
 
     @classmethod
     def from_mapping(cls, record: Mapping[str, str]) -> PlannedOrder:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,9 @@ from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
 from tf_lib.research.backtest.statistics import short_span_note
 from tf_lib.store.candle_csv import read_products_file, read_universe
 from tf_lib.store.files import write_json, write_whole
+
+if TYPE_CHECKING:
+    from tf_lib.pages.research.backtest_report import TrackRecord
 
 _QUIET_SECONDS = 1.0
 _HEADLINE = (
@@ -101,9 +104,9 @@ def write_backtest(result: BacktestResult, out_dir: Path, *, asked_for: str | No
     summary = summary_of(result) | ({"asked_for": asked_for} if asked_for else {})
     write_json(out_dir / "summary.json", summary, durable=False)
     # Charts are not paid for by those who import this module for the rest.
-    from tf_lib.app.commands.research.backtest_page import write_result_page
+    from tf_lib.pages.research.backtest_report import write_backtest_report
 
-    write_result_page(out_dir / "report.html", result)
+    write_backtest_report(out_dir / "report.html", track_record(result))
 
 
 def summary_of(result: BacktestResult) -> dict[str, Any]:
@@ -224,4 +227,50 @@ def _say(result: BacktestResult, out_dir: Path) -> None:
     )
 
 
-__all__ = ["backtest_command", "products_on", "summary_of", "write_backtest"]
+# -- the page --------------------------------------------------------------------------------------
+
+
+def track_record(result: BacktestResult) -> TrackRecord:
+    """Return what the report shows of a result."""
+    from tf_lib.pages.research.backtest_report import TrackRecord
+
+    config, costs = result.config, result.config.execution_and_costs
+    first, last = f"{result.days[0]:%Y-%m-%d}", f"{result.days[-1]:%Y-%m-%d}"
+    return TrackRecord(
+        title=f"Backtest {first} to {last}",
+        summary=(
+            f"{len(result.tickers)} tickers, {len(result.days)} days, fees {costs.maker_fee:.2%} "
+            f"maker and {costs.taker_fee:.2%} taker, slippage {costs.transaction_cost_est:.2%}, "
+            f"whole lots, stops and gaps as the simulated exchange fills them. Computed in "
+            f"{result.compute_seconds:.3f} s."
+            + "".join(f" Note: {note}." for note in notes_on(result))
+        ),
+        equity=result.equity,
+        metrics=result.metrics,
+        references=result.references,
+        reference_metrics=result.reference_metrics,
+        monthly=result.monthly,
+        tickers=result.by_ticker,
+        sleeves=result.by_sleeve,
+        sleeve_exposure=_sleeve_exposure(result),
+        costs=_monthly_costs(result),
+        trades=result.trades,
+        rolling_window=config.risk_and_sizing.rolling_sharpe_window,
+        days_per_year=config.run.annual_trading_days,
+    )
+
+
+def _sleeve_exposure(result: BacktestResult) -> pd.DataFrame:
+    """Return the share of equity that each sleeve holds at each close."""
+    share = result.holdings.div(result.equity["equity"], axis=0)
+    owner = result.config.universe.sleeve_of
+    return share.T.groupby(lambda ticker: owner[str(ticker)]).sum().T
+
+
+def _monthly_costs(result: BacktestResult) -> pd.DataFrame:
+    """Return notional and fees per calendar month, every month of the span included."""
+    months = pd.DatetimeIndex(result.days).tz_localize(None).to_period("M").unique()
+    dates = pd.DatetimeIndex(result.trades["date"]).tz_localize(None).to_period("M")
+    sums = result.trades[["notional", "fee"]].groupby(dates).sum().reindex(months, fill_value=0.0)
+    sums.index = months.to_timestamp().tz_localize("UTC")
+    return sums.set_axis(["traded", "fees"], axis=1)

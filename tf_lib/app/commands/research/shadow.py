@@ -15,8 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from tf_lib.app.daily.day import account_from, candles_from
-from tf_lib.app.launch.resumed import config_of
+from tf_lib.app.record.run_inputs import account_from, candles_from, config_of
 from tf_lib.core.model.account import Account
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import Product

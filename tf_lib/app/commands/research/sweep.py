@@ -7,6 +7,7 @@ import io
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -22,10 +23,20 @@ from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import Config, config_from_mapping, load_config
 from tf_lib.research.sweep.folder_lock import research_lock
 from tf_lib.research.sweep.grid import Grid, grid_of, read_grid
+from tf_lib.research.sweep.judgement import (
+    CREDIBLE_SHARPE,
+    DSR_WANTED,
+    P_ALLOWED,
+    PBO_ALLOWED,
+    Judgement,
+)
 from tf_lib.research.sweep.run_sweep import SweepResult, run_sweep
 from tf_lib.research.sweep.study import PlannedSet, Study, changed, make_study
 from tf_lib.research.sweep.trials import INVALID
 from tf_lib.store.files import write_json, write_whole
+
+if TYPE_CHECKING:
+    from tf_lib.pages.research.sweep_report import SweepRecord
 
 Planned = tuple[Study, tuple[PlannedSet, ...], Grid]
 
@@ -186,9 +197,9 @@ def write_sweep(result: SweepResult, out_dir: Path) -> None:
     )
     write_json(out_dir / "summary.json", result.to_mapping(), durable=False)
     # Charts are not paid for by those who import this module for the rest.
-    from tf_lib.app.commands.research.sweep_page import write_result_page
+    from tf_lib.pages.research.sweep_report import write_sweep_report
 
-    write_result_page(out_dir / "report.html", result, walk)
+    write_sweep_report(out_dir / "report.html", sweep_record(result, walk))
 
 
 def walk_frame(result: SweepResult) -> pd.DataFrame:
@@ -265,3 +276,112 @@ def _values(result: SweepResult, row: pd.Series) -> str:
 
 def _figure(value: float) -> str:
     return f"{value:.2f}" if math.isfinite(value) else "undefined"
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+
+def sweep_record(result: SweepResult, walk: pd.DataFrame) -> SweepRecord:
+    """Return what the report shows of a result."""
+    from tf_lib.pages.research.sweep_report import SweepRecord
+
+    judgement, study = result.judgement, result.study
+    counts = ", ".join(f"{n} {status}" for status, n in result.counts.items())
+    return SweepRecord(
+        title=f"Sweep {study.start} to {study.end}",
+        summary=(
+            f"{len(result.table)} parameter sets ({counts}) of {len(result.grid.paths)} "
+            f"parameters, {len(study.bars.tickers)} tickers, {study.n_days} days. "
+            f"{judgement.trials.n_trials} trials were ever made in this research folder; all of "
+            "them count."
+        ),
+        verdict=judgement.verdict,
+        passed=judgement.passed,
+        warnings=judgement.warnings,
+        figures=figures(judgement),
+        luck=judgement.luck * math.sqrt(judgement.days_per_year),
+        table=result.table,
+        paths=result.grid.paths,
+        walk=walk,
+        has_best_plateau=result.best_plateau is not None,
+    )
+
+
+def figures(judgement: Judgement) -> list[tuple[str, str, str]]:
+    """Return the numbers of the verdict, each with what it means."""
+    yearly = math.sqrt(judgement.days_per_year)
+    over, band = judgement.overfitting, judgement.bands["sharpe"]
+    fall = judgement.bands["max_drawdown"]
+    track = judgement.track_record_days
+    paths = judgement.path_sharpes * yearly
+    return [
+        (
+            "Sharpe ratio of the best set",
+            "-" if judgement.moments.never_moved else f"{judgement.moments.sharpe * yearly:.2f}",
+            f"{band.low:.2f} to {band.high:.2f} in {band.level:.0%} of histories drawn in blocks",
+        ),
+        (
+            "Deepest fall of the best set",
+            f"{fall.value:.1%}",
+            f"{fall.low:.1%} to {fall.high:.1%} in {fall.level:.0%} of those histories",
+        ),
+        (
+            "Sharpe ratio of luck",
+            f"{judgement.luck * yearly:.2f}",
+            f"expected of the best of {judgement.trials.n_trials} trials without skill",
+        ),
+        (
+            "Deflated Sharpe ratio",
+            f"{judgement.deflated:.3f}",
+            f"probability of being better than that luck; wanted: at least {DSR_WANTED}",
+        ),
+        (
+            "Probabilistic Sharpe ratio",
+            f"{judgement.probabilistic:.3f}",
+            "probability of a true Sharpe ratio above 0, had this been the only trial",
+        ),
+        (
+            "Reality check",
+            f"{judgement.p_value:.3f}",
+            f"how often the best of these sets does as well without skill; wanted: at most "
+            f"{P_ALLOWED}",
+        ),
+        (
+            "Probability of overfitting",
+            "-" if over is None else f"{over.probability:.2f}",
+            "how often the best set of one half of the days is at or below the median in the "
+            f"other; wanted: at most {PBO_ALLOWED}",
+        ),
+        (
+            "Days judged",
+            f"{judgement.moments.n_periods:,}",
+            f"wanted: at least {judgement.least_days}, which a Sharpe ratio of "
+            f"{CREDIBLE_SHARPE:g} a year takes to be believed at 95 %",
+        ),
+        (
+            "Minimum track record",
+            f"{track:,.0f} days" if math.isfinite(track) else "never",
+            "of such returns before a Sharpe ratio above 0 is believed at 95 %",
+        ),
+        (
+            "Walk forward, rolling",
+            _shown(judgement.walk_sharpe(judgement.rolling)),
+            "Sharpe ratio of the days after each choice, the days before it choosing",
+        ),
+        (
+            "Walk forward, anchored",
+            _shown(judgement.walk_sharpe(judgement.anchored)),
+            "the same with every day before it choosing",
+        ),
+        (
+            "Cross-validation, purged",
+            f"{paths.mean():.2f}" if paths.size else "-",
+            f"mean Sharpe ratio of {paths.size} paths, {paths.min():.2f} to {paths.max():.2f}"
+            if paths.size
+            else "too few days",
+        ),
+    ]
+
+
+def _shown(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.2f}"

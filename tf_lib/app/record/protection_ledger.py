@@ -13,8 +13,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tf_lib.app.daily.session import Rows
 from tf_lib.core.candles.gaps import gap_risk
+from tf_lib.core.model.run_rows import GapColumns, ProtectionRow, StopRow
 from tf_lib.store.ledger_state import LedgerState
 
 if TYPE_CHECKING:
@@ -24,8 +24,11 @@ PROTECTION_FILE = "protection.json"
 
 
 def protection_ledger(
-    state: LedgerState, day: dt.date, stops: Rows, candles: Mapping[str, pd.DataFrame]
-) -> Rows:
+    state: LedgerState,
+    day: dt.date,
+    stops: list[StopRow],
+    candles: Mapping[str, pd.DataFrame],
+) -> list[ProtectionRow]:
     """
     Return a row for each position under a stop, by product.
 
@@ -36,34 +39,32 @@ def protection_ledger(
     candles : mapping of ticker to DataFrame
         Finished bars; a product without them has no figures of gaps.
     """
-    seconds, usd_seconds = state.bare_seconds_on(day), state.bare_usd_seconds_on(day)
-    rows = []
-    for stop in sorted(stops, key=lambda one: str(one["product"])):
-        if stop.get("resting_level") is None or stop.get("last") is None:
-            continue
-        product, distances = stop["product"], _distances(stop)
-        rows.append(
-            {
-                **distances,
-                "resting_since": _resting_since(state, product),
-                "verified_open_at": stop.get("verified_at"),
-                "bare_seconds": seconds.get(product, 0.0),
-                "bare_usd_seconds": usd_seconds.get(product, 0.0),
-                **_gaps(distances, candles.get(product)),
-            }
-        )
-    return rows
+    by_product = sorted(stops, key=lambda one: one["product"])
+    return [
+        _row(stop, state, day, candles.get(stop["product"]))
+        for stop in by_product
+        if stop.get("resting_level") is not None and stop.get("last") is not None
+    ]
 
 
-def _distances(row: Mapping[str, Any]) -> dict[str, Any]:
-    last = float(row["last"])
+def _row(
+    stop: Mapping[str, Any], state: LedgerState, day: dt.date, bars: pd.DataFrame | None
+) -> ProtectionRow:
+    product, last = stop["product"], float(stop["last"])
+    notional = float(stop["held"]) * last
+    limit_distance = 1.0 - float(stop["limit_price"]) / last
     return {
-        "product": row["product"],
-        "notional": float(row["held"]) * last,
-        "stop": row["resting_level"],
-        "limit": row["limit_price"],
-        "stop_distance": 1.0 - float(row["resting_level"]) / last,
-        "limit_distance": 1.0 - float(row["limit_price"]) / last,
+        "product": product,
+        "notional": notional,
+        "stop": stop["resting_level"],
+        "limit": stop["limit_price"],
+        "stop_distance": 1.0 - float(stop["resting_level"]) / last,
+        "limit_distance": limit_distance,
+        "resting_since": _resting_since(state, product),
+        "verified_open_at": stop.get("verified_at"),
+        "bare_seconds": state.bare_seconds_on(day).get(product, 0.0),
+        "bare_usd_seconds": state.bare_usd_seconds_on(day).get(product, 0.0),
+        **_gaps(notional, limit_distance, bars),
     }
 
 
@@ -77,12 +78,12 @@ def _resting_since(state: LedgerState, product: str) -> str | None:
     return min(seen).isoformat(timespec="seconds") if seen else None
 
 
-def _gaps(distances: Mapping[str, Any], bars: pd.DataFrame | None) -> dict[str, Any]:
+def _gaps(notional: float, limit_distance: float, bars: pd.DataFrame | None) -> GapColumns:
     """Return what the product's own history says of prices that gap below the limit."""
     if bars is None or bars.empty:
         return {"opens": 0, "opens_beyond_limit": 0, "gap_shortfall": None, "gap_usd": None}
-    risk = gap_risk(bars["open"].to_numpy(), bars["close"].to_numpy(), distances["limit_distance"])
-    usd = distances["notional"] * risk.shortfall
+    risk = gap_risk(bars["open"].to_numpy(), bars["close"].to_numpy(), limit_distance)
+    usd = notional * risk.shortfall
     return {
         "opens": risk.opens,
         "opens_beyond_limit": risk.beyond,

@@ -1,5 +1,5 @@
 """
-Resumed: a plan that an earlier attempt of the day made and this one carries out.
+Resumption: a plan that an earlier attempt of the day made and this one carries out.
 
 What is executed is what the record shows: the plan, and all it was made from, come out of that
 attempt's folder. What this attempt read of the account itself stands beside it.
@@ -14,11 +14,18 @@ from typing import Any
 
 from tf_lib.errors import StateError
 from tf_lib.exchange.clock import wall_now
-from tf_lib.parameters import Config, config_from_mapping
 from tf_lib.store.run_folder import RunFolder
-from tf_lib.text.written import read_yaml
 
-INPUTS = ("config.yaml", "inputs/candles.parquet", "inputs/data.json", "inputs/account.json")
+CONFIG, CANDLES, DATA, ACCOUNT = (
+    "config.yaml",
+    "inputs/candles.parquet",
+    "inputs/data.json",
+    "inputs/account.json",
+)
+INPUTS = (CONFIG, CANDLES, DATA, ACCOUNT)
+SEALED = (CONFIG, ACCOUNT, CANDLES)
+"""What a plan is made from: with its sha256 written beside it, no digit of it changes unseen."""
+
 SEAL = "inputs/sha256.json"
 ACCOUNT_NOW = "account_resumed.json"
 """The account as the attempt that resumed read it, as inputs/account.json is of the plan."""
@@ -51,11 +58,3 @@ def take_over(earlier: Path, folder: RunFolder) -> None:
         target = folder.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(earlier / name, target)
-
-
-def config_of(path: Path) -> Config:
-    """Read the merged parameters of a run."""
-    file = path / "config.yaml"
-    if not file.exists():
-        raise StateError(f"{file}: this run has no config.yaml")
-    return config_from_mapping(read_yaml(file), source=str(file))

@@ -11,10 +11,10 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from tf_lib.app.daily.day_record import DayRecord
-from tf_lib.app.daily.impediment_rows import impediments_of
-from tf_lib.app.launch.equity_record import SPOILT, result_of
-from tf_lib.app.launch.finish import accounts_equity
+from tf_lib.app.record.day_record import DayRecord
+from tf_lib.app.record.equity_record import SPOILT, result_of
+from tf_lib.app.record.impediment_rows import impediments_of
+from tf_lib.app.record.summary import accounts_equity
 from tf_lib.errors import StateError
 from tf_lib.exchange.clock import wall_now
 from tf_lib.safety.session_file import SESSION_FILE

@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tf_lib.app.daily.day_record import DONE_STATUSES, DayRecord
-from tf_lib.app.daily.session import TRADES_COMPLETE
+from tf_lib.app.record.day_record import DONE_STATUSES, TRADES_COMPLETE, DayRecord
 from tf_lib.core.model.impediments import Impediment, ImpedimentKind, brought_together
 from tf_lib.core.model.records import Reason, closed_because
+from tf_lib.core.model.run_rows import OrderRow
 from tf_lib.store.files import write_json
 
 STATE_FILE = "impediments.json"
@@ -157,8 +157,8 @@ def _missed(record: DayRecord) -> Iterator[Impediment]:
         return  # `record.earlier` has them: here every order is only withheld
     results = {row["product_id"]: row for row in record.orders}
     planned = {row["product_id"]: row for row in record.planned}
-    for row in record.orders:
-        yield from _of_result(record, row)
+    for order in record.orders:
+        yield from _of_result(record, order)
     for ticker, row in record.tickers.items():
         if ticker in results:
             continue
@@ -178,7 +178,7 @@ def _lacks_a_stop(record: DayRecord, ticker: str, reason: str) -> bool:
     return reason == Reason.COOLDOWN_ACTIVE and is_given_up and is_priced
 
 
-def _of_result(record: DayRecord, row: Mapping[str, Any]) -> Iterator[Impediment]:
+def _of_result(record: DayRecord, row: OrderRow) -> Iterator[Impediment]:
     """Judge one order of the plan by what became of it."""
     status, side, product = str(row["status"]), row["side"], row["product_id"]
     if status == "void":
@@ -206,7 +206,7 @@ _RESULTS = {
 }
 
 
-def _is_whole(record: DayRecord, row: Mapping[str, Any]) -> bool:
+def _is_whole(record: DayRecord, row: OrderRow) -> bool:
     """Whether what an order left undone is too little to speak of."""
     planned, filled = float(row["base_size"]), float(row.get("filled_size") or 0)
     left = planned - filled

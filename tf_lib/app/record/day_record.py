@@ -11,11 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tf_lib.app.daily.session import TRADES_COMPLETE
-from tf_lib.app.launch.resumed import ACCOUNT_NOW
+from tf_lib.app.record.results import last_stops, order_results
+from tf_lib.app.record.resumption import ACCOUNT, ACCOUNT_NOW
 from tf_lib.core.model.impediments import Impediment
+from tf_lib.core.model.run_rows import OrderRow, StopRow
 from tf_lib.errors import StateError
 from tf_lib.store.run_folder import RunFolder
+
+TRADES_COMPLETE = "this day's trades are complete; only its record was not finished"
+"""Why a run that comes after them only protects: nothing of them is missing."""
+
+FILLS_FILE = "fills.json"
 
 DONE_STATUSES = ("done", "preview_ok", "would_cancel_first")
 """Of an order that was carried out, or would be."""
@@ -52,9 +58,9 @@ class DayRecord:
     account: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
-    planned: Sequence[Mapping[str, Any]] = ()
-    orders: Sequence[Mapping[str, Any]] = ()
-    stops: Sequence[Mapping[str, Any]] = ()
+    planned: Sequence[OrderRow] = ()
+    orders: Sequence[OrderRow] = ()
+    stops: Sequence[StopRow] = ()
     noted: Sequence[Impediment] = ()
     earlier: DayRecord | None = None
 
@@ -107,9 +113,8 @@ class DayRecord:
     def of(cls, folder: RunFolder) -> DayRecord:
         """Read what a run has left in its folder so far."""
         plan = _content(folder, "plan.json")
-        account = _content(folder, ACCOUNT_NOW) or _content(folder, "inputs/account.json")
-        results = [r for r in folder.logs.read("order_submit") if r.get("action") == "result"]
-        stops = [r for r in folder.logs.read("stop_updates") if r.get("action") == "result"]
+        account = _content(folder, ACCOUNT_NOW) or _content(folder, ACCOUNT)
+        results = order_results(folder.logs, "order_submit")
         builds = folder.logs.read("order_build")
         return cls(
             decision=plan.get("decision", {}),
@@ -118,7 +123,7 @@ class DayRecord:
             notes={b["product"]: b["note"] for b in builds if b.get("order") is None},
             planned=plan.get("orders", []),
             orders=list({(r["product_id"], r["side"]): r for r in results}.values()),
-            stops=list({r["product"]: r for r in stops}.values()),
+            stops=list(last_stops(folder.logs).values()),
             noted=_noted(folder),
             earlier=_earlier(folder) if account.get("halt") == TRADES_COMPLETE else None,
         )

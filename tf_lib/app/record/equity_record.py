@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_lib.app.daily.day_record import DayRecord
+from tf_lib.app.record.day_record import DayRecord
 from tf_lib.core.model.day_result import (
     AccountValue,
     after,

@@ -1,0 +1,205 @@
+"""
+Cover: everything that is held is put under its stop, and nothing else.
+
+After a day that failed, by the guard, and by hand. It needs the pinned portfolio and a key that
+can trade, under the same lock and arming as a run; it buys nothing, plans nothing and raises no
+stop.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tf_lib.app.connection import (
+    EXCHANGE_FILE,
+    Connection,
+    connect,
+    has_own_clock,
+    key_file_problem,
+    open_place,
+)
+from tf_lib.app.options import RunOptions
+from tf_lib.core.model.impediments import Impediment, ImpedimentKind
+from tf_lib.core.model.run_rows import StopRow, failures
+from tf_lib.errors import ExchangeError, PreflightRefused
+from tf_lib.exchange.clock import wall_now
+from tf_lib.exchange.coinbase.endpoint import REAL_HOST
+from tf_lib.exchange.patience import Patience
+from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.protect_all import Protecting
+from tf_lib.notify.mail_file import mail_file_problems
+from tf_lib.parameters import Config
+from tf_lib.project import default_runs
+from tf_lib.safety import epoch
+from tf_lib.safety.arming import ArmedFor
+from tf_lib.safety.ledger_rescue import protection_ledger_of, unreadable
+from tf_lib.safety.lock import portfolio_lock, sender_lock
+from tf_lib.safety.session_file import arm_here, config_sha256
+from tf_lib.store.ledger import Ledger
+from tf_lib.store.run_folder import ProfileFolder, RunLogs
+
+
+def profile_of(
+    profile: str | None, config: Path | None, runs: Path | None
+) -> tuple[str, Config, ProfileFolder]:
+    """Return a profile's name, parameters and folder, which is made if it is not there."""
+    options = RunOptions(profile=profile, config=config, runs=runs or default_runs())
+    name, parameters = options.load()
+    folder = ProfileFolder(options.runs.resolve(), name)
+    folder.prepare(on_reserve=True)
+    mail = mail_file_problems(os.environ) if parameters.notifications.email else []
+    for problem in filter(None, [key_file_problem(parameters), *mail]):
+        print(f"warning: {problem}", file=sys.stderr)
+    return name, parameters, folder
+
+
+def never_ran(config: Config, folder: ProfileFolder) -> bool:
+    """Whether a simulated exchange does not exist yet; only its first run chooses its day."""
+    return has_own_clock(config) and not (folder.state / EXCHANGE_FILE).exists()
+
+
+def protect_profile(
+    name: str, config: Config, folder: ProfileFolder, *, kind: str
+) -> list[StopRow]:
+    """Cover everything that is held, under the profile's lock, and print what came of each."""
+    with armed(name, config, folder, kind=kind) as connection:
+        logs = RunLogs(folder.state / "protect", connection.now)
+        day = connection.now().date()
+        rows = protect_holdings(connection, config, folder.state, logs, day)
+    for row in rows:
+        print(f"{row['product']}: {row['status']}, {row['reason']}")
+    return rows
+
+
+@contextmanager
+def armed(
+    name: str,
+    config: Config,
+    folder: ProfileFolder,
+    *,
+    kind: str,
+    allows: Callable[[str, str], None] = lambda action, subject: None,
+) -> Iterator[Connection]:
+    """
+    Yield a connection of this process that may send, under the portfolio's lock.
+
+    Parameters
+    ----------
+    kind : str
+        What the lock's holder is called.
+    allows : callable
+        Hears the action and client id of each changing request first, and raises to stop it.
+    """
+    patience = Patience(tell=lambda why: print(f"reads_fail why={why}", flush=True))
+    with open_place(config, folder, _today(config, patience), patience=patience) as place:
+        try:
+            connection = connect(place, patience)
+            uuid = connection.client.key_permissions().portfolio_uuid
+        except ExchangeError as error:
+            raise PreflightRefused(
+                f"the exchange at {place.base_url or REAL_HOST} cannot be reached: {error}. "
+                "Nothing was sent; resting stops stay at the exchange. Check the network and try "
+                "again."
+            ) from error
+        with portfolio_lock(uuid, kind=kind):
+            armed_for = ArmedFor(
+                name, connection.now().date().isoformat(), config_sha256(config), uuid
+            )
+            arm_here(
+                connection.client,
+                folder.state,
+                armed_for,
+                started_under=epoch.standing(folder.state),
+                allows=allows,
+            )
+            yield connection
+
+
+def _today(config: Config, patience: Patience) -> dt.date | None:
+    """Return the day an exchange of our own is moved to, or None to leave its time alone."""
+    if has_own_clock(config):
+        # Its time goes on by the daily run only: to protect must not move it.
+        return None
+    if config.exchange.kind == "paper" and config.exchange.clock == "exchange":
+        from tf_lib.app.paper import paper_now
+
+        return paper_now(config, patience).date()
+    return wall_now().date()
+
+
+def protect_holdings(
+    connection: Connection,
+    config: Config,
+    state: Path,
+    logs: RunLogs,
+    day: dt.date,
+    *,
+    may_cancel_intact: bool = True,
+) -> list[StopRow]:
+    """
+    Recover what is open and put every holding under a stop at the level that is known.
+
+    Parameters
+    ----------
+    may_cancel_intact : bool
+        False for the guard: a core stop that protects stays where it is.
+
+    Returns
+    -------
+    list[StopRow]
+        One row per holding, as in ``stop_updates``; ``failed`` means bare.
+
+    Raises
+    ------
+    PreflightRefused
+        If the key is bound to another portfolio than the ledger.
+    """
+    patience = Patience(tell=lambda why: logs.write("heartbeat", event="reads_fail", why=why))
+    key = connection.with_patience(patience).client.key_permissions()
+    if not key.can_trade:
+        raise PreflightRefused("the key cannot trade, so nothing can be protected with it")
+    # Whoever sent before is gone once this lock is ours; only then is the ledger whole.
+    with sender_lock(key.portfolio_uuid, state):
+        ledger = protection_ledger_of(state, connection.now)
+        ledger.pin(key.portfolio_uuid)
+        desk = Desk(
+            client=connection.client,
+            ledger=ledger,
+            logs=logs,
+            config=config,
+            day=day,
+            now=connection.now,
+            pause=connection.pause,
+            may_rebalance=False,
+            may_cancel_intact=may_cancel_intact,
+        )
+        for problem in unreadable(state, connection.now):
+            desk.impede(
+                Impediment(
+                    ImpedimentKind.LEDGER_UNREADABLE,
+                    problem,
+                    "restore the file from a backup, or move it away (docs/operations.md)",
+                )
+            )
+        hands = Protecting(desk=desk, protect_only="protection only")
+        try:
+            rows = hands.protect_only_now()
+            _note_found(ledger, failures(rows))
+            return rows
+        finally:
+            for found in hands.problems:
+                logs.write("errors", **found)
+            ledger.close()
+
+
+def _note_found(ledger: Ledger, unprotected: list[str]) -> None:
+    """Write down what was found, where the record knew otherwise: the next start goes by it."""
+    if unprotected and not ledger.state.in_doubt:
+        ledger.append("unprotected", why="; ".join(unprotected))
+    elif ledger.state.in_doubt and not unprotected:
+        ledger.append("protected")
