@@ -235,13 +235,17 @@ def real_candles() -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def real_scene(real_candles, tmp_path_factory) -> Scene:
+def real_scene(
+    real_candles: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
+) -> Scene:
     """Real candles as they are."""
     return Scene(tmp_path_factory.mktemp("real"), real_candles, parameters(REAL_SLEEVES))
 
 
 @pytest.fixture(scope="module")
-def gap_scene(real_candles, tmp_path_factory) -> Scene:
+def gap_scene(
+    real_candles: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
+) -> Scene:
     """Real candles with holes, a feed that ends early, a late listing and one yet to come."""
     candles = dict(real_candles)
     candles["BTC-USD"] = markets.without_days(candles["BTC-USD"], "2023-11-20", 1)
@@ -257,14 +261,16 @@ def gap_scene(real_candles, tmp_path_factory) -> Scene:
 
 
 @pytest.fixture(scope="module")
-def made_up_scene(tmp_path_factory) -> Scene:
+def made_up_scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """One seeded market."""
     candles = markets.made_up(5, MADE_UP_TICKERS)
     return Scene(tmp_path_factory.mktemp("made_up"), candles, parameters(MADE_UP_SLEEVES))
 
 
 @pytest.fixture(scope="module")
-def variant_scene(made_up_scene, tmp_path_factory) -> Callable[[str], Scene]:
+def variant_scene(
+    made_up_scene: Scene, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Scene]:
     """Return the seeded market under any variant."""
 
     @functools.cache
@@ -277,7 +283,7 @@ def variant_scene(made_up_scene, tmp_path_factory) -> Callable[[str], Scene]:
 
 @needs_real_candles
 @pytest.mark.parametrize("as_of", days_between("2022-08-01", "2024-11-01", 12), ids=str)
-def test_real_candles(real_scene, as_of):
+def test_real_candles(real_scene: Scene, as_of: dt.date) -> None:
     """Full history, with and without a portfolio."""
     real_scene.agree(as_of, {"cash": "15000"})
     real_scene.agree(as_of, portfolio(as_of.toordinal(), real_scene.tables, as_of))
@@ -306,7 +312,7 @@ GAP_DAYS = [
 
 @needs_real_candles
 @pytest.mark.parametrize("day", GAP_DAYS)
-def test_gaps_late_listings_and_feeds_that_end(gap_scene, day):
+def test_gaps_late_listings_and_feeds_that_end(gap_scene: Scene, day: str) -> None:
     """Inside a gap, right after it, on both sides of the thirtieth bar, past the last candle."""
     as_of = dt.date.fromisoformat(day)
     gap_scene.agree(as_of, portfolio(as_of.toordinal(), gap_scene.tables, as_of))
@@ -314,7 +320,9 @@ def test_gaps_late_listings_and_feeds_that_end(gap_scene, day):
 
 @needs_real_candles
 @pytest.mark.parametrize("times", [1.9, 3, 100])
-def test_a_wick_that_is_not_believed_on_any_day(times, real_candles, tmp_path):
+def test_a_wick_that_is_not_believed_on_any_day(
+    times: float, real_candles: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
     """The high of one day: no trade the day after, and no highest high or range remembers it."""
     candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
     bars = candles["BTC-USD"].copy()
@@ -334,7 +342,9 @@ def test_a_wick_that_is_not_believed_on_any_day(times, real_candles, tmp_path):
 
 @needs_real_candles
 @pytest.mark.parametrize("times", [0.001, 0.3, 4, 10])
-def test_a_level_that_stays_is_believed_after_three_bars(times, real_candles, tmp_path):
+def test_a_level_that_stays_is_believed_after_three_bars(
+    times: float, real_candles: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
     """A redenomination: three bars agree with the first, and thirty days pass without a trade."""
     candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
     bars = candles["BTC-USD"].copy()
@@ -353,7 +363,9 @@ def test_a_level_that_stays_is_believed_after_three_bars(times, real_candles, tm
 
 @needs_real_candles
 @pytest.mark.parametrize("times", [0.01, 0.5, 2, 10])
-def test_a_close_far_from_the_live_price_is_not_believed(times, real_candles, tmp_path):
+def test_a_close_far_from_the_live_price_is_not_believed(
+    times: float, real_candles: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
     """The whole bar of yesterday is wrong by a factor; the market trades where it always did."""
     candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
     bars = candles["BTC-USD"].copy()
@@ -377,7 +389,7 @@ def test_a_close_far_from_the_live_price_is_not_believed(times, real_candles, tm
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_parameter_variants(variant, variant_scene):
+def test_parameter_variants(variant: str, variant_scene: Callable[[str], Scene]) -> None:
     """Each switch and window of the signals, the risk and the costs."""
     scene = variant_scene(variant)
     for number, as_of in enumerate(days_between("2021-12-15", "2022-07-10", 3)):
@@ -396,7 +408,9 @@ def test_parameter_variants(variant, variant_scene):
     variant=st.sampled_from(sorted(VARIANTS)),
     first_day=st.integers(320, 540),
 )
-def test_made_up_markets(tmp_path_factory, seed, variant, first_day):
+def test_made_up_markets(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, variant: str, first_day: int
+) -> None:
     """Regimes, crashes, flat stretches and late listings under any variant."""
     params = parameters(MADE_UP_SLEEVES, **VARIANTS[variant])
     candles = markets.made_up(seed, MADE_UP_TICKERS)
@@ -406,7 +420,7 @@ def test_made_up_markets(tmp_path_factory, seed, variant, first_day):
         scene.agree(as_of, portfolio(seed + offset, scene.tables, as_of))
 
 
-def test_every_reason_and_both_caps_are_met(made_up_scene):
+def test_every_reason_and_both_caps_are_met(made_up_scene: Scene) -> None:
     """The days and portfolios above are not all of one kind."""
     met: Counter[Any] = Counter()
     for number, as_of in enumerate(days_between("2021-12-01", "2022-07-14", 90)):
@@ -431,7 +445,7 @@ def test_every_reason_and_both_caps_are_met(made_up_scene):
     } <= set(met)
 
 
-def test_no_cash_buys_nothing(made_up_scene):
+def test_no_cash_buys_nothing(made_up_scene: Scene) -> None:
     """Shrunk to zero, a buy is below any minimum."""
     as_of = dt.date(2022, 6, 1)
     holdings = {"cash": "0", "positions": {"AAA-USD": "1000"}, "mid_prices": {"AAA-USD": "5"}}
@@ -439,7 +453,7 @@ def test_no_cash_buys_nothing(made_up_scene):
 
 
 @pytest.mark.parametrize("fate", ["cut", "replaced by noise"])
-def test_what_comes_later_changes_no_bit(fate, made_up_scene, tmp_path):
+def test_what_comes_later_changes_no_bit(fate: str, made_up_scene: Scene, tmp_path: Path) -> None:
     """The decision of a day is the same whatever its own bar and later ones are."""
     as_of = dt.date(2022, 5, 4)
     holdings = portfolio(1, made_up_scene.tables, as_of)
@@ -456,7 +470,7 @@ def test_what_comes_later_changes_no_bit(fate, made_up_scene, tmp_path):
     )
 
 
-def test_the_oracle_does_not_look_ahead_either(made_up_scene):
+def test_the_oracle_does_not_look_ahead_either(made_up_scene: Scene) -> None:
     """Columns from all bars, cut at the day, are the columns from the bars before it."""
     as_of = dt.date(2022, 5, 4)
     holdings = portfolio(1, made_up_scene.tables, as_of)
@@ -465,7 +479,7 @@ def test_the_oracle_does_not_look_ahead_either(made_up_scene):
     assert from_scratch == made_up_scene.expected(as_of, holdings)
 
 
-def test_order_in_the_files_changes_no_bit(made_up_scene, tmp_path):
+def test_order_in_the_files_changes_no_bit(made_up_scene: Scene, tmp_path: Path) -> None:
     """Tickers and sleeves turned around."""
     as_of = dt.date(2022, 5, 4)
     holdings = portfolio(2, made_up_scene.tables, as_of)
@@ -482,7 +496,7 @@ def test_order_in_the_files_changes_no_bit(made_up_scene, tmp_path):
     assert scene.decided(as_of, turned_holdings) == made_up_scene.decided(as_of, holdings)
 
 
-def test_one_changed_candle_is_noticed(made_up_scene, tmp_path):
+def test_one_changed_candle_is_noticed(made_up_scene: Scene, tmp_path: Path) -> None:
     """A thousandth off one day's move, four months ago, and the comparison fails."""
     as_of = dt.date(2022, 5, 4)
     candles = dict(made_up_scene.candles)
@@ -500,7 +514,9 @@ def test_one_changed_candle_is_noticed(made_up_scene, tmp_path):
 
 
 @pytest.mark.parametrize("variant", sorted(set(VARIANTS) - {"as it is"}))
-def test_a_misread_rule_is_noticed(variant, variant_scene, made_up_scene):
+def test_a_misread_rule_is_noticed(
+    variant: str, variant_scene: Callable[[str], Scene], made_up_scene: Scene
+) -> None:
     """Every variant moves a column or a decision, so a switch that is not wired cannot pass."""
     scene = variant_scene(variant)
     columns_move = any(
@@ -514,7 +530,7 @@ def test_a_misread_rule_is_noticed(variant, variant_scene, made_up_scene):
     assert decisions_move
 
 
-def test_every_number_is_held_to_its_place(made_up_scene):
+def test_every_number_is_held_to_its_place(made_up_scene: Scene) -> None:
     """One part in ten million on any single number is too much."""
     as_of = dt.date(2022, 5, 4)
     expected = made_up_scene.expected(as_of, portfolio(1, made_up_scene.tables, as_of))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -26,7 +27,7 @@ FULL = {
 }
 
 
-def write_config(folder: Path, **more) -> Path:
+def write_config(folder: Path, **more: Any) -> Path:
     tickers = [ticker for sleeve in SLEEVES.values() for ticker in sleeve["tickers"]]
     content = {"extends": str(STRATEGY), "universe": {"tickers": tickers, "sleeves": SLEEVES}}
     path = folder / "config.yaml"
@@ -56,7 +57,7 @@ def decided(desk: Path, as_of: dt.date = TODAY) -> dict:
     return decide_command(desk / "config.yaml", desk / "candles", as_of, desk / "portfolio.json")
 
 
-def test_a_decision_from_files(desk):
+def test_a_decision_from_files(desk: Path) -> None:
     mapping = decided(desk)
 
     assert mapping["as_of"] == TODAY.isoformat()
@@ -65,11 +66,11 @@ def test_a_decision_from_files(desk):
     assert json.loads(json.dumps(mapping, allow_nan=False)) == mapping
 
 
-def test_twice_is_the_same(desk):
+def test_twice_is_the_same(desk: Path) -> None:
     assert decided(desk) == decided(desk)
 
 
-def test_bars_of_the_day_and_later_are_not_used(desk):
+def test_bars_of_the_day_and_later_are_not_used(desk: Path) -> None:
     early = decided(desk, day(400))
     cut = {ticker: frame.loc[: str(day(399))] for ticker, frame in market(N_DAYS).items()}
     write_candles(desk, cut)
@@ -77,14 +78,14 @@ def test_bars_of_the_day_and_later_are_not_used(desk):
     assert decided(desk, day(400)) == early
 
 
-def test_nothing_is_written(desk):
+def test_nothing_is_written(desk: Path) -> None:
     before = sorted((p, p.stat().st_mtime_ns) for p in desk.rglob("*"))
     decided(desk)
 
     assert sorted((p, p.stat().st_mtime_ns) for p in desk.rglob("*")) == before
 
 
-def test_products_come_from_the_file_the_config_names(desk):
+def test_products_come_from_the_file_the_config_names(desk: Path) -> None:
     header = (
         "product_id,status,trading_disabled,is_disabled,cancel_only,limit_only,post_only,"
         "auction_mode,view_only,base_increment,quote_increment,price_increment,base_min_size,"
@@ -102,7 +103,7 @@ def test_products_come_from_the_file_the_config_names(desk):
     assert not reasons & {"enter", "add"}
 
 
-def test_an_empty_portfolio_is_no_money(tmp_path):
+def test_an_empty_portfolio_is_no_money(tmp_path: Path) -> None:
     path = tmp_path / "portfolio.json"
     path.write_text("{}", encoding="utf-8")
     portfolio = read_portfolio(path, load_config(write_config(tmp_path)))
@@ -134,7 +135,9 @@ def test_an_empty_portfolio_is_no_money(tmp_path):
         ('{"cooldowns": {"AAA-USD": 20240101}}', "cooldowns.AAA-USD: expected a day"),
     ],
 )
-def test_a_wrong_portfolio_is_refused_with_file_and_key(desk, content, message):
+def test_a_wrong_portfolio_is_refused_with_file_and_key(
+    desk: Path, content: str, message: str
+) -> None:
     (desk / "portfolio.json").write_text(content, encoding="utf-8")
     with pytest.raises(ParameterError, match=r"portfolio\.json") as refused:
         decided(desk)
@@ -142,7 +145,7 @@ def test_a_wrong_portfolio_is_refused_with_file_and_key(desk, content, message):
     assert message in str(refused.value)
 
 
-def test_missing_files_are_named(desk):
+def test_missing_files_are_named(desk: Path) -> None:
     with pytest.raises(ParameterError, match="no such portfolio file"):
         decide_command(desk / "config.yaml", desk / "candles", day(N_DAYS), desk / "x.json")
     with pytest.raises(BarsError, match="no such candle folder"):
@@ -155,12 +158,12 @@ def test_missing_files_are_named(desk):
     ("as_of", "message"),
     [(day(0), "no usable bar before"), (day(299), "too little history before")],
 )
-def test_a_day_too_early_is_refused(desk, as_of, message):
+def test_a_day_too_early_is_refused(desk: Path, as_of: dt.date, message: str) -> None:
     with pytest.raises(BarsError, match=message):
         decided(desk, as_of)
 
 
-def test_a_bad_candle_is_refused_with_file_and_line(desk):
+def test_a_bad_candle_is_refused_with_file_and_line(desk: Path) -> None:
     path = desk / "candles" / "BBB-USD.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
     lines[7] = lines[7].replace(",", ",-", 1)
@@ -170,7 +173,7 @@ def test_a_bad_candle_is_refused_with_file_and_line(desk):
         decided(desk)
 
 
-def test_a_year_of_real_candles_is_decided_within_the_promises(tmp_path):
+def test_a_year_of_real_candles_is_decided_within_the_promises(tmp_path: Path) -> None:
     if not any(REAL_CANDLES.glob("*.csv")):
         pytest.skip("no real candles stand beside the project (../shared/candles)")
     sleeves = {

@@ -19,7 +19,7 @@ def text_of(*lines: str) -> str:
     return "\n".join([HEADER, *lines]) + "\n"
 
 
-def test_a_good_file_becomes_a_frame_with_its_hole_left_open():
+def test_a_good_file_becomes_a_frame_with_its_hole_left_open() -> None:
     """A day without trades stays a missing row."""
     frame = parse_candles(text_of(*GOOD), source="BTC-USD.csv")
 
@@ -31,14 +31,14 @@ def test_a_good_file_becomes_a_frame_with_its_hole_left_open():
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-def test_line_endings_do_not_matter(ending):
+def test_line_endings_do_not_matter(ending: str) -> None:
     text = text_of(*GOOD).removesuffix("\n").replace("\n", ending or "\n") + ending
 
     assert len(parse_candles(text, source="x.csv")) == 3
 
 
 @pytest.mark.parametrize("end", ["\n", "\n\n", "\r\n\r\n", "  \n"])
-def test_what_spreadsheets_and_editors_add_does_not_matter(end):
+def test_what_spreadsheets_and_editors_add_does_not_matter(end: str) -> None:
     """A byte order mark in front, an empty line behind."""
     plain = parse_candles(text_of(*GOOD), source="x.csv")
     frame = parse_candles("\ufeff" + text_of(*GOOD) + end, source="x.csv")
@@ -47,12 +47,12 @@ def test_what_spreadsheets_and_editors_add_does_not_matter(end):
     assert price_decimals("\ufeff" + text_of(*GOOD) + end) == price_decimals(text_of(*GOOD))
 
 
-def test_an_empty_line_inside_is_still_a_fault():
+def test_an_empty_line_inside_is_still_a_fault() -> None:
     with pytest.raises(BarsError, match=r"f.csv line 3: expected 6 fields"):
         parse_candles(text_of(GOOD[0], "", GOOD[1]), source="f.csv")
 
 
-def test_every_digit_is_kept():
+def test_every_digit_is_kept() -> None:
     """The parser of the file must not be one unit in the last place off."""
     frame = parse_candles(text_of("2024-01-01,0.1,0.30000000000000004,0.1,0.3,1e-7"), source="x")
 
@@ -94,7 +94,7 @@ def test_every_digit_is_kept():
         (text_of('"2024-01-01",10,12,9,11,5'), "line 2: expected a day as YYYY-MM-DD"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_line(text, message):
+def test_a_wrong_file_is_refused_with_its_line(text: str, message: str) -> None:
     with pytest.raises(BarsError) as refused:
         parse_candles(text, source="f.csv")
 
@@ -109,7 +109,7 @@ def test_a_wrong_file_is_refused_with_its_line(text, message):
         max_size=30,
     )
 )
-def test_what_was_written_is_what_is_read(rows):
+def test_what_was_written_is_what_is_read(rows: list[tuple[int, float, float, float]]) -> None:
     """Any valid candles survive the trip through text, digit for digit."""
     today, lines, closes = dt.date(2020, 1, 1), [], []
     for step, close, up, down in rows:
@@ -124,7 +124,7 @@ def test_what_was_written_is_what_is_read(rows):
 
 
 @given(st.text(max_size=200))
-def test_no_text_does_anything_but_parse_or_name_its_fault(text):
+def test_no_text_does_anything_but_parse_or_name_its_fault(text: str) -> None:
     message = "f.csv"
     try:
         parse_candles(HEADER + "\n" + text, source="f.csv")
@@ -147,5 +147,5 @@ def test_no_text_does_anything_but_parse_or_name_its_fault(text):
         ("2024-01-01,5000,50000,0.00000000000123,1,1", 10),
     ],
 )
-def test_decimals_are_counted_on_prices_only(line, decimals):
+def test_decimals_are_counted_on_prices_only(line: str, decimals: int) -> None:
     assert price_decimals(text_of(line)) == decimals

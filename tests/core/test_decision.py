@@ -6,13 +6,15 @@ import dataclasses
 import datetime as dt
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.core.build import SLEEVES, config_with, day, market, random_candles
-from tf_lib.core.candles.bars import lag_bars
+from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.core.decision import (
+    Decision,
     covariance_at,
     decide,
     sized_signal,
@@ -20,9 +22,10 @@ from tf_lib.core.decision import (
 )
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.records import FeeRates, PortfolioState, Reason
-from tf_lib.core.signals.columns import COLUMNS, signals
+from tf_lib.core.signals.columns import COLUMNS, Signals, signals
 from tf_lib.core.sizing.weights import size_positions
 from tf_lib.errors import BarsError, UnknownState
+from tf_lib.parameters import Config
 
 N_DAYS = 700
 CONFIG = config_with()
@@ -43,17 +46,17 @@ TICKER_KEYS = [
 
 
 @pytest.fixture(scope="module")
-def bars():
+def bars() -> Bars:
     return lag_bars(market(N_DAYS), as_of=TODAY)
 
 
 @pytest.fixture(scope="module")
-def known(bars):
+def known(bars: Bars) -> Signals:
     return signals(bars, CONFIG)
 
 
 @pytest.fixture(scope="module")
-def busy_day(bars, known) -> dt.date:
+def busy_day(bars: Bars, known: Signals) -> dt.date:
     """A day on which two sleeves are active and something is bought."""
     for number in range(N_DAYS, 400, -1):
         decision = decided(bars, known, day(number))
@@ -62,12 +65,21 @@ def busy_day(bars, known) -> dt.date:
     raise AssertionError("the made-up market must have such a day")
 
 
-def decided(bars, known, as_of, portfolio=EMPTY, config=CONFIG, **options):
+def decided(
+    bars: Bars,
+    known: Signals,
+    as_of: dt.date,
+    portfolio: PortfolioState = EMPTY,
+    config: Config = CONFIG,
+    **options: Any,
+) -> Decision:
     filled = with_last_closes(portfolio, known, as_of=as_of)
     return decide(bars, filled, config, as_of=as_of, computed=known, **options)
 
 
-def test_the_mapping_has_the_shape_that_was_agreed(bars, known, busy_day):
+def test_the_mapping_has_the_shape_that_was_agreed(
+    bars: Bars, known: Signals, busy_day: dt.date
+) -> None:
     mapping = decided(bars, known, busy_day).to_mapping()
 
     assert list(mapping) == ["as_of", "tickers", "portfolio", "sleeves"]
@@ -80,7 +92,9 @@ def test_the_mapping_has_the_shape_that_was_agreed(bars, known, busy_day):
     assert json.loads(json.dumps(mapping, allow_nan=False)) == mapping
 
 
-def test_the_decision_is_its_stages_called_one_by_one(bars, known, busy_day):
+def test_the_decision_is_its_stages_called_one_by_one(
+    bars: Bars, known: Signals, busy_day: dt.date
+) -> None:
     decision = decided(bars, known, busy_day)
     matrix = covariance_at(known, CONFIG, as_of=busy_day)
     final = known["final_signal"][known.row_of(busy_day)]
@@ -91,7 +105,7 @@ def test_the_decision_is_its_stages_called_one_by_one(bars, known, busy_day):
     np.testing.assert_array_equal(decision.sizing.target_weight, sizing.target_weight)
 
 
-def test_later_rows_change_nothing(bars, known, busy_day):
+def test_later_rows_change_nothing(bars: Bars, known: Signals, busy_day: dt.date) -> None:
     """Decided on bars that end today or on bars that go on: the same, bit for bit."""
     seen_bars = lag_bars(market(N_DAYS), as_of=busy_day)
     seen = decided(seen_bars, signals(seen_bars, CONFIG), busy_day)
@@ -99,7 +113,7 @@ def test_later_rows_change_nothing(bars, known, busy_day):
     assert seen.to_mapping() == decided(bars, known, busy_day).to_mapping()
 
 
-def test_order_in_the_file_changes_no_bit(bars, known, busy_day):
+def test_order_in_the_file_changes_no_bit(bars: Bars, known: Signals, busy_day: dt.date) -> None:
     turned = {
         name: {**sleeve, "tickers": sleeve["tickers"][::-1]}
         for name, sleeve in reversed(SLEEVES.items())
@@ -109,14 +123,18 @@ def test_order_in_the_file_changes_no_bit(bars, known, busy_day):
     assert other.to_mapping() == decided(bars, known, busy_day).to_mapping()
 
 
-def test_signals_are_computed_when_they_are_not_given(bars, known, busy_day):
+def test_signals_are_computed_when_they_are_not_given(
+    bars: Bars, known: Signals, busy_day: dt.date
+) -> None:
     filled = with_last_closes(EMPTY, known, as_of=busy_day)
     alone = decide(bars, filled, CONFIG, as_of=busy_day)
 
     assert alone.to_mapping() == decided(bars, known, busy_day).to_mapping()
 
 
-def test_more_tickers_than_the_config_has_are_left_out(bars, known, busy_day):
+def test_more_tickers_than_the_config_has_are_left_out(
+    bars: Bars, known: Signals, busy_day: dt.date
+) -> None:
     more = lag_bars({**market(N_DAYS), "ZZZ-USD": random_candles(9, N_DAYS)}, as_of=TODAY)
     filled = with_last_closes(EMPTY, known, as_of=busy_day)
 
@@ -126,7 +144,7 @@ def test_more_tickers_than_the_config_has_are_left_out(bars, known, busy_day):
     )
 
 
-def test_the_last_close_stands_in_for_a_mid_that_is_missing(known):
+def test_the_last_close_stands_in_for_a_mid_that_is_missing(known: Signals) -> None:
     given = PortfolioState(cash=1.0, mid_prices={"AAA-USD": 7.0})
     filled = with_last_closes(given, known, as_of=TODAY)
 
@@ -135,14 +153,14 @@ def test_the_last_close_stands_in_for_a_mid_that_is_missing(known):
     assert given.mid_prices == {"AAA-USD": 7.0}
 
 
-def test_a_holding_without_a_price_is_refused(bars, known):
+def test_a_holding_without_a_price_is_refused(bars: Bars, known: Signals) -> None:
     """Unknown is never zero."""
     portfolio = PortfolioState(cash=1.0, positions={"BBB-USD": 2.0})
     with pytest.raises(UnknownState, match=r"BBB-USD: 2\.0 units are held but there is no mid"):
         decide(bars, portfolio, CONFIG, as_of=TODAY, computed=known)
 
 
-def test_a_ticker_not_held_without_good_data_is_left_out_of_sizing(busy_day):
+def test_a_ticker_not_held_without_good_data_is_left_out_of_sizing(busy_day: dt.date) -> None:
     candles = market(N_DAYS)
     plain_bars = lag_bars(candles, as_of=busy_day)
     plain = decided(plain_bars, signals(plain_bars, CONFIG), busy_day)
@@ -163,7 +181,7 @@ def test_a_ticker_not_held_without_good_data_is_left_out_of_sizing(busy_day):
     assert kept["reason"] == "stale_or_missing_ohlc"
 
 
-def test_a_young_ticker_is_listed_and_not_sized(known):
+def test_a_young_ticker_is_listed_and_not_sized(known: Signals) -> None:
     as_of = day(400)
     bars = lag_bars(market(N_DAYS), as_of=as_of)
     decision = decided(bars, signals(bars, CONFIG), as_of)
@@ -181,7 +199,7 @@ def test_a_young_ticker_is_listed_and_not_sized(known):
     )
 
 
-def test_a_cooldown_holds_for_its_days_and_not_before_it_began():
+def test_a_cooldown_holds_for_its_days_and_not_before_it_began() -> None:
     start = dt.date(2024, 3, 8)
 
     assert [is_cooling(start, start + dt.timedelta(days=k), days=7) for k in (-1, 0, 6, 7)] == [
@@ -193,7 +211,9 @@ def test_a_cooldown_holds_for_its_days_and_not_before_it_began():
     assert not is_cooling(None, start, days=7)
 
 
-def test_a_cooling_ticker_is_not_bought_but_still_sized(bars, known, busy_day):
+def test_a_cooling_ticker_is_not_bought_but_still_sized(
+    bars: Bars, known: Signals, busy_day: dt.date
+) -> None:
     plain = decided(bars, known, busy_day)
     at = [reason is Reason.ENTER for reason in plain.trades.reasons].index(True)
     ticker = plain.trades.tickers[at]
@@ -204,7 +224,9 @@ def test_a_cooling_ticker_is_not_bought_but_still_sized(bars, known, busy_day):
     np.testing.assert_array_equal(decision.sizing.target_weight, plain.sizing.target_weight)
 
 
-def test_what_cannot_be_protected_or_must_not_be_traded_is_not(bars, known, busy_day):
+def test_what_cannot_be_protected_or_must_not_be_traded_is_not(
+    bars: Bars, known: Signals, busy_day: dt.date
+) -> None:
     plain = decided(bars, known, busy_day)
     at = [reason is Reason.ENTER for reason in plain.trades.reasons].index(True)
     ticker = plain.trades.tickers[at]
@@ -217,7 +239,7 @@ def test_what_cannot_be_protected_or_must_not_be_traded_is_not(bars, known, busy
     assert bare.trades.trade_notional[at] == kept.trades.trade_notional[at] == 0.0
 
 
-def test_a_breach_at_the_gate_is_dated_today(bars, known, busy_day):
+def test_a_breach_at_the_gate_is_dated_today(bars: Bars, known: Signals, busy_day: dt.date) -> None:
     plain = decided(bars, known, busy_day)
     at = [reason is Reason.ENTER for reason in plain.trades.reasons].index(True)
     ticker = plain.trades.tickers[at]
@@ -229,7 +251,7 @@ def test_a_breach_at_the_gate_is_dated_today(bars, known, busy_day):
     assert decision.cooldowns_started[ticker] == busy_day
 
 
-def test_dearer_fees_never_mean_bigger_buys(bars, known, busy_day):
+def test_dearer_fees_never_mean_bigger_buys(bars: Bars, known: Signals, busy_day: dt.date) -> None:
     cheap = decided(bars, known, busy_day)
     dear = decided(bars, known, busy_day, fees=FeeRates(maker=0.2, taker=0.3))
 
@@ -237,7 +259,7 @@ def test_dearer_fees_never_mean_bigger_buys(bars, known, busy_day):
 
 
 @pytest.mark.parametrize("method", ["sample", "ewm", "ledoit_wolf"])
-def test_every_covariance_decides_every_day(bars, method):
+def test_every_covariance_decides_every_day(bars: Bars, method: str) -> None:
     config = config_with({"risk_and_sizing.covariance": method})
     known = signals(bars, config)
     for number in range(320, N_DAYS + 1, 17):
@@ -247,7 +269,7 @@ def test_every_covariance_decides_every_day(bars, method):
         assert decision.sizing.gross_post_cap <= 1 + 1e-12
 
 
-def test_too_little_history_of_all_says_what_was_needed_and_what_there_is():
+def test_too_little_history_of_all_says_what_was_needed_and_what_there_is() -> None:
     bars = lag_bars(market(N_DAYS), as_of=day(299))
     with pytest.raises(BarsError) as refused:
         decide(bars, EMPTY, CONFIG, as_of=day(299))
@@ -257,19 +279,19 @@ def test_too_little_history_of_all_says_what_was_needed_and_what_there_is():
     assert "DDD-USD 149" in str(refused.value)
 
 
-def test_bars_that_are_missing_or_too_old_are_named(bars, known):
+def test_bars_that_are_missing_or_too_old_are_named(bars: Bars, known: Signals) -> None:
     with pytest.raises(BarsError, match="no bars of DDD-USD"):
         decide(bars.select(["AAA-USD", "BBB-USD", "CCC-USD"]), EMPTY, CONFIG, as_of=TODAY)
     with pytest.raises(BarsError, match="there are no signals for"):
         decide(bars, EMPTY, CONFIG, as_of=TODAY + dt.timedelta(days=1), computed=known)
 
 
-def test_a_decision_cannot_be_changed(bars, known, busy_day):
+def test_a_decision_cannot_be_changed(bars: Bars, known: Signals, busy_day: dt.date) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         decided(bars, known, busy_day).as_of = TODAY  # type: ignore[misc]
 
 
-def test_undefined_numbers_are_null(known):
+def test_undefined_numbers_are_null(known: Signals) -> None:
     """With nothing active there is no mix to speak of."""
     flat = {ticker: frame.assign(close=frame["low"]) for ticker, frame in market(N_DAYS).items()}
     for frame in flat.values():

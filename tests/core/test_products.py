@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,7 @@ ROW = (
 REAL_PRODUCTS = PROJECT.parent / "shared" / "products_2025-10-24.csv"
 
 
-def test_a_row_becomes_exact_rules():
+def test_a_row_becomes_exact_rules() -> None:
     product = parse_products(f"{HEADER}\n{ROW}\n", source="p.csv")["FET-USD"]
 
     assert product.base_increment == Decimal("0.1")
@@ -53,20 +54,20 @@ def test_a_row_becomes_exact_rules():
         (f"{HEADER}\n{ROW.replace('FET-USD', 'FETUSD')}\n", "product_id: expected BASE-QUOTE"),
     ],
 )
-def test_a_wrong_file_is_refused_with_line_and_column(text, message):
+def test_a_wrong_file_is_refused_with_line_and_column(text: str, message: str) -> None:
     with pytest.raises(ParameterError, match=r"p\.csv") as refused:
         parse_products(text, source="p.csv")
 
     assert message in str(refused.value)
 
 
-def test_the_table_knows_every_ticker_of_the_strategy(project_root):
+def test_the_table_knows_every_ticker_of_the_strategy(project_root: Path) -> None:
     config = load_config(project_root / "parameters" / "strategy_v020.yaml")
 
     assert set(config.universe.tickers) <= set(BUILT_IN_PRODUCTS)
 
 
-def test_the_table_says_what_the_exchange_said():
+def test_the_table_says_what_the_exchange_said() -> None:
     """Checked against the product list of October 2025 where it is at hand."""
     if not REAL_PRODUCTS.exists():
         pytest.skip(f"no real product list beside the project ({REAL_PRODUCTS.name})")
@@ -75,7 +76,7 @@ def test_the_table_says_what_the_exchange_said():
     assert dict(BUILT_IN_PRODUCTS) == {name: real[name] for name in BUILT_IN_PRODUCTS}
 
 
-def test_an_unknown_product_gets_the_finest_size_and_the_tick_of_its_candles():
+def test_an_unknown_product_gets_the_finest_size_and_the_tick_of_its_candles() -> None:
     text = "date,open,high,low,close,volume\n2024-01-01,0.125,0.2,0.1,0.15,7\n"
     product = product_from_candles("NEW-USD", text)
 
@@ -93,14 +94,14 @@ def test_an_unknown_product_gets_the_finest_size_and_the_tick_of_its_candles():
         ("12500000", "0.0000000001"),
     ],
 )
-def test_the_size_step_of_an_unknown_product_fits_its_price(price, step):
+def test_the_size_step_of_an_unknown_product_fits_its_price(price: str, step: str) -> None:
     """A unit that costs next to nothing is counted in larger steps: no size is cut at a limit."""
     text = f"date,open,high,low,close,volume\n2024-01-01,{price},{price},{price},{price},7\n"
 
     assert product_from_candles("NEW-USD", text).base_increment == Decimal(step)
 
 
-def test_a_tick_too_fine_to_be_counted_is_refused_with_what_to_do():
+def test_a_tick_too_fine_to_be_counted_is_refused_with_what_to_do() -> None:
     price = "0.0000000000000000012"
     text = f"date,open,high,low,close,volume\n2024-01-01,{price},{price},{price},{price},7\n"
 
@@ -108,11 +109,11 @@ def test_a_tick_too_fine_to_be_counted_is_refused_with_what_to_do():
         product_from_candles("NEW-USD", text)
 
 
-def test_a_products_file_may_begin_with_a_byte_order_mark():
+def test_a_products_file_may_begin_with_a_byte_order_mark() -> None:
     assert parse_products(f"\ufeff{HEADER}\n{ROW}\n", source="p")
 
 
-def test_a_given_product_goes_before_the_table_and_the_default_comes_last():
+def test_a_given_product_goes_before_the_table_and_the_default_comes_last() -> None:
     given = parse_products(f"{HEADER}\n{ROW.replace('FET', 'BTC')}\n", source="p")
     found = products_for(["BTC-USD", "ETH-USD", "NEW-USD"], given)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,7 @@ def known_of(frame: pd.DataFrame, **named: object) -> Signals:
     return signals(bars_of(frame), config_with(sleeves=ONE), **named)  # type: ignore[arg-type]
 
 
-def test_a_market_without_odd_bars_is_left_as_it_is():
+def test_a_market_without_odd_bars_is_left_as_it_is() -> None:
     bars = bars_of(random_candles(3, N_DAYS))
     seen = believed_bars(bars, RULES)
 
@@ -46,7 +47,7 @@ def test_a_market_without_odd_bars_is_left_as_it_is():
 
 
 @pytest.mark.parametrize("factor", [0.01, 0.3, 3.5, 100.0])
-def test_one_day_at_another_level_is_as_if_it_had_no_bar(factor):
+def test_one_day_at_another_level_is_as_if_it_had_no_bar(factor: float) -> None:
     """Every column of every later day is that of a market in which the day is missing."""
     frame = candles_with({BAD: factor})
     known, without = known_of(frame), known_of(frame.drop(frame.index[BAD]))
@@ -59,7 +60,7 @@ def test_one_day_at_another_level_is_as_if_it_had_no_bar(factor):
 
 
 @pytest.mark.parametrize("column", ["high", "low"])
-def test_a_wick_enters_no_window_on_any_later_day(column):
+def test_a_wick_enters_no_window_on_any_later_day(column: str) -> None:
     factor = 100.0 if column == "high" else 0.01
     frame = candles_with({BAD: factor}, column=column)
     frame.loc[frame.index[BAD], "low" if column == "low" else "high"] *= 1.0
@@ -75,7 +76,7 @@ def test_a_wick_enters_no_window_on_any_later_day(column):
 
 
 @pytest.mark.parametrize("factor", [0.001, 0.2, 5.0, 1000.0])
-def test_a_level_that_stays_is_believed_from_the_third_bar_that_agrees(factor):
+def test_a_level_that_stays_is_believed_from_the_third_bar_that_agrees(factor: float) -> None:
     frame = candles_with(dict.fromkeys(range(BAD, N_DAYS), factor))
     known = known_of(frame)
     # Row t holds the bar of day t: those of BAD ... BAD + 2 are not believed when they come.
@@ -92,7 +93,7 @@ def test_a_level_that_stays_is_believed_from_the_third_bar_that_agrees(factor):
     assert known["highest_high"][first_ok, 0] == expected
 
 
-def test_a_spike_is_not_confirmed_by_bars_that_are_nearer_to_the_old_level():
+def test_a_spike_is_not_confirmed_by_bars_that_are_nearer_to_the_old_level() -> None:
     """3.2 times the price for a day, and a market that rose by a tenth: within a factor of 3."""
     frame = candles_with({BAD: 3.2} | dict.fromkeys(range(BAD + 1, N_DAYS), 1.1))
     known = known_of(frame)
@@ -101,7 +102,7 @@ def test_a_spike_is_not_confirmed_by_bars_that_are_nearer_to_the_old_level():
     assert known.data_ok[BAD + 1 :, 0].all()
 
 
-def test_after_a_time_without_trades_bars_are_believed_again():
+def test_after_a_time_without_trades_bars_are_believed_again() -> None:
     """An average range that faded to nothing must not keep every later bar out for ever."""
     frame = random_candles(3, 900)
     frame = frame.drop(frame.index[300:700])
@@ -112,7 +113,7 @@ def test_after_a_time_without_trades_bars_are_believed_again():
     assert all(bar.until is not None for bar in known.quarantined[:1])
 
 
-def test_a_live_price_far_from_the_close_is_held_against_yesterdays_bar():
+def test_a_live_price_far_from_the_close_is_held_against_yesterdays_bar() -> None:
     frame = random_candles(3, N_DAYS)
     bars, today = bars_of(frame), day(N_DAYS)
     close = float(frame["close"].iloc[-1])
@@ -123,7 +124,7 @@ def test_a_live_price_far_from_the_close_is_held_against_yesterdays_bar():
         assert (seen.quarantined == ()) == is_believed
 
 
-def test_what_was_not_believed_is_not_believed_tomorrow_until_it_is_revised():
+def test_what_was_not_believed_is_not_believed_tomorrow_until_it_is_revised() -> None:
     frame = candles_with({BAD: 2.0})
     doubted = {"AAA-USD": {day(BAD): float(frame["close"].iloc[BAD])}}
     cut = frame.iloc[: BAD + 5]
@@ -139,7 +140,7 @@ def test_what_was_not_believed_is_not_believed_tomorrow_until_it_is_revised():
     assert known_of(revised, doubts=doubted).quarantined == ()
 
 
-def test_a_doubted_bar_that_the_market_agrees_with_comes_back_for_a_price():
+def test_a_doubted_bar_that_the_market_agrees_with_comes_back_for_a_price() -> None:
     """The live price was odd, not the bar: three later bars say so, and thirty days are waited."""
     frame = random_candles(3, N_DAYS)
     doubted = {"AAA-USD": {day(BAD): float(frame["close"].iloc[BAD])}}
@@ -183,7 +184,7 @@ def troubled(seed: int, found: list[tuple[int, str, float]]) -> pd.DataFrame:
 
 @settings(max_examples=30, deadline=None, derandomize=True, database=None)
 @given(seed=st.integers(0, 1000), found=troubles, cut=st.integers(70, 235))
-def test_no_verdict_uses_what_comes_later(seed, found, cut):
+def test_no_verdict_uses_what_comes_later(seed: int, found: Any, cut: int) -> None:
     """Every column of a day is the same, bit for bit, whatever follows it."""
     frame = troubled(seed, found)
     config = config_with({"run.warmup_days": 20}, sleeves=ONE)

@@ -12,11 +12,12 @@ from sklearn.covariance import ledoit_wolf
 
 from tests.core.build import config_with
 from tf_lib.core.sizing.covariance import METHODS, covariance, covariance_on
+from tf_lib.parameters.sections import RiskSection
 
 RISK = "risk_and_sizing."
 
 
-def settings_of(method: str, window: int = 30):
+def settings_of(method: str, window: int = 30) -> RiskSection:
     changes = {RISK + "covariance": method, RISK + "rolling_cov_window": window}
     return config_with(changes).risk_and_sizing
 
@@ -27,7 +28,7 @@ def returns_of(seed: int, n_rows: int = 200, n_tickers: int = 4) -> np.ndarray:
     return common + random.normal(0, 0.02, (n_rows, n_tickers))
 
 
-def test_sample_covariance_by_hand():
+def test_sample_covariance_by_hand() -> None:
     # Ticker 1: 0.01, 0.03, mean 0.02, deviations -0.01, 0.01; ticker 2: 0.02, 0, deviations
     # 0.01, -0.01. Divided by 2 - 1: variances 2e-4, covariance -2e-4.
     matrix = covariance(np.array([[0.01, 0.02], [0.03, 0.0]]), settings_of("sample", 2))
@@ -35,7 +36,7 @@ def test_sample_covariance_by_hand():
     np.testing.assert_allclose(matrix, [[2e-4, -2e-4], [-2e-4, 2e-4]], rtol=1e-12)
 
 
-def test_sample_covariance_agrees_with_numpy_and_uses_only_its_window():
+def test_sample_covariance_agrees_with_numpy_and_uses_only_its_window() -> None:
     returns = returns_of(1)
 
     np.testing.assert_allclose(
@@ -43,7 +44,7 @@ def test_sample_covariance_agrees_with_numpy_and_uses_only_its_window():
     )
 
 
-def test_ledoit_wolf_agrees_with_scikit_learn():
+def test_ledoit_wolf_agrees_with_scikit_learn() -> None:
     for seed in range(20):
         returns = returns_of(seed, n_tickers=1 + seed % 6)
         expected, _ = ledoit_wolf(returns[-30:])
@@ -52,7 +53,7 @@ def test_ledoit_wolf_agrees_with_scikit_learn():
         np.testing.assert_allclose(matrix, expected, rtol=1e-10)
 
 
-def test_exponential_covariance_follows_its_formula():
+def test_exponential_covariance_follows_its_formula() -> None:
     returns = returns_of(2)
     decay = 1 - 2 / 31
     weights = decay ** np.arange(119, -1, -1)
@@ -64,7 +65,7 @@ def test_exponential_covariance_follows_its_formula():
     np.testing.assert_allclose(matrix, expected, rtol=1e-10)
 
 
-def test_a_short_history_weighs_what_there_is():
+def test_a_short_history_weighs_what_there_is() -> None:
     returns = returns_of(3, n_rows=10)
     weights = (1 - 2 / 31) ** np.arange(9, -1, -1)
 
@@ -72,7 +73,7 @@ def test_a_short_history_weighs_what_there_is():
     np.testing.assert_allclose(covariance(returns, settings_of("ewm")), expected, rtol=1e-10)
 
 
-def test_a_missing_return_counts_zero():
+def test_a_missing_return_counts_zero() -> None:
     returns = returns_of(4)
     filled = returns.copy()
     returns[-3, 1], filled[-3, 1] = math.nan, 0.0
@@ -83,7 +84,7 @@ def test_a_missing_return_counts_zero():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_later_returns_change_nothing(method):
+def test_later_returns_change_nothing(method: str) -> None:
     returns = returns_of(5)
     for row in (0, 10, 29, 100):
         on = covariance_on(returns, row, 30, METHODS[method])
@@ -98,7 +99,9 @@ def test_later_returns_change_nothing(method):
     n_tickers=st.integers(1, 8),
     scale=st.sampled_from([1e-6, 1e-2, 1.0]),
 )
-def test_it_is_symmetric_and_never_negative(seed, method, n_tickers, scale):
+def test_it_is_symmetric_and_never_negative(
+    seed: int, method: str, n_tickers: int, scale: float
+) -> None:
     returns = np.random.default_rng(seed).standard_t(3, (40, n_tickers)) * scale
     matrix = covariance(returns, settings_of(method))
 
@@ -106,6 +109,6 @@ def test_it_is_symmetric_and_never_negative(seed, method, n_tickers, scale):
     assert np.linalg.eigvalsh(matrix).min() >= -1e-12 * matrix.max()
 
 
-def test_a_market_that_stands_still_has_no_covariance():
+def test_a_market_that_stands_still_has_no_covariance() -> None:
     for method in METHODS:
         assert not covariance(np.zeros((40, 3)), settings_of(method)).any()

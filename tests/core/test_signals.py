@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +19,7 @@ from tests.core.build import (
     market,
     random_candles,
 )
-from tf_lib.core.candles.bars import lag_bars
+from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.core.signals.columns import COLUMNS, NEED_HISTORY, Signals, signals
 from tf_lib.errors import BarsError
 from tf_lib.store.candle_csv import read_candle_folder
@@ -26,7 +29,12 @@ FILTERS = "signals.filters."
 N_DAYS = 700
 
 
-def computed(changes=None, *, frame: pd.DataFrame | None = None, as_of=None) -> Signals:
+def computed(
+    changes: Mapping[str, Any] | None = None,
+    *,
+    frame: pd.DataFrame | None = None,
+    as_of: dt.date | None = None,
+) -> Signals:
     """The signals of one made-up ticker."""
     candles = random_candles(5, N_DAYS) if frame is None else frame
     bars = lag_bars({"AAA-USD": candles}, as_of=as_of or day(N_DAYS))
@@ -34,22 +42,22 @@ def computed(changes=None, *, frame: pd.DataFrame | None = None, as_of=None) -> 
 
 
 @pytest.fixture(scope="module")
-def all_bars():
+def all_bars() -> Bars:
     return lag_bars(market(N_DAYS), as_of=day(N_DAYS))
 
 
 @pytest.fixture(scope="module")
-def known(all_bars):
+def known(all_bars: Bars) -> Signals:
     return signals(all_bars, config_with())
 
 
-def test_the_columns_are_the_ones_the_decision_reports(known):
+def test_the_columns_are_the_ones_the_decision_reports(known: Signals) -> None:
     assert tuple(known.values)[: len(COLUMNS)] == COLUMNS
     assert all(grid.shape == (N_DAYS, 4) for grid in known.values.values())
 
 
 @pytest.mark.parametrize("n_seen", [1, 57, 299, 300, 301, 450, 699])
-def test_a_row_does_not_change_when_later_bars_arrive(known, n_seen):
+def test_a_row_does_not_change_when_later_bars_arrive(known: Signals, n_seen: int) -> None:
     """What a live run saw on a day is what a backtest sees, bit for bit, in every column."""
     seen = signals(lag_bars(market(N_DAYS), as_of=day(n_seen)), config_with())
 
@@ -60,7 +68,7 @@ def test_a_row_does_not_change_when_later_bars_arrive(known, n_seen):
     np.testing.assert_array_equal(known.data_ok[:n_seen], seen.data_ok)
 
 
-def test_the_order_of_tickers_changes_no_bit(known):
+def test_the_order_of_tickers_changes_no_bit(known: Signals) -> None:
     candles = market(N_DAYS)
     backwards = dict(reversed(list(candles.items())))
     again = signals(lag_bars(backwards, as_of=day(N_DAYS)), config_with())
@@ -69,20 +77,20 @@ def test_the_order_of_tickers_changes_no_bit(known):
         np.testing.assert_array_equal(grid, again[name], err_msg=name)
 
 
-def test_a_ticker_does_not_depend_on_its_neighbours(known):
+def test_a_ticker_does_not_depend_on_its_neighbours(known: Signals) -> None:
     alone = signals(lag_bars(market(N_DAYS), as_of=day(N_DAYS)).select(["DDD-USD"]), config_with())
 
     for name, grid in known.values.items():
         np.testing.assert_array_equal(grid[:, 3], alone[name][:, 0], err_msg=name)
 
 
-def test_the_blend_is_the_weighted_sum_of_its_ranks(known):
+def test_the_blend_is_the_weighted_sum_of_its_ranks(known: Signals) -> None:
     blend = 0.85 * known["ma_rank"] + 0.15 * known["donchian_rank"]
 
     np.testing.assert_array_equal(known["weighted_signal"], blend)
 
 
-def test_prices_in_another_unit_give_the_same_signals():
+def test_prices_in_another_unit_give_the_same_signals() -> None:
     """A thousandth of the price is the same market; only float noise may differ."""
     frame = random_candles(5, N_DAYS)
     scaled = frame.assign(**{name: frame[name] / 1000 for name in ("open", "high", "low", "close")})
@@ -92,7 +100,7 @@ def test_prices_in_another_unit_give_the_same_signals():
         np.testing.assert_allclose(one[name], other[name], rtol=1e-7, atol=1e-9, err_msg=name)
 
 
-def test_the_signal_is_long_only(known):
+def test_the_signal_is_long_only(known: Signals) -> None:
     final = known["final_signal"]
 
     assert (final[~np.isnan(final)] >= 0).all()
@@ -100,7 +108,7 @@ def test_the_signal_is_long_only(known):
     assert (known["weighted_signal"] < 0).any()
 
 
-def test_a_strong_trend_is_not_penalized(known):
+def test_a_strong_trend_is_not_penalized(known: Signals) -> None:
     quality, penalty = known["r_squared"], known["vol_of_vol_penalty"]
     strong, weak = quality >= 0.75, quality < 0.75
 
@@ -109,7 +117,7 @@ def test_a_strong_trend_is_not_penalized(known):
     assert (penalty[strong] < 1).any()
 
 
-def test_binary_mode_passes_or_blocks():
+def test_binary_mode_passes_or_blocks() -> None:
     plain = computed()["regime_filter"]
     binary = computed({FILTERS + "filter_mode": "binary", FILTERS + "binary_threshold": 0.3})
 
@@ -123,13 +131,13 @@ def test_binary_mode_passes_or_blocks():
     ("filter_name", "column"),
     [("rolling_r2", "r_squared"), ("vol_of_vol", "vol_of_vol_penalty")],
 )
-def test_a_filter_that_is_off_is_one(filter_name, column):
+def test_a_filter_that_is_off_is_one(filter_name: str, column: str) -> None:
     off = computed({f"{FILTERS}{filter_name}.enabled": False})
 
     assert set(off[column][300:, 0]) == {1.0}
 
 
-def test_confirmation_needs_the_quality_to_hold():
+def test_confirmation_needs_the_quality_to_hold() -> None:
     plain, confirmed = computed(), computed({FILTERS + "rolling_r2.r2_confirm_days": 5})
     quality = pd.Series(plain["r_squared"][:, 0])
     held = (quality > 0.5).rolling(5).sum() == 5
@@ -139,7 +147,7 @@ def test_confirmation_needs_the_quality_to_hold():
     assert 0 < held[310:].sum() < len(held[310:])
 
 
-def test_the_exit_gate_keeps_or_zeroes_the_blend():
+def test_the_exit_gate_keeps_or_zeroes_the_blend() -> None:
     changes = {
         "signals.donchian.use_donchian_exit_gate": True,
         "signals.donchian.exit_rolling_donchian_window": 5,
@@ -158,7 +166,7 @@ def test_the_exit_gate_keeps_or_zeroes_the_blend():
     assert 0 < stays[300:].sum() < len(stays[300:])
 
 
-def test_the_chandelier_hangs_from_the_highest_high():
+def test_the_chandelier_hangs_from_the_highest_high() -> None:
     frame = random_candles(5, N_DAYS)
     known = computed(frame=frame)
     highest = frame["high"].rolling(56).max().to_numpy()
@@ -169,7 +177,7 @@ def test_the_chandelier_hangs_from_the_highest_high():
     )
 
 
-def test_volatility_is_the_sample_deviation_of_simple_returns():
+def test_volatility_is_the_sample_deviation_of_simple_returns() -> None:
     frame = random_candles(5, N_DAYS)
     expected = frame["close"].pct_change().rolling(30).std() * math.sqrt(365)
 
@@ -177,7 +185,7 @@ def test_volatility_is_the_sample_deviation_of_simple_returns():
     np.testing.assert_allclose(volatility[300:], expected.to_numpy()[300:], rtol=1e-9)
 
 
-def test_too_little_history_leaves_the_signals_undefined_and_the_stop_defined():
+def test_too_little_history_leaves_the_signals_undefined_and_the_stop_defined() -> None:
     known = computed()
     # Row 299 holds the 300th bar: the first with warmup_days of history.
     for name in NEED_HISTORY:
@@ -189,7 +197,7 @@ def test_too_little_history_leaves_the_signals_undefined_and_the_stop_defined():
     assert known.history_bars[:, 0].tolist() == list(range(1, N_DAYS + 1))
 
 
-def test_a_row_without_its_bar_shows_the_last_good_row():
+def test_a_row_without_its_bar_shows_the_last_good_row() -> None:
     frame = random_candles(5, N_DAYS)
     known = computed(frame=frame.drop(frame.index[[500, 501]]))
 
@@ -202,7 +210,7 @@ def test_a_row_without_its_bar_shows_the_last_good_row():
     assert known.history_bars[500:503, 0].tolist() == [500, 500, 503]
 
 
-def test_a_gap_at_the_end_shows_the_last_good_row_too():
+def test_a_gap_at_the_end_shows_the_last_good_row_too() -> None:
     """Cut the data inside a hole, and the row is the same as with the data that came later."""
     frame = random_candles(5, N_DAYS)
     holed = frame.drop(frame.index[[500, 501]])
@@ -212,7 +220,7 @@ def test_a_gap_at_the_end_shows_the_last_good_row_too():
         np.testing.assert_array_equal(grid[:502], seen[name], err_msg=name)
 
 
-def test_after_a_long_gap_thirty_bars_are_not_trusted_but_enter_history():
+def test_after_a_long_gap_thirty_bars_are_not_trusted_but_enter_history() -> None:
     frame = random_candles(5, N_DAYS)
     known = computed(frame=frame.drop(frame.index[500:504]))
 
@@ -222,7 +230,7 @@ def test_after_a_long_gap_thirty_bars_are_not_trusted_but_enter_history():
     assert known["close"][534, 0] == frame["close"].iloc[534]
 
 
-def test_a_bar_far_too_wide_is_not_believed_on_any_day():
+def test_a_bar_far_too_wide_is_not_believed_on_any_day() -> None:
     frame = random_candles(5, N_DAYS)
     frame.loc[frame.index[500], "high"] *= 50
     known = computed(frame=frame)
@@ -233,7 +241,7 @@ def test_a_bar_far_too_wide_is_not_believed_on_any_day():
     assert [(bar.day, bar.until) for bar in known.quarantined] == [(day(500), None)]
 
 
-def test_flat_prices_leave_signals_undefined_not_wrong():
+def test_flat_prices_leave_signals_undefined_not_wrong() -> None:
     frame = random_candles(5, 400)
     frame.loc[:, ["open", "high", "low", "close"]] = 5.0
     known = computed(frame=frame, as_of=day(400))
@@ -245,8 +253,8 @@ def test_flat_prices_leave_signals_undefined_not_wrong():
     assert known["annualized_volatility"][-1, 0] == 0.0
 
 
-def test_a_memo_shares_work_and_changes_no_bit(all_bars):
-    memo: dict = {}
+def test_a_memo_shares_work_and_changes_no_bit(all_bars: Bars) -> None:
+    memo: dict[Any, Any] = {}
     changed = {"signals.weighting.weighted_signal_ewm_window": 9}
     signals(all_bars, config_with(), memo=memo)
     parts = len(memo)
@@ -257,7 +265,7 @@ def test_a_memo_shares_work_and_changes_no_bit(all_bars):
         np.testing.assert_array_equal(grid, shared[name], err_msg=name)
 
 
-def test_frames_for_reading(known):
+def test_frames_for_reading(known: Signals) -> None:
     frame = known.frame("DDD-USD")
     long = known.to_frame()
 
@@ -270,7 +278,7 @@ def test_frames_for_reading(known):
         known.row(day(0))
 
 
-def test_real_candles_give_finite_signals_within_their_bounds():
+def test_real_candles_give_finite_signals_within_their_bounds() -> None:
     if not any(REAL_CANDLES.glob("*.csv")):
         pytest.skip("no real candles stand beside the project (../shared/candles)")
     assert STRATEGY.exists()

@@ -20,12 +20,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_file_or_only_those_asked_for(folder):
+def test_every_file_or_only_those_asked_for(folder: Path) -> None:
     assert list(read_candle_folder(folder)) == ["ADA-USD", "BTC-USD"]
     assert list(read_candle_folder(folder, ["BTC-USD"])) == ["BTC-USD"]
 
 
-def test_a_file_that_was_not_asked_for_is_not_read(folder):
+def test_a_file_that_was_not_asked_for_is_not_read(folder: Path) -> None:
     (folder / "BAD-USD.csv").write_text("nonsense", encoding="utf-8")
 
     assert list(read_candle_folder(folder, ["ADA-USD"])) == ["ADA-USD"]
@@ -33,7 +33,7 @@ def test_a_file_that_was_not_asked_for_is_not_read(folder):
         read_candle_folder(folder)
 
 
-def test_what_is_missing_is_named(folder, tmp_path_factory):
+def test_what_is_missing_is_named(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(BarsError, match=r"nowhere: there is no such candle folder"):
         read_candle_folder(folder / "nowhere")
     with pytest.raises(BarsError, match=r"BTC-USD\.csv: is a file, not a candle folder"):
@@ -44,18 +44,18 @@ def test_what_is_missing_is_named(folder, tmp_path_factory):
         read_candle_folder(folder, ["BTC-USD", "XRP-USD"])
 
 
-def test_an_empty_file_is_named(folder):
+def test_an_empty_file_is_named(folder: Path) -> None:
     (folder / "BTC-USD.csv").write_text("", encoding="utf-8")
     with pytest.raises(BarsError, match=r"BTC-USD\.csv: the candle file is empty"):
         read_candle_folder(folder, ["BTC-USD"])
 
 
-def test_a_file_that_is_not_text_is_named(folder):
+def test_a_file_that_is_not_text_is_named(folder: Path) -> None:
     (folder / "BTC-USD.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BarsError, match=r"BTC-USD\.csv: cannot be read"):
         read_candle_folder(folder, ["BTC-USD"])
 
 
-def test_a_products_file_that_is_not_there_is_named(tmp_path):
+def test_a_products_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"products\.csv: there is no such file"):
         read_products_file(tmp_path / "products.csv")

@@ -43,7 +43,7 @@ def _citations() -> Iterator[tuple[str, str, str]]:
                 yield name, found["page"].strip("()"), section
 
 
-def test_each_cited_section_is_a_heading_of_a_document_that_is_here():
+def test_each_cited_section_is_a_heading_of_a_document_that_is_here() -> None:
     """``docs/execution.md section 6.5`` leads to a heading that begins with 6.5."""
     headings = {
         path.name: set(HEADING.findall(path.read_text(encoding="utf-8")))
@@ -60,7 +60,7 @@ def test_each_cited_section_is_a_heading_of_a_document_that_is_here():
     assert lost == []
 
 
-def test_each_document_that_is_named_is_here():
+def test_each_document_that_is_named_is_here() -> None:
     """A page that a text sends its reader to is part of the project."""
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("findings/*.md")]
     here = {path.name for path in pages}
@@ -97,7 +97,7 @@ def _is_here(written: str) -> bool:
 
 
 @pytest.mark.parametrize("path", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]))
-def test_each_link_of_a_document_leads_somewhere(path: Path):
+def test_each_link_of_a_document_leads_somewhere(path: Path) -> None:
     """A file that is linked is here, and so is its heading."""
     lost = []
     for target, anchor in LINK.findall(path.read_text(encoding="utf-8")):

@@ -28,12 +28,12 @@ def _keys(model: type[BaseModel], at: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("key", _keys(Config))
-def test_every_parameter_is_documented(key):
+def test_every_parameter_is_documented(key: str) -> None:
     """A key that can be set can be looked up."""
     assert f"`{key}`" in (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
 
 
-def test_no_document_names_a_parameter_that_is_gone():
+def test_no_document_names_a_parameter_that_is_gone() -> None:
     """A key that can be looked up can be set."""
     text = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
     table = text.split("|---|---|", 1)[1]
@@ -42,9 +42,9 @@ def test_no_document_names_a_parameter_that_is_gone():
     assert named <= set(_keys(Config))
 
 
-def test_every_command_is_in_the_readme():
+def test_every_command_is_in_the_readme() -> None:
     """What can be typed is in the table of commands."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    commands = [c.name or c.callback.__name__ for c in app.registered_commands]
+    commands = [c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands]
 
     assert [name for name in commands if f"| `{name}` |" not in readme] == []

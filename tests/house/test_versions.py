@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
-def test_the_package_takes_its_version_from_the_library():
+def test_the_package_takes_its_version_from_the_library() -> None:
     """What is installed says what `tf_lib` says; pyproject.toml holds no second number."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -22,7 +22,7 @@ def test_the_package_takes_its_version_from_the_library():
     assert version("tf-lib") == __version__
 
 
-def test_the_changelog_begins_with_this_version():
+def test_the_changelog_begins_with_this_version() -> None:
     """Every change stands under its version and under what kind of change it is."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     versions = re.split(r"^## ", text, flags=re.MULTILINE)[1:]

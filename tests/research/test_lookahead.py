@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,9 @@ def candles() -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.parametrize("name", LEAKS)
-def test_a_planted_leak_is_caught_by_name_and_the_honest_column_is_not(candles, name):
+def test_a_planted_leak_is_caught_by_name_and_the_honest_column_is_not(
+    candles: dict[str, pd.DataFrame], name: str
+) -> None:
     proof = prove_no_lookahead(candles, planted(LEAKS[name], name=name), every_days=3)
 
     assert not proof.passed
@@ -116,7 +119,7 @@ def test_a_planted_leak_is_caught_by_name_and_the_honest_column_is_not(candles, 
     assert str(first["day"]) in lookahead_report(proof, pd.DataFrame())
 
 
-def test_an_honest_column_passes(candles):
+def test_an_honest_column_passes(candles: dict[str, pd.DataFrame]) -> None:
     honest = planted(lambda close, high: high.shift(1).rolling(20).max(), name="twenty days")
     proof = prove_no_lookahead(candles, honest)
 
@@ -125,7 +128,9 @@ def test_an_honest_column_passes(candles):
     assert proof.n_days == proof.n_days_checked == N_DAYS
 
 
-def test_a_leak_on_a_single_day_is_found_when_every_day_is_checked(candles):
+def test_a_leak_on_a_single_day_is_found_when_every_day_is_checked(
+    candles: dict[str, pd.DataFrame],
+) -> None:
     def leak(close: pd.DataFrame, high: pd.DataFrame) -> pd.DataFrame:
         out = close.shift(1)
         if len(out) > 61:
@@ -137,7 +142,9 @@ def test_a_leak_on_a_single_day_is_found_when_every_day_is_checked(candles):
     assert set(proof.differences["ticker"]) == {"AAA-USD"}
 
 
-def test_the_sign_of_zero_and_one_last_bit_are_differences(candles):
+def test_the_sign_of_zero_and_one_last_bit_are_differences(
+    candles: dict[str, pd.DataFrame],
+) -> None:
     """Bit for bit is not almost equal."""
 
     def nudged(close: pd.DataFrame, high: pd.DataFrame) -> pd.DataFrame:
@@ -150,7 +157,7 @@ def test_the_sign_of_zero_and_one_last_bit_are_differences(candles):
         assert not prove_no_lookahead(candles, planted(leak, name="x"), every_days=7).passed
 
 
-def test_each_test_catches_what_only_it_can(candles):
+def test_each_test_catches_what_only_it_can(candles: dict[str, pd.DataFrame]) -> None:
     """A bar of today enters only when it is there; a whole sample needs a future."""
     today = planted(LEAKS["bar of today, unfinished"], name="leak")
     found = set(prove_no_lookahead(candles, today, every_days=5).differences["test"])
@@ -158,7 +165,7 @@ def test_each_test_catches_what_only_it_can(candles):
     assert found == {CUT, UNFINISHED} or found == {CUT, NOISE, UNFINISHED}
 
 
-def test_the_strategy_does_not_look_ahead():
+def test_the_strategy_does_not_look_ahead() -> None:
     """Signals, covariance and weights with a late listing, a short gap and a long one."""
     made = {ticker: frame.iloc[:460] for ticker, frame in market(600).items()}
     made["AAA-USD"] = made["AAA-USD"].drop(made["AAA-USD"].index[400:402])
@@ -172,14 +179,14 @@ def test_the_strategy_does_not_look_ahead():
 
 
 @pytest.mark.parametrize("method", ["ewm", "ledoit_wolf"])
-def test_no_covariance_looks_ahead(method):
+def test_no_covariance_looks_ahead(method: str) -> None:
     config = config_with({"risk_and_sizing.covariance": method, "run.warmup_days": 200})
     made = {ticker: frame.iloc[:420] for ticker, frame in market(600).items()}
 
     assert prove_no_lookahead(made, strategy_compute(config), every_days=30).passed
 
 
-def test_the_start_of_history_fades():
+def test_the_start_of_history_fades() -> None:
     """The later a history begins, the more it changes; what a full window holds changes nothing."""
     compute = strategy_compute(config_with({"run.warmup_days": 200}))
     names = ["final_signal", "annualized_volatility"]
@@ -192,12 +199,12 @@ def test_the_start_of_history_fades():
     assert table["fewest_bars"].tolist() == [371, 366, 221]
 
 
-def test_without_candles_there_is_nothing_to_prove():
+def test_without_candles_there_is_nothing_to_prove() -> None:
     with pytest.raises(BarsError, match="no candles to prove"):
         prove_no_lookahead({}, strategy_compute(config_with()))
 
 
-def test_the_command_reports_what_was_checked(tmp_path):
+def test_the_command_reports_what_was_checked(tmp_path: Path) -> None:
     tickers = [ticker for sleeve in SLEEVES.values() for ticker in sleeve["tickers"]]
     content = {"extends": str(STRATEGY), "universe": {"tickers": tickers, "sleeves": SLEEVES}}
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -213,7 +220,7 @@ def test_the_command_reports_what_was_checked(tmp_path):
 
 
 @pytest.mark.slow
-def test_real_candles_prove_it_too(tmp_path):
+def test_real_candles_prove_it_too(tmp_path: Path) -> None:
     if not any(REAL_CANDLES.glob("*.csv")):
         pytest.skip("no real candles stand beside the project (../shared/candles)")
     tickers = sorted(path.stem for path in REAL_CANDLES.glob("*.csv"))

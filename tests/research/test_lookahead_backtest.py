@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,9 @@ def candles() -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.parametrize("method", ["sample", "ledoit_wolf"])
-def test_a_backtest_decides_what_the_live_path_decides_without_a_future(candles, method):
+def test_a_backtest_decides_what_the_live_path_decides_without_a_future(
+    candles: dict[str, pd.DataFrame], method: str
+) -> None:
     """Weights, reasons and trades, bit for bit; also with noise for the rest of the day."""
     config = config_with({**BUSY, "risk_and_sizing.covariance": method})
     proof = prove_backtest(candles, config, every_days=19)
@@ -55,7 +57,10 @@ def test_a_backtest_decides_what_the_live_path_decides_without_a_future(candles,
     assert "look-ahead in the backtest: none found" in backtest_report(proof, pd.DataFrame())
 
 
-def leaking(history: History, leak: Any) -> History:
+Leak = Callable[[np.ndarray, np.ndarray], None]
+
+
+def leaking(history: History, leak: Leak) -> History:
     """The same history with something in its market that it could not know."""
     bars, known = history.market.bars.copy(), history.market.known.copy()
     leak(bars, known)
@@ -77,7 +82,13 @@ def trades_at_the_close(bars: np.ndarray, known: np.ndarray) -> None:
         (trades_at_the_close, {CUT, NOISE}, "equity_before"),
     ],
 )
-def test_a_leak_in_the_loop_is_caught(candles, monkeypatch, leak, tests, column):
+def test_a_leak_in_the_loop_is_caught(
+    candles: dict[str, pd.DataFrame],
+    monkeypatch: pytest.MonkeyPatch,
+    leak: Leak,
+    tests: set[str],
+    column: str,
+) -> None:
     """By the day that knows less, and by the live path."""
     monkeypatch.setattr(
         backtest_module,
@@ -92,7 +103,7 @@ def test_a_leak_in_the_loop_is_caught(candles, monkeypatch, leak, tests, column)
     assert "FOUND" in backtest_report(proof, pd.DataFrame())
 
 
-def test_a_later_start_of_history_changes_decisions_and_says_how_many():
+def test_a_later_start_of_history_changes_decisions_and_says_how_many() -> None:
     """None when nothing is cut; never the number of decisions."""
     made = {ticker: frame.iloc[:560] for ticker, frame in market(600).items()}
     table = warm_up_decisions(made, config_with(BUSY), days_later=[0, 40])
@@ -104,7 +115,7 @@ def test_a_later_start_of_history_changes_decisions_and_says_how_many():
 
 
 @pytest.mark.slow
-def test_real_candles_prove_it_too():
+def test_real_candles_prove_it_too() -> None:
     """Every thirteenth day of seven tickers."""
     if not any(REAL_CANDLES.glob("*.csv")):
         pytest.skip("no real candles stand beside the project (../shared/candles)")
