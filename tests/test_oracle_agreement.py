@@ -39,7 +39,7 @@ needs_real_candles = pytest.mark.skipif(
 
 TOLERANCE = 1e-9
 MADE_UP_TICKERS = ["AAA-USD", "BBB-USD", "CCC-USD", "DDD-USD", "EEE-USD", "FFF-USD"]
-MADE_UP_SLEEVES = {
+MADE_UP_SLEEVES: dict[str, Any] = {
     "Core": {"weight": 0.50, "tickers": ["AAA-USD", "BBB-USD", "CCC-USD"]},
     "Alt": {"weight": 0.15, "tickers": ["DDD-USD"]},
     "AI": {"weight": 0.35, "tickers": ["EEE-USD", "FFF-USD"]},
@@ -114,12 +114,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def parameters(sleeves: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Return the strategy's parameters with other sleeves and `changes` by dotted path."""
-    params = yaml.safe_load(STRATEGY.read_text(encoding="utf-8"))
+    params: dict[str, Any] = yaml.safe_load(STRATEGY.read_text(encoding="utf-8"))
     tickers = [ticker for sleeve in sleeves.values() for ticker in sleeve["tickers"]]
     params["universe"] = {"tickers": tickers, "sleeves": copy.deepcopy(sleeves)}
     for path, value in changes.items():
         *sections, key = path.split(".")
-        section = params
+        section: Any = params
         for name in sections:
             section = section[name]
         section[key] = value
@@ -328,7 +328,7 @@ def test_a_wick_that_is_not_believed_on_any_day(
     bars = candles["BTC-USD"].copy()
     # The quietest time of these years: 25 average ranges are 0.6 of the price.
     spike = pd.Timestamp("2023-09-25", tz="UTC")
-    bars.loc[spike, "high"] = bars.loc[spike, "high"] * times
+    bars.loc[[spike], "high"] *= times
     candles["BTC-USD"] = bars
     scene = Scene(tmp_path, candles, parameters(REAL_SLEEVES))
     for days in (0, 1, 2, 3, 4, 10, 25):
@@ -370,7 +370,7 @@ def test_a_close_far_from_the_live_price_is_not_believed(
     candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
     bars = candles["BTC-USD"].copy()
     wrong, as_of = pd.Timestamp("2024-03-09", tz="UTC"), dt.date(2024, 3, 10)
-    price = float(bars.loc[wrong, "close"])
+    price = float(bars["close"][wrong])
     bars.loc[wrong, ["open", "high", "low", "close"]] *= times
     candles["BTC-USD"] = bars
     scene = Scene(tmp_path, candles, parameters(REAL_SLEEVES))
@@ -502,9 +502,8 @@ def test_one_changed_candle_is_noticed(made_up_scene: Scene, tmp_path: Path) -> 
     candles = dict(made_up_scene.candles)
     bars = candles["AAA-USD"].copy()
     day = pd.Timestamp("2022-01-10", tz="UTC")
-    bars.loc[day, "close"] = bars.loc[day, "open"] + 0.999 * (
-        bars.loc[day, "close"] - bars.loc[day, "open"]
-    )
+    opened, closed = bars["open"][day], bars["close"][day]
+    bars.loc[[day], "close"] = opened + 0.999 * (closed - opened)
     candles["AAA-USD"] = bars
     changed = markets.write_folder(tmp_path / "candles", candles)
     decided = made_up_scene.decided(as_of, {"cash": "15000"}, candle_folder=changed)

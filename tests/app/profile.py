@@ -32,21 +32,21 @@ from tf_lib.app.cli import app, run_command
 PROJECT = Path(__file__).resolve().parents[2]
 REAL_CANDLES = PROJECT.parent / "shared" / "candles"
 REAL_PRODUCTS = PROJECT.parent / "shared" / "products_2025-10-24.csv"
-REAL_UNIVERSE = {
+REAL_UNIVERSE: dict[str, Any] = {
     "tickers": ["BTC-USD", "ETH-USD", "SOL-USD", "ADA-USD", "AVAX-USD", "DOGE-USD", "LTC-USD"],
     "sleeves": {
         "Core": {"weight": 0.6, "tickers": ["BTC-USD", "ETH-USD", "SOL-USD"]},
         "Alt": {"weight": 0.4, "tickers": ["ADA-USD", "AVAX-USD", "DOGE-USD", "LTC-USD"]},
     },
 }
-FEW_UNIVERSE = {
+FEW_UNIVERSE: dict[str, Any] = {
     "tickers": ["BTC-USD", "ETH-USD", "ADA-USD", "XTZ-USD"],
     "sleeves": {
         "Core": {"weight": 0.6, "tickers": ["BTC-USD", "ETH-USD"]},
         "Alt": {"weight": 0.4, "tickers": ["ADA-USD", "XTZ-USD"]},
     },
 }
-BUSY_UNIVERSE = {
+BUSY_UNIVERSE: dict[str, Any] = {
     "tickers": ["ADA-USD", "ETH-USD", "FET-USD", "XTZ-USD"],
     "sleeves": {
         "Core": {"weight": 0.6, "tickers": ["ADA-USD", "ETH-USD"]},
@@ -67,7 +67,7 @@ def need_real_candles() -> None:
 
 def write_parameters(path: Path, **sections: Any) -> Path:
     """Write a parameter file that extends the demo, and the fault file it names; no mail."""
-    content = {"extends": str(PROJECT / "parameters" / "demo.yaml")}
+    content: dict[str, Any] = {"extends": str(PROJECT / "parameters" / "demo.yaml")}
     content |= {"notifications": {"email": False}} | sections
     path.parent.mkdir(parents=True, exist_ok=True)
     if faults := content.get("exchange", {}).get("faults"):

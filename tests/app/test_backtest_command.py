@@ -104,7 +104,9 @@ def test_equity_begins_with_the_capital_so_that_other_tools_see_the_first_day(
     equity = pd.read_csv(target / "equity.csv")
     summary = json.loads((target / "summary.json").read_text(encoding="utf-8"))
     assert equity["return"].iloc[1] != 0.0
-    assert equity["equity"].pct_change().add(1).prod() - 1 == pytest.approx(summary["total_return"])
+    assert equity["equity"].pct_change().add(1).cumprod().iloc[-1] - 1 == pytest.approx(
+        summary["total_return"]
+    )
 
 
 def test_sizes_are_whole_lots_and_money_adds_up_exactly_enough(out: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ FIRST, LAST = "2022-12-01", "2023-11-30"
 
 def run(
     folder: Path, candles: dict[str, pd.DataFrame], *, last: str = LAST
-) -> tuple[str, dict, pd.DataFrame]:
+) -> tuple[str, dict[str, Any], pd.DataFrame]:
     """Run the command; return what it said, its summary and its trades."""
     source = write_candles(folder / "candles", candles)
     config = write_parameters(folder / "p.yaml", universe=UNIVERSE)
@@ -45,7 +46,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
         later = trades[(trades["ticker"] == row.ticker) & (trades["date"] > row.date)]
         sells = later[later["side"] == "SELL"]["date"]
         until = sells.min() if len(sells) else LAST
-        begun = pd.Timestamp(row.date)
+        begun = pd.Timestamp(str(row.date))
         if (pd.Timestamp(until) - begun).days > 4:
             return str(row.ticker), f"{begun + pd.Timedelta(days=2):%Y-%m-%d}"
     raise AssertionError("nothing was held for five days")
@@ -76,7 +77,7 @@ def test_missing_days_are_listed_with_their_span_and_effect(
 ) -> None:
     ticker, day = held
     candles = market()
-    begin = candles[ticker].index.get_loc(pd.Timestamp(day, tz="UTC"))
+    begin = int(candles[ticker].index.searchsorted(pd.Timestamp(day, tz="UTC")))
     candles[ticker] = candles[ticker].drop(candles[ticker].index[begin : begin + 7])
     said, summary, _ = run(tmp_path, candles)
     (fact,) = [one for one in summary["data"] if one["ticker"] == ticker]
@@ -91,7 +92,7 @@ def test_missing_days_are_listed_with_their_span_and_effect(
 def test_a_bar_that_is_not_believed_is_listed(held: tuple[str, str], tmp_path: Path) -> None:
     ticker, day = held
     candles = market()
-    candles[ticker].loc[pd.Timestamp(day, tz="UTC"), "high"] *= 100
+    candles[ticker].loc[[pd.Timestamp(day, tz="UTC")], "high"] *= 100
     said, summary, _ = run(tmp_path, candles)
 
     assert ("not_believed", day) in [(one["kind"], one["first"]) for one in summary["data"]]

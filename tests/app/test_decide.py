@@ -39,7 +39,7 @@ def write_candles(folder: Path, candles: dict[str, pd.DataFrame]) -> Path:
     place = folder / "candles"
     place.mkdir(exist_ok=True)
     for ticker, frame in candles.items():
-        rows = frame.set_axis(frame.index.strftime("%Y-%m-%d"))
+        rows = frame.set_axis(pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d"))
         rows.to_csv(place / f"{ticker}.csv", index_label="date")
     return place
 
@@ -53,7 +53,7 @@ def desk(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def decided(desk: Path, as_of: dt.date = TODAY) -> dict:
+def decided(desk: Path, as_of: dt.date = TODAY) -> dict[str, Any]:
     return decide_command(desk / "config.yaml", desk / "candles", as_of, desk / "portfolio.json")
 
 
@@ -176,7 +176,7 @@ def test_a_bad_candle_is_refused_with_file_and_line(desk: Path) -> None:
 def test_a_year_of_real_candles_is_decided_within_the_promises(tmp_path: Path) -> None:
     if not any(REAL_CANDLES.glob("*.csv")):
         pytest.skip("no real candles stand beside the project (../shared/candles)")
-    sleeves = {
+    sleeves: dict[str, Any] = {
         "Core": {"weight": 0.6, "tickers": ["BTC-USD", "ETH-USD", "SOL-USD"]},
         "Alt": {"weight": 0.4, "tickers": ["ADA-USD", "AVAX-USD", "DOGE-USD", "LTC-USD"]},
     }

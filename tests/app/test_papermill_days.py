@@ -44,6 +44,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Profile, Profile, t
     """Return the same days done in-process and through papermill."""
     folder = tmp_path_factory.mktemp("twins")
     is_slow = bool(os.environ.get("TF_SLOW"))
+    days: tuple[str, ...]
     if is_slow:
         config, eve, days = real_parameters(folder / "days.yaml"), "2023-10-31", REAL
     else:

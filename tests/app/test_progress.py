@@ -6,7 +6,6 @@ import io
 
 import pytest
 
-from tf_lib.app.commands.research import progress
 from tf_lib.app.commands.research.progress import Progress
 
 
@@ -24,7 +23,7 @@ class Screen(io.StringIO):
 def shown(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool, seconds: int) -> str:
     """Return what a work of 100 days shows that takes so many seconds."""
     screen, clock = Screen(is_terminal=is_terminal), [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     monkeypatch.setattr("sys.stderr", screen)
     tell = Progress("lookahead", "days")
     for day in range(1, 101):

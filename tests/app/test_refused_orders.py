@@ -65,6 +65,7 @@ def test_where_no_stop_is_taken_it_is_said_each_day(profile: Profile) -> None:
     assert (first, second) == (1, 1), said + said_again
     assert profile.exchange().held_products == ()
     assert len(profile.exchange().orders) == before
+    found: dict[str, Any] = {}
     for day in (DAY, NEXT):
         found = impediments(profile, day, "not_protectable")
         assert found

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -117,11 +118,11 @@ def set_last_close(table: pd.DataFrame) -> None:
 
 
 def set_first_volume(table: pd.DataFrame) -> None:
-    table.loc[0, "volume"] += 1
+    table["volume"] += np.where(table.index == 0, 1.0, 0.0)
 
 
 def set_old_high(table: pd.DataFrame) -> None:
-    table.loc[3, "high"] += 0.01
+    table["high"] += np.where(table.index == 3, 0.01, 0.0)
 
 
 @pytest.mark.parametrize("change", [set_last_close, set_first_volume, set_old_high])

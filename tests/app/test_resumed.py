@@ -14,7 +14,7 @@ from tf_lib.store.ledger import Ledger
 
 def interrupted(profile: Profile, monkeypatch: pytest.MonkeyPatch, *, orders: int) -> None:
     """Do the busy day until so many of its orders were sent."""
-    intend, sent = Ledger.intend, []
+    intend, sent = Ledger.intend, list[object]()
 
     def dies(ledger: Ledger, key: object, *rest: object, **more: object) -> object:
         if getattr(key, "leg", None) in (Leg.TRIM, Leg.ENTRY):

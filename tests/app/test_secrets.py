@@ -135,6 +135,7 @@ def _good_days(scene: Scene, patch: pytest.MonkeyPatch) -> None:
 def _bad_answers(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     options = scene.profile("good")
     # The launcher reads it once. Through papermill: the kernel's traceback is part of the notebook.
+    rule: dict[str, Any]
     rule = {"kind": "status", "status": 400, "endpoint": "GET /portfolios", "calls": ["2-99999"]}
     scene.exchange.add_fault(**rule)
     scene.call("run", *options, "--force-run", wanted=(1,))

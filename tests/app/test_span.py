@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from decimal import Decimal
 
 import pandas as pd
@@ -107,6 +108,13 @@ def test_no_leverage_and_no_name_above_its_cap(span: Span) -> None:
         assert portfolio["deployable"] == pytest.approx(0.85 * portfolio["equity"])
 
 
+def lowest(prices: Iterable[Decimal | None]) -> Decimal:
+    """Return the lowest of prices that stops must have."""
+    found = list(prices)
+    assert None not in found
+    return min(price for price in found if price is not None)
+
+
 def test_summary_tells_what_the_exchange_holds(span: Span) -> None:
     """Cash, units, stops and fills of the summary are those of the exchange."""
     for end in span.days:
@@ -122,8 +130,8 @@ def test_summary_tells_what_the_exchange_holds(span: Span) -> None:
                 wallet.available,
                 wallet.hold,
             )
-            assert Decimal(row["stop"]) == min(stop.stop for stop in stops)
-            assert Decimal(row["stop_limit"]) == min(stop.limit for stop in stops)
+            assert Decimal(row["stop"]) == lowest(stop.stop for stop in stops)
+            assert Decimal(row["stop_limit"]) == lowest(stop.limit for stop in stops)
         assert summary["equity"] == pytest.approx(worth, abs=0.01)
         traded = [o for o in end.orders if o.leg in ("en", "pi", "tr", "ex", "du")]
         told = [name for row in summary["orders"] for name in row["client_ids"]]
@@ -192,8 +200,8 @@ def test_stops_are_never_lowered_while_held(span: Span) -> None:
         for product in set(before.exchange.held_products) & set(after.exchange.held_products):
             is_same_holding = product not in sold
             if is_same_holding:
-                old = min(stop.stop for stop in before.exchange.stops(product))
-                new = min(stop.stop for stop in after.exchange.stops(product))
+                old = lowest(stop.stop for stop in before.exchange.stops(product))
+                new = lowest(stop.stop for stop in after.exchange.stops(product))
                 compared += 1
 
                 assert new >= old, f"{after.day} {product}"

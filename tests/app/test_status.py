@@ -57,7 +57,7 @@ def test_status_after_a_good_day(profile: Profile) -> None:
 def test_status_lists_only_cooldowns_that_are_active(profile: Profile) -> None:
     """Those of the last seven days, and no more; the day's summary tells the same."""
     profile.run("2024-03-24")
-    known = {}
+    known, active = dict[str, str](), dict[str, str]()
     for day in ("2024-03-25", "2024-03-30", "2024-04-02"):
         profile.run(day)
         known = {x["product"]: x["start"] for x in profile.ledger() if x["kind"] == "cooldown"}

@@ -99,7 +99,7 @@ class World:
             time.sleep(seconds)
             return reply
 
-        engine.respond = responded  # type: ignore[method-assign]
+        engine.respond = responded  # type: ignore[assignment, method-assign]
 
     def state(self) -> ExchangeState:
         self.exchange.engine.save()

@@ -18,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 STRATEGY = PROJECT / "parameters" / "strategy_v020.yaml"
 REAL_CANDLES = PROJECT.parent / "shared" / "candles"
 FIRST_DAY = dt.date(2022, 1, 1)
-SLEEVES = {
+SLEEVES: dict[str, Any] = {
     "Core": {"weight": 0.6, "tickers": ["AAA-USD", "BBB-USD"]},
     "Alt": {"weight": 0.4, "tickers": ["CCC-USD", "DDD-USD"]},
 }
@@ -55,7 +55,9 @@ def candles_of(closes: Sequence[float], *, first: dt.date = FIRST_DAY) -> pd.Dat
     )
 
 
-def frame_of(columns: Mapping[str, Sequence[float]], *, first: dt.date = FIRST_DAY) -> pd.DataFrame:
+def frame_of(
+    columns: Mapping[str, Sequence[float] | np.ndarray], *, first: dt.date = FIRST_DAY
+) -> pd.DataFrame:
     """Candles from columns, volume 1."""
     n_days = len(columns["close"])
     index = pd.date_range(first, periods=n_days, freq="D", tz="UTC", name="date")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ def test_a_good_file_becomes_a_frame_with_its_hole_left_open() -> None:
 
     assert list(frame.columns) == ["open", "high", "low", "close", "volume"]
     assert [str(d.date()) for d in frame.index] == ["2024-01-01", "2024-01-02", "2024-01-04"]
+    assert isinstance(frame.index, pd.DatetimeIndex)
     assert str(frame.index.tz) == "UTC"
     assert frame.index.name == "date"
     assert frame["close"].tolist() == [11.0, 12.0, 11.5]

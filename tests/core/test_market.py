@@ -117,7 +117,8 @@ def test_the_order_of_tickers_does_not_matter() -> None:
 def test_zones_other_than_utc_name_the_same_days_and_none_means_utc() -> None:
     frame = candles_of([1.0, 2.0])
     expected = lag_bars({"A-USD": frame}, as_of=day(2)).close
-    for index in (frame.index.tz_convert("America/New_York"), frame.index.tz_localize(None)):
+    days = pd.DatetimeIndex(frame.index)
+    for index in (days.tz_convert("America/New_York"), days.tz_localize(None)):
         bars = lag_bars({"A-USD": frame.set_axis(index)}, as_of=day(2))
 
         np.testing.assert_array_equal(bars.close, expected)

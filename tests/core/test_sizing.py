@@ -214,7 +214,7 @@ def test_nothing_active_holds_nothing_and_says_nothing_of_a_mix() -> None:
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 8))
 def test_the_solver_finds_the_shares_of_any_market(seed: int, n: int) -> None:
     random = np.random.default_rng(seed)
-    matrix = np.corrcoef(random.normal(size=(n + 3, n)).T)
+    matrix = np.asarray(np.corrcoef(random.normal(size=(n + 3, n)).T))
     budget = random.dirichlet(np.full(n, 0.3)) + 1e-6
     budget /= budget.sum()
     x, error = risk_parity(matrix, budget, 100)

@@ -84,6 +84,7 @@ def test_limits_stand_on_the_exact_tick(
     rules, its_steps = lots_and_ticks.stop_rules(settings), lots_and_ticks.steps_of(product)
     tick = product.price_increment
 
+    expected = Decimal(0)
     for range_ in (atr, 0.0):
         expected = exact_limit(level * tick, range_, product, settings)
         assert lots_and_ticks.limit_ticks(level, range_, its_steps, rules) * tick == expected

@@ -102,7 +102,7 @@ def test_equity_counts_cash_and_holdings_at_mid() -> None:
     ],
 )
 def test_the_first_gate_that_applies_gives_the_reason(
-    changes: dict[str, float], reason: Reason
+    changes: dict[str, Any], reason: Reason
 ) -> None:
     assert reason_of(**changes) is reason
 

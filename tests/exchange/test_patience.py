@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ class Clock:
             self.now += dt.timedelta(seconds=seconds)
 
 
-def patience(clock: Clock, minutes: float, **options: float) -> Patience:
+def patience(clock: Clock, minutes: float, **options: Any) -> Patience:
     until = START + dt.timedelta(minutes=minutes)
     return Patience(until=until, now=lambda: clock.now, pause=clock.pause, **options)
 

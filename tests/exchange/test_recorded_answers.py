@@ -106,7 +106,7 @@ def test_a_buy_for_an_amount_of_money_is_filled_though_its_rest_was_cancelled() 
     """Sixteen decimals, times to the nanosecond, FILLED with a cancel message."""
     order = order_state(QUOTE_SIZED)
     assert (order.kind, order.quote_size, order.base_size) == ("market", D(8), None)
-    assert (order.status, order.is_terminal, order.remaining) == ("FILLED", True, 0)
+    assert (order.status, order.is_terminal, order.remaining) == ("FILLED", True, Decimal(0))
     assert order.filled_size == D("0.3377692006125412")
     assert order.filled_value + order.total_fees == 8
     assert order.created_time == dt.datetime(2024, 3, 1, 0, 1, 2, 123456, tzinfo=dt.UTC)

@@ -71,7 +71,7 @@ def test_an_add_stop_is_not_freed_where_nothing_could_be_placed(bench: Bench) ->
     result = bench.cover(level).ensure()
 
     assert {o.client_id for o in bench.stops()} == before
-    assert (result.status, result.covered) == ("failed", 3)
+    assert (result.status, result.covered) == ("failed", Decimal(3))
     assert "not replaced: the product takes no new sells now" in result.notes
 
 
@@ -117,7 +117,7 @@ def test_no_call_ends_with_less_covered_than_it_began(bench: Bench, lag: float) 
     """Raises and a fourth rest with holds that come back up to two minutes late."""
     level = three_slots(bench)
     bench.exchange.set_delays(hold_release_seconds=lag)
-    covered = Decimal(3)
+    covered, resting = Decimal(3), None
 
     for step in range(3):
         bench.buy("0.05")
@@ -125,8 +125,8 @@ def test_no_call_ends_with_less_covered_than_it_began(bench: Bench, lag: float) 
         for _ in range(2):
             result = bench.cover(higher).ensure()
             assert result.covered >= covered
-            covered = result.covered
-        assert (result.covered, result.resting_level) == (units(bench), higher)
+            covered, resting = result.covered, result.resting_level
+        assert (covered, resting) == (units(bench), higher)
 
     assert len(bench.stops()) == 3
 
@@ -158,7 +158,7 @@ def test_of_two_added_stops_each_is_judged_by_its_own(bench: Bench) -> None:
 
     result = bench.cover(level).ensure()
 
-    assert (legs(bench).count("em"), units(bench)) == (1, 0)
+    assert (legs(bench).count("em"), units(bench)) == (1, Decimal(0))
     assert result.reason == "market exit: its stop ended and price is at or below its level"
 
 
@@ -192,7 +192,7 @@ def test_a_price_band_is_met_with_a_nearer_limit(
 
     result = bench.cover(level).ensure()
 
-    assert (result.status, result.reason, result.covered) == ("placed", how, 1)
+    assert (result.status, result.reason, result.covered) == ("placed", how, Decimal(1))
     assert result.resting_level == level
     nearest = level - Decimal("0.01")
     assert result.limit_price is not None
@@ -208,7 +208,7 @@ def test_a_raise_under_a_price_band_keeps_the_new_level(bench: Bench) -> None:
 
     result = bench.cover(higher).ensure()
 
-    assert (result.covered, result.resting_level) == (1, higher)
+    assert (result.covered, result.resting_level) == (Decimal(1), higher)
 
 
 def test_a_wide_buffer_leaves_a_good_stop_alone(bench: Bench) -> None:
@@ -233,7 +233,7 @@ def test_a_triggered_stop_below_its_limit_is_sold(bench: Bench) -> None:
 
     result = bench.cover(level).ensure()
 
-    assert (legs(bench), units(bench)) == (["en", "sc", "em"], 0)
+    assert (legs(bench), units(bench)) == (["en", "sc", "em"], Decimal(0))
     assert result.reason == "market exit: stop triggered and price is below its limit"
 
 
@@ -244,8 +244,8 @@ def test_a_triggered_stop_above_its_level_gets_a_stop_again(bench: Bench) -> Non
 
     result = bench.cover(level).ensure()
 
-    assert (legs(bench), units(bench)) == (["en", "sc", "sc"], 1)
-    assert (result.status, result.covered, result.resting_level) == ("placed", 1, level)
+    assert (legs(bench), units(bench)) == (["en", "sc", "sc"], Decimal(1))
+    assert (result.status, result.covered, result.resting_level) == ("placed", Decimal(1), level)
 
 
 def test_a_pilot_is_kept_where_nothing_proves_that_no_stop_is_taken(bench: Bench) -> None:
@@ -277,7 +277,7 @@ def test_a_stop_that_somebody_edited(bench: Bench, may_cancel: bool) -> None:
 
     result = bench.cover(level).ensure()
 
-    assert (result.is_protected, result.covered) == (may_cancel, 1 if may_cancel else 0)
+    assert (result.is_protected, result.covered) == (may_cancel, Decimal(may_cancel))
     assert any("was altered: base_size: sent 1" in note for note in result.notes)
     assert legs(bench).count("sc") == (2 if may_cancel else 1)
 
@@ -296,7 +296,7 @@ def test_a_product_that_halts_while_its_stops_are_cancelled(bench: Bench) -> Non
 
     result = trades.execute(planned)
 
-    assert (result.status, result.filled_size) == ("skipped", 0)
+    assert (result.status, result.filled_size) == ("skipped", Decimal(0))
     assert [o.client_id for o in bench.stops()] == [add.client_id]
     assert result.cover is not None
     assert not result.cover.is_protected

@@ -110,8 +110,8 @@ def test_an_order_that_was_given_a_wrong_name_is_found_by_ours(bench: Bench) -> 
     record = bench.buy()
     result = bench.cover(bench.last() * Decimal("0.9")).ensure()
 
-    assert (record.stage, record.filled_size) == (OrderStage.DONE, 1)
-    assert (result.status, result.covered) == ("placed", 1)
+    assert (record.stage, record.filled_size) == (OrderStage.DONE, Decimal(1))
+    assert (result.status, result.covered) == ("placed", Decimal(1))
     assert {order.order_id for order in bench.stops()} == {
         order.order_id for order in bench.desk.ledger.state.live_orders(COIN)
     }

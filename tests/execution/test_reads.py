@@ -36,7 +36,7 @@ def test_a_stop_that_vanished_since_it_was_read(bench: Bench) -> None:
 
     result = Cover(position, Protection(level, None)).ensure()
 
-    assert (result.status, result.covered) == ("placed", 1)
+    assert (result.status, result.covered) == ("placed", Decimal(1))
 
 
 def test_a_coin_that_was_never_held_and_is_not_in_the_account_yet(bench: Bench) -> None:
@@ -48,7 +48,7 @@ def test_a_coin_that_was_never_held_and_is_not_in_the_account_yet(bench: Bench) 
 
     result = bench.cover(bench.last() * Decimal("0.9")).ensure()
 
-    assert (result.status, result.held, result.covered) == ("placed", 1, 1)
+    assert (result.status, result.held, result.covered) == ("placed", Decimal(1), Decimal(1))
 
 
 def test_a_row_that_is_missing_after_a_release(bench: Bench) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -230,7 +231,7 @@ def test_script_finds_its_project_through_links(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("surroundings", [{}, {"HOME": ""}, {"PATH": "/usr/bin:/bin"}])
-def test_cron_environment_is_enough(checkout: Checkout, surroundings: dict[str, str]) -> None:
+def test_cron_environment_is_enough(checkout: Checkout, surroundings: dict[str, Any]) -> None:
     """Locale, paths and privacy are set here, not in the crontab."""
     assert checkout.run(PYTHONDONTWRITEBYTECODE="1", PYTHONHOME="/x", **surroundings)[0] == 0
     environment = checkout.environment()

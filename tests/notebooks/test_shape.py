@@ -88,8 +88,8 @@ def test_parameters_are_plain_annotated_literals(name: str) -> None:
     lines = ast.parse(cell.source).body
 
     assert all(isinstance(line, ast.AnnAssign) for line in lines)
-    assert all(isinstance(line.value, ast.Constant) for line in lines)  # type: ignore[attr-defined]
-    assert [line.target.id for line in lines] == PARAMETERS[name]  # type: ignore[attr-defined]
+    assert all(isinstance(line.value, ast.Constant) for line in lines)
+    assert [line.target.id for line in lines] == PARAMETERS[name]
     assert all("  # " in line for line in cell.source.splitlines())
 
 

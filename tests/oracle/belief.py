@@ -130,7 +130,7 @@ def belief_of(
     alpha = 2 / (span + 1)
     seen: list[Bar] = []
     pasts: list[Past | None] = [None]
-    for day, row in candles.iterrows():
+    for day, (_, row) in zip(candles.index, candles.iterrows(), strict=True):
         bar = Bar(day, row["high"], row["low"], row["close"])
         bar.far, bar.wide = judged(bar, pasts[-1], alpha)
         price = live.get((day + ONE_DAY).date())

@@ -61,22 +61,22 @@ def row_by_row(
 
 def mean(windows: np.ndarray) -> np.ndarray:
     """Mean of each window."""
-    return windows.mean(axis=1)
+    return np.asarray(windows.mean(axis=1))
 
 
 def median(windows: np.ndarray) -> np.ndarray:
     """Median of each window."""
-    return np.median(windows, axis=1)
+    return np.asarray(np.median(windows, axis=1))
 
 
 def highest(windows: np.ndarray) -> np.ndarray:
     """Maximum of each window."""
-    return windows.max(axis=1)
+    return np.asarray(windows.max(axis=1))
 
 
 def lowest(windows: np.ndarray) -> np.ndarray:
     """Minimum of each window."""
-    return windows.min(axis=1)
+    return np.asarray(windows.min(axis=1))
 
 
 def sample_std(windows: np.ndarray) -> np.ndarray:
@@ -125,10 +125,10 @@ def divided(above: pd.Series, below: pd.Series) -> pd.Series:
 def usable(bars: pd.DataFrame) -> pd.DataFrame:
     """Bars whose prices are finite, positive and consistent; the others count as missing."""
     prices = bars[["open", "high", "low", "close"]].astype(float)
-    good = np.isfinite(prices).all(axis=1) & (prices > 0).all(axis=1)
+    good = (prices.gt(0) & prices.lt(np.inf)).all(axis=1)
     body = prices[["open", "close"]]
     inside = (prices["low"] <= body.min(axis=1)) & (body.max(axis=1) <= prices["high"])
-    return prices[good & inside]
+    return prices[inside & good]
 
 
 def flat_filled(bars: pd.DataFrame) -> pd.DataFrame:
@@ -260,7 +260,7 @@ def regime(params: dict[str, Any], r_squared: pd.Series, penalty: pd.Series) -> 
     regime_filter = r_squared.where(strong, r_squared * penalty)
     if filters.get("filter_mode", "continuous") == "binary":
         passed = regime_filter >= filters.get("binary_threshold", 0.5)
-        return passed.astype(float).where(regime_filter.notna())
+        regime_filter = passed.astype(float).where(regime_filter.notna())
     return regime_filter
 
 
@@ -287,12 +287,12 @@ def quality(bars: pd.DataFrame, turns: list[pd.Timestamp]) -> pd.Series:
     """
     ok = bars["traded"].copy()
     for turn in turns:
-        first = ok.index.get_loc(turn)
+        first = int(ok.index.searchsorted(turn))
         ok.iloc[first : first + BARS_NOT_OK_AFTER_LONG_GAP] = False
     traded = bars.index[bars["traded"]]
     for before, after in pairwise(traded):
         if (after - before).days - 1 > LONG_GAP_DAYS:
-            first = ok.index.get_loc(after)
+            first = int(ok.index.searchsorted(after))
             ok.iloc[first : first + BARS_NOT_OK_AFTER_LONG_GAP] = False
     return ok
 
@@ -320,7 +320,7 @@ def computed_columns(
         live=live or {},
         doubts=doubts or {},
     )
-    parts, turns = [], seen.turns
+    parts, turns = list[pd.DataFrame](), seen.turns
     for number, (begin, end) in enumerate(pairwise([bars.index[0], *turns, None])):
         at = bars.index[-1] if end is None else end - ONE_DAY
         missing = seen.missing_on(at)
@@ -395,7 +395,7 @@ def row_of_day(table: pd.DataFrame, day: dt.date) -> dict[str, Any]:
     `table` holds bars before `day` only. A day without a good bar of its own shows the columns of
     the last good one; without any, everything is undefined.
     """
-    undefined = dict.fromkeys(COLUMNS, np.nan)
+    undefined: dict[Any, Any] = dict.fromkeys(COLUMNS, np.nan)
     if table.empty:
         return {**undefined, "data_ok": False}
     yesterday = utc_day(day) - ONE_DAY

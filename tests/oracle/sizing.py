@@ -34,7 +34,12 @@ def balanced_multipliers(covariance: np.ndarray, budgets: np.ndarray) -> np.ndar
         shares = m * (covariance @ m) / (m @ covariance @ m)
         if np.abs(shares - budgets).max() < SHARE_ERROR:
             break
-    return m / m.max()
+    return np.asarray(m / m.max())
+
+
+def variance_of(weights: pd.Series, covariance: pd.DataFrame) -> Any:
+    """Variance of a portfolio."""
+    return weights @ covariance @ weights
 
 
 def sleeve_multipliers(
@@ -51,7 +56,7 @@ def sleeve_multipliers(
         for name, part in parts.items()
         if sleeves[name]["weight"] > 0  # No budget, no risk.
         and part.sum() > params["risk_and_sizing"]["risk_min_signal"]
-        and part @ covariance @ part > 0
+        and variance_of(part, covariance) > 0
     ]
     multipliers, budgets = dict.fromkeys(sleeves, 0.0), dict.fromkeys(sleeves, 0.0)
     if active:
@@ -127,14 +132,14 @@ def size(
         }
     unit = raw / raw.sum()
     n_eff = float(1 / (unit**2).sum())
-    unit_volatility = float(np.sqrt(unit @ covariance @ unit))
+    unit_volatility = float(np.sqrt(variance_of(unit, covariance)))
     target = risk["annualized_target_volatility"] / np.sqrt(params["run"]["annual_trading_days"])
     gross = min(target / unit_volatility, 1.0)
     is_concentrated = risk["cap_mode"] == "static" or n_eff < risk["cap_n_eff_threshold"]
     cap = risk["cap_low"] if is_concentrated else risk["cap_high"]
     before = gross * unit
     after, leftover = capped(risk, before, unit, final, cap)
-    part_of_variance = unit * (covariance @ unit) / (unit @ covariance @ unit)
+    part_of_variance = unit * (covariance @ unit) / variance_of(unit, covariance)
     return answer | {
         "unit": unit,
         "weights": after,
@@ -148,8 +153,8 @@ def size(
             "n_eff": n_eff,
             "cap_value": cap,
             "cap_binding": bool((before > cap).any()),
-            "daily_volatility_pre_cap": float(np.sqrt(before @ covariance @ before)),
-            "daily_volatility_post_cap": float(np.sqrt(after @ covariance @ after)),
+            "daily_volatility_pre_cap": float(np.sqrt(variance_of(before, covariance))),
+            "daily_volatility_post_cap": float(np.sqrt(variance_of(after, covariance))),
             "cap_leftover_gross": leftover,
         },
     }

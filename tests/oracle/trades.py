@@ -32,7 +32,7 @@ def cools_down(params: dict[str, Any], start: str | None, day: dt.date) -> bool:
     """Tell whether a cooldown that began at `start` still holds on `day`."""
     if start is None:
         return False
-    length = params["execution_and_costs"]["cooldown_counter_threshold"]
+    length: int = params["execution_and_costs"]["cooldown_counter_threshold"]
     return 0 <= (day - dt.date.fromisoformat(start)).days < length
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 from tests.core.build import market, random_candles
 from tests.pages.day import PageDay, order_row, page_day, stop_row, trending
+from tf_lib.core.signals.columns import Columns
 from tf_lib.pages.day import charts, focus
 from tf_lib.pages.style import WIDTH, date_ticks
 
@@ -165,7 +167,7 @@ def test_faint_signals_are_called_faint(day: PageDay) -> None:
     """The sizing has no scale: a day that trades on next to nothing must say so."""
     faint = dict(day.decision.signals.values)
     faint["final_signal"] = np.where(faint["final_signal"] > 0, 0.0004, 0.0)
-    signals = dataclasses.replace(day.decision.signals, values=faint)
+    signals = dataclasses.replace(day.decision.signals, values=cast(Columns, faint))
     chart = charts.signal_components(dataclasses.replace(day.decision, signals=signals))
 
     assert "all are faint" in chart.alt

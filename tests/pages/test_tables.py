@@ -15,10 +15,12 @@ from tf_lib.core.model.records import Reason, Side
 from tf_lib.core.orders.build import OrderBuild, PlannedOrder
 from tf_lib.pages import words
 from tf_lib.pages.day import tables
+from tf_lib.pages.html import Fragment
 
 
-def line_of(table: tables.Fragment, ticker: str) -> str:
+def line_of(table: Fragment, ticker: str) -> str:
     """The row of a ticker in a table's text."""
+    found: str
     (found,) = [line for line in table.text.splitlines() if line.startswith(ticker)]
     return found
 

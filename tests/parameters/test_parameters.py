@@ -141,7 +141,7 @@ def test_a_config_cannot_be_changed() -> None:
     config = load_config(STRATEGY)
 
     with pytest.raises(ValueError, match="frozen"):
-        config.run.warmup_days = 1  # type: ignore[misc]
+        config.run.warmup_days = 1
 
 
 # -- extends and merging ---------------------------------------------------------------------------

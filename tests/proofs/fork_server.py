@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 PROJECT = Path(__file__).resolve().parents[2]
 KILLED = -9
@@ -72,9 +73,8 @@ def prepare() -> None:
     import tf_lib.exchange.coinbase.client
     from tf_lib.exchange.coinbase.wire import RetryRule
 
-    tf_lib.exchange.coinbase.client.RetryRule = (  # type: ignore[assignment, misc]
-        lambda: RetryRule(sleep=lambda seconds: None)
-    )
+    patient = functools.partial(RetryRule, sleep=lambda seconds: None)
+    mock.patch.object(tf_lib.exchange.coinbase.client, "RetryRule", patient).start()
 
 
 @functools.cache
@@ -112,7 +112,7 @@ def child(order: dict[str, Any]) -> int:
         Inside(order["door"], order["setting"]["late_ms"]).install(machine)
     if order.get("hasty"):
         # Before an exchange has told that its clock stands still, reads are waited for in our time.
-        time.sleep = lambda seconds: None  # type: ignore[assignment]
+        time.sleep = lambda seconds: None
     if order.get("planted"):
         plant(order["planted"])
     trace = order.get("trace")

@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.proofs.crash import Scene
 from tests.proofs.evidence import evidence_of, not_quiet
@@ -223,7 +224,7 @@ def every_hardship(*, mounts: bool) -> list[Hardship]:
         Hardship("an edited ledger", (2,), _edited_ledger, sends=False),
         Hardship("a spoilt epoch", (2,), _spoilt_epoch, sends=False),
     ]
-    storms = {
+    storms: dict[str, dict[str, Any]] = {
         "429": {"kind": "status", "status": 429},
         "the key expires": {"kind": "unauthorized"},
         "the exchange is down": {"kind": "status", "status": 503, "body": "html"},

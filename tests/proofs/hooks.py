@@ -182,7 +182,7 @@ class Hooks:
 
         return moved
 
-    def _flushed(self, flush: Callable[[int], None]) -> Callable[[int], None]:
+    def _flushed(self, flush: Callable[..., None]) -> Callable[..., None]:
         def flushed(handle: int) -> None:
             flush(handle)
             if self.disk is not None:

@@ -19,6 +19,13 @@ from typing import Any
 ZERO = Decimal(0)
 
 
+def put(owner: object, name: str, fault: object) -> Any:
+    """Put a fault in the place of what is there, and return that; it must be there."""
+    honest = getattr(owner, name)
+    setattr(owner, name, fault)
+    return honest
+
+
 def no_fsync() -> None:
     """Write the ledger without flushing it."""
     from tf_lib.store.ledger import Ledger
@@ -26,7 +33,7 @@ def no_fsync() -> None:
     def append(ledger: Any, line: bytes) -> None:
         os.write(ledger._file, line)
 
-    Ledger._append = append  # type: ignore[method-assign]
+    put(Ledger, "_append", append)
 
 
 def restore_only_in_finally() -> None:
@@ -39,13 +46,13 @@ def restore_only_in_finally() -> None:
         if not any(stop.cancel_sent for stop in cover.position.ended_stops()):
             close(cover, gap, stops)
 
-    Cover._close = closed  # type: ignore[method-assign]
+    put(Cover, "_close", closed)
 
 
 def ordinal_always_1() -> None:
     from tf_lib.store.ledger import Ledger
 
-    Ledger.next_ordinal = lambda ledger, key, known: 1  # type: ignore[method-assign]
+    put(Ledger, "next_ordinal", lambda ledger, key, known: 1)
 
 
 def open_list_trusted() -> None:
@@ -56,7 +63,7 @@ def open_list_trusted() -> None:
         listed = desk.client.open_orders()
         return next((o for o in listed if o.client_order_id == record.client_id), None)
 
-    Desk._look_up = look_up  # type: ignore[method-assign]
+    put(Desk, "_look_up", look_up)
 
 
 def stale_zero_trusted() -> None:
@@ -64,8 +71,8 @@ def stale_zero_trusted() -> None:
     from tf_lib.execution import reconciliation
     from tf_lib.execution.position import Position
 
-    reconciliation._doubt = lambda desk, product, holding: None  # type: ignore[assignment]
-    Position._doubt = lambda position, holding: ""  # type: ignore[method-assign]
+    put(reconciliation, "_doubt", lambda desk, product, holding: None)
+    put(Position, "_doubt", lambda position, holding: "")
 
 
 def guard_raises() -> None:
@@ -73,22 +80,20 @@ def guard_raises() -> None:
     from tf_lib.execution import protect_all
     from tf_lib.execution.order_sender import Desk
 
-    fallback = protect_all.fallback_protection
-
     def raised(desk: Any, product: Any) -> Any:
         known = fallback(desk, product)
         level = known.target_level * Decimal("1.02")
         return dataclasses.replace(known, target_level=level, may_move=True)
 
-    protect_all.fallback_protection = raised  # type: ignore[attr-defined]
-    Desk._must_stay = lambda desk, record: False  # type: ignore[method-assign]
+    fallback = put(protect_all, "fallback_protection", raised)
+    put(Desk, "_must_stay", lambda desk, record: False)
 
 
 def size_in_the_id() -> None:
     """Let the body take part in the id."""
     from tf_lib.store import ledger
 
-    honest, body_of = ledger.client_id, {"text": ""}
+    body_of = {"text": ""}
     intend = ledger.Ledger.intend
 
     def remembered(book: Any, key: Any, body: Any, **more: Any) -> Any:
@@ -97,21 +102,20 @@ def size_in_the_id() -> None:
 
     def mixed(uuid: str, key: Any, ordinal: int) -> str:
         digest = hashlib.sha256((uuid + str(key) + body_of["text"]).encode()).hexdigest()
-        return honest(uuid, key, ordinal)[:-16] + digest[:16]
+        return str(honest(uuid, key, ordinal))[:-16] + digest[:16]
 
-    ledger.Ledger.intend = remembered  # type: ignore[method-assign]
-    ledger.client_id = mixed  # type: ignore[assignment]
+    put(ledger.Ledger, "intend", remembered)
+    honest = put(ledger, "client_id", mixed)
 
 
 def unknown_buy_resent() -> None:
     from tf_lib.execution.order_sender import Desk
 
-    Desk._may_resend = lambda desk, record: True  # type: ignore[method-assign]
+    put(Desk, "_may_resend", lambda desk, record: True)
 
 
 def token_reusable() -> None:
     """Leave the token's file where it was when it is claimed."""
-    from tf_lib.safety import arming
 
     path_class = type(Path())
     rename = path_class.rename
@@ -124,7 +128,7 @@ def token_reusable() -> None:
             return moved
         return rename(path, target)
 
-    arming.Path.rename = kept  # type: ignore[method-assign]
+    put(Path, "rename", kept)
 
 
 def done_before_effects() -> None:
@@ -138,7 +142,7 @@ def done_before_effects() -> None:
         ledger.mark(day, "done", run_id=attempt.run_id, exit_code=0)
         return attempt
 
-    Runner._claim = claimed  # type: ignore[method-assign]
+    put(Runner, "_claim", claimed)
 
 
 def clamp_remembered() -> None:
@@ -153,19 +157,19 @@ def clamp_remembered() -> None:
         )
         remember(cover)
 
-    Cover._remember = remembered  # type: ignore[method-assign]
+    put(Cover, "_remember", remembered)
 
 
 def hold_not_awaited() -> None:
     from tf_lib.execution.position import Position
 
-    Position.await_release = lambda position, wanted: wanted  # type: ignore[method-assign]
+    put(Position, "await_release", lambda position, wanted: wanted)
 
 
 def plan_age_ignored() -> None:
     from tf_lib.execution.rebalance import Rebalance
 
-    Rebalance._too_late = lambda rebalance: ""  # type: ignore[method-assign]
+    put(Rebalance, "_too_late", lambda rebalance: "")
 
 
 def plan_age_asked_once() -> None:
@@ -176,10 +180,10 @@ def plan_age_asked_once() -> None:
 
     def executed(rebalance: Any, planned: Any) -> Any:
         said = too_late(rebalance)
-        Rebalance._too_late = lambda rebalance: said  # type: ignore[method-assign]
+        put(Rebalance, "_too_late", lambda rebalance: said)
         return execute(rebalance, planned)
 
-    Rebalance.execute = executed  # type: ignore[method-assign]
+    put(Rebalance, "execute", executed)
 
 
 def foreign_stop_cancelled() -> None:
@@ -195,7 +199,7 @@ def foreign_stop_cancelled() -> None:
                 cover.desk.client.cancel([order.order_id])
         return ensure(cover)
 
-    Cover.ensure = cleared  # type: ignore[method-assign]
+    put(Cover, "ensure", cleared)
 
 
 def undefined_signal_sold() -> None:
@@ -208,14 +212,14 @@ def undefined_signal_sold() -> None:
         day = standing(*arguments, **more)
         return day._replace(known=day.known | True)
 
-    decision._standing = known  # type: ignore[assignment]
+    put(decision, "_standing", known)
 
 
 def cancel_before_look() -> None:
     """Cancel a stop without asking whether the product takes another."""
     from tf_lib.execution.position import Position
 
-    Position.accepts_sells = lambda position: True  # type: ignore[method-assign]
+    put(Position, "accepts_sells", lambda position: True)
 
 
 def unknown_taken_for_refused() -> None:
@@ -224,15 +228,13 @@ def unknown_taken_for_refused() -> None:
     from tf_lib.exchange.coinbase.answers import Refused, Unknown
     from tf_lib.exchange.coinbase.refusals import RefusalKind
 
-    judge = client.judge_create
-
     def judged(reply: Any, **more: Any) -> Any:
         answer = judge(reply, **more)
         if isinstance(answer, Unknown):
             return Refused("HTTP_503", answer.why, RefusalKind.VENUE)
         return answer
 
-    client.judge_create = judged  # type: ignore[assignment]
+    judge = put(client, "judge_create", judged)
 
 
 def intent_after_the_answer() -> None:
@@ -249,27 +251,27 @@ def intent_after_the_answer() -> None:
             append(ledger, one)
         held.clear()
 
-    Ledger._append = late  # type: ignore[method-assign]
+    put(Ledger, "_append", late)
 
 
 def no_lock() -> None:
     """Let everybody in."""
     from tf_lib.safety.lock import ProcessLock
 
-    ProcessLock.acquire = lambda lock: lock  # type: ignore[method-assign]
+    put(ProcessLock, "acquire", lambda lock: lock)
 
 
 def epoch_ignored() -> None:
     from tf_lib.safety import epoch
 
-    epoch.check = lambda state, started_under: None  # type: ignore[assignment]
+    put(epoch, "check", lambda state, started_under: None)
 
 
 def whole_size_again() -> None:
     """Resume a plan without looking at what was filled."""
     from tf_lib.execution.rebalance import Rebalance
 
-    Rebalance.remaining = lambda rebalance, planned: planned.base_size  # type: ignore[method-assign]
+    put(Rebalance, "remaining", lambda rebalance, planned: planned.base_size)
 
 
 def bare_since_now() -> None:
@@ -277,7 +279,7 @@ def bare_since_now() -> None:
     from tf_lib.execution.unprotected_time import BareTime
 
     begin = BareTime.begin
-    BareTime.begin = lambda clock, product, since=None: begin(clock, product)  # type: ignore
+    put(BareTime, "begin", lambda clock, product, since=None: begin(clock, product))
 
 
 def torn_line_kept() -> None:
@@ -290,7 +292,7 @@ def torn_line_kept() -> None:
         ledger._torn_bytes = 0
         write(ledger, text)
 
-    Ledger._write = written  # type: ignore[method-assign]
+    put(Ledger, "_write", written)
 
 
 def done_not_flushed() -> None:
@@ -303,9 +305,9 @@ def done_not_flushed() -> None:
     def careless(path: Any, content: Any, *, durable: bool = True) -> None:
         write(path, content, durable=False)
 
-    files.write_whole = careless  # type: ignore[assignment]
-    run_folder.write_whole = careless  # type: ignore[attr-defined]
-    finish.write_whole = careless  # type: ignore[attr-defined]
+    put(files, "write_whole", careless)
+    put(run_folder, "write_whole", careless)
+    put(finish, "write_whole", careless)
 
 
 def no_cooldown() -> None:
@@ -313,8 +315,8 @@ def no_cooldown() -> None:
     from tf_lib.execution.order_sender import Desk
     from tf_lib.execution.rebalance import Rebalance
 
-    Desk._start_cooldown = lambda desk, record: None  # type: ignore[method-assign]
-    Rebalance._is_cooling = lambda rebalance, product: False  # type: ignore[method-assign]
+    put(Desk, "_start_cooldown", lambda desk, record: None)
+    put(Rebalance, "_is_cooling", lambda rebalance, product: False)
 
 
 def funds_lead_to_exit() -> None:
@@ -322,42 +324,42 @@ def funds_lead_to_exit() -> None:
     from tf_lib.execution import stop_placement
     from tf_lib.execution.position import Position
 
-    stop_placement._AGAIN = frozenset()
-    Position.await_release = lambda position, wanted: wanted  # type: ignore[method-assign]
+    put(stop_placement, "_AGAIN", frozenset())
+    put(Position, "await_release", lambda position, wanted: wanted)
 
 
 def impediments_forgotten() -> None:
     """Do not look for what stood in the way."""
     from tf_lib.app.record import impediment_rows
 
-    impediment_rows.found_in = lambda record: []  # type: ignore[assignment]
+    put(impediment_rows, "found_in", lambda record: [])
 
 
 def done_whatever_stood_in_the_way() -> None:
     from tf_lib.app.record.summary import RunFacts
 
-    RunFacts.state = property(lambda facts: "done")  # type: ignore[assignment]
+    put(RunFacts, "state", property(lambda facts: "done"))
 
 
 def missed_exits_are_fine() -> None:
     """Let no impediment make an exit code."""
     from tf_lib.app.launch import finish
 
-    finish.keeps_from_trading = lambda found, is_anything_done: False  # type: ignore
+    put(finish, "keeps_from_trading", lambda found, is_anything_done: False)
 
 
 def late_start_skips() -> None:
     """Let a start that has nothing to run look at nothing."""
     from tf_lib.app.launch.gate import Gate
 
-    Gate.in_doubt = lambda gate: ""  # type: ignore[method-assign]
+    put(Gate, "in_doubt", lambda gate: "")
 
 
 def storm_not_waited() -> None:
     """Give up when the first reads of the day fail."""
     from tf_lib.exchange.patience import Patience
 
-    Patience.wait = lambda patience, why, **more: False  # type: ignore[method-assign]
+    put(Patience, "wait", lambda patience, why, **more: False)
 
 
 def bad_row_stops_all() -> None:
@@ -368,7 +370,7 @@ def bad_row_stops_all() -> None:
     def refused(reads: Any, why: str) -> None:
         raise UnknownState(why)
 
-    Reads.leave_out = refused  # type: ignore[method-assign]
+    put(Reads, "leave_out", refused)
 
 
 def bad_book_stops_all() -> None:
@@ -382,31 +384,31 @@ def bad_book_stops_all() -> None:
         live._account = dataclasses.replace(read, halt="no price" if live._unpriced else "")
         return live._account
 
-    LiveSession.account = halted  # type: ignore[method-assign]
+    put(LiveSession, "account", halted)
 
 
 def nearer_limit_not_tried() -> None:
     """Meet a price band with the same limit again, and lower levels."""
     from tf_lib.execution import stop_placement
 
-    stop_placement._nearer = lambda order, tick: []  # type: ignore[assignment]
+    put(stop_placement, "_nearer", lambda order, tick: [])
 
 
 def holds_not_waited_for() -> None:
     """Take what is free at once for all that will be."""
     from tf_lib.execution.position import Position
 
-    Position.await_release = (  # type: ignore[method-assign]
-        lambda position, wanted: position._freed(position._wallet())
-    )
+    put(Position, "await_release", lambda position, wanted: position._freed(position._wallet()))
 
 
 def wrong_bars_believed() -> None:
     from tf_lib.core.candles.quarantine import BelievedBars
     from tf_lib.core.signals import columns
 
-    columns.believed_bars = (  # type: ignore[assignment]
-        lambda bars, rules, live=None, doubts=None: BelievedBars(bars, (), (), ())
+    put(
+        columns,
+        "believed_bars",
+        lambda bars, rules, live=None, doubts=None: BelievedBars(bars, (), (), ()),
     )
 
 
@@ -414,7 +416,7 @@ def crumbs_lock() -> None:
     """Lock a product for whatever came to it."""
     from tf_lib.execution import ownership
 
-    ownership._is_adopted = lambda *given, **more: False  # type: ignore[assignment]
+    put(ownership, "_is_adopted", lambda *given, **more: False)
 
 
 def first_holdings_are_ours() -> None:
@@ -427,21 +429,21 @@ def first_holdings_are_ours() -> None:
         is_first = product.base_currency not in desk.ledger.state.confirmed
         return None if is_first else doubt(desk, product, holding)
 
-    reconciliation._doubt = trusting  # type: ignore[assignment]
+    put(reconciliation, "_doubt", trusting)
 
 
 def exits_locked() -> None:
     """Let a lock stop exits, too."""
     from tf_lib.app.daily.live import LiveSession
 
-    LiveSession._exits = lambda live, *given: {}  # type: ignore
+    put(LiveSession, "_exits", lambda live, *given: {})
 
 
 def old_level_trusted() -> None:
     """Believe the ledger's level whatever the exchange has shown since."""
     from tf_lib.execution import protect_all
 
-    protect_all.is_level_old = lambda desk, name: False  # type: ignore[attr-defined]
+    put(protect_all, "is_level_old", lambda desk, name: False)
 
 
 def clock_goes_back() -> None:
@@ -455,8 +457,8 @@ def clock_goes_back() -> None:
     def now(heard: Any) -> dt.datetime:
         return dt.datetime.fromtimestamp(time.time() + heard._ahead, dt.UTC)
 
-    HeardTime.hear = hear  # type: ignore[method-assign]
-    HeardTime.now = now  # type: ignore[method-assign]
+    put(HeardTime, "hear", hear)
+    put(HeardTime, "now", now)
 
 
 def plan_orders_by_time() -> None:
@@ -469,7 +471,7 @@ def plan_orders_by_time() -> None:
         since = dt.datetime.fromisoformat(state.plans[key.day]["planned_at"])
         return [order for order in state.of_leg(key) if order.intended_at >= since]
 
-    LedgerState.of_plan = of_plan  # type: ignore[method-assign]
+    put(LedgerState, "of_plan", of_plan)
 
 
 FAULTS: dict[str, Callable[[], None]] = {

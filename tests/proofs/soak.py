@@ -256,6 +256,7 @@ class World:
         """Let lags drain; the guard comes when cron would call it, and again."""
         self.stage.exchange.set_delays(**NO_LAGS)
         self.stage.wait(GUARD_AFTER_SECONDS)
+        ended = Ended(0, "")
         for _ in range(3):
             sent = self.stage.count_changes()
             ended = self.stage.guard()

@@ -164,7 +164,7 @@ class Stage:
         """Call a command of the profile in a child; a negative code is the signal it died of."""
         self.said.unlink(missing_ok=True)
         options = ["--config", str(self.config), "--runs", str(self.runs)]
-        told = {
+        told: dict[str, Any] = {
             "arguments": [name, *options, *arguments],
             "root": str(self.profile),
             "said": str(self.said),

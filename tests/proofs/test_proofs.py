@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.proofs.busy import busy_stage
+from tests.proofs.fork_server import PROJECT
 from tests.proofs.proofs import PROOFS, SAMPLE, Bench
 
 COUNTS = dict.fromkeys(sorted(PROOFS), 1) | {"answers": 3, "crash": 5, "teeth": 2, "wall": 2}
@@ -38,3 +41,9 @@ def test_a_case_holds(bench: Bench, cases: Cases, name: str, number: int) -> Non
 
     assert met.findings == (), str(met.case)
     assert PROOFS[name].figures(bench, SAMPLE, [met]) is not None
+
+
+def test_every_planted_fault_finds_what_it_breaks() -> None:
+    """What was renamed cannot be broken, and a proof would be silent for nothing."""
+    script = "from tests.proofs.planted import FAULTS, plant\nfor fault in FAULTS: plant(fault)"
+    subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True)

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 
 @dataclass(frozen=True)
@@ -172,9 +172,9 @@ class Inside:
         HTTPAdapter.send = self._sent(HTTPAdapter.send)  # type: ignore[method-assign]
         machine.install()
 
-    def _sleep(self, seconds: float) -> None:
-        self._line.sendall(f"{seconds!r}\n".encode())
-        self._now = max(self._now + seconds, float(self._answers.readline()))
+    def _sleep(self, seconds: float | SupportsIndex) -> None:
+        self._line.sendall(f"{float(seconds)!r}\n".encode())
+        self._now = max(self._now + float(seconds), float(self._answers.readline()))
 
     def _sent(self, send: Callable[..., Any]) -> Callable[..., Any]:
         def sent(adapter: Any, request: Any, **options: Any) -> Any:

@@ -13,7 +13,7 @@ from tests.core.build import config_with
 from tf_lib.core.candles.bars import Bars
 from tf_lib.core.model.products import default_product
 from tf_lib.core.model.records import FeeRates, Product
-from tf_lib.core.signals.columns import Signals
+from tf_lib.core.signals.columns import Columns, Signals
 from tf_lib.parameters import Config
 from tf_lib.research.backtest.history import History
 from tf_lib.research.backtest.loop_records import MarketArrays
@@ -85,17 +85,17 @@ def _bars(tickers: tuple[str, ...], days: pd.DatetimeIndex) -> Bars:
     nothing = np.full((len(days), len(tickers)), np.nan)
     zeros = np.zeros(len(tickers), dtype=np.int64)
     marks = np.zeros(nothing.shape, dtype=np.bool_)
-    return Bars(
-        tickers, days, *[nothing] * 5, marks, zeros, zeros + len(days), marks, gaps=(), bad_bars=()
-    )
+    prices = (nothing, nothing, nothing, nothing, nothing)
+    return Bars(tickers, days, *prices, marks, zeros, zeros + len(days), marks, (), ())
 
 
 def _signals(tickers: tuple[str, ...], days: pd.DatetimeIndex) -> Signals:
     shape = (len(days), len(tickers))
+    no = np.zeros(shape[::-1], dtype=np.bool_)
     return Signals(
         tickers,
         days,
-        values={},
+        values=Columns({}, is_short=no, is_good=~no),
         data_ok=np.ones(shape, dtype=np.bool_),
         simple_return=np.zeros(shape),
         history_bars=np.full(shape, 1000),

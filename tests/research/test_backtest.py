@@ -29,8 +29,13 @@ def fills(result: BacktestResult) -> list[tuple[str, str, float, float]]:
     """Return day of the span, reason, size and price of each fill."""
     first = result.days[0]
     return [
-        (f"{(row.date - first).days}", row.reason, round(row.size, 8), round(row.price, 8))
-        for row in result.trades.itertuples()
+        (
+            f"{(row['date'] - first).days}",
+            row["reason"],
+            round(row["size"], 8),
+            round(row["price"], 8),
+        )
+        for row in result.trades.to_dict("records")
     ]
 
 

@@ -134,7 +134,7 @@ def test_a_leak_on_a_single_day_is_found_when_every_day_is_checked(
     def leak(close: pd.DataFrame, high: pd.DataFrame) -> pd.DataFrame:
         out = close.shift(1)
         if len(out) > 61:
-            out.iloc[60, 0] = close.iloc[60, 0]
+            out.iloc[60:61, 0] = close.iloc[60:61, 0]
         return out
 
     proof = prove_no_lookahead(candles, planted(leak, name="one day"))
@@ -209,7 +209,7 @@ def test_the_command_reports_what_was_checked(tmp_path: Path) -> None:
     content = {"extends": str(STRATEGY), "universe": {"tickers": tickers, "sleeves": SLEEVES}}
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     for ticker, frame in market(520).items():
-        rows = frame.set_axis(frame.index.strftime("%Y-%m-%d"))
+        rows = frame.set_axis(pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d"))
         rows.to_csv(tmp_path / f"{ticker}.csv", index_label="date")
     report, passed = lookahead_command(tmp_path / "c.yaml", tmp_path, every_days=40)
 

@@ -109,9 +109,9 @@ def test_a_later_start_of_history_changes_decisions_and_says_how_many() -> None:
     table = warm_up_decisions(made, config_with(BUSY), days_later=[0, 40])
 
     assert table["decisions"].tolist() == [720, 720]
-    assert table.loc[0, ["other_reason", "other_trade"]].tolist() == [0, 0]
-    assert 0 < table.loc[1, "other_reason"] < 720
-    assert table.loc[0, "total_return"] == table.loc[0, "whole_return"]
+    assert (table["other_reason"][0], table["other_trade"][0]) == (0, 0)
+    assert 0 < table["other_reason"][1] < 720
+    assert table["total_return"][0] == table["whole_return"][0]
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ def test_parameters_are_plain_and_commented(name: str) -> None:
     lines = ast.parse(cell.source).body
 
     assert all(isinstance(line, ast.AnnAssign) for line in lines)
-    assert all(isinstance(line.value, ast.Constant) for line in lines)  # type: ignore[attr-defined]
+    assert all(isinstance(line.value, ast.Constant) for line in lines)
     assert all("  # " in line for line in cell.source.splitlines())
 
 

@@ -114,7 +114,7 @@ def test_months_compound_and_empty_months_stay_empty() -> None:
     table = monthly_returns(pd.Series([0.1, -0.2, 0.5], index=days))
 
     assert table.loc[2023, 12] == pytest.approx(1.1 * 0.8 - 1)
-    assert math.isnan(table.loc[2024, 12])
+    assert math.isnan(table[12][2024])
     assert table.loc[2024, "year"] == pytest.approx(0.5)
 
 

@@ -185,7 +185,7 @@ def test_a_set_that_fails_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> Non
     from tf_lib.errors import HaltRun
     from tf_lib.research.sweep import evaluate as module
 
-    real = module.backtest
+    real = vars(module)["backtest"]
 
     def sometimes(*args: Any, **settings: Any) -> Any:
         if args[1].risk_and_sizing.cap_high == 0.8:
@@ -216,7 +216,7 @@ def test_components_are_computed_once_per_setting(monkeypatch: pytest.MonkeyPatc
     from tf_lib.research.sweep import evaluate as module
 
     calls = []
-    real = module.history_of
+    real = vars(module)["history_of"]
 
     def counted(*args: Any, **settings: Any) -> Any:
         calls.append(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,11 @@ def trials_of(folder: Path) -> bytes:
     return (folder / LEDGER_NAME).read_bytes()
 
 
-def of_this_edition(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+def of_this_edition(
+    study: Study, portions: Sequence[Any]
+) -> Generator[list[Evaluation], None, None]:
     """Evaluate by code of the edition that the parts want, which a test may have changed."""
-    code = parts_of_sweeps.code_edition()
+    code = vars(parts_of_sweeps)["code_edition"]()
     for landed in in_this_process(study, portions):
         yield [replace(one, code=code) for one in landed]
 
@@ -85,7 +87,7 @@ def test_table_has_a_row_for_every_set_in_the_order_of_the_grid(tmp_path: Path) 
 def test_table_is_the_same_however_it_was_cut(tmp_path: Path, per_portion: int) -> None:
     """And in whatever order the portions came."""
 
-    def backwards(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+    def backwards(study: Study, portions: Sequence[Any]) -> Generator[list[Evaluation], None, None]:
         yield from in_this_process(study, portions[::-1])
 
     plain = swept(tmp_path / "plain")
@@ -117,13 +119,13 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     class StoppedError(Exception):
         pass
 
-    def stopped(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+    def stopped(study: Study, portions: Sequence[Any]) -> Generator[list[Evaluation], None, None]:
         yield from itertools.islice(in_this_process(study, portions), 2)
         raise StoppedError
 
     evaluated: list[PlannedSet] = []
 
-    def watched(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+    def watched(study: Study, portions: Sequence[Any]) -> Generator[list[Evaluation], None, None]:
         evaluated.extend(one for portion in portions for one in portion)
         yield from in_this_process(study, portions)
 
@@ -171,7 +173,7 @@ def test_results_of_other_code_are_not_mixed_in(
     """Everything is evaluated again; the trials are the same ones."""
     evaluated: list[Any] = []
 
-    def watched(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+    def watched(study: Study, portions: Sequence[Any]) -> Generator[list[Evaluation], None, None]:
         evaluated.extend(portions)
         yield from of_this_edition(study, portions)
 
@@ -201,7 +203,7 @@ def test_a_part_of_other_code_is_not_read_wherever_it_lies(tmp_path: Path) -> No
 def test_lost_portions_are_an_error_that_keeps_what_was_done(tmp_path: Path) -> None:
     """The second run does the rest."""
 
-    def losing(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+    def losing(study: Study, portions: Sequence[Any]) -> Generator[list[Evaluation], None, None]:
         yield from in_this_process(study, portions[1:])
         raise WorkersLost("1 of 3 portions could not be evaluated")
 
@@ -251,7 +253,7 @@ def test_failed_trials_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Trying counts, not only succeeding; and they are not tried again."""
     from tf_lib.research.sweep import evaluate as module
 
-    real = module.backtest
+    real = vars(module)["backtest"]
 
     def sometimes(*args: Any, **settings: Any) -> Any:
         if args[1].risk_and_sizing.cap_high > 0.75:

@@ -137,7 +137,7 @@ def test_a_set_that_never_trades_is_not_the_best_of_sets_that_lose(
 
     assert len(traded) == 3
     assert (traded["sharpe"] < 0).all()
-    assert summary["best"]["set"] == traded["set"][traded["sharpe"].idxmax()]
+    assert summary["best"]["set"] == traded["set"].iloc[int(traded["sharpe"].argmax())]
     assert summary["best"]["sharpe"] == pytest.approx(summary["sharpe"])
     assert summary["best_plateau"]["set"] in set(traded["set"])
     assert set(walk["set"]) <= set(traded["set"])
@@ -163,8 +163,8 @@ def test_too_few_sets_have_no_best_plateau_and_that_is_said(
 def test_a_span_of_its_own(tmp_path: Path) -> None:
     """First and last day can be given."""
     config, grid, candles = write_inputs(tmp_path, f"{FAST}: [10, 20]\n")
-    span = {"start": dt.date(2023, 1, 1), "end": dt.date(2023, 6, 30)}
-    sweep_command(config, grid, candles, tmp_path / "out", n_workers=1, **span)
+    first, last, out = dt.date(2023, 1, 1), dt.date(2023, 6, 30), tmp_path / "out"
+    sweep_command(config, grid, candles, out, n_workers=1, start=first, end=last)
 
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["days"] == ["2023-01-01", "2023-06-30"]

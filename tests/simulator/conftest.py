@@ -131,7 +131,7 @@ class Hands:
     def show(self, order_id: str) -> Any:
         return self.get(f"/orders/historical/{order_id}")["order"]
 
-    def wallet(self, currency: str) -> tuple[Decimal, Decimal]:
+    def wallet(self, currency: str) -> tuple[Decimal | int, Decimal | int]:
         """Return available and hold."""
         for account in self.get("/accounts", limit=250)["accounts"]:
             if account["currency"] == currency:

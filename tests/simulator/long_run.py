@@ -19,7 +19,7 @@ def main() -> None:
     started = time.perf_counter()
     Exchange.executed = 0
     while Exchange.executed < wanted:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             Exchange,
             settings=settings(
                 max_examples=20,

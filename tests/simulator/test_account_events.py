@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_a_reward_on_its_dates(settings: SimulatorSettings, make_exchange: Make)
 
 def test_money_comes_and_goes(settings: SimulatorSettings, make_exchange: Make) -> None:
     """Below zero it leaves, as far as it is free; any currency will do."""
-    events = [
+    events: list[dict[str, Any]] = [
         {"kind": "transfer", "currency": "USD", "amount": -15_250, "at": LATER},
         {"kind": "transfer", "currency": "NEWCOIN", "amount": "7.5", "at": LATER},
     ]
@@ -145,9 +145,9 @@ def test_a_coin_gets_another_name(
     """Old product gone, stop cancelled, wallet emptied, ten new units for each old one."""
     rename = {"kind": "rename", "product": "ETH-USD", "to": "NEW-USD", "ratio": 10, "at": LATER}
     schedule = with_events(replace(settings, state_file=tmp_path / "s.sqlite"), rename)
-    schedule = replace(
-        schedule, faults={**dict(schedule.faults or {}), "world": {"hold_release_seconds": 100}}
-    )
+    assert isinstance(schedule.faults, Mapping)
+    world = {"hold_release_seconds": 100}
+    schedule = replace(schedule, faults={**schedule.faults, "world": world})
     exchange = make_exchange(schedule)
     hands = Hands(exchange)
     hands.buy("3", "ETH-USD")

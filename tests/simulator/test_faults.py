@@ -15,7 +15,8 @@ from tests.simulator.conftest import DAY, PREFIX, Hands, at, stop_limit
 from tf_lib.errors import ParameterError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.dispatcher import LineError
-from tf_lib.simulator.faults.rules import KINDS, read_faults
+from tf_lib.simulator.faults.effects import KINDS
+from tf_lib.simulator.faults.rules import read_faults
 from tf_lib.simulator.faults.scheduled_events import _DATED, _DELAYS, _FAILURES, _PARTIAL, _RULES
 
 Make = Callable[..., SimulatedExchange]

@@ -101,7 +101,8 @@ def test_exchange_does_what_the_rule_says(
     first = dt.date(2024, 3, 1)
     names = [(first + dt.timedelta(days=n)).isoformat() for n in range(len(days))]
     prices = {
-        name: tuple(cents / 100 for cents in bar) for name, bar in zip(names, days, strict=True)
+        name: (bar[0] / 100, bar[1] / 100, bar[2] / 100, bar[3] / 100)
+        for name, bar in zip(names, days, strict=True)
     }
     stop = max(int(days[0][0] * stop_share), 2)
     limit = max(int(stop * limit_share), 1)
@@ -116,7 +117,7 @@ def test_exchange_does_what_the_rule_says(
             expected = (outcome, price, number * 86_400 + second)
             break
         triggered = triggered or outcome == fills.TRIGGERED
-    made = SimulatorSettings(candles={"BTC-USD": bar_frame(prices)}, as_of=first)  # type: ignore[arg-type]
+    made = SimulatorSettings(candles={"BTC-USD": bar_frame(prices)}, as_of=first)
     with SimulatedExchange(made) as exchange:
         hands = Hands(exchange)
         hands.buy("1")

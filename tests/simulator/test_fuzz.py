@@ -19,7 +19,7 @@ from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.api.routes import ROUTES
 from tf_lib.simulator.dispatcher import LineError
 from tf_lib.simulator.faults.account_events import EVENT_KINDS
-from tf_lib.simulator.faults.rules import KINDS
+from tf_lib.simulator.faults.effects import KINDS
 from tf_lib.simulator.matching.order_checks import FORMS
 
 SCALARS = (

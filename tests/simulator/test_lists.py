@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from tests.simulator.conftest import PREFIX, Hands, at
@@ -160,7 +161,9 @@ def test_missing_days_have_no_candle_and_a_flat_price(
     settings: SimulatorSettings, make_exchange: Any
 ) -> None:
     assert settings.candles is not None
-    holed = settings.candles["BTC-USD"].drop(settings.candles["BTC-USD"].index[3])
+    whole = settings.candles["BTC-USD"]
+    assert isinstance(whole, pd.DataFrame)
+    holed = whole.drop(whole.index[3])
     exchange = make_exchange(replace(settings, candles={"BTC-USD": holed}))
     hands = Hands(exchange)
     exchange.advance_to(at("2024-03-02 18:00"))

@@ -122,7 +122,7 @@ def test_unsigned_token(raw: Raw, endpoint: Endpoint) -> None:
     now = int(time.time())
     claims = {"sub": key["name"], "iss": "cdp", "nbf": now, "exp": now + 120}
     claims["uri"] = f"GET {endpoint.base_url}{ACCOUNTS}"
-    bare = jwt.encode(claims, None, algorithm="none", headers={"kid": key["name"]})
+    bare = jwt.encode(claims, "", algorithm="none", headers={"kid": key["name"]})
     assert raw("GET", ACCOUNTS, Authorization=f"Bearer {bare}")[0] == 401
 
 

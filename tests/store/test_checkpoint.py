@@ -175,7 +175,13 @@ def test_every_field_is_in_it() -> None:
     """A field that is added to the state or to an order is not forgotten here."""
     key = LegKey(DAY, "BTC-USD", Side.SELL, Leg.STOP_CORE)
     at = dt.datetime(2024, 3, 1, 0, 1, 2, 345, tzinfo=dt.UTC)
-    samples = {"str": "text", "int": 3, "bool": True, "Decimal": Decimal("1.50"), "LegKey": key}
+    samples: dict[str, Any] = {
+        "str": "text",
+        "int": 3,
+        "bool": True,
+        "Decimal": Decimal("1.50"),
+        "LegKey": key,
+    }
     samples |= {"dt.datetime": at, "OrderStage": OrderStage.DONE, "Mapping[str, str]": STOP_BODY}
     values = {
         one.name: samples[str(one.type).removesuffix(" | None")]

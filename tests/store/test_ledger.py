@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,15 +64,25 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [line["seq"] for line in other.lines] == list(range(1, len(other.lines) + 1))
 
 
+def noted(calls: list[str], name: str) -> Callable[..., Any]:
+    """Return a function of `os` that writes its name down when it is called."""
+    real = getattr(os, name)
+
+    def called(*arguments: Any) -> Any:
+        calls.append(name)
+        return real(*arguments)
+
+    return called
+
+
 def test_a_line_is_on_the_disk_when_append_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Flushed after its last byte: first the write, then the fsync, then the caller goes on."""
     ledger = pinned(tmp_path)
     calls: list[str] = []
-    write, fsync = os.write, os.fsync
-    monkeypatch.setattr(os, "write", lambda *a: (calls.append("write"), write(*a))[1])
-    monkeypatch.setattr(os, "fsync", lambda *a: (calls.append("fsync"), fsync(*a))[1])
+    for name in ("write", "fsync"):
+        monkeypatch.setattr(os, name, noted(calls, name))
 
     ledger.append("level", product="BTC-USD", target_level="90")
 

@@ -57,7 +57,10 @@ def test_own_fills_move_the_expected_holding(tmp_path: Path) -> None:
     ledger.move(sell, OrderStage.DONE, filled_size="0.25")
     state = again(ledger).state
 
-    assert (state.confirmed["BTC"], state.fills_since_confirmed["BTC"]) == (1, Decimal("1.75"))
+    assert (state.confirmed["BTC"], state.fills_since_confirmed["BTC"]) == (
+        Decimal(1),
+        Decimal("1.75"),
+    )
 
     ledger.append("confirmed", totals={"BTC": "2.75"})
     state = again(ledger).state
