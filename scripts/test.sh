@@ -33,7 +33,7 @@ check() {
 
 check format "$bin/ruff" format --check .
 check lint "$bin/ruff" check .
-check types "$bin/mypy" --strict tf_lib
+check types "$bin/mypy" --strict tf_lib tests
 # Warnings are errors, doctests of tf_lib included: see pyproject.toml.
 # The long ones (whole years, noise) have their own command: scripts/test.sh -n 2 -m slow.
 # Two at a time; the tests of one file stay together, so that they share what is costly to make.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -75,13 +75,15 @@ def private_words(text: str) -> list[str]:
         ('A. Elder, "Come Into My Trading Room"', []),
     ],
 )
-def test_private_words_are_found_and_nothing_else(text, found):
+def test_private_words_are_found_and_nothing_else(text: str, found: list[str]) -> None:
     """Code, and words that only look alike, pass."""
     assert private_words(text) == found
 
 
 @pytest.mark.parametrize("texts", [_documents, _first_paragraphs])
-def test_what_a_reader_meets_is_said_in_the_words_of_the_trade(texts):
+def test_what_a_reader_meets_is_said_in_the_words_of_the_trade(
+    texts: Callable[[], Iterator[tuple[str, str]]],
+) -> None:
     """Somebody who searches with the usual word finds it."""
     met = [(name, word) for name, text in texts() for word in private_words(text)]
 
