@@ -69,7 +69,7 @@ def test_each_document_that_is_named_is_here() -> None:
     assert [(name, page) for name, page in sorted(named) if page not in here] == []
 
 
-def test_each_path_and_name_in_a_document_is_here():
+def test_each_path_and_name_in_a_document_is_here() -> None:
     """`tf_lib/errors.py` is a file, `tf_lib.research.sweep` can be imported."""
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
     written = {
