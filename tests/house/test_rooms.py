@@ -63,13 +63,7 @@ def purity_violations(source: str, module: str) -> list[str]:
                 found.append(f"{module}:{node.lineno}: {node.func.id}()")
             if isinstance(node.func, ast.Attribute) and node.func.attr in IMPURE_METHODS:
                 found.append(f"{module}:{node.lineno}: .{node.func.attr}()")
-        is_numpy_random = (
-            isinstance(node, ast.Attribute)
-            and node.attr == "random"
-            and isinstance(node.value, ast.Name)
-            and node.value.id in {"np", "numpy"}
-        )
-        if is_numpy_random:
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"np.random", "numpy.random"}:
             found.append(f"{module}:{node.lineno}: numpy.random")
     return found
 
