@@ -1,8 +1,8 @@
 """
 What a reader meets is said in the trade's own words; docs/glossary.md has them.
 
-Documents, notebooks, and the first paragraph of each docstring: what is found by searching, and
-read by whoever reads only that.
+Documents, notebooks, what the program prints and mails, and the first paragraph of each docstring:
+what is found by searching, and read by whoever reads only that.
 """
 
 from __future__ import annotations
@@ -59,6 +59,18 @@ def _first_paragraphs() -> Iterator[tuple[str, str]]:
                 yield f"{path.relative_to(ROOT)}: {name}", said.split("\n\n")[0]
 
 
+def _said_by_the_program() -> Iterator[tuple[str, str]]:
+    """Give every text with a space in it; a name or a column of a file has none."""
+    for path in sorted((ROOT / "tf_lib").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        described = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Constant) or id(node) in described:
+                continue
+            if isinstance(node.value, str) and " " in node.value:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
+
+
 def private_words(text: str) -> list[str]:
     """Return the private words of a text; code and quoted titles may say what they like."""
     prose = " ".join(QUOTED.sub(" ", text).split())
@@ -80,7 +92,7 @@ def test_private_words_are_found_and_nothing_else(text: str, found: list[str]) -
     assert private_words(text) == found
 
 
-@pytest.mark.parametrize("texts", [_documents, _first_paragraphs])
+@pytest.mark.parametrize("texts", [_documents, _first_paragraphs, _said_by_the_program])
 def test_what_a_reader_meets_is_said_in_the_words_of_the_trade(
     texts: Callable[[], Iterator[tuple[str, str]]],
 ) -> None:
