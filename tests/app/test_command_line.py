@@ -55,6 +55,26 @@ def test_short_ways(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("backtest", "--config", "c", "--candles", "f", "--out", ""), "--out"),
+        (("sweep", "--out="), "--out"),
+        (("site", "--runs", ""), "--runs"),
+        (("replay", ""), "replay"),
+    ],
+)
+def test_an_empty_value(
+    arguments: tuple[str, ...], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a path it would be the folder that the command is called in."""
+    monkeypatch.chdir(tmp_path)
+
+    assert command(*arguments)[0] == 2
+    assert command(*arguments)[1].startswith(f"error: {name}: expected a value, got an empty one")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("words", "wanted"),
     [("tf sta", "status"), ("tf run --profile l", "live"), ("tf run --da", "--date")],
 )

@@ -42,6 +42,14 @@ def test_a_live_key_that_others_can_read(key: Path, make_profile: Callable[..., 
     assert "lacks name or privateKey" in said_closed
 
 
+def test_a_key_file_that_is_not_there(key: Path, make_profile: Callable[..., Profile]) -> None:
+    """Doctor does not call it well."""
+    key.unlink()
+    said = profile_with(key, make_profile, "practice").call("doctor")[1]
+
+    assert f"FAIL  key file     {key}: there is no such file" in said
+
+
 def test_any_other_key_that_others_can_read(
     key: Path, make_profile: Callable[..., Profile]
 ) -> None:

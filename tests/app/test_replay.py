@@ -211,3 +211,11 @@ def test_a_failed_run_has_nothing_to_replay(ran: Profile, tmp_path: Path) -> Non
 
     assert code == 2
     assert said.startswith("nothing to replay: ")
+
+
+def test_the_folder_of_a_profile(ran: Profile) -> None:
+    """Holds runs: one of them is named."""
+    code, said = replayed(ran.folder)
+
+    assert code == 2
+    assert f"{ran.folder} holds runs and is none itself. Name one of them, as {ran.folder}/" in said

@@ -12,9 +12,10 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from tf_lib import __version__
 from tf_lib.app import cli_options as o
@@ -25,8 +26,25 @@ from tf_lib.text.shown import printable, shown
 
 T = TypeVar("T")
 
+
+class Commands(TyperGroup):
+    """The commands. None takes an empty value: as a path it would be the folder they run in."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse what the unset variable of a script leaves."""
+        for before, each in zip(["tf", *args], args, strict=False):
+            name = each.removesuffix("=") if each.startswith("--") else before
+            if each in ("", f"{name}="):
+                raise ParameterError(
+                    f"{name}: expected a value, got an empty one; give one, or leave the option "
+                    "out where it has a default"
+                )
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
     name="tf",
+    cls=Commands,
     help="A trend-following strategy on Coinbase spot, from research to live trading.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -118,7 +118,9 @@ def read_runs(runs: Path, changed: Callable[[Path], Sequence[str]] | None = None
         If there is no such folder.
     """
     if not runs.is_dir():
-        raise StateError(f"{runs}: there is no such folder of runs")
+        raise StateError(
+            f"{runs}: there is no such folder; name the one that holds the folders of the profiles"
+        )
     for profile in sorted(path for path in runs.iterdir() if path.is_dir()):
         for place, kind in _KINDS:
             parent = profile / place if place else profile

@@ -111,10 +111,19 @@ def _holdings(config: Config, folder: ProfileFolder) -> str:
 
 
 def _key_file(config: Config) -> str:
-    problem = key_file_problem(config)
+    named, problem = config.exchange.key_file, key_file_problem(config)
     if problem:
         raise ParameterError(f"{problem} (a live run is refused until then)")
-    return config.exchange.key_file or "none is named"
+    if named is None:
+        return "none is named"
+    if is_embedded(config):
+        return f"{named} is not used, the exchange is embedded"
+    if not (Path(named).is_file() and os.access(named, os.R_OK)):
+        raise ParameterError(
+            f"{named}: there is no such file that can be read; put the exchange's key file there, "
+            "or name another one in exchange.key_file"
+        )
+    return named
 
 
 def _mail(config: Config, profile: str, *, send_test: bool) -> str:

@@ -46,8 +46,8 @@ def replay_command(run_dir: Path) -> tuple[str, int]:
     the first differences; 2: there is nothing to replay.
     """
     folder = RunFolder(Path(run_dir), now=_no_clock)
-    if not folder.path.is_dir():
-        return f"nothing to replay: {run_dir}: there is no such folder of a run", EXIT_BAD_INPUT
+    if not (folder.path / "plan.json").is_file():
+        return f"nothing to replay: {_lacks_a_plan(folder.path)}", EXIT_BAD_INPUT
     try:
         recorded = folder.read_json("plan.json")
         recorded_text = (folder.path / "plan.json").read_text(encoding="utf-8")
@@ -68,6 +68,16 @@ def replay_command(run_dir: Path) -> tuple[str, int]:
         whose = f" (the plan of attempt {recorded['attempt']}, carried on)" if resumed else ""
         return f"the same, byte for byte: {run_dir}{whose}", EXIT_DONE
     return f"the same within {TOLERANCE:g}, not byte for byte (another machine?)", EXIT_DONE
+
+
+def _lacks_a_plan(path: Path) -> str:
+    """Say why a folder is none of a run that came to a plan, and which one to name."""
+    if not path.is_dir():
+        return f"{path}: there is no such folder. Name a run's, as runs/<profile>/<day>"
+    plans = sorted(path.glob("*/plan.json")) or sorted(path.glob("*/*/plan.json"))
+    if plans:
+        return f"{path} holds runs and is none itself. Name one of them, as {plans[-1].parent}"
+    return f"{path} has no plan.json: it is none of a run, or of one that ended before its plan"
 
 
 def _no_clock() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ def status_command(
     ledger = Ledger(folder.state / FILE_NAME, wall_now)
     days = parameters.execution_and_costs.cooldown_counter_threshold
     found = _facts(folder, ledger.state, days)
+    if runs is not None and not runs.is_dir():
+        print(
+            f"--runs {runs}: there is no such folder; name the one that holds the folders of the "
+            f"profiles. Without --runs it is {default_runs()}",
+            file=sys.stderr,
+        )
     option = f"--config {config}" if config is not None else f"--profile {name}"
     print(json.dumps(found, indent=2) if as_json else _screen(name, found, option))
     return EXIT_DONE
