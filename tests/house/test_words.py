@@ -36,14 +36,11 @@ INSTEAD = {
 
 BANNED = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
 QUOTED = re.compile(r"```.*?```|`[^`\n]*`|\"[^\"\n]*\"", re.DOTALL)
-GENERATED = {"proofs.md"}
-"""Written by a program, from the words in its code."""
 
 
 def _documents() -> Iterator[tuple[str, str]]:
     for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]):
-        if path.name not in GENERATED:
-            yield path.name, path.read_text(encoding="utf-8")
+        yield path.name, path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "markdown":

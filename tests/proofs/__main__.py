@@ -66,8 +66,8 @@ def sum_up(results: list[Result], seconds: float) -> str:
     verdict = "ALL PROOFS HOLD" if all(result.holds for result in results) else "NOT PROVEN"
     worst = max((r.worst_bare_seconds for r in results), default=0.0)
     return (
-        f"{verdict}: {sum(r.cases for r in results)} cases, {failures} failures, worst bare "
-        f"{worst:.1f} s, teeth caught {caught}/{planted}, {seconds:.0f} s"
+        f"{verdict}: {sum(r.cases for r in results)} cases, {failures} failures, longest "
+        f"unprotected {worst:.1f} s, planted faults caught {caught}/{planted}, {seconds:.0f} s"
     )
 
 

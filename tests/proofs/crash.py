@@ -383,7 +383,7 @@ def figures(mets: Sequence[Met[Case]]) -> dict[str, Any]:
     }
     worst = max((met.worst_bare for met in mets), default=0.0)
     return {
-        "worst bare seconds where nobody looked before the next day": round(worst, 1),
+        "longest unprotected seconds where nobody looked before the next day": round(worst, 1),
         **{name: dict(counts) for name, counts in found.items() if counts},
         "power": sum(met.case.power for met in mets),
         "second_kills": sum(bool(met.case.second) for met in mets),

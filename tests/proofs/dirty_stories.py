@@ -1,7 +1,7 @@
 """
 Stories of a dirty world: what real accounts, books, candles and midnights have.
 
-Each says what must come of it besides what the oracle looks at: nothing locked for crumbs, one bad
+Each says what must come of it besides what the oracle looks at: nothing locked for cents, one bad
 book one bad product, no start that ends well while something is unprotected.
 """
 

@@ -62,8 +62,8 @@ WHAT = {
         "record, no process left, no lock held, and the oracle.",
     ),
     "hardships": (
-        "Hardships",
-        "A disk with so much room left and one that cannot be written, spoilt cache, ledger and "
+        "Faults of machine, key and network",
+        "A disk with so much space left and one that cannot be written, spoilt cache, ledger and "
         "epoch, a key the exchange does not know or that expires, 429 to everything, an exchange "
         "or a line that is down from some call on. A guard looks in the middle of it and after it, "
         "and the next day runs as ever. (Mail that cannot be sent: `tests/app/test_mail.py`.)",
@@ -89,7 +89,7 @@ WHAT = {
     "teeth": (
         "Planted faults",
         "Each breaks one rule of execution in the process that trades. It counts as caught only by "
-        "a finding of the kind that it causes, and its stand finds nothing without it.",
+        "a finding of the kind that it causes, and the same case finds nothing without it.",
     ),
     "cron": (
         "Cron",
@@ -114,11 +114,11 @@ After each case lags have drained and a guard has looked once more. The oracle i
 It finds: anything above dust under no live, untriggered stop; more stops than units, or two of one
 slot; own live orders that protect nothing, and orders without an earlier intent; more traded than
 planned; a buy in a cooldown; a stop below an earlier one without a reason; ledger lines lost that
-were durable; ledger and exchange that disagree; done marks without effects; bare time beyond what
-was reported; money that does not add up; ids that are not what they hash; orders of a plan that is
-too old; buys sent twice; orders of others cancelled; a clamp remembered; a day that wanted
-something that was neither done nor said, that is called done while something stood in its way,
-or that ends with exit 0 and an exit not made; and one more guard that sends anything.
+were durable; ledger and exchange that disagree; done marks without effects; unprotected time
+beyond what was reported; money that does not add up; ids that are not what they hash; orders of a
+plan that is too old; buys sent twice; orders of others cancelled; a clamp remembered; a day that
+wanted something that was neither done nor said, that is called done while something stood in its
+way, or that ends with exit 0 and an exit not made; and one more guard that sends anything.
 """
 NOT_PROVEN = """\
 - The real exchange. It is stood in for by the simulated one; where that differs or guesses is in
@@ -151,7 +151,7 @@ def _lines(found: Mapping[str, Result]) -> Iterator[str]:
     yield "Written by `scripts/prove.sh` from its own results; not edited by hand."
     yield "`scripts/prove.sh --sample` runs a seeded part of every proof within a minute."
     yield ""
-    yield "| proof | cases | failures | worst bare | minutes | commit |"
+    yield "| proof | cases | failures | longest unprotected | minutes | commit |"
     yield "|---|--:|--:|--:|--:|---|"
     for name in ORDER:
         result = found.get(name)
@@ -164,9 +164,9 @@ def _lines(found: Mapping[str, Result]) -> Iterator[str]:
             f"| {result.seconds / 60:.1f} | {result.commit} |"
         )
     yield ""
-    yield "Bare time is in the exchange's seconds, by its own record. It is long where a case lets"
-    yield "a position be bare: a guard that comes after 14 minutes, a laptop that sleeps, a stop"
-    yield "that was jumped over. What was changed after a proof's commit is not covered by it."
+    yield "Unprotected time is in the exchange's seconds, by its own record. It is long where a"
+    yield "case leaves a position without a stop: a guard that comes after 14 minutes, a laptop"
+    yield "that sleeps, a gap below a stop. What was changed after its commit is not covered."
     yield ""
     yield "## The oracle"
     yield ""
@@ -201,7 +201,8 @@ def _section(name: str, result: Result) -> Iterator[str]:
     yield ""
     yield from _wrapped(what)
     yield ""
-    yield result.line()[0].upper() + result.line()[1:] + "."
+    said = result.line().partition(": ")[2]
+    yield said[0].upper() + said[1:] + "."
     if name == "scenarios":
         yield ""
         for story in result.figures["stories"]:

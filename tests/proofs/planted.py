@@ -275,7 +275,7 @@ def whole_size_again() -> None:
 
 
 def bare_since_now() -> None:
-    """Start the clock of a bare position when it is found."""
+    """Start the clock of an unprotected position when it is found."""
     from tf_lib.execution.unprotected_time import BareTime
 
     begin = BareTime.begin
@@ -311,7 +311,7 @@ def done_not_flushed() -> None:
 
 
 def no_cooldown() -> None:
-    """Forget that the market took a position from us."""
+    """Forget that a position was stopped out."""
     from tf_lib.execution.order_sender import Desk
     from tf_lib.execution.rebalance import Rebalance
 
@@ -320,7 +320,7 @@ def no_cooldown() -> None:
 
 
 def funds_lead_to_exit() -> None:
-    """Leave the market when the exchange says that funds are lacking."""
+    """Sell at the market when the exchange says that funds are lacking."""
     from tf_lib.execution import stop_placement
     from tf_lib.execution.position import Position
 

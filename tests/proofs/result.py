@@ -1,4 +1,4 @@
-"""What a case and a proof come to: what was tried and found, and how long anything was bare."""
+"""What a case and a proof come to: what was tried, found, and how long unprotected."""
 
 from __future__ import annotations
 
@@ -104,7 +104,11 @@ class Result:
     def line(self) -> str:
         """Say it in one line."""
         what = "holds" if self.holds else "FAILS"
-        bare = f", worst bare {self.worst_bare_seconds:.1f} s" if self.worst_bare_seconds else ""
+        bare = (
+            f", longest unprotected {self.worst_bare_seconds:.1f} s"
+            if self.worst_bare_seconds
+            else ""
+        )
         teeth = f", caught {len(self.caught)}/{self.planted}" if self.planted else ""
         return (
             f"{self.name}: {what}, {self.cases} cases, {len(self.failures)} failures"

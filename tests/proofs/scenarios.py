@@ -93,7 +93,7 @@ def stopped_out_overnight(story: Story) -> None:
 
 
 def jump_below_the_limit(story: Story) -> None:
-    """From above the stop to below its limit: triggered, unfilled, left at the market."""
+    """From above the stop to below its limit: triggered, unfilled, sold at the market."""
     story.run()
     stop = story.stop_of("ETH-USD")
     assert stop.limit is not None
@@ -109,7 +109,7 @@ def jump_below_the_limit(story: Story) -> None:
 
 
 def jump_and_back(story: Story) -> None:
-    """Below the limit and back before anybody looked: filled at the limit, counted as bare."""
+    """Below the limit and back before anybody looked: filled at the limit, told as unprotected."""
     story.run()
     stop = story.stop_of("ETH-USD")
     assert stop.limit is not None
@@ -212,7 +212,7 @@ def a_foreign_stop(story: Story) -> None:
 
 
 def a_foreign_sale(story: Story) -> None:
-    """Units under somebody's other sell are bare: exit 3, the rest is protected."""
+    """Units under somebody's other sell are unprotected: exit 3, the rest is protected."""
     story.run()
     story.deposit("ETH", Decimal("0.5"))
     last = story.last("ETH-USD")
@@ -236,14 +236,14 @@ def a_stop_that_vanished(story: Story) -> None:
 
 
 def a_vanished_stop_below_the_market(story: Story) -> None:
-    """Cancelled by hand, and price is below it when we look: left at the market."""
+    """Cancelled by hand, and price is below it when we look: sold at the market."""
     story.run()
     stop = story.stop_of("XTZ-USD")
     assert stop.stop is not None
     story.cancel_by_hand(*story.held.stops("XTZ-USD"))
     story.jump("XTZ-USD", stop.stop * Decimal("0.97"), minutes=60)
     story.guard(code=None)
-    story.expect(story.held.held("XTZ-USD") < 1, "it was left at the market")
+    story.expect(story.held.held("XTZ-USD") < 1, "it was sold at the market")
     story.end()
 
 
