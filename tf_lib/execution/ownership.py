@@ -19,6 +19,7 @@ from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.reconciliation import Belief
 from tf_lib.execution.recovery import signed_fills
 from tf_lib.parameters import Config
+from tf_lib.text.tickers import base_of
 
 _DOLLARS = ("USD", "USDC", "USDT", "PYUSD", "DAI", "EUR", "GBP")
 _EMPTY = Decimal(1)
@@ -127,7 +128,7 @@ def missing_holdings(desk: Desk, belief: Belief, wanted: Iterable[str]) -> dict[
     """
     state, found = desk.ledger.state, dict(belief.missing)
     for name in wanted:
-        base = name.split("-")[0]
+        base = base_of(name)
         if name in desk.products or base in state.let_go:
             continue
         why = _why_missing(desk, belief, name)
@@ -144,7 +145,7 @@ def missing_holdings(desk: Desk, belief: Belief, wanted: Iterable[str]) -> dict[
 
 def _why_missing(desk: Desk, belief: Belief, product_id: str) -> str:
     """Return why a holding of a product whose rules nobody tells is unknown; dust is not."""
-    state, base = desk.ledger.state, product_id.split("-")[0]
+    state, base = desk.ledger.state, base_of(product_id)
     is_remembered = product_id in state.levels or product_id in state.bare_since
     by_record = state.expected(base) or ZERO
     if is_remembered and by_record:

@@ -19,6 +19,7 @@ from tf_lib.core.model.records import ZERO, Holding, Product, Side
 from tf_lib.errors import ExchangeError, UnknownState
 from tf_lib.exchange.coinbase.account_wallets import AccountWallets
 from tf_lib.execution.order_sender import Desk
+from tf_lib.text.tickers import base_of
 
 _TRIES = 3
 _SETTLE_SECONDS = 10.0
@@ -153,7 +154,7 @@ def believed_holdings(
 
 
 def _is_missing(desk: Desk, product_id: str, accounts: AccountWallets) -> bool:
-    base = product_id.split("-")[0]
+    base = base_of(product_id)
     is_there = base in accounts or base in accounts.unreadable
     return not is_there and product_id in desk.ledger.state.levels
 

@@ -25,6 +25,7 @@ from pydantic import (
 from tf_lib.errors import ParameterError
 from tf_lib.text.days import day_from
 from tf_lib.text.shown import shown
+from tf_lib.text.tickers import base_of, quote_of
 
 _WEIGHT_TOLERANCE = 1e-9
 _TICKER = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{2,10}")
@@ -167,7 +168,7 @@ class UniverseSection(_Section):
         total = math.fsum(sleeve.weight for sleeve in self.sleeves.values())
         if abs(total - 1.0) > _WEIGHT_TOLERANCE:
             raise ValueError(f"sleeve weights must sum to 1, they sum to {total:.10g}")
-        if len({ticker.split("-")[1] for ticker in self.tickers}) > 1:
+        if len({quote_of(ticker) for ticker in self.tickers}) > 1:
             raise ValueError("all tickers must share one quote currency")
         return self
 
@@ -198,7 +199,7 @@ class UniverseSection(_Section):
         if not ticker or ticker in self.tickers:
             return ticker
         upper = ticker.upper()
-        near = [each for each in self.sorted_tickers if each.split("-")[0] == upper]
+        near = [each for each in self.sorted_tickers if base_of(each) == upper]
         near = near or difflib.get_close_matches(upper, self.sorted_tickers, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ParameterError(
@@ -209,7 +210,7 @@ class UniverseSection(_Section):
     @property
     def quote_currency(self) -> str:
         """The one currency all tickers are quoted in."""
-        return self.tickers[0].split("-")[1]
+        return quote_of(self.tickers[0])
 
 
 class DataSection(_Section):

@@ -18,6 +18,7 @@ from tf_lib.core.model.order_life import OrderStage, check_move
 from tf_lib.core.model.records import ZERO, Side
 from tf_lib.errors import EXIT_UNPROTECTED, StateError
 from tf_lib.store.ledger_state import LedgerState, NotProtectable, OrderRecord
+from tf_lib.text.tickers import base_of, quote_of
 
 
 def apply_entry(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -45,10 +46,6 @@ def _time(text: object) -> dt.datetime:
 
 def _day(text: object) -> dt.date:
     return dt.date.fromisoformat(str(text))
-
-
-def _base(product_id: str) -> str:
-    return product_id.split("-")[0]
 
 
 def _pin(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -180,7 +177,7 @@ def _record_facts(
     if changes.get("filled_size", order.filled_size) != order.filled_size:
         changes["fill_seen_line"] = state.lines
     updated = _with(order, **changes)
-    base, quote = order.product_id.split("-")
+    base, quote = base_of(order.product_id), quote_of(order.product_id)
     paid = updated.signed_value - order.signed_value
     for currency, gained in ((base, updated.signed_fill - order.signed_fill), (quote, -paid)):
         if gained:
@@ -196,7 +193,7 @@ def _level(state: LedgerState, line: Mapping[str, Any]) -> None:
 def _flat(state: LedgerState, line: Mapping[str, Any]) -> None:
     """A holding that fell to dust ends what was remembered of its level and of its owner."""
     state.levels.pop(line["product"], None)
-    state.not_ours.pop(_base(line["product"]), None)
+    state.not_ours.pop(base_of(line["product"]), None)
     state.flat_at[line["product"]] = _time(line["at"])
     state.flat_line[line["product"]] = state.lines
 
@@ -216,7 +213,7 @@ def _confirmed(state: LedgerState, line: Mapping[str, Any]) -> None:
 
 def _take_over(state: LedgerState, line: Mapping[str, Any]) -> Decimal:
     """Expect from now on what is there, whoever made the difference; return it."""
-    base, units = _base(line["product"]), Decimal(line.get("units", "0"))
+    base, units = base_of(line["product"]), Decimal(line.get("units", "0"))
     if units:
         known = state.fills_since_confirmed.get(base, ZERO)
         state.fills_since_confirmed[base] = known + units
@@ -232,7 +229,7 @@ def _locked(state: LedgerState, line: Mapping[str, Any]) -> None:
     units = _take_over(state, line)
     if units:
         # What was taken away and comes back is ours again.
-        base = _base(line["product"])
+        base = base_of(line["product"])
         state.not_ours[base] = state.not_ours.get(base, ZERO) + units
     if line.get("missing"):
         state.missing.add(line["product"])
@@ -250,7 +247,7 @@ def _found(state: LedgerState, line: Mapping[str, Any]) -> None:
 
 def _released(state: LedgerState, line: Mapping[str, Any]) -> None:
     """Whatever the next reading shows counts; of what is missing nothing is expected any more."""
-    product, base = line["product"], _base(line["product"])
+    product, base = line["product"], base_of(line["product"])
     state.locked.pop(product, None)
     state.let_go.add(base)
     for known in (state.confirmed, state.fills_since_confirmed, state.not_ours):
@@ -265,8 +262,8 @@ def _renamed(state: LedgerState, line: Mapping[str, Any]) -> None:
     """Let everything that is known of a product go over to the one it became."""
     old, new, ratio = line["product"], line["to"], Decimal(line["ratio"])
     state.renamed[old] = new
-    _move_units(state, _base(old), _base(new), ratio)
-    if state.not_ours.get(_base(new), ZERO) <= 0:
+    _move_units(state, base_of(old), base_of(new), ratio)
+    if state.not_ours.get(base_of(new), ZERO) <= 0:
         state.locked.pop(new, None)
     state.locked.pop(old, None)
     state.missing.discard(old)

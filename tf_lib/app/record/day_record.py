@@ -17,6 +17,7 @@ from tf_lib.core.model.impediments import Impediment
 from tf_lib.core.model.run_rows import OrderRow, StopRow
 from tf_lib.errors import StateError
 from tf_lib.store.run_folder import RunFolder
+from tf_lib.text.tickers import base_of
 
 TRADES_COMPLETE = "this day's trades are complete; only its record was not finished"
 """Why a run that comes after them only protects: nothing of them is missing."""
@@ -82,7 +83,7 @@ class DayRecord:
 
     def held(self, ticker: str) -> float:
         """Return the units that are owned of a ticker's base."""
-        wallet = self.after.get("wallets", {}).get(ticker.split("-")[0], {})
+        wallet = self.after.get("wallets", {}).get(base_of(ticker), {})
         return float(wallet.get("available", 0)) + float(wallet.get("hold", 0))
 
     def is_held(self, ticker: str) -> bool:

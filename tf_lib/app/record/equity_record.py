@@ -29,6 +29,7 @@ from tf_lib.errors import TfError
 from tf_lib.store.files import append_json_line, read_json_lines, write_json
 from tf_lib.store.ledger_state import LedgerState, OrderRecord
 from tf_lib.store.run_folder import RunFolder
+from tf_lib.text.tickers import base_of
 
 RECORD_FILE = "equity.jsonl"
 FIGURES_FILE = "equity_figures.json"
@@ -214,14 +215,14 @@ def _transfer(state: Path, record: DayRecord, ledger: LedgerState, day: dt.date)
     change = _changes(then["wallets"], now["wallets"])
     for identity, (base, money) in now["orders"].items():
         before = then["orders"].get(identity, [0.0, 0.0])
-        name = ledger.orders[identity].product_id.split("-")[0]
+        name = base_of(ledger.orders[identity].product_id)
         change[quote] = change.get(quote, 0.0) - (money - before[1])
         change[name] = change.get(name, 0.0) - (base - before[0])
     coins = 0.0
     for ticker in record.tickers:
         price = record.price(ticker)
         if price is not None:
-            coins += change.get(ticker.split("-")[0], 0.0) * price
+            coins += change.get(base_of(ticker), 0.0) * price
     return round(transfer_of(change.get(quote, 0.0), coins), 2)
 
 

@@ -21,6 +21,7 @@ from tf_lib.core.model.impediments import Impediment, ImpedimentKind, brought_to
 from tf_lib.core.model.records import Reason, closed_because
 from tf_lib.core.model.run_rows import OrderRow
 from tf_lib.store.files import write_json
+from tf_lib.text.tickers import quote_of
 
 STATE_FILE = "impediments.json"
 # A buy that came out smaller by this much was rounded, or met a price that had moved.
@@ -278,7 +279,7 @@ _TRADES: Mapping[str, str] = {
 
 
 def _in_money(reason: str, notional: float, ticker: str) -> str:
-    currency = ticker.split("-")[-1]
+    currency = quote_of(ticker)
     return f"{_TRADES.get(reason, reason)} of {abs(notional):,.2f} {currency}"
 
 

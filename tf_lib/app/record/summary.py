@@ -28,6 +28,7 @@ from tf_lib.core.model.run_rows import (
 from tf_lib.errors import EXIT_DONE, EXIT_REFUSED, EXIT_UNPROTECTED, StateError
 from tf_lib.store.ledger_state import LedgerState, OrderRecord
 from tf_lib.store.run_folder import RunFolder
+from tf_lib.text.tickers import base_of
 
 _STATES = {EXIT_UNPROTECTED: "unprotected", EXIT_REFUSED: "refused"}
 
@@ -141,7 +142,7 @@ def equity_of(account: Mapping[str, Any], decision: Mapping[str, Any]) -> float 
         return float(value) if value is not None else None
     total = float(_cash(account) or 0.0)
     for ticker in decision.get("tickers", account["products"]):
-        wallet = account["wallets"].get(ticker.split("-")[0])
+        wallet = account["wallets"].get(base_of(ticker))
         price = _price(ticker, account, decision)
         if wallet is not None and price is not None:
             total += _units(wallet) * price
@@ -177,7 +178,7 @@ def _positions(
     by_product: dict[str, Mapping[str, Any]] = {row["product"]: row for row in stops}
     positions: dict[str, PositionRow] = {}
     for ticker in account.get("products", {}):
-        wallet = account["wallets"].get(ticker.split("-")[0])
+        wallet = account["wallets"].get(base_of(ticker))
         if wallet is None or not _units(wallet):
             continue
         price = _price(ticker, account, decision)

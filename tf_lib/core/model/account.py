@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.core.model.records import ZERO, FeeRates, Holding, PortfolioState, Product, Quote
+from tf_lib.text.tickers import base_of
 
 _FLAGS = tuple(f.name for f in fields(Product) if f.type == "bool")
 _STEPS = tuple(f.name for f in fields(Product) if f.type == "Decimal")
@@ -68,7 +69,7 @@ class Account:
 
     def holding(self, ticker: str) -> Holding:
         """Return what is owned of a ticker's base."""
-        return self.wallets.get(ticker.split("-")[0], Holding(ZERO, ZERO))
+        return self.wallets.get(base_of(ticker), Holding(ZERO, ZERO))
 
     @property
     def cash(self) -> Holding:

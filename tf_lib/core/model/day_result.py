@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tf_lib.text.tickers import base_of
+
 SMALLEST_TRANSFER = 1.0
 """In quote units: less than this is rounding, or a rest of a fee."""
 
@@ -175,7 +177,7 @@ def grown(closes: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     returns = {t: now / then - 1.0 for t, (then, now) in closes.items() if then > 0}
     found: dict[str, float] = {}
     for ticker in sorted(returns):
-        if ticker.split("-")[0] == "BTC":
+        if base_of(ticker) == "BTC":
             found[ticker] = returns[ticker]
     if returns:
         found["equal_weight"] = sum(returns.values()) / len(returns)

@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tf_lib.errors import TfError
+from tf_lib.text.tickers import base_of, quote_of
 
 ZERO = Decimal(0)
 
@@ -91,12 +92,12 @@ class Product:
     @property
     def base_currency(self) -> str:
         """What is bought."""
-        return self.product_id.split("-")[0]
+        return base_of(self.product_id)
 
     @property
     def quote_currency(self) -> str:
         """What it is paid with."""
-        return self.product_id.split("-")[1]
+        return quote_of(self.product_id)
 
     @property
     def is_tradable(self) -> bool:

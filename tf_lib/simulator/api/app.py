@@ -18,6 +18,7 @@ from tf_lib.simulator.prices.day_bars import plain
 from tf_lib.simulator.replies import ApiError, RefusedError, not_found
 from tf_lib.simulator.simulated_clock import SECOND, rfc3339
 from tf_lib.simulator.venue import Venue, derived_uuid
+from tf_lib.text.tickers import base_of, quote_of
 
 _FIAT = ("EUR", "GBP", "USD")
 _FUTURES_ONLY = "PREVIEW_INVALID_PRODUCT_ID"
@@ -37,7 +38,9 @@ def currencies(venue: Venue, request: Request) -> Any:
 
 def crypto_currencies(venue: Venue, request: Request) -> Any:
     """GET /v2/currencies/crypto: what the products are made of."""
-    codes = sorted({part for name in venue.catalogue for part in name.split("-")} - set(_FIAT))
+    codes = sorted(
+        {part(name) for name in venue.catalogue for part in (base_of, quote_of)} - set(_FIAT)
+    )
     return {
         "data": [
             {
@@ -63,7 +66,7 @@ def exchange_rates(venue: Venue, request: Request) -> Any:
         raise ApiError(400, "INVALID_ARGUMENT", f"Invalid currency ({currency[:20]})")
     rates = {"USD": plain(unit), "USDC": plain(unit)}
     for product_id in venue.catalogue:
-        base = product_id.partition("-")[0]
+        base = base_of(product_id)
         price = _in_dollars(venue, base)
         if price is not None and price > 0:
             rates[base] = plain((unit / price).quantize(_PLACES))
@@ -84,8 +87,8 @@ def price(venue: Venue, request: Request) -> Any:
     if quote is None or kind not in ("spot", "buy", "sell"):
         raise not_found("Not found")
     amount = {"spot": quote.last, "buy": quote.ask, "sell": quote.bid}[kind]
-    base, _, quoted = pair.partition("-")
-    return {"data": {"amount": plain(amount), "base": base, "currency": quoted}}
+    money = {"amount": plain(amount), "base": base_of(pair), "currency": quote_of(pair)}
+    return {"data": money}
 
 
 def accounts(venue: Venue, request: Request) -> Any:

@@ -135,7 +135,7 @@ def fill_view(fill: ExchangeFill, *, user_id: str, portfolio_uuid: str) -> dict[
 
 def product_view(product: Product, *, quote: Quote | None, volume: Decimal) -> dict[str, Any]:
     """Return one product; one that has not listed has no price and is for viewing only."""
-    base, quoted = product.product_id.split("-")
+    base, quoted = product.base_currency, product.quote_currency
     view: dict[str, Any] = {
         "product_id": product.product_id,
         "price": plain(quote.last) if quote else "",

@@ -23,6 +23,7 @@ from tf_lib.simulator.faults.daytimes import DaytimeWindow, read_days, time_of_d
 from tf_lib.simulator.simulated_clock import DAY, parse_rfc3339
 from tf_lib.simulator.venue import Venue
 from tf_lib.text.shown import shown, shown_key
+from tf_lib.text.tickers import base_of, quote_of
 
 _TIMES = ("kind", "at", "daily_at", "dates")
 _NAMES = ("currency", "product", "to", "side", "flag", "source")
@@ -163,7 +164,7 @@ def _check_rename(row: Mapping[str, Any], at: int | None, source: str) -> None:
 
 
 def _parts(product_id: str, source: str) -> tuple[str, str]:
-    base, _, quote = product_id.rpartition("-")
+    base, quote = base_of(product_id), quote_of(product_id)
     if not base or not quote:
         raise ParameterError(f"{source}: {shown(product_id)} is no product")
     return base, quote

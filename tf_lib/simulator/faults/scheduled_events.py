@@ -20,6 +20,7 @@ from tf_lib.simulator.prices.paths import Jump
 from tf_lib.simulator.replies import ApiError, RefusedError
 from tf_lib.simulator.simulated_clock import SECOND, parse_rfc3339
 from tf_lib.simulator.venue import Venue, derived_uuid
+from tf_lib.text.tickers import base_of, quote_of
 
 _DELAYS = {
     "hold_release_seconds": "hold_release",
@@ -270,8 +271,8 @@ class Happenings:
     def _on_rename(self, data: dict[str, Any]) -> None:
         """Move a coin to its new name: products gone, orders cancelled, the wallet moved over."""
         matching, catalogue = self._venue.matching, self._venue.catalogue
-        old, new = (data[key].rpartition("-")[0] for key in ("product", "to"))
-        for name in [each for each in catalogue if old in each.split("-")]:
+        old, new = (base_of(data[key]) for key in ("product", "to"))
+        for name in [each for each in catalogue if old in (base_of(each), quote_of(each))]:
             self._on_delist({"product": name})
         self.flip(data["to"], LISTED, True)
         matching.give_back(old)

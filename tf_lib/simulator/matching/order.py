@@ -18,6 +18,7 @@ from tf_lib.errors import HaltRun
 from tf_lib.simulator.matching.balances import ZERO
 from tf_lib.simulator.prices.day_bars import plain
 from tf_lib.simulator.prices.paths import OrderLevels
+from tf_lib.text.tickers import base_of, quote_of
 
 
 class Kind(StrEnum):
@@ -105,12 +106,12 @@ class Terms:
     @property
     def base_currency(self) -> str:
         """What is traded."""
-        return self.product_id.rpartition("-")[0]
+        return base_of(self.product_id)
 
     @property
     def quote_currency(self) -> str:
         """What it is paid with."""
-        return self.product_id.rpartition("-")[2]
+        return quote_of(self.product_id)
 
     @property
     def held_currency(self) -> str:
