@@ -85,6 +85,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         RISK + "annualized_target_volatility": 0.2,
         RISK + "sleeve_risk_mode": "target",
     },
+    "percentage trail": {
+        RISK + "stop_loss_strategy": "PercentageTrail",
+        RISK + "trail_percentage": 0.06,
+    },
     "other windows": {
         "signals.moving_average.fast_mavg": 5,
         "signals.moving_average.slow_mavg": 60,

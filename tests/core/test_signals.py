@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,14 @@ from tests.core.build import (
 )
 from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.core.signals.columns import COLUMNS, NEED_HISTORY, Signals, signals
+from tf_lib.core.signals.stop_levels import STOP_STRATEGIES
 from tf_lib.errors import BarsError
+from tf_lib.parameters.sections import RiskSection
 from tf_lib.store.candle_csv import read_candle_folder
 
 ONE = {"Only": {"weight": 1.0, "tickers": ["AAA-USD"]}}
 FILTERS = "signals.filters."
+RISK = "risk_and_sizing."
 N_DAYS = 700
 
 
@@ -175,6 +178,23 @@ def test_the_chandelier_hangs_from_the_highest_high() -> None:
     np.testing.assert_array_equal(
         known["chandelier_stop"], known["highest_high"] - 1.75 * known["atr"]
     )
+
+
+def test_a_percentage_trail_lies_below_the_last_close_and_changes_nothing_else() -> None:
+    trail = {RISK + "stop_loss_strategy": "PercentageTrail", RISK + "trail_percentage": 0.07}
+    plain, known = computed(), computed(trail)
+
+    assert known.reported == (*COLUMNS, "trail_stop")
+    np.testing.assert_array_equal(known.stop_level, known["close"] * (1 - 0.07))
+    np.testing.assert_array_equal(plain.stop_level, plain["chandelier_stop"])
+    for name, grid in plain.values.items():
+        np.testing.assert_array_equal(grid, known[name], err_msg=name)
+
+
+def test_every_stop_strategy_of_the_schema_is_in_the_table() -> None:
+    strategies = get_args(RiskSection.model_fields["stop_loss_strategy"].annotation)
+
+    assert strategies == tuple(STOP_STRATEGIES)
 
 
 def test_volatility_is_the_sample_deviation_of_simple_returns() -> None:

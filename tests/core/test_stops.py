@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tf_lib.core.model.records import Product
-from tf_lib.core.orders.stops import is_worthwhile_raise, limit_below, plan_stop, ratcheted_level
+from tf_lib.core.orders.build import to_decimal
+from tf_lib.core.orders.compiled import level_today as compiled_level
+from tf_lib.core.orders.stops import (
+    LAST_GOOD,
+    REMEMBERED,
+    TODAYS,
+    UNKNOWN,
+    is_worthwhile_raise,
+    level_today,
+    limit_below,
+    plan_stop,
+)
 from tf_lib.parameters import StopsSection
 
 D = Decimal
@@ -19,19 +30,40 @@ STOPS = StopsSection()  # 200 bps, 0.5 ATR, 50 bps
 
 
 @pytest.mark.parametrize(
-    ("chandelier", "remembered", "ratchet", "level"),
+    ("level", "remembered", "is_ok", "ratchets", "target", "source"),
     [
-        (100.5, None, True, "100.5"),
-        (100.5, D("99"), True, "100.5"),
-        (100.5, D("101"), True, "101"),
-        (100.5, D("101"), False, "100.5"),
+        (100.5, 0, True, True, 100.5, TODAYS),
+        (100.5, 99, True, True, 100.5, TODAYS),
+        (100.5, 101, True, True, 101, TODAYS),
+        (100.5, 101, True, False, 100.5, TODAYS),
+        (100.5, 99, False, True, 99, REMEMBERED),
+        (0, 99, True, True, 99, REMEMBERED),
+        (100.5, 0, False, True, 100.5, LAST_GOOD),
+        (0, 0, True, True, 0, UNKNOWN),
     ],
 )
 def test_level_is_never_lowered_while_held(
-    chandelier: float, remembered: D | None, ratchet: bool, level: str
+    level: float, remembered: float, is_ok: bool, ratchets: bool, target: float, source: int
 ) -> None:
-    """The chandelier, or what was remembered if that is higher and the ratchet is on."""
-    assert ratcheted_level(chandelier, remembered, ratchet=ratchet) == D(level)
+    """The day's, or what is remembered if higher or the day is not good; live and compiled."""
+    exact = level_today(D(str(level)), D(remembered), is_ok, ratchets)
+
+    assert exact == (D(str(target)), source)
+    assert compiled_level(float(level), float(remembered), is_ok, ratchets) == (target, source)
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1), st.sampled_from([0.03, 0.2, 0.5]))
+def test_a_percentage_trail_hangs_from_the_highest_close_since_the_entry(
+    closes: list[int], share: float
+) -> None:
+    """Day by day from the last close alone, live and compiled."""
+    live, compiled = D(0), 0.0
+    for close in closes:
+        level = close * (1 - share)
+        live, _ = level_today(to_decimal(level), live, True, True)
+        compiled, _ = compiled_level(level, compiled, True, True)
+
+    assert float(live) == compiled == max(closes) * (1 - share)
 
 
 @pytest.mark.parametrize(

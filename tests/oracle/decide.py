@@ -55,7 +55,7 @@ def decide_from_tables(
         ticker: table if table.empty else table[table.index < before]
         for ticker, table in sorted(tables.items())
     }
-    rows = {ticker: signals.row_of_day(table, as_of) for ticker, table in tables.items()}
+    rows = {ticker: signals.row_of_day(params, table, as_of) for ticker, table in tables.items()}
     quantity = {t: float(portfolio.get("positions", {}).get(t, 0)) for t in rows}
     mids = portfolio.get("mid_prices", {})
     mid = {t: float(mids[t]) if t in mids else row["close"] for t, row in rows.items()}
@@ -77,7 +77,7 @@ def decide_from_tables(
     final = pd.Series({t: row["final_signal"] for t, row in rows.items()})
     matrix = sizing.sample_covariance(pd.DataFrame(returns), days)
     sized = sizing.size(params, signal, final, matrix)
-    open_stops = portfolio.get("open_stops", {})
+    open_stops, level = portfolio.get("open_stops", {}), signals.stop_column(params)
     holdings = {
         t: trades.Holding(
             is_ok=row["data_ok"],
@@ -85,9 +85,7 @@ def decide_from_tables(
             current=current[t],
             target=float(sized["weights"][t]) * deployable,
             mid=mid[t],
-            stop=max(row["chandelier_stop"], float(open_stops.get(t, 0)))
-            if quantity[t] > 0
-            else row["chandelier_stop"],
+            stop=max(row[level], float(open_stops.get(t, 0))) if quantity[t] > 0 else row[level],
             cooldown_start=portfolio.get("cooldowns", {}).get(t),
         )
         for t, row in rows.items()
@@ -101,7 +99,7 @@ def decide_from_tables(
     return {
         "as_of": as_of.isoformat(),
         "tickers": {
-            t: {name: known(row[name]) for name in signals.COLUMNS}
+            t: {name: known(row[name]) for name in signals.columns(params)}
             | {
                 "data_ok": row["data_ok"],
                 "sleeve": sleeve_of[t],

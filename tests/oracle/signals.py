@@ -41,6 +41,18 @@ SMALLEST_STD = 1e-12
 ONE_DAY = pd.Timedelta(days=1)
 
 
+def columns(params: dict[str, Any]) -> tuple[str, ...]:
+    """What a decision shows of each ticker: a level of its own stands after the chandelier."""
+    level = stop_column(params)
+    return COLUMNS if level in COLUMNS else (*COLUMNS, level)
+
+
+def stop_column(params: dict[str, Any]) -> str:
+    """The column of the level that protects positions."""
+    names = {"Chandelier": "chandelier_stop", "PercentageTrail": "trail_stop"}
+    return names[params["risk_and_sizing"]["stop_loss_strategy"]]
+
+
 def utc_day(day: dt.date) -> pd.Timestamp:
     """Return the beginning of a day."""
     return pd.Timestamp(day.isoformat(), tz="UTC")
@@ -275,7 +287,10 @@ def levels(params: dict[str, Any], bars: pd.DataFrame) -> pd.DataFrame:
     atr = ewm_mean(true_range, risk["rolling_atr_window"])
     highest_high = row_by_row(bars["high"], risk["highest_high_window"], highest)
     stop = highest_high - risk["atr_multiplier"] * atr
-    return pd.DataFrame({"atr": atr, "highest_high": highest_high, "chandelier_stop": stop})
+    table = pd.DataFrame({"atr": atr, "highest_high": highest_high, "chandelier_stop": stop})
+    if risk["stop_loss_strategy"] == "PercentageTrail":
+        table["trail_stop"] = bars["close"] - risk["trail_percentage"] * bars["close"]
+    return table
 
 
 def quality(bars: pd.DataFrame, turns: list[pd.Timestamp]) -> pd.Series:
@@ -388,18 +403,18 @@ def columns_of_view(
     return table
 
 
-def row_of_day(table: pd.DataFrame, day: dt.date) -> dict[str, Any]:
+def row_of_day(params: dict[str, Any], table: pd.DataFrame, day: dt.date) -> dict[str, Any]:
     """
     What is known of one ticker when `day` begins.
 
     `table` holds bars before `day` only. A day without a good bar of its own shows the columns of
     the last good one; without any, everything is undefined.
     """
-    undefined: dict[Any, Any] = dict.fromkeys(COLUMNS, np.nan)
+    undefined: dict[Any, Any] = dict.fromkeys(columns(params), np.nan)
     if table.empty:
         return {**undefined, "data_ok": False}
     yesterday = utc_day(day) - ONE_DAY
     is_ok = bool(table.index[-1] == yesterday and table["data_ok"].iloc[-1])
     good = table[table["data_ok"]]
-    shown = undefined if good.empty else good.iloc[-1][list(COLUMNS)].to_dict()
+    shown = undefined if good.empty else good.iloc[-1][list(columns(params))].to_dict()
     return {**shown, "data_ok": is_ok}

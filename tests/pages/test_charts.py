@@ -104,7 +104,9 @@ def test_a_price_chart_says_what_was_decided(day: PageDay) -> None:
 
     assert chart.alt.startswith("AAA-USD: ")
     assert "USD held before the trades" in chart.alt
-    assert {"close", "Donchian", "stop level", "resting stop", "bought", "signal"} <= set(labels)
+    assert {"close", "Donchian", "chandelier stop", "resting stop", "bought", "signal"} <= set(
+        labels
+    )
     assert axes.get_ylabel() == "price, USD"
 
 

@@ -417,7 +417,8 @@ def test_every_key_of_the_strategy_is_required(
         ("risk_and_sizing.sleeve_risk_mode", "caps", "'cap' or 'target'"),
         ("risk_and_sizing.cap_mode", "dynamic", "'conditional' or 'static'"),
         ("risk_and_sizing.covariance", "shrunk", "'sample', 'ewm' or 'ledoit_wolf'"),
-        ("risk_and_sizing.stop_loss_strategy", "Trailing", "'Chandelier'"),
+        ("risk_and_sizing.stop_loss_strategy", "Trailing", "'Chandelier' or 'PercentageTrail'"),
+        ("risk_and_sizing.trail_percentage", 1.0, "less than 1"),
         ("data.price_or_returns_calc", "returns", "'price'"),
         ("run.long_only", False, "True"),
         ("signals.activation.use_activation", True, "False"),
@@ -485,6 +486,11 @@ def put(section: str, **values: Any) -> Change:
     return change
 
 
+def trail_without_ratchet(strategy: dict[str, Any]) -> None:
+    strategy["risk_and_sizing"]["stop_loss_strategy"] = "PercentageTrail"
+    strategy["stops"] = {"ratchet": False}
+
+
 @pytest.mark.parametrize(
     ("change", "part"),
     [
@@ -502,6 +508,7 @@ def put(section: str, **values: Any) -> Change:
             "lower_r_sqr_limit 0.9 must be below upper_r_sqr_limit 0.9",
         ),
         (put("risk_and_sizing", cap_low=0.7), "cap_low 0.7 must not be above cap_high 0.6"),
+        (trail_without_ratchet, "stop_loss_strategy PercentageTrail needs stops.ratchet true"),
     ],
 )
 def test_values_that_do_not_fit_together(

@@ -39,6 +39,14 @@ BUSY = {
     "risk_and_sizing": {"atr_multiplier": 1.2, "cash_buffer_percentage": 0.0},
     "stops": {"limit_buffer_bps": 50, "limit_buffer_atr": 0.2, "min_raise_bps": 10},
 }
+TRAIL = {
+    **BUSY,
+    "risk_and_sizing": {
+        "stop_loss_strategy": "PercentageTrail",
+        "trail_percentage": 0.06,
+        "cash_buffer_percentage": 0.0,
+    },
+}
 KEEP = {
     **BUSY,
     "execution_and_costs": {**BUSY["execution_and_costs"], "min_trade_notional_abs": 2},
@@ -109,6 +117,7 @@ def wild(folder: Path, seed: int, sections: Mapping[str, Any]) -> Profile:
     scope="module",
     params=[
         "sixty wild days",
+        pytest.param("sixty days under a percentage trail", marks=pytest.mark.slow),
         pytest.param("a wild year", marks=pytest.mark.slow),
         pytest.param("a small account", marks=pytest.mark.slow),
         pytest.param("the real year to March 2024", marks=pytest.mark.slow),
@@ -120,6 +129,8 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("parity")
     if request.param == "sixty wild days":
         return live(wild(folder, 7, BUSY), "2020-11-10", "2021-01-08")
+    if request.param == "sixty days under a percentage trail":
+        return live(wild(folder, 7, TRAIL), "2020-11-10", "2021-01-08")
     if request.param == "a wild year":
         return live(wild(folder, 3, BUSY), "2020-11-01", "2021-10-31")
     if request.param == "a small account":

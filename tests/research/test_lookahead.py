@@ -178,12 +178,21 @@ def test_the_strategy_does_not_look_ahead() -> None:
     assert proof.n_days_checked == 86
 
 
-@pytest.mark.parametrize("method", ["ewm", "ledoit_wolf"])
-def test_no_covariance_looks_ahead(method: str) -> None:
-    config = config_with({"risk_and_sizing.covariance": method, "run.warmup_days": 200})
+@pytest.mark.parametrize(
+    ("key", "name", "column"),
+    [
+        ("covariance", "ewm", "covariance"),
+        ("covariance", "ledoit_wolf", "covariance"),
+        ("stop_loss_strategy", "PercentageTrail", "trail_stop"),
+    ],
+)
+def test_no_covariance_or_stop_looks_ahead(key: str, name: str, column: str) -> None:
+    config = config_with({f"risk_and_sizing.{key}": name, "run.warmup_days": 200})
     made = {ticker: frame.iloc[:420] for ticker, frame in market(600).items()}
+    proof = prove_no_lookahead(made, strategy_compute(config), every_days=30)
 
-    assert prove_no_lookahead(made, strategy_compute(config), every_days=30).passed
+    assert proof.passed
+    assert column in proof.columns
 
 
 def test_the_start_of_history_fades() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,12 +44,23 @@ def candles() -> dict[str, pd.DataFrame]:
     return made
 
 
-@pytest.mark.parametrize("method", ["sample", "ledoit_wolf"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"risk_and_sizing.covariance": "ledoit_wolf"},
+        {
+            "risk_and_sizing.stop_loss_strategy": "PercentageTrail",
+            "risk_and_sizing.trail_percentage": 0.06,
+        },
+    ],
+    ids=["sample", "ledoit_wolf", "percentage trail"],
+)
 def test_a_backtest_decides_what_the_live_path_decides_without_a_future(
-    candles: dict[str, pd.DataFrame], method: str
+    candles: dict[str, pd.DataFrame], changes: dict[str, Any]
 ) -> None:
     """Weights, reasons and trades, bit for bit; also with noise for the rest of the day."""
-    config = config_with({**BUSY, "risk_and_sizing.covariance": method})
+    config = config_with({**BUSY, **changes})
     proof = prove_backtest(candles, config, every_days=19)
 
     assert proof.passed, proof.differences.head()

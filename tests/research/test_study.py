@@ -78,6 +78,8 @@ def test_sets_that_share_a_signals_key_have_the_same_signals(path: str, value: A
         ("risk_and_sizing.volatility_window", 40),
         ("risk_and_sizing.rolling_atr_window", 30),
         ("risk_and_sizing.highest_high_window", 30),
+        ("risk_and_sizing.stop_loss_strategy", "PercentageTrail"),
+        ("risk_and_sizing.trail_percentage", 0.3),
         ("run.warmup_days", 320),
         ("run.annual_trading_days", 252),
         ("signals.filters.filter_mode", "binary"),

@@ -21,7 +21,7 @@ from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import FeeRates, PortfolioState, Product, Reason
-from tf_lib.core.signals.columns import COLUMNS, Signals, signals
+from tf_lib.core.signals.columns import Signals, signals
 from tf_lib.core.sizing.covariance import METHODS, covariance_on
 from tf_lib.core.sizing.gates import (
     NOT_FORCED,
@@ -105,7 +105,7 @@ class Decision:
         sleeve = self.config.universe.sleeve_of[ticker]
         multiplier = self.sizing.sleeve_multiplier[self.sizing.sleeves.index(sleeve)]
         return {
-            **{name: _plain(self.signals[name][at, j]) for name in COLUMNS},
+            **{name: _plain(self.signals[name][at, j]) for name in self.signals.reported},
             "data_ok": bool(self.signals.data_ok[at, j]),
             "sleeve": sleeve,
             "sleeve_multiplier": _plain(multiplier),
@@ -247,7 +247,7 @@ def _standing(
         weight=np.zeros(len(tickers)),
         units=units,
         mid=mid,
-        stop=known["chandelier_stop"][at].copy(),
+        stop=known.stop_level[at].copy(),
         resting=_by_ticker(tickers, portfolio.open_stops, missing=math.nan),
         atr=known["atr"][at].copy(),
         data_ok=known.data_ok[at].copy(),

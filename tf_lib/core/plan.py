@@ -24,7 +24,7 @@ from tf_lib.core.model.account import Account
 from tf_lib.core.model.records import ZERO, Holding, Protection, Reason, Side
 from tf_lib.core.orders.build import OrderBuild, PlannedOrder, WantedStop, build_order, to_decimal
 from tf_lib.core.orders.lots_and_ticks import stop_rules
-from tf_lib.core.orders.stops import ratcheted_level
+from tf_lib.core.orders.stops import LAST_GOOD, REMEMBERED, TODAYS, UNKNOWN, level_today
 from tf_lib.core.signals.columns import Signals, believed, signals
 from tf_lib.core.sizing.gates import Trades
 from tf_lib.errors import HaltRun
@@ -229,28 +229,24 @@ def protections_of(account: Account, decision: Decision) -> dict[str, Protection
     """
     Return where every ticker's stop belongs today.
 
-    With good data it is the chandelier, ratcheted while held. Without, a remembered level stands
-    and nothing moves; a ticker of which nothing is known has none here.
+    See `level_today`; a ticker of which nothing is known has none here.
     """
-    at = decision.signals.row_of(decision.as_of)
-    ratchet = decision.config.stops.ratchet
+    known, ratchets = decision.signals, decision.config.stops.ratchet
+    at, label = known.row_of(decision.as_of), known.stop.label
+    said = {TODAYS: label, REMEMBERED: "ledger", LAST_GOOD: f"last good {label}"}
     found: dict[str, Protection] = {}
-    for j, ticker in enumerate(decision.sizing.tickers):
-        chandelier = float(decision.signals["chandelier_stop"][at, j])
-        atr = float(decision.signals["atr"][at, j])
-        remembered = account.levels.get(ticker)
-        is_ok = bool(decision.signals.data_ok[at, j])
-        if is_ok and chandelier > 0:
-            level = ratcheted_level(chandelier, remembered, ratchet=ratchet)
-            found[ticker] = Protection(level, atr)
-        elif remembered is not None:
+    for j, ticker in enumerate(known.tickers):
+        level, atr = float(known.stop_level[at, j]), float(known["atr"][at, j])
+        target, source = level_today(
+            to_decimal(level) if level > 0 else ZERO,
+            account.levels.get(ticker, ZERO),
+            bool(known.data_ok[at, j]),
+            ratchets,
+        )
+        if source != UNKNOWN:
             # A row without good data holds the range of the last good one.
-            known = atr if math.isfinite(atr) else None
-            found[ticker] = Protection(remembered, known, may_move=False, source="ledger")
-        elif chandelier > 0:
-            found[ticker] = Protection(
-                to_decimal(chandelier), atr, may_move=False, source="last good chandelier"
-            )
+            range_ = atr if math.isfinite(atr) else None
+            found[ticker] = Protection(target, range_, source == TODAYS, said[source])
     return found
 
 

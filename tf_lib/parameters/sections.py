@@ -331,7 +331,7 @@ class RiskSection(_Section):
     rolling_cov_window: WideWindow
     rolling_atr_window: Window
     atr_multiplier: Positive
-    stop_loss_strategy: Literal["Chandelier"]
+    stop_loss_strategy: Literal["Chandelier", "PercentageTrail"]
     highest_high_window: Window
     rolling_sharpe_window: WideWindow
     cash_buffer_percentage: OpenFraction
@@ -349,6 +349,7 @@ class RiskSection(_Section):
     cap_tol: NonNegative
     covariance: Literal["sample", "ewm", "ledoit_wolf"] = "sample"
     cap_leftover: Literal["headroom", "signal", "cash"] = "headroom"
+    trail_percentage: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
     @model_validator(mode="after")
     def _caps_in_order(self) -> RiskSection:
@@ -439,6 +440,12 @@ class Config(_Section):
     stops: StopsSection = StopsSection()
     account: AccountSection = AccountSection()
     notifications: NotificationsSection = NotificationsSection()
+
+    @model_validator(mode="after")
+    def _a_trail_ratchets(self) -> Config:
+        if self.risk_and_sizing.stop_loss_strategy == "PercentageTrail" and not self.stops.ratchet:
+            raise ValueError("stop_loss_strategy PercentageTrail needs stops.ratchet true")
+        return self
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the merged parameters as plain values, as config.yaml holds them."""

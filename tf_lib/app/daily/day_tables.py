@@ -73,9 +73,9 @@ class Snapshot:
         holding = self.account.holding(ticker)
         quote = self.account.quotes.get(ticker)
         price = float(quote.mid) if quote is not None else decided["close"]
-        level = self._level(ticker)
+        level, todays = self._level(ticker), decided[self.decision.signals.stop.column]
         return {
-            "stop_loss": float(level) if level is not None else decided["chandelier_stop"],
+            "stop_loss": float(level) if level is not None else todays,
             "cooldown_counter": self._cooldown_left(ticker),
             "event": self._event(ticker, decided["reason"]),
             "data_ok": float(decided["data_ok"]),

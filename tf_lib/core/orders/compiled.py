@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tf_lib.core.jit.arrays import kernel
 from tf_lib.core.model.records import Product
-from tf_lib.core.orders import fills, lots_and_ticks
+from tf_lib.core.orders import fills, lots_and_ticks, stops
 
 Records = NDArray[np.void]
 STEPS = np.dtype(
@@ -59,3 +59,4 @@ first_touch = kernel(fills.first_touch)
 market_price = kernel(fills.market_price)
 crossing_price = kernel(fills.crossing_price)
 stop_limit_day = kernel(fills.stop_limit_day)
+level_today = kernel(stops.level_today)

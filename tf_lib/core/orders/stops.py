@@ -12,9 +12,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
+from typing import TypeVar
 
 from tf_lib.core.model.records import Product, StopOrder
-from tf_lib.core.orders.build import floor_to, to_decimal, whole_lots
+from tf_lib.core.orders.build import floor_to, whole_lots
 from tf_lib.core.orders.lots_and_ticks import (
     NOWHERE,
     is_worth_raising,
@@ -27,6 +28,11 @@ from tf_lib.core.orders.lots_and_ticks import (
 )
 from tf_lib.parameters import StopsSection
 
+Level = TypeVar("Level", float, Decimal)
+
+UNKNOWN, TODAYS, REMEMBERED, LAST_GOOD = range(4)
+"""Which level a stop belongs at: none is known, or where the known one comes from."""
+
 
 @dataclass(frozen=True)
 class StopPlan:
@@ -36,7 +42,7 @@ class StopPlan:
     Attributes
     ----------
     target_level : Decimal
-        Where the stop belongs: the chandelier, ratcheted. Remembered.
+        Where the stop belongs: the level of the day, ratcheted. Remembered.
     resting_level : Decimal
         Where it can rest now, below the last trade. Never remembered.
     limit_price : Decimal
@@ -53,14 +59,23 @@ class StopPlan:
         return StopOrder(self.product_id, base_size, self.resting_level, self.limit_price)
 
 
-def ratcheted_level(
-    chandelier: float | Decimal, remembered: Decimal | None, *, ratchet: bool
-) -> Decimal:
-    """Return the target level: the chandelier, never below what was remembered while held."""
-    level = chandelier if isinstance(chandelier, Decimal) else to_decimal(chandelier)
-    if ratchet and remembered is not None:
-        return max(level, remembered)
-    return level
+def level_today(level: Level, remembered: Level, is_ok: bool, ratchets: bool) -> tuple[Level, int]:
+    """
+    Return where a ticker's stop belongs today, and which level that is.
+
+    The strategy's level of the day, never below what is remembered while held. Without good data
+    what is remembered stands and nothing moves, and where nothing is, the last good level.
+
+    Parameters
+    ----------
+    level, remembered : float or Decimal
+        In quote currency; not above 0 where there is none. The backtest compiles this function.
+    """
+    if is_ok and level > 0:
+        return (max(level, remembered) if ratchets else level), TODAYS
+    if remembered > 0:
+        return remembered, REMEMBERED
+    return level, (LAST_GOOD if level > 0 else UNKNOWN)
 
 
 def limit_below(

@@ -28,6 +28,7 @@ from tf_lib.core.candles.quarantine import (
 from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray
 from tf_lib.core.signals import grids
 from tf_lib.core.signals.components import Components, Memo
+from tf_lib.core.signals.stop_levels import STOP_STRATEGIES, StopStrategy
 from tf_lib.core.signals.windows import last_known
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
@@ -62,8 +63,9 @@ class Signals:
     tickers, days
         As in the bars.
     values : mapping of column to float array
-        The columns of `COLUMNS`, then ``donchian_upper``, ``donchian_lower`` and one
-        ``ema_<span>`` of log close per ribbon average. Rows that are not ok show the last good one.
+        The columns of `COLUMNS` and the one of the stop strategy, then ``donchian_upper``,
+        ``donchian_lower`` and one ``ema_<span>`` of log close per ribbon average. Rows that are
+        not ok show the last good one.
     data_ok : bool array
         Whether the bar of the day before exists and is believable.
     simple_return : float array
@@ -73,6 +75,8 @@ class Signals:
         Days from the first bar through the last one known, flat ones included.
     quarantined : tuple of Quarantined
         Bars that are not believed, or were not at first.
+    stop : StopStrategy
+        Whose level protects positions.
     """
 
     tickers: tuple[str, ...]
@@ -82,6 +86,17 @@ class Signals:
     simple_return: FloatArray
     history_bars: IntArray
     quarantined: tuple[Quarantined, ...] = ()
+    stop: StopStrategy = STOP_STRATEGIES["Chandelier"]
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The columns that a decision reports, in order."""
+        return COLUMNS if self.stop.column in COLUMNS else (*COLUMNS, self.stop.column)
+
+    @property
+    def stop_level(self) -> FloatArray:
+        """Where the stops of new positions belong on each day, [row, ticker]."""
+        return self.values[self.stop.column]
 
     @property
     def doubts(self) -> dict[str, dict[dt.date, float]]:
@@ -163,7 +178,8 @@ def signals(
     parts = Components(known.bars, config, {} if memo is None else memo, mark=known.mark)
     columns: dict[str, FloatArray | Callable[[], FloatArray]] = {}
     columns |= {name: known.seen(grid) for name, grid in _blended(parts).items()}
-    columns |= {name: known.seen(grid) for name, grid in _stop_columns(parts).items()}
+    stop = STOP_STRATEGIES[config.risk_and_sizing.stop_loss_strategy]
+    columns |= {name: known.seen(grid) for name, grid in _stop_columns(parts, stop).items()}
     columns |= {name: _seen_when_drawn(known, made) for name, made in _drawn(parts).items()}
     history = known.seen(_history(known.bars))
     data_ok = known.seen(known.bars.present.T & ~known.bars.recovering.T)
@@ -179,6 +195,7 @@ def signals(
         simple_return=known.seen(_known_returns(parts)).T,
         history_bars=history.T,
         quarantined=known.quarantined,
+        stop=stop,
     )
 
 
@@ -299,15 +316,14 @@ def _exit_gate(parts: Components) -> FloatArray:
     return np.where(stays, 1.0, 0.0)
 
 
-def _stop_columns(parts: Components) -> dict[str, FloatArray]:
-    atr, highest = parts.atr(), parts.highest_high()
-    chandelier = parts.config.risk_and_sizing.atr_multiplier * atr
-    np.subtract(highest, chandelier, out=chandelier)
+def _stop_columns(parts: Components, stop: StopStrategy) -> dict[str, FloatArray]:
+    """Close, range and highs, and the levels: the chandelier is always reported."""
+    levels = {one.column: one for one in (STOP_STRATEGIES["Chandelier"], stop)}
     return {
-        "close": parts.bars.close.T,
-        "atr": atr,
-        "highest_high": highest,
-        "chandelier_stop": chandelier,
+        "close": parts.close,
+        "atr": parts.atr(),
+        "highest_high": parts.highest_high(),
+        **{column: one.level(parts) for column, one in levels.items()},
     }
 
 

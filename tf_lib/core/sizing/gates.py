@@ -64,7 +64,7 @@ class Standing(NamedTuple):
     """
     One ticker per position: what is known and owned when the day begins.
 
-    `stop` is the chandelier, `resting` the stop order that rests (NaN when none), `forced` the
+    `stop` is today's level, `resting` the stop order that rests (NaN when none), `forced` the
     position of a reason that rules out any trade, or -1.
     """
 
@@ -106,7 +106,7 @@ class Trades:
         The trade is signed, after shrinking, 0 when refused.
     reasons : tuple of Reason
     gate_stop : float array (n_tickers,)
-        The stop level the gate used: the chandelier, or the resting stop if higher; NaN if none.
+        The stop level the gate used: today's, or the resting stop if higher; NaN if none.
     equity, deployable, cash_shrink_factor : float
         The last multiplied all buys.
     """
@@ -181,11 +181,11 @@ def desired_trades(
 
 
 @leaf_kernel
-def higher_stop(chandelier: float, resting: float, held: bool) -> float:
+def higher_stop(level: float, resting: float, held: bool) -> float:
     """Return the stop the gate uses: the higher of today's and the one that rests while held."""
     if not held or math.isnan(resting):
-        return chandelier
-    return resting if math.isnan(chandelier) else max(chandelier, resting)
+        return level
+    return resting if math.isnan(level) else max(level, resting)
 
 
 def least_change(target: float, equity: float, rules: TradeRules) -> float:

@@ -97,7 +97,8 @@ def compact_prices(decision: Decision, *, days_shown: int = DAYS_SHOWN) -> Chart
     chart = Chart(
         f"{words.counted(len(others), 'ticker')} with next to no signal and nothing held or wanted",
         1.15 * rows + 0.2,
-        note="Close (dark), ribbon of averages (blue rising, orange falling), stop level (dashed)",
+        note="Close (dark), ribbon of averages (blue rising, orange falling), "
+        f"{signals.stop.label} stop (dashed)",
     )
     panels = chart.panels(rows, 3, left=0.12, gaps=(0.16, 0.42))
     window = Window.of(signals, signals.row_of(decision.as_of), days_shown)
@@ -131,7 +132,10 @@ def _title(decision: Decision, ticker: str, stop: float) -> tuple[str, str]:
     parts = [f"{worth} held before the trades" if held > DUST else "Not held before the trades"]
     parts.append(f"signal {words.signal(row['final_signal'])}")
     parts.append(f"close {words.price(close)}")
-    level, name = (stop, "stop") if np.isfinite(stop) else (row["chandelier_stop"], "stop level")
+    level, name = stop, "stop"
+    if not np.isfinite(stop):
+        strategy = decision.signals.stop
+        level, name = row[strategy.column], f"{strategy.label} stop"
     distance = 1.0 - words.number(level) / close
     if np.isfinite(distance):
         side = "below" if distance >= 0 else "above"
@@ -191,11 +195,11 @@ def _draw_market(axes: Axes, bars: Bars, signals: Signals, j: int, window: Windo
 
 def _draw_stop_level(axes: Axes, signals: Signals, j: int, window: Window) -> None:
     """Draw the level of each day; faint where the close lies below it and nothing may be held."""
-    levels, close = (signals[name][window.rows, j] for name in ("chandelier_stop", "close"))
+    levels, close = (signals[name][window.rows, j] for name in (signals.stop.column, "close"))
     look: dict[str, Any] = {"where": "post", "color": RED, "linestyle": (0, (3, 2))}
     axes.step(window.bar_days, levels, linewidth=0.8, alpha=0.35, **look)
     useful = np.where(close > levels, levels, np.nan)
-    axes.step(window.bar_days, useful, linewidth=1.1, label="stop level", **look)
+    axes.step(window.bar_days, useful, linewidth=1.1, label=f"{signals.stop.label} stop", **look)
 
 
 def _draw_resting_stop(axes: Axes, window: Window, stop: float) -> None:

@@ -30,12 +30,12 @@ from tf_lib.core.sizing.risk_parity import SHARE_ERROR_MOST
 from tf_lib.research.backtest.loop_orders import buy_planned, lots_to_sell, sell_planned
 from tf_lib.research.backtest.loop_records import (
     ATR,
-    CHANDELIER,
     CLOSE,
     HELD,
     HISTORY_ENDED,
     IS_OK,
     LAST_CLOSE,
+    LEVEL,
     MOST_FILLS_A_DAY,
     OPEN,
     REASON,
@@ -141,7 +141,7 @@ def _look(
         is_priced[i] = spread <= WIDEST_SPREAD * price and row < market.ended[i]
         day.units[i] = units_of(holding.lots, steps)
         day.mid[i] = price if is_priced[i] else known[row, LAST_CLOSE, i]
-        day.stop[i] = known[row, CHANDELIER, i]
+        day.stop[i] = known[row, LEVEL, i]
         day.resting[i] = highest_stop(book.slots[i], steps) if holding.lots > 0 else np.nan
         day.atr[i] = known[row, ATR, i]
         day.data_ok[i] = known[row, IS_OK, i] > 0.0
@@ -168,7 +168,7 @@ def _forget_if_gone(holding: LoopPosition, last: float, steps: Steps) -> None:
 def _wanted(row: int, i: int, known: FloatArray, rules: Handling, book: Book) -> TargetStop:
     return protection_of(
         book.holdings[i],
-        known[row, CHANDELIER, i],
+        known[row, LEVEL, i],
         known[row, ATR, i],
         known[row, IS_OK, i] > 0.0,
         book.steps[i],

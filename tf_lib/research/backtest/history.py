@@ -24,11 +24,11 @@ from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
 from tf_lib.research.backtest.loop_records import (
     ATR,
-    CHANDELIER,
     CLOSE,
     FINAL_SIGNAL,
     IS_OK,
     LAST_CLOSE,
+    LEVEL,
     OPEN,
     SIGNAL,
     MarketArrays,
@@ -37,7 +37,6 @@ from tf_lib.research.backtest.loop_records import (
 Candles = Mapping[str, pd.DataFrame]
 _COLUMNS = {
     "vol_adjusted_signal": SIGNAL,
-    "chandelier_stop": CHANDELIER,
     "atr": ATR,
     "close": LAST_CLOSE,
     "final_signal": FINAL_SIGNAL,
@@ -187,7 +186,7 @@ def _first_rows_without_price(bars: Bars) -> IntArray:
 
 def _what_is_known(known: Signals) -> FloatArray:
     grid = np.empty((len(known.days) - 1, IS_OK + 1, len(known.tickers)))
-    for name, field in _COLUMNS.items():
+    for name, field in (*_COLUMNS.items(), (known.stop.column, LEVEL)):
         known.values.write(name, grid[:, field])
     grid[:, IS_OK] = known.data_ok[:-1]
     return grid

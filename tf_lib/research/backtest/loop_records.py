@@ -111,7 +111,7 @@ class Slot(Protocol):
 
 # Fields of a day's own bars, of what is known when it begins, and of what is written of it.
 OPEN, HIGH, LOW, CLOSE = range(4)
-SIGNAL, CHANDELIER, ATR, LAST_CLOSE, FINAL_SIGNAL, IS_OK = range(6)
+SIGNAL, LEVEL, ATR, LAST_CLOSE, FINAL_SIGNAL, IS_OK = range(6)
 WEIGHT, HELD, STOP_LEVEL, REASON, WANTED = range(5)
 
 

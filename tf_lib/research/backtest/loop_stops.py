@@ -21,6 +21,7 @@ from tf_lib.core.orders.compiled import (
     is_dust,
     is_protectable,
     is_worth_raising,
+    level_today,
     market_price,
     price_of,
     resting_ticks,
@@ -31,6 +32,7 @@ from tf_lib.core.orders.compiled import (
 )
 from tf_lib.core.orders.fills import FILLED_TAKER, NOTHING, TRIGGERED
 from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
+from tf_lib.core.orders.stops import TODAYS, UNKNOWN
 from tf_lib.research.backtest.loop_records import (
     CLOSE,
     CORE,
@@ -68,19 +70,13 @@ class TargetStop(NamedTuple):
 
 @leaf_kernel
 def protection_of(
-    holding: LoopPosition, chandelier: float, atr: float, is_ok: bool, steps: Steps, ratchets: bool
+    holding: LoopPosition, level: float, atr: float, is_ok: bool, steps: Steps, ratchets: bool
 ) -> TargetStop:
-    """Return today's level: the chandelier, ratcheted; on bad data what is remembered stands."""
-    if is_ok and chandelier > 0.0:
-        target = chandelier
-        if ratchets and holding.level > 0:
-            target = max(target, price_of(holding.level, steps))
-        return TargetStop(target, atr, True)
-    if holding.level > 0:
-        return TargetStop(price_of(holding.level, steps), atr, False)
-    if chandelier > 0.0:
-        return TargetStop(chandelier, atr, False)
-    return TargetStop(np.nan, np.nan, False)
+    """Return where the stop of a holding belongs today; see `level_today`."""
+    target, source = level_today(level, price_of(holding.level, steps), is_ok, ratchets)
+    if source == UNKNOWN:
+        return TargetStop(np.nan, np.nan, False)
+    return TargetStop(target, atr, source == TODAYS)
 
 
 @leaf_kernel

@@ -42,7 +42,6 @@ _SIZING_ONLY = frozenset(
         "cap_tol",
         "covariance",
         "cap_leftover",
-        "stop_loss_strategy",
     }
 )
 
