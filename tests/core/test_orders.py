@@ -22,11 +22,10 @@ from tf_lib.core.orders.build import (
     ceil_to,
     floor_to,
     is_dust,
-    is_protectable,
     to_decimal,
 )
 from tf_lib.core.orders.lots_and_ticks import steps_of, stop_rules
-from tf_lib.core.orders.stops import limit_below, plan_stop, smallest_protectable
+from tf_lib.core.orders.stops import limit_below, pilot_size, plan_stop
 from tf_lib.errors import TfError
 from tf_lib.parameters import StopsSection
 
@@ -41,20 +40,19 @@ COIN = Product(
     quote_min_size=D("1"),
 )
 QUOTE = Quote(bid=D("9.999"), ask=D("10.001"), last=D("10"))  # mid 10
-STOP = WantedStop(D("8"), 0.5, stop_rules(StopsSection()))  # limit 7.75
-WIDE = WantedStop(D("8"), 0.5, stop_rules(StopsSection(limit_buffer_atr=30)))  # limit 7.2
+STOP = WantedStop(COIN, D("8"), 0.5, stop_rules(StopsSection()))  # limit 7.75
+WIDE = WantedStop(COIN, D("8"), 0.5, stop_rules(StopsSection(limit_buffer_atr=30)))  # limit 7.2
 
 
 def built(
-    notional: float, reason: Reason, *, held: str = "0", stop: WantedStop | None = STOP
+    notional: float, reason: Reason, *, held: str = "0", stop: WantedStop = STOP
 ) -> OrderBuild:
     return build_order(
-        COIN,
+        stop,
         trade_notional=notional,
         reason=reason,
         quote=QUOTE,
         holding=Holding(D(held), D(0)),
-        stop=stop,
     )
 
 
@@ -111,10 +109,10 @@ def test_dust_is_judged_at_the_last_price(size: str, expected: bool) -> None:
 @pytest.mark.parametrize("wide", [0.5, 30, 100])
 def test_no_buffer_makes_dust_of_a_holding(wide: float) -> None:
     """What it is worth decides: a stop of 0.15, worth 1.50, is protectable with any buffer."""
-    stop = WantedStop(D("8"), 2.0, stop_rules(StopsSection(limit_buffer_atr=wide)))
+    stop = WantedStop(COIN, D("8"), 2.0, stop_rules(StopsSection(limit_buffer_atr=wide)))
 
-    assert is_protectable(D("0.15"), COIN, QUOTE.last, stop)
-    assert not is_protectable(D("0.12"), COIN, QUOTE.last, stop)  # 0.12 x 7.999 is below 1
+    assert stop.is_protectable(D("0.15"), QUOTE.last)
+    assert not stop.is_protectable(D("0.12"), QUOTE.last)  # 0.12 x 7.999 is below 1
 
 
 @given(
@@ -124,7 +122,7 @@ def test_no_buffer_makes_dust_of_a_holding(wide: float) -> None:
 def test_the_smallest_protectable_is_no_dust(limit: D, step: D) -> None:
     """On the grid, no dust at its own limit, and a stop still there when it is 5 % lower."""
     product = Product("C-USD", step, D("0.001"), D("0.01"), step, D(1))
-    size = smallest_protectable(product, limit)
+    size = pilot_size(D(0), D(10**12), product, limit)
 
     assert size % step == 0
     assert not is_dust(size, product, limit)
@@ -161,25 +159,24 @@ def test_gate_builder_and_stop_agree_on_what_can_be_held(
 ) -> None:
     """One rule: what the gate lets in, a trim may leave, and its stop is then planned."""
     product, size, level, last, atr, stops = case
-    stop = WantedStop(level, atr, stop_rules(stops))
+    stop = WantedStop(product, level, atr, stop_rules(stops))
     lots = int(size / product.base_increment)
     gate = compiled.is_protectable(
         lots, float(level), float(last), atr, steps_of(product), stop.rules
     )
-    plan = plan_stop(level, last=last, atr=atr, product=product, stops=stops, base_size=size)
+    plan = plan_stop(stop, last, base_size=size)
 
     sold = 1 + int(10 / last)
     build = build_order(
-        product,
+        stop,
         trade_notional=-float(sold * last),
         reason=Reason.TRIM,
         quote=Quote(bid=last, ask=last, last=last),
         holding=Holding(size + sold, D(0)),
-        stop=stop,
     )
 
     assert build.order is not None
-    assert gate == (build.order.leg is Leg.TRIM) == is_protectable(size, product, last, stop)
+    assert gate == (build.order.leg is Leg.TRIM) == stop.is_protectable(size, last)
     if gate:
         assert plan is not None
         floored = floor_to(size, product.base_increment)
@@ -207,8 +204,8 @@ def test_a_trim_by_hand() -> None:
     assert (order.side, order.leg, order.base_size) == (Side.SELL, Leg.TRIM, D("3.00"))
 
 
-@pytest.mark.parametrize("stop", [STOP, None])
-def test_a_trim_that_would_leave_dust_is_an_exit_and_says_so(stop: WantedStop | None) -> None:
+@pytest.mark.parametrize("stop", [STOP, replace(STOP, level=None)])
+def test_a_trim_that_would_leave_dust_is_an_exit_and_says_so(stop: WantedStop) -> None:
     """9.9 of 10 sold would leave 0.1, worth 1.00: all of it goes, and the order tells why."""
     build = built(-99.0, Reason.TRIM, held="10", stop=stop)
 
@@ -218,13 +215,13 @@ def test_a_trim_that_would_leave_dust_is_an_exit_and_says_so(stop: WantedStop | 
     assert (
         build.order.note
         == build.note
-        == ("sells everything: the 0.1 that would be left are too small to be kept")
+        == ("sells everything: the 0.10 that would be left are too small to be kept")
     )
 
 
 def test_a_trim_whose_rest_could_carry_no_stop_is_an_exit_and_says_so() -> None:
     """0.12 left, worth 1.20: no dust, but under a stop at 8 it is worth less than 1."""
-    build = built(-98.8, Reason.TRIM, held="10")
+    build = built(-98.85, Reason.TRIM, held="10")
 
     assert build.order is not None
     assert build.order.leg is Leg.EXIT
@@ -237,18 +234,17 @@ def test_a_wide_buffer_does_not_make_an_exit_of_a_trim() -> None:
 
     assert order is not None
     assert (order.leg, order.base_size) == (Leg.TRIM, D("9.86"))  # 0.14 stay: 1.00 at 7.2
-    assert limit_below(D("8"), 0.5, COIN, StopsSection(limit_buffer_atr=30)) == D("7.2")
+    assert limit_below(D("8"), WIDE) == D("7.2")
 
 
 def test_a_full_exit_sells_all_that_is_owned() -> None:
     """Whatever the notional says: 7.777 units floored to the step, held and free alike."""
     build = build_order(
-        COIN,
+        replace(STOP, level=None),
         trade_notional=-1.0,
         reason=Reason.FULL_EXIT,
         quote=QUOTE,
         holding=Holding(D("0.777"), D(7)),
-        stop=None,
     )
 
     assert build.order is not None
@@ -299,7 +295,7 @@ def test_no_order_breaks_a_rule(notional: float, held: D) -> None:
     if order.side is Side.SELL:
         left = held - order.base_size
         assert left >= 0
-        can_stay = is_protectable(left, COIN, QUOTE.last, STOP)
+        can_stay = STOP.is_protectable(left, QUOTE.last)
         assert order.leg is (Leg.TRIM if can_stay else Leg.EXIT)
     else:
         assert order.notional <= D(repr(notional))

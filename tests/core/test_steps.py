@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 from tf_lib.core.model.products import default_product
 from tf_lib.core.model.records import Product
 from tf_lib.core.orders import compiled, lots_and_ticks
-from tf_lib.core.orders.build import below_minimum, ceil_to, floor_to, is_dust, to_decimal
-from tf_lib.core.orders.stops import limit_below, plan_stop, smallest_protectable
+from tf_lib.core.orders.build import (
+    WantedStop,
+    below_minimum,
+    ceil_to,
+    floor_to,
+    is_dust,
+    to_decimal,
+)
+from tf_lib.core.orders.stops import limit_below, pilot_size, plan_stop, raised_level
 from tf_lib.parameters import StopsSection
 
 STEP_TEXTS = ("0.00000001", "0.0001", "0.01", "0.1", "1", "0.25", "10")
@@ -88,9 +95,9 @@ def test_limits_stand_on_the_exact_tick(
     for range_ in (atr, 0.0):
         expected = exact_limit(level * tick, range_, product, settings)
         assert lots_and_ticks.limit_ticks(level, range_, its_steps, rules) * tick == expected
-        assert limit_below(level * tick, range_, product, settings) == expected
+        assert limit_below(level * tick, WantedStop(product, None, range_, rules)) == expected
     assert lots_and_ticks.limit_ticks(level, math.nan, its_steps, rules) * tick == expected
-    assert limit_below(level * tick, None, product, settings) == expected
+    assert limit_below(level * tick, WantedStop(product, None, None, rules)) == expected
 
 
 @given(product=products(), settings=stop_settings(), level=amounts, last=amounts, atr=amounts)
@@ -110,9 +117,8 @@ def test_stops_rest_at_the_same_level_and_limit(
     highest = floor_to(to_decimal(last), tick) - 2 * tick
     expected = target if target < to_decimal(last) else highest
 
-    planned = plan_stop(
-        to_decimal(level), last=to_decimal(last), atr=atr, product=product, stops=settings
-    )
+    wanted = WantedStop(product, to_decimal(level), atr, lots_and_ticks.stop_rules(settings))
+    planned = plan_stop(wanted, to_decimal(last))
 
     resting = lots_and_ticks.resting_ticks(level, last, its_steps)
     if expected <= tick:
@@ -132,7 +138,8 @@ def test_the_same_raises_are_worthwhile(settings: StopsSection, resting: int, ra
     expected = raised > 0 and level >= least
 
     assert lots_and_ticks.is_worth_raising(resting, level, rules) == expected
-    assert lots_and_ticks.is_worth_raising(Decimal(resting), Decimal(level), rules) == expected
+    stop = WantedStop(default_product("A-USD", tick="1"), Decimal(level), None, rules)
+    assert raised_level(Decimal(resting), stop, Decimal(level + 1)) == (level if expected else None)
 
 
 @given(product=products(), lots=st.integers(0, 10**9), last=st.integers(1, 10**6))
@@ -157,7 +164,7 @@ def test_the_least_protectable_size(product: Product, limit: int) -> None:
     assume(exact < Decimal("1e15"))
     expected = ceil_to(max(exact * step, product.base_min_size), step)
 
-    size = smallest_protectable(product, price)
+    size = pilot_size(Decimal(0), 3 * expected, product, price)
 
     assert abs(size - expected) <= step
     if abs(exact - round(exact)) > Decimal("1e-9") * exact:

@@ -9,24 +9,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tf_lib.core.model.records import Product
-from tf_lib.core.orders.build import to_decimal
+from tf_lib.core.orders.build import WantedStop, to_decimal
 from tf_lib.core.orders.compiled import level_today as compiled_level
+from tf_lib.core.orders.lots_and_ticks import stop_rules
 from tf_lib.core.orders.stops import (
     LAST_GOOD,
     REMEMBERED,
     TODAYS,
     UNKNOWN,
-    is_worthwhile_raise,
     level_today,
     limit_below,
     plan_stop,
+    raised_level,
 )
 from tf_lib.parameters import StopsSection
 
 D = Decimal
 
 COIN = Product("COIN-USD", D("0.01"), D("0.01"), D("0.01"), D("0.01"), D(1))
-STOPS = StopsSection()  # 200 bps, 0.5 ATR, 50 bps
+
+
+def wanted(
+    level: D | None, atr: float | None, *, product: Product = COIN, **stops: float
+) -> WantedStop:
+    """A stop under the usual rules: 200 bps, 0.5 ATR, 50 bps."""
+    return WantedStop(product, level, atr, stop_rules(StopsSection(**stops)))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +89,7 @@ def test_a_percentage_trail_hangs_from_the_highest_close_since_the_entry(
 )
 def test_limit_is_the_larger_of_two_buffers_below(atr: float | None, limit: str) -> None:
     """200 bps or half an ATR, floored to the tick, and 1000 bps at most."""
-    assert limit_below(D(100), atr, COIN, STOPS) == D(limit)
+    assert limit_below(D(100), wanted(None, atr)) == D(limit)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +106,9 @@ def test_a_wide_buffer_never_takes_the_limit_further_than_the_most(
     level: str, max_bps: float, limit: str
 ) -> None:
     """`limit_max_bps` bounds both buffers; a tick below the level it is at least."""
-    stops = StopsSection(limit_buffer_atr=30, limit_max_bps=max_bps)
+    stop = wanted(None, 50.0, limit_buffer_atr=30, limit_max_bps=max_bps)
 
-    assert limit_below(D(level), 50.0, COIN, stops) == D(limit)
+    assert limit_below(D(level), stop) == D(limit)
 
 
 @pytest.mark.parametrize(
@@ -117,14 +124,14 @@ def test_the_limit_is_brought_nearer_until_the_stop_is_worth_enough(
 ) -> None:
     """A holding worth more than the exchange's least gets a stop, however wide the buffer."""
     fine = Product("COIN-USD", D("0.0001"), D("0.01"), D("0.01"), D("0.0001"), D(1))
-    found = limit_below(D("99"), 50.0, fine, STOPS, base_size=D(size))
+    found = limit_below(D("99"), wanted(None, 50.0, product=fine), base_size=D(size))
 
     assert found == (None if limit is None else D(limit))
 
 
 def test_a_stop_below_the_market_rests_at_its_level() -> None:
     """100.019 stands on the tick 100.01; the limit is 2 % lower."""
-    plan = plan_stop(D("100.019"), last=D("105"), atr=1.0, product=COIN, stops=STOPS)
+    plan = plan_stop(wanted(D("100.019"), 1.0), D("105"))
 
     assert plan is not None
     assert (plan.target_level, plan.resting_level) == (D("100.01"), D("100.01"))
@@ -141,7 +148,7 @@ def test_a_stop_below_the_market_rests_at_its_level() -> None:
 @pytest.mark.parametrize("last", ["100.01", "99.50"])
 def test_a_level_that_is_not_below_the_market_is_clamped(last: str) -> None:
     """Two ticks under the last trade; the target stays what it was."""
-    plan = plan_stop(D("100.01"), last=D(last), atr=1.0, product=COIN, stops=STOPS)
+    plan = plan_stop(wanted(D("100.01"), 1.0), D(last))
 
     assert plan is not None
     assert plan.target_level == D("100.01")
@@ -151,7 +158,7 @@ def test_a_level_that_is_not_below_the_market_is_clamped(last: str) -> None:
 @pytest.mark.parametrize("last", ["0.01", "0.02", "0.03"])
 def test_where_no_level_is_possible(last: str) -> None:
     """A stop needs a price below the market and above the tick."""
-    assert plan_stop(D("5"), last=D(last), atr=1.0, product=COIN, stops=STOPS) is None
+    assert plan_stop(wanted(D("5"), 1.0), D(last)) is None
 
 
 @given(
@@ -161,7 +168,7 @@ def test_where_no_level_is_possible(last: str) -> None:
 )
 def test_every_plan_keeps_the_exchanges_geometry(target: D, last: D, atr: float | None) -> None:
     """Limit below stop below market, all on the tick, the resting level never above its target."""
-    plan = plan_stop(target, last=last, atr=atr, product=COIN, stops=STOPS)
+    plan = plan_stop(wanted(target, atr), last)
     if plan is None:
         return
 
@@ -185,4 +192,14 @@ def test_every_plan_keeps_the_exchanges_geometry(target: D, last: D, atr: float 
 )
 def test_only_a_worthwhile_raise_is_made(level: str, bps: float, expected: bool) -> None:
     """50 bps of 100 are 0.50; lowering is never worthwhile."""
-    assert is_worthwhile_raise(D(100), D(level), StopsSection(min_raise_bps=bps)) is expected
+    raised = raised_level(D(100), wanted(D(level), 1.0, min_raise_bps=bps), D(200))
+
+    assert raised == (D(level) if expected else None)
+
+
+@pytest.mark.parametrize(("above", "expected"), [("clamp", D("109.98")), ("keep", None)])
+def test_a_stop_is_raised_to_where_it_can_rest(above: str, expected: D | None) -> None:
+    """A level of 120 above the market of 110: two ticks below it, or the old stop is kept."""
+    rules = stop_rules(StopsSection.model_validate({"level_above_market": above}))
+
+    assert raised_level(D(100), WantedStop(COIN, D(120), 1.0, rules), D(110)) == expected

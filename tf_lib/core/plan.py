@@ -23,10 +23,9 @@ from tf_lib.core.decision import Decision, decide
 from tf_lib.core.model.account import Account
 from tf_lib.core.model.records import ZERO, Holding, Protection, Reason, Side
 from tf_lib.core.orders.build import OrderBuild, PlannedOrder, WantedStop, build_order, to_decimal
-from tf_lib.core.orders.lots_and_ticks import stop_rules
 from tf_lib.core.orders.stops import LAST_GOOD, REMEMBERED, TODAYS, UNKNOWN, level_today
 from tf_lib.core.signals.columns import Signals, believed, signals
-from tf_lib.core.sizing.gates import Trades
+from tf_lib.core.sizing.gates import Trades, is_zero
 from tf_lib.errors import HaltRun
 from tf_lib.parameters import Config
 
@@ -178,16 +177,13 @@ def _builds(
         if refusal:
             builds.append(OrderBuild(ticker, reason, None, refusal))
             continue
-        product, quote = account.products[ticker], account.quotes[ticker]
-        protection = protections.get(ticker)
         builds.append(
             build_order(
-                product,
+                WantedStop.of(account.products[ticker], protections.get(ticker), config.stops),
                 trade_notional=notional,
                 reason=reason,
-                quote=quote,
+                quote=account.quotes[ticker],
                 holding=_sellable(account, ticker),
-                stop=_wanted_stop(protection, config),
             )
         )
     return builds
@@ -217,12 +213,6 @@ def _refusal(account: Account, ticker: str, notional: float, reason: Reason) -> 
     if ticker not in account.quotes:
         return "no believable price"
     return ""
-
-
-def _wanted_stop(protection: Protection | None, config: Config) -> WantedStop | None:
-    if protection is None:
-        return None
-    return WantedStop(protection.target_level, protection.atr, stop_rules(config.stops))
 
 
 def protections_of(account: Account, decision: Decision) -> dict[str, Protection]:
@@ -264,5 +254,5 @@ def zero_targets(decision: Decision) -> list[str]:
     return [
         ticker
         for j, ticker in enumerate(decision.trades.tickers)
-        if decision.trades.target_notional[j] < 1e-6 and decision.trades.reasons[j] not in kept
+        if is_zero(decision.trades.target_notional[j]) and decision.trades.reasons[j] not in kept
     ]

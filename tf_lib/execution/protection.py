@@ -16,9 +16,8 @@ from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import ZERO, Protection, StopOrder
 from tf_lib.core.model.run_rows import StopRow
-from tf_lib.core.orders.build import floor_to
-from tf_lib.core.orders.lots_and_ticks import MOST_STOPS
-from tf_lib.core.orders.stops import is_worthwhile_raise
+from tf_lib.core.orders.build import floor_to, whole_lots
+from tf_lib.core.orders.lots_and_ticks import MOST_STOPS, slot_for_rest
 from tf_lib.execution.market_exit import sell_out
 from tf_lib.execution.position import Foreign, Position, Reading, remaining
 from tf_lib.execution.stop_placement import Placing
@@ -190,7 +189,7 @@ class Cover:
     def _is_small_rest(self, gap: Decimal, stops: list[OrderRecord]) -> bool:
         """A rest too small for a stop of its own is not a wrong size beside one that protects."""
         is_beside = bool(stops) or self.position.foreign.cover > 0
-        return gap <= 0 or (is_beside and not self.placing.is_protectable(gap))
+        return self.placing.is_small_rest(gap, is_beside=is_beside)
 
     def _end_altered(self) -> None:
         """Cancel a stop of ours that somebody edited: it covers nothing, and ours comes back."""
@@ -211,19 +210,27 @@ class Cover:
 
         Only where there are as many stops as there may be, the smallest that was added is resized.
         """
-        has_core = any(stop.key.leg is Leg.STOP_CORE for stop in stops)
+        slots = self._slots(stops)
+        product = self.position.product
+        at = slot_for_rest(*(whole_lots(remaining(slot), product) for slot in slots))
         old = None
-        if has_core and len(stops) >= MOST_STOPS:
-            added = [stop for stop in stops if stop.key.leg is Leg.STOP_ADD]
-            smallest = min(added, key=lambda stop: stop.base_size - stop.filled_size)
-            if not self._free_slot(smallest, "add slot resized"):
+        for stop in slots[at]:
+            if not self._free_slot(stop, "add slot resized"):
                 return
-            old, stops = _as_order(smallest), self.position.live_stops()
-        leg = Leg.STOP_ADD if has_core else Leg.STOP_CORE
+            old, stops = _as_order(stop), self.position.live_stops()
+        leg = Leg.STOP_ADD if at else Leg.STOP_CORE
         size = self.position.coverable(self.position.held()) - remaining(stops)
         free = min(size, self.position.await_release(size))
         if old is None or not self._leave_if_through(old.stop_price, free):
             self._place(leg, free, fallback=old)
+
+    @staticmethod
+    def _slots(stops: list[OrderRecord]) -> list[list[OrderRecord]]:
+        """Return the stop of each slot, none where it is free: core first, then what was added."""
+        slots = [[stop] for stop in sorted(stops, key=lambda one: one.key.leg is Leg.STOP_ADD)]
+        if not any(stop.key.leg is Leg.STOP_CORE for stop in stops):
+            slots.insert(0, [])
+        return [*slots, *([] for _ in range(MOST_STOPS))][:MOST_STOPS]
 
     def _free_slot(self, stop: OrderRecord, why: str) -> bool:
         """Cancel a stop that is to be placed anew, unless that could not be placed."""
@@ -250,14 +257,7 @@ class Cover:
 
     def _raise(self, stop: OrderRecord) -> None:
         """Replace one stop at today's level if that is worth a moment without it."""
-        rests = Decimal(stop.body["stop_price"])
-        plan = self.placing.plan(self.position.last_now())
-        stops = self.desk.config.stops
-        if plan is None:
-            return
-        if plan.resting_level < plan.target_level and stops.level_above_market == "keep":
-            return
-        if not is_worthwhile_raise(rests, plan.resting_level, stops):
+        if self.placing.raised_level(Decimal(stop.body["stop_price"])) is None:
             return
         if not self.position.accepts_sells():
             self.result.notes.append("not raised: the product takes no new sells now")

@@ -25,7 +25,8 @@ from tf_lib.core.orders.build import (
     is_dust,
     to_decimal,
 )
-from tf_lib.core.orders.stops import smallest_protectable
+from tf_lib.core.orders.lots_and_ticks import lots_paid_for, steps_of
+from tf_lib.core.orders.stops import pilot_size
 from tf_lib.exchange.coinbase.client import RefusalKind
 from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.protection import Cover, CoverResult
@@ -337,13 +338,12 @@ class Rebalance:
         plan = cover.placing.plan(position.last())
         if plan is None:
             return TradeResult(planned, "skipped", "no stop level is possible")
-        least = smallest_protectable(product, plan.limit_price)
-        if position.held() >= least:
+        pilot = pilot_size(position.held(), size, product, plan.limit_price)
+        if not pilot:
             covered = cover.ensure()
             if covered.is_protected:
                 return None
             return TradeResult(planned, "skipped", "what is held is not protected", cover=covered)
-        pilot = size if size <= 2 * least else least
         pilot = min(pilot, self._affordable(planned.product_id))
         if below_minimum(pilot, product, planned.reference_price):
             return TradeResult(planned, "skipped", "no cash is there")
@@ -411,9 +411,9 @@ class Rebalance:
         book = self.desk.client.quotes([product_id]).get(product_id)
         if wallet is None or book is None:
             return ZERO
-        slippage = to_decimal(self.desk.config.execution_and_costs.transaction_cost_est)
-        price = book[1] * (1 + slippage) * (1 + self.taker_fee)
-        return floor_to(wallet.available / price, product.base_increment)
+        slippage = self.desk.config.execution_and_costs.transaction_cost_est
+        paid = (float(wallet.available), float(book[1]), slippage, float(self.taker_fee))
+        return lots_paid_for(*paid, steps_of(product)) * product.base_increment
 
     def _with_cover(self, result: TradeResult, cover: Cover) -> TradeResult:
         """Protect what was bought before anything else happens."""

@@ -14,9 +14,8 @@ from decimal import Decimal
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import ZERO, Protection, StopOrder
-from tf_lib.core.orders.build import WantedStop, ceil_to, floor_to, is_dust, is_protectable
-from tf_lib.core.orders.lots_and_ticks import stop_rules
-from tf_lib.core.orders.stops import StopPlan, limit_below, plan_stop
+from tf_lib.core.orders.build import WantedStop, ceil_to, floor_to, is_dust
+from tf_lib.core.orders.stops import StopPlan, limit_below, plan_stop, raised_level
 from tf_lib.exchange.coinbase.client import RefusalKind
 from tf_lib.execution.position import Position
 from tf_lib.store.ledger_state import OrderRecord
@@ -79,13 +78,12 @@ class Placing:
     def __init__(self, position: Position, protection: Protection) -> None:
         self.position = position
         self.protection = protection
-        self.stops = position.desk.config.stops
 
     @property
     def wanted(self) -> WantedStop:
         """Where the stop belongs, for the rules of the core."""
-        level, atr = self.protection.target_level, self.protection.atr
-        return WantedStop(level, atr, stop_rules(self.stops))
+        stops = self.position.desk.config.stops
+        return WantedStop.of(self.position.product, self.protection, stops)
 
     def is_dust(self, size: Decimal) -> bool:
         """Whether a size is too small to matter at the last price."""
@@ -93,20 +91,19 @@ class Placing:
 
     def is_protectable(self, size: Decimal) -> bool:
         """Whether a size is no dust and the exchange would take its stop."""
-        if self.is_dust(size):
-            return False
-        return is_protectable(size, self.position.product, self.position.last(), self.wanted)
+        return self.wanted.is_protectable(size, self.position.last())
+
+    def is_small_rest(self, size: Decimal, *, is_beside: bool) -> bool:
+        """Whether a rest is too small for a stop of its own, beside one that protects."""
+        return self.wanted.is_small_rest(size, self.position.last(), is_beside=is_beside)
+
+    def raised_level(self, resting: Decimal) -> Decimal | None:
+        """Return where a stop that rests at a level is moved up to now, or None if it stays."""
+        return raised_level(resting, self.wanted, self.position.last_now())
 
     def plan(self, last: Decimal, size: Decimal | None = None) -> StopPlan | None:
         """Return where a stop over `size` would rest now; None for as much as is needed."""
-        return plan_stop(
-            self.protection.target_level,
-            last=last,
-            atr=self.protection.atr,
-            product=self.position.product,
-            stops=self.stops,
-            base_size=size,
-        )
+        return plan_stop(self.wanted, last, base_size=size)
 
     def place(self, leg: Leg, size: Decimal, *, fallback: StopOrder | None = None) -> Placed:
         """
@@ -183,11 +180,10 @@ class Placing:
         self, level: Decimal, size: Decimal, *, nearest: Decimal = ZERO
     ) -> StopOrder | None:
         """Return the stop over `size` at a level; its limit is not below `nearest`."""
-        product, atr = self.position.product, self.protection.atr
-        limit = limit_below(level, atr, product, self.stops, base_size=size)
+        limit = limit_below(level, self.wanted, base_size=size)
         if limit is None:
             return None
-        return StopOrder(product.product_id, size, level, max(limit, nearest))
+        return StopOrder(self.position.product_id, size, level, max(limit, nearest))
 
     def _try(self, leg: Leg, order: StopOrder) -> OrderRecord:
         """Send one stop, again with another id where the answer allows it."""

@@ -15,8 +15,8 @@ from tf_lib.app.daily.live import LiveSession
 from tf_lib.core.candles.quarantine import Doubts
 from tf_lib.core.model.records import MarketOrder, Side
 from tf_lib.core.model.run_rows import OrderRow, StopRow
-from tf_lib.core.orders.build import PlannedOrder
-from tf_lib.core.orders.stops import is_worthwhile_raise, plan_stop
+from tf_lib.core.orders.build import PlannedOrder, WantedStop
+from tf_lib.core.orders.stops import plan_stop, raised_level
 from tf_lib.store.candle_cache import CandleUpdate
 
 WOULD_CANCEL_FIRST = "would_cancel_first"
@@ -95,20 +95,13 @@ class PreviewSession(LiveSession):
     def _would_protect(self, product_id: str) -> StopRow:
         product = self.desk.products[product_id]
         protection = self._protection(product)
-        plan = plan_stop(
-            protection.target_level,
-            last=self.desk.client.last_trade(product_id),
-            atr=protection.atr,
-            product=product,
-            stops=self.desk.config.stops,
-            base_size=self._held(product_id),
-        )
-        rests = self._open_stops().get(product_id)
-        if plan is None:
+        stop = WantedStop.of(product, protection, self.desk.config.stops)
+        rests, last = self._open_stops().get(product_id), self.desk.client.last_trade(product_id)
+        if plan_stop(stop, last, base_size=self._held(product_id)) is None:
             reason = "no level is possible"
         elif rests is None:
             reason = "would place a stop"
-        elif is_worthwhile_raise(rests, plan.resting_level, self.desk.config.stops):
+        elif protection.may_move and raised_level(rests, stop, last) is not None:
             reason = "would raise the stop"
         else:
             reason = "stop in place"

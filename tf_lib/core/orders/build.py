@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from tf_lib.core.model.client_ids import Leg
-from tf_lib.core.model.records import Holding, Product, Quote, Reason, Side
+from tf_lib.core.model.records import Holding, Product, Protection, Quote, Reason, Side
 from tf_lib.core.model.run_rows import OrderRow
 from tf_lib.core.orders import lots_and_ticks
-from tf_lib.core.orders.lots_and_ticks import StopRules, steps_of
+from tf_lib.core.orders.lots_and_ticks import Steps, StopRules, steps_of, stop_rules
 from tf_lib.errors import TfError
+from tf_lib.parameters import StopsSection
 
 
 def to_decimal(value: float) -> Decimal:
@@ -114,32 +115,48 @@ def whole_lots(size: Decimal, product: Product) -> int:
 @dataclass(frozen=True)
 class WantedStop:
     """
-    Where the stop of a holding belongs.
+    Where the stop of a holding belongs, and what the rules say of a size under it.
 
     Attributes
     ----------
-    level : Decimal
-        In quote currency, on the tick or not.
+    product : Product
+    level : Decimal or None
+        In quote currency, on the tick or not; None where none is known.
     atr : float or None
         Average true range in quote currency, for the limit's distance.
     rules : StopRules
     """
 
-    level: Decimal
+    product: Product
+    level: Decimal | None
     atr: float | None
     rules: StopRules
 
+    @classmethod
+    def of(cls, product: Product, known: Protection | None, stops: StopsSection) -> WantedStop:
+        """Return where today's stop of a product belongs, as far as that is known."""
+        level, atr = (None, None) if known is None else (known.target_level, known.atr)
+        return cls(product, level, atr, stop_rules(stops))
 
-def is_protectable(base_size: Decimal, product: Product, last: Decimal, stop: WantedStop) -> bool:
-    """Whether a holding is no dust and the exchange would take its stop."""
-    return lots_and_ticks.is_protectable(
-        whole_lots(base_size, product),
-        float(stop.level),
-        float(last),
-        math.nan if stop.atr is None else stop.atr,
-        steps_of(product),
-        stop.rules,
-    )
+    def is_protectable(self, base_size: Decimal, last: Decimal) -> bool:
+        """Whether a holding is no dust and the exchange would take its stop."""
+        return lots_and_ticks.is_protectable(*self._asked(base_size, last))
+
+    def is_small_rest(self, base_size: Decimal, last: Decimal, *, is_beside: bool) -> bool:
+        """Whether units that no stop covers need none: too few for one, beside one that rests."""
+        return lots_and_ticks.is_small_rest(*self._asked(base_size, last), is_beside)
+
+    def can_stay(self, base_size: Decimal, last: Decimal) -> bool:
+        """Whether what a trim leaves can be kept."""
+        return lots_and_ticks.can_stay(*self._asked(base_size, last))
+
+    def _asked(
+        self, base_size: Decimal, last: Decimal
+    ) -> tuple[int, float, float, float, Steps, StopRules]:
+        level = math.nan if self.level is None else float(self.level)
+        atr = math.nan if self.atr is None else self.atr
+        lots = whole_lots(base_size, self.product)
+        return lots, level, float(last), atr, steps_of(self.product), self.rules
 
 
 def is_dust(base_size: Decimal, product: Product, last: Decimal) -> bool:
@@ -153,72 +170,48 @@ def below_minimum(size: Decimal, product: Product, price: Decimal) -> bool:
 
 
 def build_order(
-    product: Product,
-    *,
-    trade_notional: float,
-    reason: Reason,
-    quote: Quote,
-    holding: Holding,
-    stop: WantedStop | None,
+    stop: WantedStop, *, trade_notional: float, reason: Reason, quote: Quote, holding: Holding
 ) -> OrderBuild:
     """
     Turn one desired trade into an order that the exchange would take.
 
     Parameters
     ----------
-    product : Product
-        Steps and minimums.
+    stop : WantedStop
+        The product, and today's stop: a trim that would leave what cannot carry one sells
+        everything. Where no level is known, only what the rest is worth decides.
     trade_notional : float
         Signed, in quote currency; 0 gives no order.
     quote : Quote
         Sizes are notionals divided by its mid.
     holding : Holding
         What is owned of the base; a full exit sells all of it, floored to the step.
-    stop : WantedStop or None
-        Today's stop; a trim that would leave what cannot carry one sells everything. None when
-        no level is known: then only what the rest is worth decides.
     """
+    product = stop.product
     if trade_notional == 0:
         return OrderBuild(product.product_id, reason, None, "no trade desired")
-    if trade_notional > 0:
-        return _build_buy(product, trade_notional, reason, quote)
-    everything = floor_to(holding.total, product.base_increment)
-    if reason is Reason.FULL_EXIT:
-        return _sell_or_dust(product, everything, Leg.EXIT, reason, quote)
-    size = floor_to(to_decimal(-trade_notional) / quote.mid, product.base_increment)
-    why = _why_nothing_stays(holding.total - size, product, quote.last, stop)
-    if why:
-        return _sell_or_dust(product, everything, Leg.EXIT, reason, quote, note=why)
-    return _sell_or_dust(product, size, Leg.TRIM, reason, quote)
+    lots = lots_and_ticks.lots_for(abs(trade_notional), float(quote.mid), steps_of(product))
+    size, side, leg, why = lots * product.base_increment, Side.BUY, Leg.ENTRY, ""
+    if trade_notional < 0:
+        side, leg = Side.SELL, Leg.TRIM
+        if reason is not Reason.FULL_EXIT:
+            why = _why_nothing_stays(holding.total - size, quote.last, stop)
+        if why or reason is Reason.FULL_EXIT:
+            leg, size = Leg.EXIT, floor_to(holding.total, product.base_increment)
+    if below_minimum(size, product, quote.mid):
+        return OrderBuild(product.product_id, reason, None, _too_small(size, product, quote.mid))
+    order = PlannedOrder(product.product_id, side, leg, size, quote.mid, reason, why)
+    return OrderBuild(product.product_id, reason, order, why)
 
 
-def _why_nothing_stays(
-    rest: Decimal, product: Product, last: Decimal, stop: WantedStop | None
-) -> str:
+def _why_nothing_stays(rest: Decimal, last: Decimal, stop: WantedStop) -> str:
     """Return why a trim sells everything, or nothing where its rest can be kept."""
-    size = format(floor_to(rest, product.base_increment), "f")
-    if is_dust(rest, product, last):
-        return f"sells everything: the {size} that would be left are too small to be kept"
-    if stop is not None and not is_protectable(rest, product, last, stop):
-        return f"sells everything: the {size} that would be left could carry no stop"
-    return ""
-
-
-def _build_buy(product: Product, trade_notional: float, reason: Reason, quote: Quote) -> OrderBuild:
-    size = floor_to(to_decimal(trade_notional) / quote.mid, product.base_increment)
-    if below_minimum(size, product, quote.mid):
-        return OrderBuild(product.product_id, reason, None, _too_small(size, product, quote.mid))
-    order = PlannedOrder(product.product_id, Side.BUY, Leg.ENTRY, size, quote.mid, reason)
-    return OrderBuild(product.product_id, reason, order, "")
-
-
-def _sell_or_dust(
-    product: Product, size: Decimal, leg: Leg, reason: Reason, quote: Quote, *, note: str = ""
-) -> OrderBuild:
-    if below_minimum(size, product, quote.mid):
-        return OrderBuild(product.product_id, reason, None, _too_small(size, product, quote.mid))
-    order = PlannedOrder(product.product_id, Side.SELL, leg, size, quote.mid, reason, note)
-    return OrderBuild(product.product_id, reason, order, note)
+    if stop.can_stay(rest, last):
+        return ""
+    left = format(floor_to(rest, stop.product.base_increment), "f")
+    is_small = is_dust(rest, stop.product, last)
+    why = "are too small to be kept" if is_small else "could carry no stop"
+    return f"sells everything: the {left} that would be left {why}"
 
 
 def _too_small(size: Decimal, product: Product, price: Decimal) -> str:

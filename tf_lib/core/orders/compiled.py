@@ -19,16 +19,8 @@ from tf_lib.core.model.records import Product
 from tf_lib.core.orders import fills, lots_and_ticks, stops
 
 Records = NDArray[np.void]
-STEPS = np.dtype(
-    [
-        ("lot_numerator", np.int64),
-        ("lot_denominator", np.int64),
-        ("tick_numerator", np.int64),
-        ("tick_denominator", np.int64),
-        ("least_lots", np.int64),
-        ("least_value", np.float64),
-    ]
-)
+_FIELDS = lots_and_ticks.Steps._fields
+STEPS = np.dtype([(name, "f8" if name == "least_value" else "i8") for name in _FIELDS])
 
 
 def steps_table(products: Iterable[Product]) -> Records:
@@ -46,13 +38,16 @@ lots_for = kernel(lots_and_ticks.lots_for)
 ticks_below = kernel(lots_and_ticks.ticks_below)
 limit_ticks = kernel(lots_and_ticks.limit_ticks)
 resting_ticks = kernel(lots_and_ticks.resting_ticks)
-is_clamped = kernel(lots_and_ticks.is_clamped)
 is_below_least = kernel(lots_and_ticks.is_below_least)
 stop_limit_ticks = kernel(lots_and_ticks.stop_limit_ticks)
-is_worth_raising = kernel(lots_and_ticks.is_worth_raising)
 is_dust = kernel(lots_and_ticks.is_dust)
 is_protectable = kernel(lots_and_ticks.is_protectable)
-least_protectable = kernel(lots_and_ticks.least_protectable)
+can_stay = kernel(lots_and_ticks.can_stay)
+is_small_rest = kernel(lots_and_ticks.is_small_rest)
+slot_for_rest = kernel(lots_and_ticks.slot_for_rest)
+raised_ticks = kernel(lots_and_ticks.raised_ticks)
+lots_paid_for = kernel(lots_and_ticks.lots_paid_for)
+pilot_lots = kernel(lots_and_ticks.pilot_lots)
 day_leg = kernel(fills.day_leg)
 price_at = kernel(fills.price_at)
 first_touch = kernel(fills.first_touch)

@@ -13,17 +13,16 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from tf_lib.core.model.records import Product
 from tf_lib.parameters import StopsSection
 
-Price = TypeVar("Price", int, Decimal)
-
 CLAMP_TICKS = 2
 PILOT_MARGIN = 1.1
+MOST_PILOTS = 2
+"""Pilots that a purchase may be worth and still be made at once."""
 DUST_MARGIN = 1.05
 """Of the exchange's least value: what is worth less at the last price is dust."""
 MOST_STOPS = 3
@@ -226,8 +225,8 @@ def _ticks_worth_least(lots: int, steps: Steps) -> int:
     return ticks
 
 
-def is_worth_raising(resting: Price, level: Price, rules: StopRules) -> bool:
-    """Whether moving a stop up to `level` is worth a moment without it; ticks, or prices."""
+def is_worth_raising(resting: int, level: int, rules: StopRules) -> bool:
+    """Whether moving a stop up to `level`, in ticks, is worth a moment without it."""
     return level > resting and level * rules.raise_denominator >= resting * rules.raise_numerator
 
 
@@ -252,6 +251,62 @@ def is_protectable(
     return resting != NOWHERE and stop_limit_ticks(resting, atr, lots, steps, rules) != NOWHERE
 
 
+def can_stay(
+    lots: int, level: float, last: float, atr: float, steps: Steps, rules: StopRules
+) -> bool:
+    """Whether what a trim leaves can be kept; where no level is known (NaN), its worth decides."""
+    if not level > 0.0:
+        return not is_dust(lots, last, steps)
+    return is_protectable(lots, level, last, atr, steps, rules)
+
+
+def is_small_rest(
+    lots: int,
+    level: float,
+    last: float,
+    atr: float,
+    steps: Steps,
+    rules: StopRules,
+    is_beside: bool,
+) -> bool:
+    """Whether lots that no stop covers need none: too few for one, beside one that protects."""
+    if lots <= 0:
+        return True
+    return is_beside and not is_protectable(lots, level, last, atr, steps, rules)
+
+
+def slot_for_rest(first: int, second: int, third: int) -> int:
+    """
+    Return which of a product's stops, by the lots each covers, takes lots that have none.
+
+    A free one: the first is for what was held first, the others for what came since. Else the
+    smallest of those that were added is placed anew, resized.
+
+    Examples
+    --------
+    >>> slot_for_rest(0, 5, 0), slot_for_rest(9, 5, 0), slot_for_rest(9, 5, 3)
+    (0, 2, 2)
+    """
+    if first == 0:
+        return 0
+    if second == 0 or third == 0:
+        return 1 if second == 0 else 2
+    return 2 if third < second else 1
+
+
+def raised_ticks(resting: int, level: float, last: float, steps: Steps, rules: StopRules) -> int:
+    """Return where a stop that rests at `resting` ticks is moved up to; `NOWHERE` if it stays."""
+    ticks = resting_ticks(level, last, steps)
+    if ticks == NOWHERE or (rules.keeps_above_market and is_clamped(ticks, level, steps)):
+        return NOWHERE
+    return ticks if is_worth_raising(resting, ticks, rules) else NOWHERE
+
+
+def lots_paid_for(cash: float, ask: float, slippage: float, fee: float, steps: Steps) -> int:
+    """Return the whole lots that cash pays for at the ask, slippage and fee included."""
+    return lots_for(cash, ask * (1.0 + slippage) * (1.0 + fee), steps)
+
+
 def least_protectable(limit: int, steps: Steps) -> int:
     """Return the least lots whose own stop, with its limit at `limit` ticks, is taken."""
     by_value = steps.least_value * PILOT_MARGIN / price_of(limit, steps)
@@ -259,6 +314,19 @@ def least_protectable(limit: int, steps: Steps) -> int:
     if units_of(lots, steps) < by_value:
         lots += 1
     return max(lots, steps.least_lots)
+
+
+def pilot_lots(owned: int, wanted: int, limit: int, steps: Steps) -> int:
+    """
+    Return the size of a product's first purchase, made to see that its stop is taken.
+
+    The least that can carry one with its limit at `limit` ticks; all that is wanted if that is
+    little more, 0 where what is owned already serves.
+    """
+    least = least_protectable(limit, steps)
+    if owned >= least:
+        return 0
+    return wanted if wanted <= MOST_PILOTS * least else least
 
 
 KERNELS: tuple[Callable[..., Any], ...] = (
@@ -277,6 +345,12 @@ KERNELS: tuple[Callable[..., Any], ...] = (
     is_worth_raising,
     is_dust,
     is_protectable,
+    can_stay,
+    is_small_rest,
+    slot_for_rest,
+    raised_ticks,
+    lots_paid_for,
     least_protectable,
+    pilot_lots,
 )
 """In the order in which they use one another, for `tf_lib.core.orders.compiled`."""

@@ -14,19 +14,17 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import TypeVar
 
-from tf_lib.core.model.records import Product, StopOrder
-from tf_lib.core.orders.build import floor_to, whole_lots
+from tf_lib.core.model.records import ZERO, Product, StopOrder
+from tf_lib.core.orders.build import WantedStop, floor_to, whole_lots
 from tf_lib.core.orders.lots_and_ticks import (
     NOWHERE,
-    is_worth_raising,
-    least_protectable,
     limit_ticks,
+    pilot_lots,
+    raised_ticks,
     resting_ticks,
     steps_of,
     stop_limit_ticks,
-    stop_rules,
 )
-from tf_lib.parameters import StopsSection
 
 Level = TypeVar("Level", float, Decimal)
 
@@ -79,12 +77,7 @@ def level_today(level: Level, remembered: Level, is_ok: bool, ratchets: bool) ->
 
 
 def limit_below(
-    level: Decimal,
-    atr: float | None,
-    product: Product,
-    stops: StopsSection,
-    *,
-    base_size: Decimal | None = None,
+    level: Decimal, stop: WantedStop, *, base_size: Decimal | None = None
 ) -> Decimal | None:
     """
     Return the limit price of a stop at `level`: lower by the larger of two buffers.
@@ -93,8 +86,8 @@ def limit_below(
     ----------
     level : Decimal
         Stop price in quote currency, on the tick.
-    atr : float or None
-        Average true range in quote currency; None or not finite counts as 0.
+    stop : WantedStop
+        For its product, range and rules; no range, or one that is not finite, counts as 0.
     base_size : Decimal or None
         What the stop covers: the limit is brought nearer to the level where the order would be
         worth less than the exchange takes. None for as much as is needed.
@@ -104,11 +97,11 @@ def limit_below(
     Decimal or None
         None if no limit below the level is near enough.
     """
-    its_steps, rules = steps_of(product), stop_rules(stops)
-    ticks, range_ = whole_ticks(level, product), math.nan if atr is None else atr
+    product, steps = stop.product, steps_of(stop.product)
+    ticks, atr = whole_ticks(level, product), math.nan if stop.atr is None else stop.atr
     if base_size is None:
-        return price_at(limit_ticks(ticks, range_, its_steps, rules), product)
-    limit = stop_limit_ticks(ticks, range_, whole_lots(base_size, product), its_steps, rules)
+        return price_at(limit_ticks(ticks, atr, steps, stop.rules), product)
+    limit = stop_limit_ticks(ticks, atr, whole_lots(base_size, product), steps, stop.rules)
     return None if limit == NOWHERE else price_at(limit, product)
 
 
@@ -123,13 +116,7 @@ def price_at(ticks: int, product: Product) -> Decimal:
 
 
 def plan_stop(
-    target_level: Decimal,
-    *,
-    last: Decimal,
-    atr: float | None,
-    product: Product,
-    stops: StopsSection,
-    base_size: Decimal | None = None,
+    stop: WantedStop, last: Decimal, *, base_size: Decimal | None = None
 ) -> StopPlan | None:
     """
     Return where the stop of a product rests given its last trade, or None if nowhere can.
@@ -137,23 +124,34 @@ def plan_stop(
     A target that is not below the last trade is clamped two ticks under it. `base_size` is what
     it covers, None for as much as is needed.
     """
-    ticks = resting_ticks(float(target_level), float(last), steps_of(product))
+    product, level = stop.product, stop.level or ZERO
+    ticks = resting_ticks(float(level), float(last), steps_of(product))
     if ticks == NOWHERE:
         return None
     resting = price_at(ticks, product)
-    limit = limit_below(resting, atr, product, stops, base_size=base_size)
+    limit = limit_below(resting, stop, base_size=base_size)
     if limit is None:
         return None
-    target = floor_to(target_level, product.price_increment)
+    target = floor_to(level, product.price_increment)
     return StopPlan(product.product_id, target, resting, limit)
 
 
-def smallest_protectable(product: Product, stop_limit_price: Decimal) -> Decimal:
-    """Return the least size whose own stop the exchange would take, in base units."""
-    limit = whole_ticks(stop_limit_price, product)
-    return least_protectable(limit, steps_of(product)) * product.base_increment
+def raised_level(resting: Decimal, stop: WantedStop, last: Decimal) -> Decimal | None:
+    """Return where a stop that rests at a level is moved up to, or None if it stays."""
+    product, level = stop.product, float(stop.level or ZERO)
+    rests = whole_ticks(resting, product)
+    ticks = raised_ticks(rests, level, float(last), steps_of(product), stop.rules)
+    return None if ticks == NOWHERE else price_at(ticks, product)
 
 
-def is_worthwhile_raise(resting: Decimal, level: Decimal, stops: StopsSection) -> bool:
-    """Whether moving a stop from `resting` up to `level` is worth a moment without it."""
-    return is_worth_raising(resting, level, stop_rules(stops))
+def pilot_size(
+    owned: Decimal, wanted: Decimal, product: Product, stop_limit_price: Decimal
+) -> Decimal:
+    """Return the size of a product's first purchase; 0 where what is owned serves as well."""
+    lots = pilot_lots(
+        whole_lots(owned, product),
+        whole_lots(wanted, product),
+        whole_ticks(stop_limit_price, product),
+        steps_of(product),
+    )
+    return lots * product.base_increment

@@ -194,7 +194,13 @@ def least_change(target: float, equity: float, rules: TradeRules) -> float:
     return max(floor, rules.least_trade)
 
 
+def is_zero(target_notional: float) -> bool:
+    """Whether a target counts as nothing: what is held is sold, and nothing is bought."""
+    return target_notional < LEAST_TARGET
+
+
 _least_change = leaf_kernel(least_change)
+_is_zero = leaf_kernel(is_zero)
 
 
 @leaf_kernel
@@ -215,7 +221,7 @@ def _gate(
         return STALE
     if held and not day.known[i]:
         return UNKNOWN
-    if target < LEAST_TARGET:
+    if _is_zero(target):
         return FULL_EXIT if held else NO_POSITION
     delta = target - current
     if abs(delta) <= _least_change(target, equity, rules):

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from tf_lib.core.jit.arrays import leaf_kernel
 from tf_lib.core.orders.compiled import (
+    can_stay,
     is_below_least,
-    is_dust,
-    is_protectable,
-    least_protectable,
     limit_ticks,
     lots_for,
+    lots_paid_for,
     market_price,
+    pilot_lots,
+    price_of,
     resting_ticks,
     units_of,
-    whole_steps,
 )
 from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
 from tf_lib.core.sizing.gates import TRIM
@@ -48,17 +48,9 @@ def lots_to_sell(
     lots = owned
     if reason == TRIM:
         lots = lots_for(-trade, price, steps)
-        if not _can_stay(owned - lots, price, wanted, steps, rules):
+        if not can_stay(owned - lots, wanted.target, price, wanted.atr, steps, rules):
             lots = owned
     return 0 if is_below_least(lots, price, steps) else lots
-
-
-@leaf_kernel
-def _can_stay(rest: int, price: float, wanted: TargetStop, steps: Steps, rules: StopRules) -> bool:
-    """Whether what a trim leaves is no dust and can carry its stop."""
-    if not wanted.target > 0.0:
-        return not is_dust(rest, price, steps)
-    return bool(is_protectable(rest, wanted.target, price, wanted.atr, steps, rules))
 
 
 @leaf_kernel
@@ -102,7 +94,7 @@ def buy_planned(
     the cooldown. The first purchase of a product begins with a pilot.
     """
     holding, slots, steps = book.holdings[i], book.slots[i], book.steps[i]
-    lots = lots_for(trade, price, steps)
+    lots, costs = lots_for(trade, price, steps), rules.costs
     if is_below_least(lots, price, steps):
         return
     for k in range(slots.size):
@@ -111,46 +103,25 @@ def buy_planned(
     if price <= wanted.target:
         holding.cooldown = row
         return
+    ask = price + price_of(1, steps)
     still = TargetStop(wanted.target, wanted.atr, False)
     if not holding.is_proven:
-        pilot = _pilot(holding.lots, lots, price, wanted, steps, rules.stops)
-        if pilot < 0:
+        resting = resting_ticks(wanted.target, price, steps)
+        if resting == NOWHERE:
             return
+        limit = limit_ticks(resting, wanted.atr, steps, rules.stops)
+        pilot = pilot_lots(holding.lots, lots, limit, steps)
         if pilot > 0:
-            pilot = min(pilot, _affordable(book.cash[0], price, rules.costs, steps))
+            pilot = min(pilot, lots_paid_for(book.cash[0], ask, costs.slippage, costs.taker, steps))
             if is_below_least(pilot, price, steps):
                 return
-            _purchase(row, i, pilot, price, reason, rules.costs, book, tape)
+            _purchase(row, i, pilot, price, reason, costs, book, tape)
             cover(holding, slots, price, still, steps, rules.stops)
             lots -= pilot
-    lots = min(lots, _affordable(book.cash[0], price, rules.costs, steps))
+    lots = min(lots, lots_paid_for(book.cash[0], ask, costs.slippage, costs.taker, steps))
     if not is_below_least(lots, price, steps):
-        _purchase(row, i, lots, price, reason, rules.costs, book, tape)
+        _purchase(row, i, lots, price, reason, costs, book, tape)
     cover(holding, slots, price, still, steps, rules.stops)
-
-
-@leaf_kernel
-def _pilot(
-    owned: int, lots: int, price: float, wanted: TargetStop, steps: Steps, rules: StopRules
-) -> int:
-    """Return the size of a pilot, 0 when none is needed, below 0 when no stop is possible."""
-    resting = resting_ticks(wanted.target, price, steps)
-    if resting == NOWHERE:
-        return -1
-    least = least_protectable(limit_ticks(resting, wanted.atr, steps, rules), steps)
-    return 0 if owned >= least or lots <= 2 * least else least
-
-
-@leaf_kernel
-def _affordable(cash: float, price: float, costs: CostRates, steps: Steps) -> int:
-    """Return the lots that the cash pays for at the ask, fee and slippage included."""
-    ask = price + steps.tick_numerator / steps.tick_denominator
-    lots: int = whole_steps(
-        cash / (ask * (1.0 + costs.slippage) * (1.0 + costs.taker)),
-        steps.lot_numerator,
-        steps.lot_denominator,
-    )
-    return lots
 
 
 @leaf_kernel

@@ -17,14 +17,15 @@ from tf_lib.core.jit.arrays import FloatArray, kernel, leaf_kernel
 from tf_lib.core.orders.compiled import (
     Records,
     is_below_least,
-    is_clamped,
     is_dust,
     is_protectable,
-    is_worth_raising,
+    is_small_rest,
     level_today,
     market_price,
     price_of,
+    raised_ticks,
     resting_ticks,
+    slot_for_rest,
     stop_limit_day,
     stop_limit_ticks,
     ticks_below,
@@ -35,7 +36,6 @@ from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
 from tf_lib.core.orders.stops import TODAYS, UNKNOWN
 from tf_lib.research.backtest.loop_records import (
     CLOSE,
-    CORE,
     EMERGENCY,
     HIGH,
     LOW,
@@ -105,13 +105,17 @@ def cover(
     if not wanted.target > 0.0 or is_dust(holding.lots, last, steps):
         return
     covered = covered_lots(slots)
-    gap, has_stop = holding.lots - covered, covered > 0
-    can_rest = is_protectable(gap, wanted.target, last, wanted.atr, steps, rules)
-    if gap > 0 and (can_rest or not has_stop):
-        _close_gap(slots, gap, last, wanted, steps, rules)
+    gap = holding.lots - covered
+    if not is_small_rest(gap, wanted.target, last, wanted.atr, steps, rules, covered > 0):
+        slot = slots[slot_for_rest(slots[0].lots, slots[1].lots, slots[2].lots)]
+        gap += slot.lots
+        slot.lots = 0
+        place(slot, gap, last, wanted, steps, rules)
     elif wanted.may_move:
         for k in range(slots.size):
-            _raise(slots[k], last, wanted, steps, rules)
+            level = raised_ticks(slots[k].level, wanted.target, last, steps, rules)
+            if slots[k].lots > 0 and level != NOWHERE:
+                place(slots[k], slots[k].lots, last, wanted, steps, rules)
     if covered_lots(slots) > 0:
         holding.level = max(holding.level, ticks_below(wanted.target, steps))
         holding.is_proven = True
@@ -132,34 +136,6 @@ def free_slots(slots: Records) -> None:
     for k in range(slots.size):
         slots[k].lots = 0
         slots[k].is_triggered = False
-
-
-@leaf_kernel
-def _close_gap(
-    slots: Records, gap: int, last: float, wanted: TargetStop, steps: Steps, rules: StopRules
-) -> None:
-    """Give unprotected lots a slot of their own, or the smallest that was added, resized."""
-    smallest = CORE + 1
-    for k in range(slots.size):
-        if slots[k].lots == 0:
-            place(slots[k], gap, last, wanted, steps, rules)
-            return
-        if k > CORE and slots[k].lots < slots[smallest].lots:
-            smallest = k
-    lots = gap + slots[smallest].lots
-    slots[smallest].lots = 0
-    place(slots[smallest], lots, last, wanted, steps, rules)
-
-
-@leaf_kernel
-def _raise(slot: Slot, last: float, wanted: TargetStop, steps: Steps, rules: StopRules) -> None:
-    resting = resting_ticks(wanted.target, last, steps)
-    if slot.lots == 0 or resting == NOWHERE:
-        return
-    if rules.keeps_above_market and is_clamped(resting, wanted.target, steps):
-        return
-    if is_worth_raising(slot.level, resting, rules):
-        place(slot, slot.lots, last, wanted, steps, rules)
 
 
 @leaf_kernel
