@@ -36,6 +36,22 @@ RULES = {
         r'r?partition\("-"\)|\.split\("-"\)',
         elsewhere=("tf_lib.simulator.faults.rules", "tf_lib.exchange.coinbase.scope"),
     ),
+    "fees are never below the configured ones": Rule(
+        "tf_lib.core.model.account:fees_charged", r"maker=costs\.maker_fee|max\([^)]*(taker|maker)"
+    ),
+    "the widest spread that is traded on": Rule(
+        "tf_lib.core.model.account:WIDEST_SPREAD", r"(?i)spread\w* = 0\.\d|\.mid > Decimal"
+    ),
+    "how long a cooldown lasts": Rule(
+        "tf_lib.core.model.cooldown:is_within", r"0\)? <= \w[^<\n]* < \w*(days|length|cooldown)"
+    ),
+    "what lies within rounding of a holding": Rule(
+        "tf_lib.core.model.records:Product",
+        r"max\([\w.]*base_(increment|min_size), [\w.]*base_(increment|min_size)\)",
+    ),
+    "orders whose end is not known": Rule(
+        "tf_lib.store.ledger_state:LedgerState", r"not \(\w+(\.key)?\.leg\.is_stop and"
+    ),
 }
 
 SOURCES = {name: path.read_text(encoding="utf-8") for name, path in modules(ROOT).items()}

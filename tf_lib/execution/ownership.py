@@ -58,7 +58,7 @@ def not_ours(client: ExchangeReads, config: Config) -> list[str]:
     bought = signed_fills(client.orders())
     for name, one in sorted(listed.items()):
         extra = _total(wallets.get(one.product.base_currency)) - bought.get(name, ZERO)
-        if extra >= max(one.product.base_increment, one.product.base_min_size):
+        if extra >= one.product.rounding:
             worth = "" if one.last is None else f" worth {extra * one.last:,.2f}"
             told.append(f"{extra} {one.product.base_currency}{worth}")
     return told
@@ -73,7 +73,7 @@ def _is_adopted(
     if account.follow_changes and not is_first:
         return True
     is_small = worth is not None and worth <= Decimal(account.adopt_below)
-    return is_small or extra <= max(product.base_min_size, product.base_increment)
+    return is_small or extra <= product.rounding
 
 
 def _unexplained(why: str) -> Impediment:

@@ -155,15 +155,12 @@ class Position:
     def _doubt(self, holding: Holding) -> str:
         """Return why a wallet cannot be believed, or nothing."""
         state, product = self.desk.ledger.state, self.product
-        confirmed = state.confirmed.get(product.base_currency)
-        live = state.live_orders(self.product_id)
-        is_open = any(not (o.key.leg.is_stop and o.stage is OrderStage.WORKING) for o in live)
-        if self._is_changed or is_open:
+        if self._is_changed or state.unsettled_orders(self.product_id):
             return ""
-        if confirmed is None:
+        expected = state.expected(product.base_currency)
+        if expected is None or product.base_currency not in state.confirmed:
             return self._doubt_of_first(holding)
-        expected = confirmed + state.fills_since_confirmed.get(product.base_currency, ZERO)
-        if abs(holding.total - expected) < max(product.base_increment, product.base_min_size):
+        if abs(holding.total - expected) < product.rounding:
             return ""
         return f"our fills add up to {expected}, the account has {holding.total}"
 
@@ -178,7 +175,7 @@ class Position:
             ),
             ZERO,
         )
-        if holding.total > bought - max(self.product.base_increment, self.product.base_min_size):
+        if holding.total > bought - self.product.rounding:
             return ""
         return f"our fills of today add up to {bought}, the account has {holding.total}"
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import ZERO, Holding, Product, Side
 from tf_lib.errors import ExchangeError, UnknownState
 from tf_lib.exchange.coinbase.account_wallets import AccountWallets
@@ -213,16 +212,15 @@ def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[Doubt
     is_first = base not in desk.ledger.state.confirmed
     if is_first and base in desk.ledger.state.let_go:
         return None
-    # One step of a size is rounding; anything more is somebody else's doing.
-    least = max(product.base_increment, product.base_min_size)
-    if abs(extra) < least or (is_first and extra < 0):
+    if abs(extra) < product.rounding or (is_first and extra < 0):
         return None
     why = f"{base}: expected {expected} from our own fills, the account has {holding.total}"
     if is_first:
         why = (
             f"{base}: {extra} of {holding.total} were there before, no order of ours explains them"
         )
-    return (Doubt.PENDING if _has_open_question(desk, product) else Doubt.CHANGED), why
+    is_open = bool(desk.ledger.state.unsettled_orders(product.product_id))
+    return (Doubt.PENDING if is_open else Doubt.CHANGED), why
 
 
 def _was_traded(desk: Desk, product: Product) -> bool:
@@ -230,14 +228,6 @@ def _was_traded(desk: Desk, product: Product) -> bool:
     return bool(open_sells(desk, product.product_id)) or any(
         order.product_id == product.product_id and order.filled_size
         for order in desk.ledger.state.orders.values()
-    )
-
-
-def _has_open_question(desk: Desk, product: Product) -> bool:
-    """Whether an order of ours may have done what our record does not show yet."""
-    return any(
-        not (order.key.leg.is_stop and order.stage is OrderStage.WORKING)
-        for order in desk.ledger.state.live_orders(product.product_id)
     )
 
 

@@ -9,6 +9,7 @@ from tf_lib.parameters.loading import config_from_mapping, load_config
 from tf_lib.parameters.sections import (
     Config,
     ExchangeSection,
+    ExecutionSection,
     MovingAverage,
     RiskSection,
     StopsSection,
@@ -18,6 +19,7 @@ from tf_lib.parameters.sections import (
 __all__ = [
     "Config",
     "ExchangeSection",
+    "ExecutionSection",
     "MovingAverage",
     "RiskSection",
     "StopsSection",

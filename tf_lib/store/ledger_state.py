@@ -225,11 +225,11 @@ class LedgerState:
             if order.may_be_live and product_id in (None, order.product_id)
         ]
 
-    def unsettled_orders(self) -> list[OrderRecord]:
+    def unsettled_orders(self, product_id: str | None = None) -> list[OrderRecord]:
         """Return the orders that may be live and are no resting stops."""
         return [
             order
-            for order in self.live_orders()
+            for order in self.live_orders(product_id)
             if not (order.key.leg.is_stop and order.stage is OrderStage.WORKING)
         ]
 

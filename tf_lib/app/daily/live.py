@@ -16,7 +16,7 @@ import pandas as pd
 
 from tf_lib.app.daily.live_inputs import LiveInputs
 from tf_lib.app.record.protection_ledger import protection_ledger
-from tf_lib.core.model.account import Account
+from tf_lib.core.model.account import Account, fees_charged
 from tf_lib.core.model.records import Holding, Product, Protection
 from tf_lib.core.model.run_rows import OrderRow, ProtectionRow, StopRow, problem
 from tf_lib.core.orders.build import PlannedOrder, to_decimal
@@ -126,7 +126,7 @@ class LiveSession(LiveInputs):
             self.desk,
             self._cover,
             self._planned_at,
-            to_decimal(max(costs.taker_fee, self._account.fees.taker)),
+            to_decimal(fees_charged(costs, self._account.fees).taker),
             blocked=self._blocked(),
             exits=frozenset(self._account.exits),
             halted=self._unsettled() or self._account.no_buys,

@@ -23,7 +23,7 @@ from tf_lib.app.daily.prices import (
     unpriced_share,
 )
 from tf_lib.core.candles.quarantine import Doubts
-from tf_lib.core.model.account import MOST_UNPRICED, Account
+from tf_lib.core.model.account import MOST_UNPRICED, Account, fees_charged
 from tf_lib.core.model.impediments import Impediment, ImpedimentKind
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import FeeRates, Holding, Quote
@@ -152,7 +152,7 @@ class LiveInputs(Protecting):
                 )
             )
             self.problems.append(problem(f"the configured fees are used: {error}"))
-            return FeeRates(maker=costs.maker_fee, taker=costs.taker_fee)
+            return fees_charged(costs, None)
 
     def _confirm_first(self, belief: Belief) -> None:
         """Write down the first totals of an account."""

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.parameters import Config
 from tf_lib.store.ledger import Ledger
 from tf_lib.store.run_folder import ProfileFolder
@@ -31,10 +32,10 @@ def recall_cooldowns(
     """
     if ledger.state.marks:
         return []
-    length = dt.timedelta(days=config.execution_and_costs.cooldown_counter_threshold)
+    length = config.execution_and_costs.cooldown_counter_threshold
     read = []
     for run_day, path in _run_folders(folder):
-        if not dt.timedelta(0) <= day - run_day < length:
+        if not is_cooling(run_day, day, days=length):
             continue
         read.append(path.name)
         known = _cooldowns_of(path, run_day)

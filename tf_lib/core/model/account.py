@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.core.model.records import ZERO, FeeRates, Holding, PortfolioState, Product, Quote
+from tf_lib.parameters import ExecutionSection
 from tf_lib.text.tickers import base_of
 
 _FLAGS = tuple(f.name for f in fields(Product) if f.type == "bool")
@@ -165,6 +166,16 @@ def closes_of_text(record: Mapping[str, Mapping[str, float]]) -> dict[str, dict[
 
 MOST_UNPRICED = 0.20
 """Of equity may be held without a believable price before nothing is bought."""
+WIDEST_SPREAD = 0.03
+"""Of the price: where bid and ask are further apart, nothing is traded."""
+
+
+def fees_charged(costs: ExecutionSection, tier: FeeRates | None) -> FeeRates:
+    """Return the fees to reckon with: the account's tier, and never below the configured ones."""
+    configured = FeeRates(maker=costs.maker_fee, taker=costs.taker_fee)
+    if tier is None:
+        return configured
+    return FeeRates(max(configured.maker, tier.maker), max(configured.taker, tier.taker))
 
 
 def doubt_of_quote(quote: Quote) -> str:
@@ -178,8 +189,8 @@ def doubt_of_quote(quote: Quote) -> str:
     """
     if not 0 < quote.bid < quote.ask or quote.last <= 0:
         return f"bid {quote.bid}, ask {quote.ask}, last trade {quote.last}"
-    if (quote.ask - quote.bid) / quote.mid > Decimal("0.03"):
-        return f"bid {quote.bid} and ask {quote.ask} are more than 3 % apart"
+    if (quote.ask - quote.bid) / quote.mid > Decimal(repr(WIDEST_SPREAD)):
+        return f"bid {quote.bid} and ask {quote.ask} are more than {100 * WIDEST_SPREAD:g} % apart"
     if abs(quote.mid - quote.last) > Decimal("0.02") * quote.last:
         return (
             f"the middle of bid {quote.bid} and ask {quote.ask} is not within 2 % of the last "

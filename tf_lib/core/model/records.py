@@ -100,6 +100,11 @@ class Product:
         return quote_of(self.product_id)
 
     @property
+    def rounding(self) -> Decimal:
+        """Units that two figures of one holding may lie apart: less is nobody's doing."""
+        return max(self.base_increment, self.base_min_size)
+
+    @property
     def is_tradable(self) -> bool:
         """Whether the product takes new orders of some kind."""
         return not closed_because(vars(self))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
+from tf_lib.core.model.account import fees_charged
 from tf_lib.core.model.records import FeeRates, Product, Reason
 from tf_lib.core.orders.compiled import (
     Records,
@@ -139,16 +140,14 @@ class Trades:
 
 
 def trade_rules(config: Config, fees: FeeRates | None) -> TradeRules:
-    """Return the numbers the trade kernel takes; fees are never below the configured ones."""
+    """Return the numbers the trade kernel takes."""
     costs = config.execution_and_costs
-    maker = max(costs.maker_fee, fees.maker if fees else 0.0)
-    taker = max(costs.taker_fee, fees.taker if fees else 0.0)
-    passive = costs.passive_trade_rate
+    charged, passive = fees_charged(costs, fees), costs.passive_trade_rate
     return TradeRules(
         cash_buffer=float(config.risk_and_sizing.cash_buffer_percentage),
         threshold=float(costs.notional_threshold_pct),
         least_trade=float(costs.min_trade_notional_abs),
-        cost=costs.transaction_cost_est + passive * maker + (1.0 - passive) * taker,
+        cost=costs.transaction_cost_est + passive * charged.maker + (1.0 - passive) * charged.taker,
         stops=stop_rules(config.stops),
     )
 

@@ -15,7 +15,8 @@ import math
 import numpy as np
 
 from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
-from tf_lib.core.model.account import MOST_UNPRICED
+from tf_lib.core.model.account import MOST_UNPRICED, WIDEST_SPREAD
+from tf_lib.core.model.cooldown import is_within
 from tf_lib.core.orders.compiled import is_dust, market_price, units_of
 from tf_lib.core.orders.lots_and_ticks import Steps
 from tf_lib.core.sizing.gates import (
@@ -62,8 +63,15 @@ from tf_lib.research.backtest.loop_stops import (
     sell,
 )
 
-WIDEST_SPREAD = 0.03
-"""Of the price: a wider one is not traded on (docs/execution.md section 5)."""
+_is_within = leaf_kernel(is_within)
+
+
+def is_narrow(price: float, steps: Steps) -> bool:
+    """Whether a spread of two ticks, the least there is here, may be traded on."""
+    return 2.0 * steps.tick_numerator / steps.tick_denominator <= WIDEST_SPREAD * price
+
+
+_is_narrow = leaf_kernel(is_narrow)
 
 
 @kernel
@@ -137,8 +145,7 @@ def _look(
     for i in range(is_priced.size):
         holding, steps = book.holdings[i], book.steps[i]
         price = market.bars[row, OPEN, i]
-        spread = 2.0 * steps.tick_numerator / steps.tick_denominator
-        is_priced[i] = spread <= WIDEST_SPREAD * price and row < market.ended[i]
+        is_priced[i] = _is_narrow(price, steps) and row < market.ended[i]
         day.units[i] = units_of(holding.lots, steps)
         day.mid[i] = price if is_priced[i] else known[row, LAST_CLOSE, i]
         day.stop[i] = known[row, LEVEL, i]
@@ -146,7 +153,7 @@ def _look(
         day.atr[i] = known[row, ATR, i]
         day.data_ok[i] = known[row, IS_OK, i] > 0.0
         day.known[i] = math.isfinite(known[row, SIGNAL, i])
-        day.cooling[i] = 0 <= row - holding.cooldown < rules.cooldown_days
+        day.cooling[i] = _is_within(row - holding.cooldown, rules.cooldown_days)
         worth = day.units[i] * day.mid[i] if holding.lots > 0 else 0.0
         if is_priced[i]:
             priced += worth

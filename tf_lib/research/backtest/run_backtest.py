@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from tf_lib.core.candles.bars import Bars
+from tf_lib.core.model.account import fees_charged
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import FeeRates, Product
 from tf_lib.core.orders.lots_and_ticks import stop_rules
@@ -277,8 +278,9 @@ def backtest(
 
 
 def rules_of(config: Config, products: Mapping[str, Product], fees: FeeRates | None) -> Rules:
-    """Return what does not change from day to day; fees are never below the configured ones."""
+    """Return what does not change from day to day."""
     costs, risk = config.execution_and_costs, config.risk_and_sizing
+    charged = fees_charged(costs, fees)
     return Rules(
         sizing=sizing_rules(config),
         sleeves=sleeve_map(config),
@@ -290,8 +292,8 @@ def rules_of(config: Config, products: Mapping[str, Product], fees: FeeRates | N
             stops=stop_rules(config.stops),
             costs=CostRates(
                 slippage=float(costs.transaction_cost_est),
-                maker=max(costs.maker_fee, fees.maker if fees else 0.0),
-                taker=max(costs.taker_fee, fees.taker if fees else 0.0),
+                maker=charged.maker,
+                taker=charged.taker,
             ),
             cooldown_days=costs.cooldown_counter_threshold,
         ),

@@ -26,7 +26,7 @@ from tf_lib.core.orders.lots_and_ticks import Steps, price_of, units_of
 from tf_lib.core.signals.columns import signals
 from tf_lib.core.sizing.gates import REASONS
 from tf_lib.parameters import Config
-from tf_lib.research.backtest.day_loop import WIDEST_SPREAD
+from tf_lib.research.backtest.day_loop import is_narrow
 from tf_lib.research.backtest.history import Candles
 from tf_lib.research.backtest.loop_records import (
     HELD,
@@ -233,8 +233,7 @@ def morning_after(
     for i, ticker in enumerate(tickers):
         steps = Steps(*(value.item() for value in book.steps[i]))
         holding, price = book.holdings[i], float(history.opens[row, i])
-        is_listed = row < history.market.ended[i]
-        if is_listed and 2.0 * price_of(1, steps) <= WIDEST_SPREAD * price:
+        if row < history.market.ended[i] and is_narrow(price, steps):
             mids[ticker] = price
         if holding["cooldown"] != NEVER:
             cooldowns[ticker] = history.day(int(holding["cooldown"]))
