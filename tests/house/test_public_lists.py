@@ -1,0 +1,74 @@
+"""What a room offers is there, and notebooks use nothing else."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house import rooms
+
+OFFERING = ("tf_lib.pages", "tf_lib.research", "tf_lib.runs")
+PROJECT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+LISTS = [
+    name
+    for name, path in rooms.modules(PROJECT).items()
+    if path.name == "__init__.py" and "__all__" in path.read_text(encoding="utf-8")
+]
+
+
+def imported_by(notebook: Path) -> Iterator[str]:
+    """Yield what a notebook imports, as dotted names."""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            for _, name in rooms.imported_names(ast.parse("".join(cell["source"])), ""):
+                yield name
+
+
+@pytest.mark.parametrize("name", sorted({*LISTS, *OFFERING}))
+def test_a_public_list_is_true(name: str) -> None:
+    """Every name of it can be imported, none is private, none stands twice."""
+    module = importlib.import_module(name)
+    listed = module.__all__
+
+    assert all(getattr(module, each) is not None for each in listed)
+    assert not [each for each in listed if each.startswith("_")]
+    assert len(set(listed)) == len(listed)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_import_from_the_public_lists(notebook: Path) -> None:
+    """No command module and nothing that is not listed."""
+    ours = [name.rpartition(".") for name in imported_by(notebook) if name.startswith("tf_lib")]
+
+    assert ours
+    for package, _, name in ours:
+        assert package in OFFERING
+        assert name in importlib.import_module(package).__all__
+
+
+def test_benchmarks_import_no_command(project_root: Path) -> None:
+    """They measure what lies below."""
+    for path in (project_root / "benchmarks").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found = [name for _, name in rooms.imported_names(tree, "benchmarks")]
+        assert not [name for name in found if name.startswith("tf_lib.app")]
+
+
+def test_a_name_costs_what_it_needs() -> None:
+    """A day that is opened loads no sweep, and a name that is not offered is refused in words."""
+    code = (
+        "import sys; from tf_lib.runs import open_day\n"
+        "assert not {'dask', 'matplotlib', 'tf_lib.research.sweep'} & set(sys.modules)\n"
+        "from tf_lib.runs import close_day"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert "cannot import name 'close_day'" in done.stderr
