@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -48,3 +49,26 @@ def test_every_command_is_in_the_readme() -> None:
     commands = [c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands]
 
     assert [name for name in commands if f"| `{name}` |" not in readme] == []
+
+
+def test_a_link_to_a_function_leads_there() -> None:
+    """The story of a day names functions; each stands in the file that its link opens."""
+    page = ROOT / "docs" / "architecture.md"
+    links = re.findall(r"\[`([A-Za-z_.]+)`\]\(([^)#]+\.py)\)", page.read_text(encoding="utf-8"))
+    story = [name for name, _ in links]
+
+    assert {"run_daily", "Gate.decide", "Day.protect", "export_report"} <= set(story)
+    for name, target in links:
+        assert name in _defined(page.parent / target), f"{name} is not in {target}"
+
+
+def _defined(path: Path) -> set[str]:
+    """Return functions and classes of a module, and methods as Class.method."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            inside = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+            found |= {f"{node.name}.{each.name}" for each in inside}
+    return found
