@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.core.build import SLEEVES, config_with, day, market, random_candles
+from tests.oracle.signals import COLUMNS
 from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.core.decision import (
     Decision,
@@ -22,7 +23,7 @@ from tf_lib.core.decision import (
 )
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.records import FeeRates, PortfolioState, Reason
-from tf_lib.core.signals.columns import COLUMNS, Signals, signals
+from tf_lib.core.signals.columns import Signals, signals
 from tf_lib.core.sizing.weights import size_positions
 from tf_lib.errors import BarsError, UnknownState
 from tf_lib.parameters import Config

@@ -19,8 +19,10 @@ from tests.core.build import (
     market,
     random_candles,
 )
+from tests.oracle.signals import COLUMNS, SIGNAL_COLUMNS
 from tf_lib.core.candles.bars import Bars, lag_bars
-from tf_lib.core.signals.columns import COLUMNS, NEED_HISTORY, Signals, signals
+from tf_lib.core.signals import components
+from tf_lib.core.signals.columns import Signals, signals
 from tf_lib.core.signals.stop_levels import STOP_STRATEGIES
 from tf_lib.errors import BarsError
 from tf_lib.parameters.sections import RiskSection
@@ -55,7 +57,7 @@ def known(all_bars: Bars) -> Signals:
 
 
 def test_the_columns_are_the_ones_the_decision_reports(known: Signals) -> None:
-    assert tuple(known.values)[: len(COLUMNS)] == COLUMNS
+    assert tuple(known.values)[: len(COLUMNS)] == known.reported == COLUMNS
     assert all(grid.shape == (N_DAYS, 4) for grid in known.values.values())
 
 
@@ -91,6 +93,22 @@ def test_the_blend_is_the_weighted_sum_of_its_ranks(known: Signals) -> None:
     blend = 0.85 * known["ma_rank"] + 0.15 * known["donchian_rank"]
 
     np.testing.assert_array_equal(known["weighted_signal"], blend)
+
+
+@pytest.mark.parametrize("weight", [0.5, None])
+def test_a_component_is_one_entry_of_the_table(
+    monkeypatch: pytest.MonkeyPatch, all_bars: Bars, known: Signals, weight: float | None
+) -> None:
+    """Its columns are reported before the blend and counted in it; without a weight it is not."""
+    made_up = {"made_up": lambda parts: parts.close, "made_up_rank": lambda parts: parts.close / 4}
+    one = components.SignalComponent(made_up, "made up", lambda _: weight)
+    monkeypatch.setattr(components, "BLEND", (*components.BLEND, one))
+    more = signals(all_bars, config_with())
+
+    at = COLUMNS.index("weighted_signal")
+    assert more.reported == (*COLUMNS[:at], *(made_up if weight else ()), *COLUMNS[at:])
+    extra = weight * more["made_up_rank"] if weight else 0.0
+    np.testing.assert_array_equal(more["weighted_signal"], known["weighted_signal"] + extra)
 
 
 def test_prices_in_another_unit_give_the_same_signals() -> None:
@@ -208,7 +226,7 @@ def test_volatility_is_the_sample_deviation_of_simple_returns() -> None:
 def test_too_little_history_leaves_the_signals_undefined_and_the_stop_defined() -> None:
     known = computed()
     # Row 299 holds the 300th bar: the first with warmup_days of history.
-    for name in NEED_HISTORY:
+    for name in SIGNAL_COLUMNS:
         assert np.isnan(known[name][:299]).all(), name
         assert np.isfinite(known[name][299]).all(), name
     for name in ("close", "atr"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,30 +27,11 @@ from tf_lib.core.candles.quarantine import (
 )
 from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray
 from tf_lib.core.signals import grids
-from tf_lib.core.signals.components import Components, Memo
+from tf_lib.core.signals.components import FILTERS, Components, Memo, blended_components
 from tf_lib.core.signals.stop_levels import STOP_STRATEGIES, StopStrategy
 from tf_lib.core.signals.windows import last_known
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
-
-COLUMNS = (
-    "close",
-    "ma_slope",
-    "ma_rank",
-    "donchian_position",
-    "donchian_rank",
-    "weighted_signal",
-    "r_squared",
-    "vol_of_vol_penalty",
-    "regime_filter",
-    "final_signal",
-    "annualized_volatility",
-    "vol_adjusted_signal",
-    "atr",
-    "highest_high",
-    "chandelier_stop",
-)
-NEED_HISTORY = COLUMNS[COLUMNS.index("ma_slope") : COLUMNS.index("atr")]
 
 
 @dataclass(frozen=True)
@@ -63,9 +44,8 @@ class Signals:
     tickers, days
         As in the bars.
     values : mapping of column to float array
-        The columns of `COLUMNS` and the one of the stop strategy, then ``donchian_upper``,
-        ``donchian_lower`` and one ``ema_<span>`` of log close per ribbon average. Rows that are
-        not ok show the last good one.
+        The reported columns, then ``donchian_upper``, ``donchian_lower`` and one ``ema_<span>``
+        of log close per ribbon average. Rows that are not ok show the last good one.
     data_ok : bool array
         Whether the bar of the day before exists and is believable.
     simple_return : float array
@@ -75,6 +55,8 @@ class Signals:
         Days from the first bar through the last one known, flat ones included.
     quarantined : tuple of Quarantined
         Bars that are not believed, or were not at first.
+    reported : tuple of str
+        The columns that a decision reports, in order.
     stop : StopStrategy
         Whose level protects positions.
     """
@@ -86,12 +68,8 @@ class Signals:
     simple_return: FloatArray
     history_bars: IntArray
     quarantined: tuple[Quarantined, ...] = ()
+    reported: tuple[str, ...] = ()
     stop: StopStrategy = STOP_STRATEGIES["Chandelier"]
-
-    @property
-    def reported(self) -> tuple[str, ...]:
-        """The columns that a decision reports, in order."""
-        return COLUMNS if self.stop.column in COLUMNS else (*COLUMNS, self.stop.column)
 
     @property
     def stop_level(self) -> FloatArray:
@@ -171,15 +149,16 @@ def signals(
     Returns
     -------
     Signals
-        **Row D knows the bars through D - 1.** Columns between ``ma_slope`` and
-        ``vol_adjusted_signal`` are NaN until a ticker has ``warmup_days`` days of history.
+        **Row D knows the bars through D - 1.** Columns between ``close`` and ``atr`` are NaN until
+        a ticker has ``warmup_days`` days of history.
     """
     known = believed(bars, config, live=live, doubts=doubts)
     parts = Components(known.bars, config, {} if memo is None else memo, mark=known.mark)
-    columns: dict[str, FloatArray | Callable[[], FloatArray]] = {}
-    columns |= {name: known.seen(grid) for name, grid in _blended(parts).items()}
     stop = STOP_STRATEGIES[config.risk_and_sizing.stop_loss_strategy]
-    columns |= {name: known.seen(grid) for name, grid in _stop_columns(parts, stop).items()}
+    blended = _blended(parts)
+    reported = {"close": parts.close, **blended, **_stop_columns(parts, stop)}
+    columns: dict[str, FloatArray | Callable[[], FloatArray]] = {}
+    columns |= {name: known.seen(grid) for name, grid in reported.items()}
     columns |= {name: _seen_when_drawn(known, made) for name, made in _drawn(parts).items()}
     history = known.seen(_history(known.bars))
     data_ok = known.seen(known.bars.present.T & ~known.bars.recovering.T)
@@ -187,7 +166,8 @@ def signals(
         tickers=bars.tickers,
         days=bars.days,
         values=Columns(
-            {n: columns[n] for n in (*COLUMNS, *(n for n in columns if n not in COLUMNS))},
+            columns,
+            need_history=blended.keys(),
             is_short=history < config.run.warmup_days,
             is_good=data_ok,
         ),
@@ -195,6 +175,7 @@ def signals(
         simple_return=known.seen(_known_returns(parts)).T,
         history_bars=history.T,
         quarantined=known.quarantined,
+        reported=tuple(reported),
         stop=stop,
     )
 
@@ -222,8 +203,10 @@ class Columns(Mapping[str, FloatArray]):
     Parameters
     ----------
     raw : mapping of column to float array of shape (n_tickers, n_rows), or a call that makes it
+    need_history : collection of str
+        The columns that are undefined where a ticker has too little history.
     is_short : bool array
-        Where a ticker has too little history for the columns of `NEED_HISTORY`.
+        Where that is.
     is_good : bool array
         Rows that are not good show the last good one.
     """
@@ -232,10 +215,12 @@ class Columns(Mapping[str, FloatArray]):
         self,
         raw: Mapping[str, FloatArray | Callable[[], FloatArray]],
         *,
+        need_history: Collection[str],
         is_short: BoolArray,
         is_good: BoolArray,
     ) -> None:
         self._raw, self._short, self._good = raw, is_short, is_good
+        self._need_history = need_history
         self._never = np.zeros_like(is_short)
         self._known: dict[str, FloatArray] = {}
 
@@ -253,7 +238,7 @@ class Columns(Mapping[str, FloatArray]):
     def _raw_of(self, name: str) -> tuple[FloatArray, BoolArray, BoolArray]:
         made = self._raw[name]
         raw = made() if callable(made) else made
-        return raw, self._short if name in NEED_HISTORY else self._never, self._good
+        return raw, self._short if name in self._need_history else self._never, self._good
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._raw)
@@ -264,14 +249,16 @@ class Columns(Mapping[str, FloatArray]):
 
 def _blended(parts: Components) -> dict[str, FloatArray]:
     """From the parts to `vol_adjusted_signal` (docs/design.md section 5, steps 1 to 7)."""
-    weighting = parts.config.signals.weighting
-    ma_rank, donchian_rank = parts.slope_rank(), parts.position_rank()
-    weighted = weighting.ma_crossover_signal_weight * ma_rank
-    weighted += weighting.donchian_signal_weight * donchian_rank
+    (first, weight), *others = blended_components(parts.config)
+    components = {name: made(parts) for name, made in first.columns.items()}
+    weighted = weight * components[first.rank]
+    for one, weight in others:
+        components |= {name: made(parts) for name, made in one.columns.items()}
+        weighted += weight * components[one.rank]
     if parts.config.signals.donchian.use_donchian_exit_gate:
         weighted *= _exit_gate(parts)
-    quality, penalty = parts.quality(), parts.penalty()
-    regime = _regime(parts.config, quality, penalty)
+    filters = {one.column: one.made(parts) for one in FILTERS}
+    regime = _regime(parts.config, parts.quality(), parts.penalty())
     final = weighted * regime
     if parts.config.signals.filters.rolling_r2.r2_confirm_days >= 1:
         final *= parts.confirmed()
@@ -282,13 +269,9 @@ def _blended(parts: Components) -> dict[str, FloatArray]:
     adjusted = np.full_like(final, np.nan)
     np.divide(final, volatility, out=adjusted, where=volatility > 0)
     return {
-        "ma_slope": parts.slope(),
-        "ma_rank": ma_rank,
-        "donchian_position": parts.position(),
-        "donchian_rank": donchian_rank,
+        **components,
         "weighted_signal": weighted,
-        "r_squared": quality,
-        "vol_of_vol_penalty": penalty,
+        **filters,
         "regime_filter": regime,
         "final_signal": final,
         "annualized_volatility": volatility,
@@ -317,10 +300,9 @@ def _exit_gate(parts: Components) -> FloatArray:
 
 
 def _stop_columns(parts: Components, stop: StopStrategy) -> dict[str, FloatArray]:
-    """Close, range and highs, and the levels: the chandelier is always reported."""
+    """Range and highs, and the levels: the chandelier is always reported."""
     levels = {one.column: one for one in (STOP_STRATEGIES["Chandelier"], stop)}
     return {
-        "close": parts.close,
         "atr": parts.atr(),
         "highest_high": parts.highest_high(),
         **{column: one.level(parts) for column, one in levels.items()},

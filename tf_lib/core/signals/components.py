@@ -2,14 +2,16 @@
 Components: the parts of a signal over all tickers, each computed once per distinct setting.
 
 Part of stage 2 (bars -> *signals* -> risk). Parameter sets that differ in one place share the
-rest: what was computed is kept in a memo under the numbers it depends on.
+rest: what was computed is kept in a memo under the numbers it depends on. What is blended and what
+multiplies the blend is said once, in the tables `BLEND` and `FILTERS` at the end.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from tf_lib.core.jit.arrays import FloatArray, IntArray
 from tf_lib.core.signals import grids
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config, MovingAverage
+from tf_lib.parameters.sections import Weighting
 
 # What was computed for some setting, so that parameter sets on the same bars can share it.
 Memo = MutableMapping[tuple[object, ...], FloatArray]
@@ -195,3 +198,65 @@ def ribbon_spans(settings: MovingAverage) -> FloatArray:
     spans: FloatArray = np.unique(np.round(spread))
     spans.flags.writeable = False
     return spans
+
+
+Maker = Callable[[Components], FloatArray]
+
+
+@dataclass(frozen=True)
+class SignalComponent:
+    """
+    One rank of the blend, -0.5 to 0.5.
+
+    Attributes
+    ----------
+    columns : mapping of name to callable
+        What is reported of it, (n_tickers, n_rows) each; the last one is its rank.
+    label : str
+        What charts call the rank.
+    weight : callable
+        Its weight in the blend, from ``signals.weighting``; None where it takes no part, is not
+        computed and not reported.
+    """
+
+    columns: Mapping[str, Maker]
+    label: str
+    weight: Callable[[Weighting], float | None]
+
+    @property
+    def rank(self) -> str:
+        """The column that is blended."""
+        return list(self.columns)[-1]
+
+
+@dataclass(frozen=True)
+class SignalFilter:
+    """One factor of the regime filter, 0 to 1: its column, what charts call it, and its maker."""
+
+    column: str
+    label: str
+    made: Maker
+
+
+BLEND = (
+    SignalComponent(
+        {"ma_slope": Components.slope, "ma_rank": Components.slope_rank},
+        "ribbon rank",
+        lambda weighting: weighting.ma_crossover_signal_weight,
+    ),
+    SignalComponent(
+        {"donchian_position": Components.position, "donchian_rank": Components.position_rank},
+        "Donchian rank",
+        lambda weighting: weighting.donchian_signal_weight,
+    ),
+)
+FILTERS = (
+    SignalFilter("r_squared", "trend quality (r squared)", Components.quality),
+    SignalFilter("vol_of_vol_penalty", "calm volatility (penalty)", Components.penalty),
+)
+
+
+def blended_components(config: Config) -> list[tuple[SignalComponent, float]]:
+    """Return the components that take part in the blend, each with its weight."""
+    weighed = ((one, one.weight(config.signals.weighting)) for one in BLEND)
+    return [(one, weight) for one, weight in weighed if weight is not None]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 
 from tf_lib.core.decision import Decision
+from tf_lib.core.signals.components import FILTERS, blended_components
 from tf_lib.pages import words
 from tf_lib.pages.day.focus import FAINT, Window
 from tf_lib.pages.style import (
@@ -15,6 +19,8 @@ from tf_lib.pages.style import (
     INK,
     ORANGE,
     PURPLE,
+    RED,
+    SKY,
     Chart,
     date_axis,
     say_nothing_there,
@@ -25,29 +31,31 @@ DAYS_SHOWN = 180
 _COLUMNS = 3
 _PANEL_INCHES = 1.0
 
-_COMPONENTS = (
-    ("ma_rank", BLUE, "ribbon rank"),
-    ("donchian_rank", ORANGE, "Donchian rank"),
-    ("weighted_signal", INK, "blend"),
-)
-_FILTERS = (
-    ("r_squared", BLUE, "trend quality (r squared)"),
-    ("vol_of_vol_penalty", PURPLE, "calm volatility (penalty)"),
-)
+_RANK_COLOURS = (BLUE, ORANGE, PURPLE, SKY, RED)
+_FILTER_COLOURS = (BLUE, PURPLE, ORANGE, SKY, RED)
 
 
 @styled
 def signal_components(decision: Decision, *, days_shown: int = DAYS_SHOWN) -> Chart:
-    """Draw ribbon rank, Donchian rank, their blend and the final signal of every ticker."""
+    """Draw the ranks that are blended, their blend and the final signal of every ticker."""
     title = _signals_title(_today(decision, "final_signal"))
+    ranks = [(one.rank, one.label) for one, _ in blended_components(decision.config)]
     return _small_multiples(
         decision,
         title,
-        lines=_COMPONENTS,
+        lines=[*_coloured(ranks, _RANK_COLOURS), ("weighted_signal", INK, "blend")],
         area=("final_signal", "final signal (after filters, long only)"),
         limits=(-0.55, 0.55),
         days_shown=days_shown,
     )
+
+
+def _coloured(
+    named: Sequence[tuple[str, str]], colours: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """Return column, colour and label of each line."""
+    pairs = zip(named, itertools.cycle(colours), strict=False)
+    return [(column, colour, label) for (column, label), colour in pairs]
 
 
 def _signals_title(final: dict[str, float]) -> str:
@@ -88,7 +96,7 @@ def filters(decision: Decision, *, days_shown: int = DAYS_SHOWN) -> Chart:
     return _small_multiples(
         decision,
         title,
-        lines=_FILTERS,
+        lines=_coloured([(one.column, one.label) for one in FILTERS], _FILTER_COLOURS),
         area=("regime_filter", "regime filter (what multiplies the blend)"),
         limits=(-0.03, 1.06),
         days_shown=days_shown,
@@ -105,7 +113,7 @@ def _small_multiples(
     decision: Decision,
     title: str,
     *,
-    lines: tuple[tuple[str, str, str], ...],
+    lines: Sequence[tuple[str, str, str]],
     area: tuple[str, str],
     limits: tuple[float, float],
     days_shown: int,
