@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.exchange.canned_exchange import CannedExchange
-from tf_lib.exchange.coinbase.client import Coinbase, RetryRule
+from tf_lib.exchange.coinbase.client import Coinbase
+from tf_lib.exchange.coinbase.wire import RetryRule
 
 KEY_NAME = "organizations/0f0f0f0f-canary/apiKeys/c0ffee00-canary-4bad-8bad-feedfacecafe"
 
@@ -54,4 +55,4 @@ def client(canned: CannedExchange, key_file: Path, waits: list[float]) -> Iterat
         retry=RetryRule(sleep=waits.append),
     )
     yield connected
-    connected.close()
+    connected.line.close()

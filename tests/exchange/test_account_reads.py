@@ -12,7 +12,8 @@ from tests.exchange.canned_exchange import Canned, CannedExchange
 from tests.exchange.samples import account_record, fill_record, order_record
 from tf_lib.core.model.records import FeeRates, Holding
 from tf_lib.errors import RejectedError, UnknownState
-from tf_lib.exchange.coinbase.client import Coinbase, KeyPermissions, PortfolioRef
+from tf_lib.exchange.coinbase.client import Coinbase
+from tf_lib.exchange.port import KeyPermissions, PortfolioRef
 
 ORDERS = "/orders/historical/batch"
 FILLS = "/orders/historical/fills"
@@ -28,7 +29,7 @@ def test_the_key_says_what_it_may_do(canned: CannedExchange, client: Coinbase) -
     body = {"can_view": True, "can_trade": True, "can_transfer": False, "portfolio_uuid": "p-1"}
     canned.answer("GET", "/key_permissions", body)
 
-    assert client.key_permissions() == KeyPermissions(True, True, False, "p-1")
+    assert client.line.key_permissions() == KeyPermissions(True, True, False, "p-1")
 
 
 @pytest.mark.parametrize("change", [{"can_transfer": None}, {"portfolio_uuid": ""}])
@@ -39,7 +40,7 @@ def test_half_an_answer_about_the_key_is_unknown(
     body = {"can_view": True, "can_trade": True, "can_transfer": False, "portfolio_uuid": "p-1"}
     canned.answer("GET", "/key_permissions", {**body, **change})
     with pytest.raises(UnknownState, match="key permissions"):
-        client.key_permissions()
+        client.line.key_permissions()
 
 
 def test_portfolios_and_fees(canned: CannedExchange, client: Coinbase) -> None:
@@ -49,7 +50,7 @@ def test_portfolios_and_fees(canned: CannedExchange, client: Coinbase) -> None:
     canned.answer("GET", "/portfolios", {"portfolios": [row]})
     canned.answer("GET", "/transaction_summary", {"total_volume": 1.5, "fee_tier": tier})
 
-    assert client.portfolios() == [PortfolioRef("Trend Following", "p-1", False)]
+    assert client.line.portfolios() == [PortfolioRef("Trend Following", "p-1", False)]
     assert client.fee_rates() == FeeRates(maker=0.006, taker=0.012)
 
 
@@ -258,7 +259,7 @@ def test_open_orders_ask_for_open_alone(canned: CannedExchange, client: Coinbase
     """The exchange refuses OPEN beside another status."""
     canned.answer("GET", ORDERS, page(order_record(), key="orders"))
 
-    assert len(client.open_orders()) == 1
+    assert len(client.orders(is_open=True)) == 1
     assert canned.asked(ORDERS)[0].query["order_status"] == ["OPEN"]
 
 
@@ -267,7 +268,7 @@ def test_a_full_list_of_open_orders_is_cut_off(canned: CannedExchange, client: C
     many = [order_record(order_id=f"o-{number}") for number in range(1000)]
     canned.answer("GET", ORDERS, page(*many, key="orders"))
     with pytest.raises(UnknownState, match="cut off"):
-        client.open_orders()
+        client.orders(is_open=True)
 
 
 def test_null_orders_are_none(canned: CannedExchange, client: Coinbase) -> None:

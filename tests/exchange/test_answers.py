@@ -6,16 +6,9 @@ from typing import Any
 
 import pytest
 
-from tf_lib.exchange.coinbase.answers import (
-    Accepted,
-    CancelOutcome,
-    Refused,
-    Unknown,
-    judge_cancel,
-    judge_create,
-)
-from tf_lib.exchange.coinbase.refusals import RefusalKind
+from tf_lib.exchange.coinbase.answers import judge_cancel, judge_create
 from tf_lib.exchange.coinbase.wire import Reply
+from tf_lib.exchange.port import Accepted, CancelOutcome, RefusalKind, Refused, Unknown
 
 MINE = "tf1-240301-entry1-0123456789abcdef"
 

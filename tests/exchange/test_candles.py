@@ -16,7 +16,7 @@ from tests.exchange.canned_exchange import Canned, CannedExchange
 from tests.exchange.samples import candle_record
 from tf_lib.errors import StateError
 from tf_lib.exchange.coinbase.client import Coinbase
-from tf_lib.store.candle_cache import CandleCache, CandleUpdate, Revision
+from tf_lib.store.candle_cache import CandleCache, CandleUpdate, Revision, day_pages
 from tf_lib.store.candle_file import Candles, read_candles, write_candles
 
 D = dt.date
@@ -427,3 +427,14 @@ def test_nothing_is_waited_for_later_or_for_who_has_long_been_silent(
         del shelf.rows["SOL-USD"][YESTERDAY - number * DAY]
 
     assert run_just_after_midnight(cache, client, Waiting(second))[1] == 0
+
+
+@pytest.mark.parametrize("days", [1, 299, 300, 301, 1000])
+def test_pages_cover_every_day_once(days: int) -> None:
+    """At most 300 buckets each, bounds included."""
+    first = dt.date(2020, 1, 1)
+    pages = day_pages(first, first + dt.timedelta(days=days - 1))
+    covered = [a + dt.timedelta(days=n) for a, b in pages for n in range((b - a).days + 1)]
+
+    assert covered == [first + dt.timedelta(days=n) for n in range(days)]
+    assert max((b - a).days + 1 for a, b in pages) <= 300

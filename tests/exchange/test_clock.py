@@ -22,7 +22,7 @@ def test_the_offset_is_measured_at_the_middle_of_the_request(
     canned.answer("GET", "/time", {"epochMillis": str(int(NOON.timestamp() + 1) * 1000)})
     ticks = iter([NOON - dt.timedelta(seconds=2), NOON])
 
-    assert clock_offset(client, wall=lambda: next(ticks)) == 2.0
+    assert clock_offset(client.line, wall=lambda: next(ticks)) == 2.0
 
 
 def test_now_comes_from_the_exchange_when_asked_for(
@@ -30,7 +30,7 @@ def test_now_comes_from_the_exchange_when_asked_for(
 ) -> None:
     """From one read, and on with this machine's steady clock."""
     canned.answer("GET", "/time", {"epochMillis": str(int(NOON.timestamp()) * 1000)})
-    now = now_source("exchange", client)
+    now = now_source("exchange", client.line)
 
     assert 0 <= (now() - NOON).total_seconds() < 5
     assert len(canned.seen) == 1
@@ -47,9 +47,9 @@ def test_an_exchange_that_tells_its_time_is_believed_with_every_answer(
         for t in (NOON, later)
     ]
     canned.answer("GET", "/time", *told)
-    now = now_source("exchange", client)
+    now = now_source("exchange", client.line)
     first = [now(), now()]
-    client.server_time()
+    client.line.server_time()
 
     assert first == [NOON, NOON]
     assert now() == later
@@ -58,10 +58,10 @@ def test_an_exchange_that_tells_its_time_is_believed_with_every_answer(
 def test_the_wall_clock_is_what_the_answers_told(canned: CannedExchange, client: Coinbase) -> None:
     """Asked for once if nobody has told it, however wrong the machine's own time is."""
     canned.answer("GET", "/time", {"epochMillis": str(int(NOON.timestamp()) * 1000)})
-    client.heard_time.hear(NOON - dt.timedelta(seconds=4))
-    now = now_source("wall", client)
+    client.line.heard_time.hear(NOON - dt.timedelta(seconds=4))
+    now = now_source("wall", client.line)
     first = now()
-    client.server_time()
+    client.line.server_time()
 
     assert 0 <= (first - (NOON - dt.timedelta(seconds=4))).total_seconds() < 4
     assert NOON <= now() < NOON + dt.timedelta(seconds=5)

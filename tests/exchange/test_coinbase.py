@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -11,16 +11,8 @@ from tests.exchange.canned_exchange import Canned, CannedExchange
 from tests.exchange.shown import shown_with_locals
 from tf_lib.core.model.records import MarketOrder, Side, StopOrder
 from tf_lib.errors import HaltRun, TfError
-from tf_lib.exchange.coinbase.client import (
-    Accepted,
-    CancelOutcome,
-    Coinbase,
-    ReadOnly,
-    ReadOnlyError,
-    RefusalKind,
-    Refused,
-    Unknown,
-)
+from tf_lib.exchange.coinbase.client import Coinbase
+from tf_lib.exchange.port import Accepted, CancelOutcome, RefusalKind, Refused, Unknown
 
 MINE = "tf1-240301-stop1-0123456789abcdef"
 STOP = StopOrder("BTC-USD", Decimal("5E-8"), Decimal("39000.10"), Decimal("3.8E+4"))
@@ -33,7 +25,7 @@ def test_a_stop_is_sent_as_it_is(canned: CannedExchange, client: Coinbase) -> No
     """Text, no exponent, downwards, under our id."""
     canned.answer("POST", "/orders", YES | ECHO)
 
-    assert client.create_stop_limit_sell(MINE, STOP) == Accepted("o-1")
+    assert client.send(MINE, STOP) == Accepted("o-1")
     (sent,) = canned.seen
     assert sent.body == {
         "client_order_id": MINE,
@@ -53,8 +45,8 @@ def test_a_stop_is_sent_as_it_is(canned: CannedExchange, client: Coinbase) -> No
 def test_market_and_immediate_limit_orders(canned: CannedExchange, client: Coinbase) -> None:
     """By size in base units."""
     canned.answer("POST", "/orders", YES)
-    client.create_market(MINE, BUY)
-    client.create_ioc_limit(MINE, MarketOrder("X-USD", Side.SELL, Decimal(3)), Decimal("0.10"))
+    client.send(MINE, BUY)
+    client.send(MINE, MarketOrder("X-USD", Side.SELL, Decimal(3), None, Decimal("0.10")))
     first, second = (one.body for one in canned.seen)
 
     assert first["side"] == "BUY"
@@ -88,7 +80,7 @@ def test_what_proves_nothing_is_unknown_and_not_sent_again(
     """The order may be working."""
     canned.answer("POST", "/orders", answer, YES)
 
-    assert isinstance(client.create_market(MINE, BUY), Unknown)
+    assert isinstance(client.send(MINE, BUY), Unknown)
     assert len(canned.seen) == 1
     assert waits == []
 
@@ -110,7 +102,7 @@ def test_what_is_proven_is_refused_and_not_sent_again(
 ) -> None:
     """Not even for a fresh token: the caller decides."""
     canned.answer("POST", "/orders", answer, YES)
-    result = client.create_stop_limit_sell(MINE, STOP)
+    result = client.send(MINE, STOP)
 
     assert isinstance(result, Refused)
     assert result.kind is kind
@@ -123,19 +115,17 @@ def test_an_id_the_sdk_or_the_exchange_might_change_is_not_sent(
 ) -> None:
     """The SDK puts a random id in the place of an empty one."""
     with pytest.raises(TfError, match="client order id"):
-        client.create_market(bad, BUY)
+        client.send(bad, BUY)
 
     assert canned.seen == []
 
 
 def test_a_size_of_zero_is_not_sent(canned: CannedExchange, client: Coinbase) -> None:
     """Nor anything that is no number."""
-    with pytest.raises(TfError, match="BTC-USD: stop size"):
-        client.create_stop_limit_sell(
-            MINE, StopOrder("BTC-USD", Decimal(0), Decimal(2), Decimal(1))
-        )
+    with pytest.raises(TfError, match="BTC-USD: base size"):
+        client.send(MINE, StopOrder("BTC-USD", Decimal(0), Decimal(2), Decimal(1)))
     with pytest.raises(TfError, match="limit price"):
-        client.create_ioc_limit(MINE, BUY, Decimal("NaN"))
+        client.send(MINE, replace(BUY, limit_price=Decimal("NaN")))
 
     assert canned.seen == []
 
@@ -184,15 +174,17 @@ def test_the_hook_is_asked_before_each_changing_request_and_only_then(
 ) -> None:
     """With what is about to be sent."""
     asked: list[tuple[str, str, int]] = []
-    client.before_send = lambda action, subject: asked.append((action, subject, len(canned.seen)))
+    client.line.before_send = lambda action, subject: asked.append(
+        (action, subject, len(canned.seen))
+    )
     canned.answer("POST", "/orders", YES)
     canned.answer("POST", "/orders/batch_cancel", {"results": []})
     canned.answer("POST", "/orders/preview", {"errs": []})
     canned.answer("GET", "/portfolios", {"portfolios": []})
-    client.portfolios()
-    client.preview_market(BUY)
-    client.create_market(MINE, BUY)
-    client.create_stop_limit_sell(MINE, STOP)
+    client.line.portfolios()
+    client.preview(BUY)
+    client.send(MINE, BUY)
+    client.send(MINE, STOP)
     client.cancel(["a", "b"])
 
     assert asked == [
@@ -210,8 +202,8 @@ def test_a_hook_that_raises_keeps_the_request_back(
     def disarmed(action: str, subject: str) -> None:
         raise HaltRun("the epoch has passed")
 
-    client.before_send = disarmed
-    for send in (lambda: client.create_market(MINE, BUY), lambda: client.cancel(["a"])):
+    client.line.before_send = disarmed
+    for send in (lambda: client.send(MINE, BUY), lambda: client.cancel(["a"])):
         with pytest.raises(HaltRun, match="epoch"):
             send()
 
@@ -233,8 +225,8 @@ def test_a_preview_says_why_an_order_would_be_refused(
     """With status 200 even when it would."""
     canned.answer("POST", "/orders/preview", answer)
 
-    assert client.preview_stop_limit_sell(STOP) == wanted
-    assert client.preview_market(BUY) == wanted
+    for order in (STOP, BUY):
+        assert [one.code for one in client.preview(order)] == wanted
     assert "client_order_id" not in canned.seen[0].body
 
 
@@ -244,45 +236,16 @@ def test_a_preview_is_a_read_and_may_be_tried_again(
     """It reserves nothing."""
     canned.answer("POST", "/orders/preview", Canned("", 503), {"errs": []})
 
-    assert client.preview_market(BUY) == []
-
-
-def test_a_read_only_client_reads_and_changes_nothing(
-    canned: CannedExchange, client: Coinbase
-) -> None:
-    """Every changing method raises before anything is sent."""
-    canned.answer("GET", "/portfolios", {"portfolios": []})
-    canned.answer("POST", "/orders/preview", {"errs": []})
-    reader = ReadOnly(client)
-    attempts: list[Any] = [
-        lambda: reader.create_market(MINE, BUY),
-        lambda: reader.create_stop_limit_sell(MINE, STOP),
-        lambda: reader.create_ioc_limit(MINE, BUY, Decimal(1)),
-        lambda: reader.cancel(["a"]),
-    ]
-    for attempt in attempts:
-        with pytest.raises(ReadOnlyError, match="only reads"):
-            attempt()
-
-    assert reader.portfolios() == []
-    assert reader.preview_market(BUY) == []
-    assert {one.path.rsplit("/", 1)[-1] for one in canned.seen} == {"portfolios", "preview"}
-
-
-def test_every_changing_method_is_closed_in_the_read_only_client() -> None:
-    """A new one must be closed too."""
-    changing = {name for name in vars(Coinbase) if name.startswith(("create", "cancel", "edit"))}
-
-    assert changing == {name for name in vars(ReadOnly) if not name.startswith("_")}
+    assert client.preview(BUY) == []
 
 
 def test_an_unknown_answer_shows_no_key(canned: CannedExchange, client: Coinbase) -> None:
     """Its reason goes to the ledger."""
     canned.answer("POST", "/orders", Canned({}, 500))
-    client.create_market(MINE, BUY)
+    client.send(MINE, BUY)
     token = canned.seen[0].token
     canned.answer("POST", "/orders", Canned(token, 500))
-    answer = client.create_market(MINE, BUY)
+    answer = client.send(MINE, BUY)
 
     assert isinstance(answer, Unknown)
     assert token.removeprefix("Bearer ") not in shown_with_locals(TfError(answer.why))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tf_lib.errors import ParameterError, PreflightRefused
-from tf_lib.exchange.coinbase.api_key import ApiKey
-from tf_lib.exchange.coinbase.endpoint import REAL_HOST, host_of, is_loopback, open_client
+from tf_lib.exchange.coinbase.auth import ApiKey
+from tf_lib.exchange.coinbase.endpoint import REAL_HOST, host_of, open_client
+from tf_lib.exchange.hosts import is_loopback
 
 
 @pytest.mark.parametrize(

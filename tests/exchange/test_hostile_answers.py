@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from tests.exchange.samples import account_record, fill_record, order_record, product_record
 from tf_lib.errors import UnknownState
 from tf_lib.exchange.coinbase.account_wallets import holdings_from
-from tf_lib.exchange.coinbase.answers import Accepted, Refused, Unknown, judge_cancel, judge_create
+from tf_lib.exchange.coinbase.answers import judge_cancel, judge_create
+from tf_lib.exchange.coinbase.lists import all_records, all_records_without_next
 from tf_lib.exchange.coinbase.market import listed_product
-from tf_lib.exchange.coinbase.order_records import OrderState, fill, order_state
-from tf_lib.exchange.coinbase.paging import all_records, all_records_without_next
+from tf_lib.exchange.coinbase.order_records import fill, order_state
 from tf_lib.exchange.coinbase.values import Record
 from tf_lib.exchange.coinbase.wire import Reply
+from tf_lib.exchange.port import Accepted, OrderState, Refused, Unknown
 
 SCALARS = (
     st.none()

@@ -11,10 +11,9 @@ import pytest
 
 from tests.exchange.canned_exchange import Canned, CannedExchange
 from tests.exchange.samples import candle_record, product_record
-from tf_lib.core.model.records import Quote
 from tf_lib.errors import UnknownState
-from tf_lib.exchange.coinbase.client import Coinbase, market_quotes
-from tf_lib.exchange.coinbase.market import day_pages, listed_product
+from tf_lib.exchange.coinbase.client import Coinbase
+from tf_lib.exchange.coinbase.market import listed_product
 
 DAY = 86_400
 MARCH_1 = 1709251200  # 2024-03-01T00:00:00Z
@@ -26,7 +25,7 @@ def test_the_time_is_exact_to_the_millisecond(canned: CannedExchange, client: Co
     """Milliseconds come as text."""
     canned.answer("GET", "/time", {"iso": "", "epochSeconds": "1", "epochMillis": "1709251260789"})
 
-    assert client.server_time() == dt.datetime(2024, 3, 1, 0, 1, 0, 789_000, tzinfo=dt.UTC)
+    assert client.line.server_time() == dt.datetime(2024, 3, 1, 0, 1, 0, 789_000, tzinfo=dt.UTC)
 
 
 def test_products_come_in_one_request(canned: CannedExchange, client: Coinbase) -> None:
@@ -90,13 +89,10 @@ def test_an_old_product_without_a_tick_uses_its_quote_step() -> None:
 @pytest.mark.parametrize(
     "changes", [{"base_increment": "0"}, {"quote_min_size": ""}, {"product_id": "BTCUSD"}]
 )
-def test_one_product_that_cannot_be_believed_is_unknown(
-    canned: CannedExchange, client: Coinbase, changes: dict[str, Any]
-) -> None:
-    """Asked for alone, it is an error."""
-    canned.answer("GET", "/products/BTC-USD", {**product_record(), **changes})
+def test_a_product_that_cannot_be_believed_is_unknown(changes: dict[str, Any]) -> None:
+    """Named with what is wrong."""
     with pytest.raises(UnknownState, match="BTC"):
-        client.product("BTC-USD")
+        listed_product({**product_record(), **changes})
 
 
 def test_quotes_have_both_sides_or_are_absent(canned: CannedExchange, client: Coinbase) -> None:
@@ -114,12 +110,8 @@ def test_quotes_have_both_sides_or_are_absent(canned: CannedExchange, client: Co
         },
     )
     books = client.quotes(["BTC-USD", "ETH-USD", "SOL-USD", "ADA-USD"])
-    listed = {"BTC-USD": listed_product(product_record(price="1.5"))}
 
     assert books == {"BTC-USD": (Decimal(1), Decimal(2))}
-    assert market_quotes(listed, books) == {
-        "BTC-USD": Quote(bid=Decimal(1), ask=Decimal(2), last=Decimal("1.5"))
-    }
 
 
 @pytest.mark.parametrize("body", [{"trades": []}, {"trades": [{"price": ""}]}, {"best_bid": "1"}])
@@ -139,22 +131,14 @@ def test_the_last_trade_is_the_first_listed(canned: CannedExchange, client: Coin
     assert client.last_trade("BTC-USD") == 7
 
 
-def test_candles_are_finished_days_oldest_first(canned: CannedExchange, client: Coinbase) -> None:
-    """Newest first on the wire; the running day, a gap and strangers are left out."""
+def test_candles_are_the_days_that_were_asked_for(canned: CannedExchange, client: Coinbase) -> None:
+    """A gap and strangers are left out."""
     rows = [candle_record(MARCH_1 + n * DAY, close=str(n)) for n in (4, 3, 1, 0, -1)]
     canned.answer("GET", CANDLES, {"candles": rows})
-    canned.answer("GET", "/time", NOON)
-    frame = client.daily_candles("BTC-USD", dt.date(2024, 3, 1), dt.date(2024, 3, 9))
+    first = dt.date(2024, 3, 1)
+    bars = client.candle_page("BTC-USD", first, dt.date(2024, 3, 4))
 
-    assert [day.date().isoformat() for day in frame.index] == [
-        "2024-03-01",
-        "2024-03-02",
-        "2024-03-04",
-    ]
-    assert frame["close"].tolist() == [0.0, 1.0, 3.0]
-    assert list(frame.columns) == ["open", "high", "low", "close", "volume"]
-    assert str(frame.index.dtype) == "datetime64[ns, UTC]"
-    assert frame.index.name == "date"
+    assert {(day - first).days: bar[3] for day, bar in bars.items()} == {0: 0.0, 1: 1.0, 3: 3.0}
     (asked,) = canned.asked(CANDLES)
     # 1 to 4 March, both included: four buckets.
     assert asked.query["start"] == [str(MARCH_1)]
@@ -169,9 +153,9 @@ def test_a_candle_that_is_no_number_is_a_row_of_nan(
     rows = [candle_record(MARCH_1, high="NaN"), candle_record(MARCH_1 + DAY, volume=None)]
     canned.answer("GET", CANDLES, {"candles": [*rows, candle_record(MARCH_1 + 2 * DAY)]})
     day = dt.date(2024, 3, 1)
-    frame = client.daily_candles("BTC-USD", day, dt.date(2024, 3, 3), today=dt.date(2024, 3, 4))
+    bars = client.candle_page("BTC-USD", day, dt.date(2024, 3, 3))
 
-    assert [math.isnan(value) for value in frame["open"]] == [True, True, False]
+    assert [math.isnan(bars[each][0]) for each in sorted(bars)] == [True, True, False]
 
 
 @pytest.mark.parametrize("start", ["", "x", str(MARCH_1 + 1), "-86400", "1e40"])
@@ -184,29 +168,10 @@ def test_a_candle_of_no_day_is_unknown(
         client.candle_page("BTC-USD", dt.date(2024, 3, 1), dt.date(2024, 3, 2))
 
 
-@pytest.mark.parametrize("days", [1, 299, 300, 301, 1000])
-def test_pages_cover_every_day_once(days: int) -> None:
-    """At most 300 buckets each, bounds included."""
-    first = dt.date(2020, 1, 1)
-    pages = day_pages(first, first + dt.timedelta(days=days - 1))
-    covered = [a + dt.timedelta(days=n) for a, b in pages for n in range((b - a).days + 1)]
-
-    assert covered == [first + dt.timedelta(days=n) for n in range(days)]
-    assert max((b - a).days + 1 for a, b in pages) <= 300
-
-
 def test_a_page_too_long_is_our_mistake(client: Coinbase) -> None:
     """The exchange would refuse it."""
     with pytest.raises(ValueError, match="300"):
         client.candle_page("BTC-USD", dt.date(2024, 1, 1), dt.date(2024, 10, 27))
-
-
-def test_an_empty_span_asks_nothing(canned: CannedExchange, client: Coinbase) -> None:
-    """Listed tomorrow."""
-    day = dt.date(2024, 3, 1)
-
-    assert client.daily_candles("BTC-USD", day, day, today=day).empty
-    assert canned.seen == []
 
 
 def test_a_product_nobody_knows_is_refused(canned: CannedExchange, client: Coinbase) -> None:

@@ -11,6 +11,7 @@ from tests.exchange.samples import fill_record, order_record
 from tf_lib.core.model.records import Side
 from tf_lib.errors import UnknownState
 from tf_lib.exchange.coinbase.order_records import fill, order_state
+from tf_lib.exchange.port import Liquidity
 
 
 def test_a_resting_stop_is_read_whole() -> None:
@@ -24,10 +25,8 @@ def test_a_resting_stop_is_read_whole() -> None:
         Decimal("39000.00"),
         Decimal("38000.00"),
     )
-    assert state.outstanding_hold == Decimal("0.05")
     assert state.created_time.isoformat() == "2024-03-01T00:01:02.123456+00:00"
     assert state.last_fill_time is None
-    assert state.reject_reason == ""
     assert state.is_live_stop
     assert not state.is_terminal
     assert state.remaining == Decimal("0.05")
@@ -133,13 +132,6 @@ def test_an_order_without_fills_may_leave_them_empty() -> None:
     assert order_state(order_record(status="PENDING", **empty)).filled_size == 0
 
 
-def test_why_it_was_refused_is_kept() -> None:
-    """Both reason and message."""
-    record = order_record(status="FAILED", reject_reason="HOLD_FAILURE", reject_message="no hold")
-
-    assert order_state(record).reject_reason == "HOLD_FAILURE; no hold"
-
-
 def test_a_fill_is_read_exactly() -> None:
     """Base units, price, fee."""
     one = fill(fill_record())
@@ -149,7 +141,7 @@ def test_a_fill_is_read_exactly() -> None:
         Decimal(40000),
         Decimal("4.8"),
     )
-    assert (one.entry_id, one.side, one.liquidity) == ("entry-1", Side.BUY, "TAKER")
+    assert (one.entry_id, one.side, one.liquidity) == ("entry-1", Side.BUY, Liquidity.TAKER)
 
 
 def test_a_fill_in_money_is_turned_into_units() -> None:

@@ -131,8 +131,8 @@ def test_fills_of_a_buy_for_an_amount_of_money_account_for_it() -> None:
         ({"order_type": "UNKNOWN_ORDER_TYPE", "time_in_force": "UNKNOWN_TIME_IN_FORCE"}, {}),
         ({"last_fill_time": "0001-01-01T00:00:00Z"}, {"last_fill_time": None}),
         ({"last_fill_time": ""}, {"last_fill_time": None}),
-        ({"outstanding_hold_amount": ""}, {"outstanding_hold": None}),
-        ({"reject_reason": "", "reject_message": "", "margin_type": ""}, {"reject_reason": ""}),
+        ({"outstanding_hold_amount": ""}, {}),
+        ({"reject_reason": "", "reject_message": "", "margin_type": ""}, {}),
         ({"edit_history": [], "leverage": "1", "retail_portfolio_id": ""}, {}),
         ({"total_fees_native": {"value": "5.00", "currency": "USD"}, "equity": None}, {}),
         ({"status": "CANCELLED", "cancel_message": "User requested cancel"}, {"remaining": 0}),
@@ -312,8 +312,8 @@ def test_key_and_portfolios(canned: CannedExchange, client: Coinbase, kind: obje
     )
     rows = [{"name": "", "uuid": "p-1", "type": kind}, {"uuid": "p-2", "deleted": True}]
     canned.answer("GET", "/portfolios", {"portfolios": rows})
-    assert client.key_permissions().portfolio_uuid == "p-1"
-    assert [(one.uuid, one.deleted) for one in client.portfolios()] == [
+    assert client.line.key_permissions().portfolio_uuid == "p-1"
+    assert [(one.uuid, one.deleted) for one in client.line.portfolios()] == [
         ("p-1", False),
         ("p-2", True),
     ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tf_lib.exchange.coinbase.refusals import RefusalKind, is_ambiguous, kind_of, proven_refusal
+from tf_lib.exchange.coinbase.answers import is_ambiguous, kind_of, proven_refusal
+from tf_lib.exchange.port import RefusalKind
 
 K = RefusalKind
 

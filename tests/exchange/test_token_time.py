@@ -36,9 +36,9 @@ def test_the_fresh_token_after_a_401_is_dated_by_the_answer(
     refused = dated(offset, "Unauthorized", 401)
     canned.answer("GET", "/portfolios", refused, dated(offset, {"portfolios": []}))
 
-    assert client.portfolios() == []
+    assert client.line.portfolios() == []
 
-    ours = client.heard_time.now().timestamp()
+    ours = client.line.heard_time.now().timestamp()
     assert began + offset - 3 <= ours <= time.time() + offset
     first, second = (claims(one.token) for one in canned.seen)
     assert abs(first["nbf"] - began) < 2
@@ -56,7 +56,7 @@ def test_a_clock_that_is_right_or_a_little_behind_keeps_its_tokens(
     """A token lives two minutes; a second or two either way is how Date is written."""
     canned.answer("GET", "/portfolios", dated(offset, {"portfolios": []}))
     for _ in range(2):
-        client.portfolios()
+        client.line.portfolios()
 
     assert all(abs(claims(one.token)["nbf"] - time.time()) <= 3 for one in canned.seen)
 
@@ -66,6 +66,6 @@ def test_a_date_that_is_none_changes_nothing(canned: CannedExchange, client: Coi
     strange = Canned({"portfolios": []}, headers=(("Date", "yesterday"),))
     canned.answer("GET", "/portfolios", strange)
     for _ in range(2):
-        client.portfolios()
+        client.line.portfolios()
 
     assert abs(claims(canned.seen[-1].token)["nbf"] - time.time()) <= 2

@@ -11,7 +11,7 @@ import pytest
 from tests.exchange.canned_exchange import Canned, CannedExchange
 from tests.exchange.shown import shown_with_locals
 from tf_lib.errors import ExchangeError, RejectedError, RetryableError
-from tf_lib.exchange.coinbase.api_key import ApiKey
+from tf_lib.exchange.coinbase.auth import ApiKey
 from tf_lib.exchange.coinbase.client import Coinbase
 from tf_lib.exchange.coinbase.wire import HttpRejectedError, RateBudget
 
@@ -41,7 +41,7 @@ def test_a_read_is_tried_again(
     """Whatever a network or a gateway does once."""
     canned.answer("GET", "/time", failure, TIME)
 
-    assert client.server_time().isoformat() == "2024-03-01T00:01:00+00:00"
+    assert client.line.server_time().isoformat() == "2024-03-01T00:01:00+00:00"
     assert len(waits) == 1
 
 
@@ -51,15 +51,15 @@ def test_a_read_that_hangs_is_given_up_and_tried_again(
     """Every call has a time-out."""
     canned.answer("GET", "/time", Canned(fault="hang"), TIME)
 
-    assert client.server_time().year == 2024
-    assert client.requests_sent == 2
+    assert client.line.server_time().year == 2024
+    assert client.line.requests_sent == 2
 
 
 def test_tries_are_bounded(canned: CannedExchange, client: Coinbase, waits: list[float]) -> None:
     """Three, with growing waits, then the error; its text is short."""
     canned.answer("GET", "/time", HTML)
     with pytest.raises(RetryableError, match="GET /time: HTTPError: 502") as caught:
-        client.server_time()
+        client.line.server_time()
 
     assert len(canned.seen) == 3
     assert len(waits) == 2
@@ -71,7 +71,7 @@ def test_a_second_401_is_believed(canned: CannedExchange, client: Coinbase) -> N
     """One fresh token, no more."""
     canned.answer("GET", "/time", Canned("Unauthorized", 401, "text/plain"))
     with pytest.raises(RejectedError, match="401"):
-        client.server_time()
+        client.line.server_time()
 
     tokens = [one.token for one in canned.seen]
     assert len(tokens) == 2
@@ -85,7 +85,7 @@ def test_a_refusal_is_not_tried_again(
     body = {"error": "PERMISSION_DENIED", "error_details": "Missing required scopes"}
     canned.answer("GET", "/key_permissions", Canned(body, 403))
     with pytest.raises(HttpRejectedError) as caught:
-        client.key_permissions()
+        client.line.key_permissions()
 
     assert (caught.value.code, caught.value.status) == ("PERMISSION_DENIED", 403)
     assert waits == []
@@ -96,7 +96,7 @@ def test_a_redirect_is_not_followed(canned: CannedExchange, client: Coinbase) ->
     away = Canned("", 302, headers=(("Location", "https://127.0.0.1:9/"),))
     canned.answer("GET", "/time", away)
     with pytest.raises(ExchangeError, match="redirects"):
-        client.server_time()
+        client.line.server_time()
 
     assert len(canned.seen) == 1
 
@@ -110,8 +110,8 @@ def test_nobody_there_is_an_error_of_ours(key_file: Path, canned: CannedExchange
     stranger = Coinbase.connect(canned.base_url, None, key_file, retry=rule)
     for client in (nobody, stranger):
         with pytest.raises(RetryableError, match="GET /time"):
-            client.server_time()
-        client.close()
+            client.line.server_time()
+        client.line.close()
 
     assert canned.seen == []
 
@@ -129,7 +129,7 @@ def test_what_happened_is_said_in_a_few_words(
     """Not the three errors that libraries wrap around it, with pools and addresses."""
     canned.answer("GET", "/time", Canned(TIME, fault=fault))
     with pytest.raises(RetryableError) as caught:
-        client.server_time()
+        client.line.server_time()
 
     assert str(caught.value).startswith("GET /time: ")
     assert str(caught.value).endswith(words)
@@ -143,12 +143,12 @@ def test_a_server_that_mirrors_everything_learns_us_nothing(
     """Key, secret and token stay out of text, locals and pickles of the error."""
     content = json.loads(key_file.read_text())
     canned.answer("GET", "/portfolios", {"portfolios": []})
-    client.portfolios()
+    client.line.portfolios()
     token = canned.seen[-1].token
     mirror = {"error": "X", "message": f"{token} {content['name']} {content['privateKey']}"}
     canned.answer("GET", "/key_permissions", Canned(mirror, status))
     with pytest.raises(ExchangeError) as caught:
-        client.key_permissions()
+        client.line.key_permissions()
 
     shown = shown_with_locals(caught.value) + repr(pickle.dumps(caught.value))
     secrets = [token.removeprefix("Bearer "), content["name"].rsplit("/", 1)[-1]]
@@ -166,14 +166,14 @@ def test_no_trace_on_stderr_or_in_logs(
     caplog.set_level("DEBUG", logger="coinbase.RESTClient")
     canned.answer("GET", "/time", Canned({"message": "canary"}, 400))
     with pytest.raises(RejectedError):
-        client.server_time()
+        client.line.server_time()
 
     assert "canary" not in capfd.readouterr().err + caplog.text
 
 
 def test_a_client_shows_no_key(client: Coinbase, key_file: Path) -> None:
     """Printed or formatted."""
-    assert "canary" not in f"{client!r} {client._wire!r} {ApiKey.from_file(key_file)!r}"
+    assert "canary" not in f"{client!r} {client.line!r} {ApiKey.from_file(key_file)!r}"
 
 
 def test_the_rate_budget_waits_for_the_oldest_to_leave() -> None:
@@ -209,10 +209,10 @@ def test_waiting_comes_before_the_hook(canned: CannedExchange, key_file: Path) -
     order: list[str] = []
     budget = RateBudget(limits=((1, 1.0),), sleep=lambda seconds: order.append("waited"))
     client = Coinbase.connect(canned.base_url, canned.ca_file, key_file, budget=budget)
-    client.before_send = lambda action, subject: order.append("checked")
+    client.line.before_send = lambda action, subject: order.append("checked")
     client.cancel(["a"])
     client.cancel(["b"])
-    client.close()
+    client.line.close()
 
     assert order == ["checked", "waited", "checked"]
 
@@ -226,8 +226,8 @@ def test_control_characters_are_escaped_at_the_border(
     canned.answer("GET", "/key_permissions", Canned(body, 403))
     canned.answer("GET", "/portfolios", {"portfolios": [{"uuid": "u\x1b", "name": nasty}]})
     with pytest.raises(HttpRejectedError) as caught:
-        client.key_permissions()
-    (portfolio,) = client.portfolios()
+        client.line.key_permissions()
+    (portfolio,) = client.line.portfolios()
 
     assert r"sorry\x1b[2J\r\u202egnorw\x00" in (portfolio.name, str(caught.value))
     for text in (str(caught.value), caught.value.code, portfolio.name, portfolio.uuid):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,16 @@ import pytest
 from tf_lib.core.model.records import FeeRates, Holding, MarketOrder, Side, StopOrder
 from tf_lib.errors import UnknownState
 from tf_lib.exchange.clock import clock_offset, now_source
-from tf_lib.exchange.coinbase.client import (
+from tf_lib.exchange.coinbase.client import Coinbase
+from tf_lib.exchange.coinbase.wire import RetryRule
+from tf_lib.exchange.port import (
     Accepted,
     CancelOutcome,
-    Coinbase,
-    ReadOnly,
-    ReadOnlyError,
+    OrderStatus,
     RefusalKind,
     Refused,
-    RetryRule,
+    Trigger,
     Unknown,
-    market_quotes,
 )
 from tf_lib.simulator import Endpoint, SimulatedExchange, SimulatorSettings
 from tf_lib.store.candle_cache import CandleCache
@@ -63,7 +63,7 @@ def client(endpoint: Endpoint) -> Iterator[Coinbase]:
     """Return a client of it."""
     made = connected(endpoint)
     yield made
-    made.close()
+    made.line.close()
 
 
 def changing(exchange: SimulatedExchange) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ def changing(exchange: SimulatedExchange) -> list[dict[str, Any]]:
 
 def bought(client: Coinbase) -> Decimal:
     """Buy, and return the last trade."""
-    assert isinstance(client.create_market("tf1-240301-entry1-0000000000000001", BUY), Accepted)
+    assert isinstance(client.send("tf1-240301-entry1-0000000000000001", BUY), Accepted)
     return client.last_trade(BTC)
 
 
@@ -86,26 +86,27 @@ def stop_below(last: Decimal, share: str = "0.9") -> StopOrder:
 
 def test_what_is_known_before_anything_is_sent(client: Coinbase, endpoint: Endpoint) -> None:
     """Key, portfolio, fees, money, products, prices, time."""
-    key = client.key_permissions()
-    quotes = market_quotes(client.products([BTC, ETH]), client.quotes([BTC, ETH]))
+    key = client.line.key_permissions()
+    listed, (bid, ask) = client.products([BTC])[BTC], client.quotes([BTC])[BTC]
 
     assert (key.can_view, key.can_trade, key.can_transfer) == (True, True, False)
     assert key.portfolio_uuid == endpoint.portfolio_uuid
-    assert key.portfolio_uuid in {one.uuid for one in client.portfolios()}
+    assert key.portfolio_uuid in {one.uuid for one in client.line.portfolios()}
     assert client.fee_rates() == FeeRates(maker=0.006, taker=0.012)
     assert client.holdings()["USD"] == Holding(Decimal(15000), Decimal(0))
-    assert quotes[BTC].bid < quotes[BTC].last < quotes[BTC].ask
-    assert client.last_trade(BTC) == quotes[BTC].last
-    assert client.product(BTC).product.accepts_market_orders
-    assert client.server_time().date() == DAY
-    assert now_source("exchange", client)().date() == DAY
-    assert clock_offset(client) < -1e6
+    assert listed.last is not None
+    assert bid < listed.last < ask
+    assert client.last_trade(BTC) == listed.last
+    assert listed.product.accepts_market_orders
+    assert client.line.server_time().date() == DAY
+    assert now_source("exchange", client.line)().date() == DAY
+    assert clock_offset(client.line) < -1e6
 
 
 def test_buy_protect_cancel(client: Coinbase, exchange: SimulatedExchange) -> None:
     """An entry, its fills, its stop seen live, the hold, the cancel, the release."""
     stop_id = "tf1-240301-stop1-0000000000000001"
-    entry = client.create_market("tf1-240301-entry1-0000000000000001", BUY)
+    entry = client.send("tf1-240301-entry1-0000000000000001", BUY)
     assert isinstance(entry, Accepted)
     order = client.order(entry.order_id)
     fills = client.fills([entry.order_id])
@@ -115,8 +116,8 @@ def test_buy_protect_cancel(client: Coinbase, exchange: SimulatedExchange) -> No
     assert sum(one.commission for one in fills) == order.total_fees
 
     stop = stop_below(client.last_trade(BTC))
-    assert client.preview_stop_limit_sell(stop) == []
-    placed = client.create_stop_limit_sell(stop_id, stop)
+    assert client.preview(stop) == []
+    placed = client.send(stop_id, stop)
     assert isinstance(placed, Accepted)
     resting = client.order(placed.order_id)
     assert resting is not None
@@ -127,12 +128,12 @@ def test_buy_protect_cancel(client: Coinbase, exchange: SimulatedExchange) -> No
         stop.limit_price,
     )
     assert client.holdings()["BTC"] == Holding(Decimal(0), BUY.base_size)
-    assert [one.order_id for one in client.open_orders([BTC])] == [placed.order_id]
+    assert [one.order_id for one in client.orders([BTC], is_open=True)] == [placed.order_id]
     assert len(client.orders(start=exchange.now() - dt.timedelta(days=2))) == 2
 
     # The same id again answers with the same order, and nothing new is made.
-    assert client.create_stop_limit_sell(stop_id, stop) == placed
-    assert client.preview_stop_limit_sell(stop) == ["PREVIEW_INSUFFICIENT_FUND"]
+    assert client.send(stop_id, stop) == placed
+    assert client.preview(stop) == [Refused("PREVIEW_INSUFFICIENT_FUND", "", RefusalKind.FUNDS)]
 
     assert client.cancel([placed.order_id])[placed.order_id].outcome is CancelOutcome.ACCEPTED
     dead = client.order(placed.order_id)
@@ -157,7 +158,7 @@ def test_what_the_exchange_refuses_is_refused(
     client: Coinbase, order: MarketOrder, kind: RefusalKind
 ) -> None:
     """For the right reason."""
-    answer = client.create_market("tf1-240301-entry1-0000000000000002", order)
+    answer = client.send("tf1-240301-entry1-0000000000000002", order)
 
     assert isinstance(answer, Refused)
     assert answer.kind is kind
@@ -166,9 +167,7 @@ def test_what_the_exchange_refuses_is_refused(
 @pytest.mark.parametrize("share", ["1.1", "2"])
 def test_a_stop_above_the_market_is_a_matter_of_geometry(client: Coinbase, share: str) -> None:
     """Not of funds, and not unknown."""
-    answer = client.create_stop_limit_sell(
-        "tf1-240301-stop1-0000000000000003", stop_below(bought(client), share)
-    )
+    answer = client.send("tf1-240301-stop1-0000000000000003", stop_below(bought(client), share))
 
     assert isinstance(answer, Refused)
     assert answer.kind is RefusalKind.GEOMETRY
@@ -181,11 +180,11 @@ def test_a_limit_only_product_is_sold_by_an_immediate_limit(
     last = bought(client)
     exchange.set_flag(BTC, "limit_only", True)
     sell = MarketOrder(BTC, Side.SELL, BUY.base_size)
-    market = client.create_market("tf1-240301-exit1-0000000000000001", sell)
+    market = client.send("tf1-240301-exit1-0000000000000001", sell)
     limit = (last * Decimal("0.99")).quantize(Decimal("0.01"))
-    answer = client.create_ioc_limit("tf1-240301-exit2-0000000000000001", sell, limit)
+    answer = client.send("tf1-240301-exit2-0000000000000001", replace(sell, limit_price=limit))
 
-    assert not client.product(BTC).product.accepts_market_orders
+    assert not client.products([BTC])[BTC].product.accepts_market_orders
     assert isinstance(market, Refused)
     assert isinstance(answer, Accepted)
     assert client.holdings()["BTC"].total == 0
@@ -215,7 +214,7 @@ def test_an_unclear_create_is_unknown_and_the_list_knows(
     """Sent once; whether the order exists is found by its client id."""
     identity = "tf1-240301-entry1-0000000000000009"
     exchange.add_fault(endpoint="POST /orders", **fault)
-    answer = client.create_market(identity, BUY)
+    answer = client.send(identity, BUY)
     exchange.clear_faults()
 
     assert isinstance(answer, Unknown)
@@ -239,7 +238,7 @@ def test_a_proven_refusal_made_no_order(
 ) -> None:
     """And is not tried again by the client."""
     exchange.add_fault(endpoint="POST /orders", **fault)
-    answer = client.create_market("tf1-240301-entry1-0000000000000009", BUY)
+    answer = client.send("tf1-240301-entry1-0000000000000009", BUY)
     exchange.clear_faults()
 
     assert isinstance(answer, Refused)
@@ -267,7 +266,7 @@ def test_reads_survive_one_failure(
     assert client.holdings()["USD"].total == 15000
     assert client.quotes([BTC])[BTC]
     assert client.orders() == []
-    assert client.key_permissions().can_trade
+    assert client.line.key_permissions().can_trade
 
 
 @pytest.mark.parametrize(
@@ -292,7 +291,7 @@ def test_holdings_that_cannot_be_believed_are_unknown(
 def test_an_order_is_not_visible_at_once(client: Coinbase, exchange: SimulatedExchange) -> None:
     """404 right after a create is None: not yet."""
     exchange.set_delays(order_visible_seconds=5)
-    entry = client.create_market("tf1-240301-entry1-0000000000000001", BUY)
+    entry = client.send("tf1-240301-entry1-0000000000000001", BUY)
     assert isinstance(entry, Accepted)
     before = (client.order(entry.order_id), client.orders())
     exchange.advance_to(exchange.now() + dt.timedelta(seconds=10))
@@ -307,7 +306,7 @@ def test_a_stop_that_triggers_is_no_live_stop(
     """A fall to below the limit leaves it resting, and bare."""
     last = bought(client)
     stop = stop_below(last)
-    placed = client.create_stop_limit_sell("tf1-240301-stop1-0000000000000001", stop)
+    placed = client.send("tf1-240301-stop1-0000000000000001", stop)
     assert isinstance(placed, Accepted)
     at = exchange.now() + dt.timedelta(minutes=5)
     exchange.plant_jump(BTC, at, stop.limit_price / 2, hold_until=at + dt.timedelta(hours=1))
@@ -315,28 +314,16 @@ def test_a_stop_that_triggers_is_no_live_stop(
     state = client.order(placed.order_id)
 
     assert state is not None
-    assert (state.status, state.trigger_status) == ("OPEN", "STOP_TRIGGERED")
+    assert (state.status, state.trigger) == (OrderStatus.OPEN, Trigger.TRIGGERED)
     assert not state.is_live_stop
-    assert state.outstanding_hold == stop.base_size
-
-
-def test_a_read_only_client_leaves_no_trace(client: Coinbase, exchange: SimulatedExchange) -> None:
-    """The exchange's own log says so."""
-    reader = ReadOnly(client)
-    reader.holdings()
-    reader.preview_market(BUY)
-    with pytest.raises(ReadOnlyError):
-        reader.create_market("tf1-240301-entry1-0000000000000001", BUY)
-
-    assert changing(exchange) == []
 
 
 def test_an_ed25519_key_works_too(endpoint: Endpoint) -> None:
     """The portal's default."""
     client = connected(endpoint, endpoint.ed25519_key_file)
 
-    assert client.key_permissions().can_trade
-    client.close()
+    assert client.line.key_permissions().can_trade
+    client.line.close()
 
 
 def test_the_cache_follows_the_days(
@@ -347,7 +334,7 @@ def test_the_cache_follows_the_days(
     first = cache.update(client, [BTC, ETH], DAY - dt.timedelta(days=1))
     exchange.advance_to(dt.datetime(2024, 3, 2, 0, 1, tzinfo=dt.UTC))
     second = cache.update(client, [BTC, ETH], DAY)
-    whole = client.daily_candles(BTC, dt.date(2015, 1, 1), dt.date(2024, 3, 5))
+    whole = CandleCache(tmp_path / "other").update(client, [BTC], DAY).frames[BTC]
 
     assert (first.problems, second.problems, second.revisions) == ([], [], [])
     assert second.requests == 2

@@ -12,7 +12,8 @@ from typing import Any
 
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.records import MarketOrder, Protection, Side
-from tf_lib.exchange.coinbase.client import Coinbase, RetryRule
+from tf_lib.exchange.coinbase.client import Coinbase
+from tf_lib.exchange.coinbase.wire import RetryRule
 from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.protect_all import Protecting
 from tf_lib.execution.protection import Cover, Foreign, Position
@@ -99,7 +100,7 @@ def bench(config_file: Path, folder: Path, **faults: Any) -> Iterator[Bench]:
             config=config,
             day=DAY,
             now=exchange.now,
-            pause=client.advance_simulated,
+            pause=client.line.advance_simulated,
         )
         listed = client.products(config.universe.sorted_tickers)
         desk.products.update({name: one.product for name, one in listed.items()})
@@ -107,4 +108,4 @@ def bench(config_file: Path, folder: Path, **faults: Any) -> Iterator[Bench]:
             yield Bench(exchange, desk)
         finally:
             ledger.close()
-            client.close()
+            client.line.close()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.app.profile import FEW_UNIVERSE, Profile, write_parameters
 from tf_lib.app import connection
-from tf_lib.exchange.coinbase.scope import OurNames
+from tf_lib.exchange.coinbase.lists import OurNames
 from tf_lib.parameters import load_config
 from tf_lib.simulator import SimulatedExchange
 

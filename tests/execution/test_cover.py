@@ -292,7 +292,9 @@ def test_a_product_that_halts_while_its_stops_are_cancelled(bench: Bench) -> Non
     trades = Rebalance(
         bench.desk, lambda *_: bench.cover(level), bench.exchange.now(), Decimal("0.012")
     )
-    bench.desk.client.before_send = lambda *_: bench.exchange.set_flag(COIN, "cancel_only", True)
+    bench.desk.client.line.before_send = lambda *_: bench.exchange.set_flag(
+        COIN, "cancel_only", True
+    )
 
     result = trades.execute(planned)
 

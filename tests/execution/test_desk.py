@@ -22,7 +22,7 @@ def market(side: Side, size: str = "1") -> MarketOrder:
 def test_a_request_after_a_sleep_is_absent_only_long_after_it(bench: Bench) -> None:
     """The machine slept between intent and request: the request's own 150 seconds count."""
     bench.exchange.add_fault(**DROPPED)
-    bench.desk.client.before_send = lambda action, subject: bench.go(300)
+    bench.desk.client.line.before_send = lambda action, subject: bench.go(300)
     began = bench.exchange.now()
 
     record = bench.buy()

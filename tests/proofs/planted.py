@@ -60,7 +60,7 @@ def open_list_trusted() -> None:
     from tf_lib.execution.order_sender import Desk
 
     def look_up(desk: Any, record: Any) -> Any:
-        listed = desk.client.open_orders()
+        listed = desk.client.orders(is_open=True)
         return next((o for o in listed if o.client_order_id == record.client_id), None)
 
     put(Desk, "_look_up", look_up)
@@ -194,7 +194,7 @@ def foreign_stop_cancelled() -> None:
 
     def cleared(cover: Any) -> Any:
         product_id = cover.position.product_id
-        for order in cover.desk.client.open_orders([product_id]):
+        for order in cover.desk.client.orders([product_id], is_open=True):
             if not order.client_order_id.startswith("tf1-"):
                 cover.desk.client.cancel([order.order_id])
         return ensure(cover)
@@ -225,8 +225,7 @@ def cancel_before_look() -> None:
 def unknown_taken_for_refused() -> None:
     """Read every answer that is no clean success as a no."""
     from tf_lib.exchange.coinbase import client
-    from tf_lib.exchange.coinbase.answers import Refused, Unknown
-    from tf_lib.exchange.coinbase.refusals import RefusalKind
+    from tf_lib.exchange.port import RefusalKind, Refused, Unknown
 
     def judged(reply: Any, **more: Any) -> Any:
         answer = judge(reply, **more)
@@ -365,7 +364,7 @@ def storm_not_waited() -> None:
 def bad_row_stops_all() -> None:
     """Take a row of somebody else's for one that matters."""
     from tf_lib.errors import UnknownState
-    from tf_lib.exchange.coinbase.scope import Reads
+    from tf_lib.exchange.coinbase.lists import Reads
 
     def refused(reads: Any, why: str) -> None:
         raise UnknownState(why)

@@ -23,10 +23,12 @@ from tf_lib.core.model.products import BUILT_IN_PRODUCTS, products_for
 from tf_lib.core.model.records import Product
 from tf_lib.errors import ParameterError, PreflightRefused
 from tf_lib.exchange.clock import ExchangeClock, now_source, wall_now
-from tf_lib.exchange.coinbase.api_key import ApiKey
-from tf_lib.exchange.coinbase.client import Coinbase, is_loopback
+from tf_lib.exchange.factory import open_exchange
+from tf_lib.exchange.hosts import is_loopback
 from tf_lib.exchange.patience import Patience
+from tf_lib.exchange.port import Exchange
 from tf_lib.parameters import Config
+from tf_lib.store import files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +67,7 @@ class Place:
 class Connection:
     """A client, and time as its exchange counts it."""
 
-    client: Coinbase
+    client: Exchange
     now: Callable[[], dt.datetime]
     pause: Callable[[float], None]
 
@@ -73,7 +75,7 @@ class Connection:
         """Let its reads be made again for so long, in its own time; return itself."""
         if patience is not None:
             patience.now, patience.pause = self.now, self.pause
-        self.client.patience = patience
+        self.client.line.patience = patience
         return self
 
 
@@ -159,7 +161,7 @@ def check_place(config: Config, profile: str) -> None:
 def key_file_problem(config: Config) -> str:
     """Return what is wrong with the permissions of the key file, or nothing."""
     named = config.exchange.key_file
-    return "" if named is None or is_embedded(config) else ApiKey.problem_of_file(Path(named))
+    return "" if named is None or is_embedded(config) else files.key_file_problem(Path(named))
 
 
 def check_key_file(config: Config, profile: str) -> str:
@@ -361,20 +363,16 @@ def connect(place: Place, patience: Patience | None = None) -> Connection:
     patience : Patience, optional
         For how long its reads are made again when they fail.
     """
-    client = Coinbase.connect(
-        place.base_url,
-        ca_file=Path(place.ca_file) if place.ca_file else None,
-        key_file=Path(place.key_file) if place.key_file else None,
-    )
+    client = open_exchange(place.base_url, place.ca_file, place.key_file)
     if place.clock != "exchange":
-        told = Connection(client, now_source("wall", client), time.sleep)
+        told = Connection(client, now_source("wall", client.line), time.sleep)
         return told.with_patience(patience)
-    now = now_source("exchange", client)
+    now = now_source("exchange", client.line)
 
     def pause(seconds: float) -> None:
         """Wait in the exchange's time: one that stands still goes on when it is asked to."""
         if isinstance(now, ExchangeClock) and now.stands_still:
-            client.advance_simulated(seconds)
+            client.line.advance_simulated(seconds)
         else:
             time.sleep(seconds)
 

@@ -19,9 +19,10 @@ import pandas as pd
 from tf_lib.core.model.records import Product
 from tf_lib.errors import ExchangeError, ParameterError, PreflightRefused
 from tf_lib.exchange.clock import wall_now
-from tf_lib.exchange.coinbase.endpoint import is_loopback
-from tf_lib.exchange.coinbase.public import PublicMarket
+from tf_lib.exchange.factory import open_market_data
+from tf_lib.exchange.hosts import is_loopback
 from tf_lib.exchange.patience import Patience
+from tf_lib.exchange.port import MarketData
 from tf_lib.parameters import Config
 from tf_lib.store.candle_cache import CandleCache, CandleUpdate
 
@@ -45,7 +46,7 @@ def paper_market(
     except ExchangeError as error:
         raise _unreadable(config, error) from error
     finally:
-        market.close()
+        market.line.close()
     if not listed:
         raise _unreadable(config, "none of the tickers is listed")
     candles = {}
@@ -57,7 +58,7 @@ def paper_market(
     return candles, {ticker: one.product for ticker, one in listed.items()}
 
 
-def _candles(config: Config, market: PublicMarket, state: Path, day: dt.date) -> CandleUpdate:
+def _candles(config: Config, market: MarketData, state: Path, day: dt.date) -> CandleUpdate:
     cache, tickers = CandleCache(state / "market"), config.universe.sorted_tickers
     if config.exchange.clock == "wall":
         return cache.update_when_closed(market, tickers, day, now=wall_now, pause=time.sleep)
@@ -71,17 +72,16 @@ def paper_now(config: Config, patience: Patience | None = None) -> dt.datetime:
         raise ParameterError("exchange.clock: 'exchange' is refused for the real host, use wall")
     market = _market(config, patience)
     try:
-        return market.server_time()
+        return market.line.server_time()
     except ExchangeError as error:
         raise _unreadable(config, error) from error
     finally:
-        market.close()
+        market.line.close()
 
 
-def _market(config: Config, patience: Patience | None) -> PublicMarket:
+def _market(config: Config, patience: Patience | None) -> MarketData:
     exchange = config.exchange
-    ca_file = Path(exchange.ca_file) if exchange.ca_file else None
-    return PublicMarket.connect(exchange.market_data_url, ca_file, patience=patience)
+    return open_market_data(exchange.market_data_url, exchange.ca_file, patience=patience)
 
 
 def _unreadable(config: Config, why: object) -> PreflightRefused:

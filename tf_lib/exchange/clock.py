@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 from tf_lib.errors import ParameterError, UnknownState
-from tf_lib.exchange.coinbase.endpoint import REAL_HOST
+from tf_lib.exchange.hosts import is_loopback
 
 Now = Callable[[], dt.datetime]
 
@@ -165,11 +165,11 @@ def now_source(kind: Literal["wall", "exchange"], client: TellsTime) -> Now:
     Raises
     ------
     ParameterError
-        If ``exchange`` is asked of the real host.
+        If ``exchange`` is asked of a host that is not this machine.
     """
     if kind == "wall":
         return lambda: _told_now(client)
-    if client.host == REAL_HOST:
+    if not is_loopback(client.host):
         raise ParameterError("exchange.clock: 'exchange' is refused for the real host, use wall")
     return ExchangeClock(client)
 

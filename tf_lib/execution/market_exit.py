@@ -8,7 +8,7 @@ from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import MarketOrder, Side
 from tf_lib.core.orders.build import below_minimum, floor_to
-from tf_lib.exchange.coinbase.client import RefusalKind
+from tf_lib.exchange.port import RefusalKind
 from tf_lib.execution.position import Position
 
 _TRIES = 4

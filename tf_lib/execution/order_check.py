@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from tf_lib.core.model.records import ZERO
-from tf_lib.exchange.coinbase.client import Fill, OrderState
+from tf_lib.exchange.port import Fill, OrderState
 from tf_lib.store.ledger_state import OrderRecord
 
 _ROUNDING = Decimal("1E-12")

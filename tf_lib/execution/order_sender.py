@@ -19,14 +19,16 @@ from tf_lib.core.model.impediments import Impediment
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import MarketOrder, Product, Side, StopOrder
 from tf_lib.errors import UnknownState
-from tf_lib.exchange.coinbase.answers import CancelOutcome
-from tf_lib.exchange.coinbase.client import (
+from tf_lib.exchange.port import (
     Accepted,
     Answer,
-    Coinbase,
+    CancelOutcome,
+    Exchange,
     Fill,
+    Liquidity,
     OrderState,
     Refused,
+    Trigger,
     Unknown,
 )
 from tf_lib.execution.order_check import CLOCK_TOLERANCE, add_up, difference, fill_facts
@@ -58,8 +60,8 @@ class Desk:
 
     Parameters
     ----------
-    client : Coinbase
-        The wire; its changing requests are guarded by arming and lock.
+    client : Exchange
+        Its changing requests are guarded by arming and lock.
     now, pause : callable
         Exchange time, and waiting in it (seconds).
     products : dict of Product
@@ -80,7 +82,7 @@ class Desk:
         Whether a core stop that protects may be cancelled; never by the guard.
     """
 
-    client: Coinbase
+    client: Exchange
     ledger: Ledger
     logs: RunLogs
     config: Config
@@ -167,18 +169,14 @@ class Desk:
         """Send exactly what the ledger froze, under its id."""
         self.changes += 1
         body, size = record.body, record.base_size
-        if body["type"] == "stop_limit":
-            stop = StopOrder(
-                record.product_id, size, Decimal(body["stop_price"]), Decimal(body["limit_price"])
-            )
-            return self.client.create_stop_limit_sell(record.client_id, stop)
-        money = Decimal(body["quote_size"]) if "quote_size" in body else None
-        order = MarketOrder(record.product_id, record.key.side, size, money)
-        if body["type"] == "ioc_limit":
-            return self.client.create_ioc_limit(
-                record.client_id, order, Decimal(body["limit_price"])
-            )
-        return self.client.create_market(record.client_id, order)
+        limit = Decimal(body["limit_price"]) if "limit_price" in body else None
+        order: StopOrder | MarketOrder
+        if body["type"] == "stop_limit" and limit is not None:
+            order = StopOrder(record.product_id, size, Decimal(body["stop_price"]), limit)
+        else:
+            money = Decimal(body["quote_size"]) if "quote_size" in body else None
+            order = MarketOrder(record.product_id, record.key.side, size, money, limit)
+        return self.client.send(record.client_id, order)
 
     def _after(self, record: OrderRecord, answer: Answer) -> OrderRecord:
         self._log_answer(record, answer)
@@ -319,7 +317,7 @@ class Desk:
 
     def note_trigger(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
         """Write down that a stop triggered: from then on it protects nothing."""
-        triggered = seen.trigger_status == "STOP_TRIGGERED"
+        triggered = seen.trigger is Trigger.TRIGGERED
         if triggered and record.stage in (OrderStage.WORKING, OrderStage.CANCEL_SENT):
             self.bare_time.begin(record.product_id, self.bare_time.last_in_order(record.product_id))
             return self.ledger.move(record.client_id, OrderStage.TRIGGERED)
@@ -357,7 +355,7 @@ class Desk:
 
     def _note_late_fill(self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill]) -> None:
         """A stop that traded as a maker had triggered and rested below its limit for a while."""
-        if record.key.leg.is_stop and any(fill.liquidity == "MAKER" for fill in fills):
+        if record.key.leg.is_stop and any(fill.liquidity is Liquidity.MAKER for fill in fills):
             until = max(fill.trade_time for fill in fills)
             self.bare_time.add(record.product_id, seen.filled_value, until=until)
 

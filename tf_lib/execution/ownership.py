@@ -14,7 +14,7 @@ from decimal import Decimal
 from tf_lib.core.model.impediments import Impediment, ImpedimentKind
 from tf_lib.core.model.records import ZERO, Holding, Product
 from tf_lib.core.model.renames import renames_of
-from tf_lib.exchange.coinbase.reads import ExchangeReads
+from tf_lib.exchange.port import Exchange
 from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.reconciliation import Belief
 from tf_lib.execution.recovery import signed_fills
@@ -50,7 +50,7 @@ def take_over_changes(desk: Desk, belief: Belief, last: Mapping[str, Decimal]) -
     return told
 
 
-def not_ours(client: ExchangeReads, config: Config) -> list[str]:
+def not_ours(client: Exchange, config: Config) -> list[str]:
     """Return what is held of the universe that no own order explains, in units and worth."""
     tickers = config.universe.sorted_tickers
     client.names.use(tickers)

@@ -17,7 +17,7 @@ from tf_lib.core.model.records import ZERO, Product, Protection, closed_because
 from tf_lib.core.model.run_rows import ErrorRow, FillRow, StopRow, failures, problem
 from tf_lib.core.orders.build import floor_to, is_dust
 from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
-from tf_lib.exchange.coinbase.client import OrderState
+from tf_lib.exchange.port import OrderState
 from tf_lib.execution.order_check import CLOCK_TOLERANCE
 from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.ownership import (
@@ -117,7 +117,7 @@ class Protecting:
         desk = self.desk
         belief = believed_holdings(desk, desk.products.values(), lost=self._lost)
         if self._open_read_at != desk.changes or not desk.still_holds(self._open_seen_at):
-            self._open, self._open_seen_at = desk.client.open_orders(), desk.now()
+            self._open, self._open_seen_at = desk.client.orders(is_open=True), desk.now()
             self._open_read_at = desk.changes
         self._foreign = foreign_orders(desk, belief, self._open)
         self._belief = belief

@@ -27,14 +27,13 @@ from tf_lib.core.orders.build import (
 )
 from tf_lib.core.orders.lots_and_ticks import lots_paid_for, steps_of
 from tf_lib.core.orders.stops import pilot_size
-from tf_lib.exchange.coinbase.client import RefusalKind
+from tf_lib.exchange.port import RefusalKind
 from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.protection import Cover, CoverResult
 from tf_lib.store.ledger_state import OrderRecord
 
 _TRIES = 3
 _WAIT_SECONDS = 5.0
-_FORM_WORDS = ("base_size", "quote_size", "order_configuration")
 _BY_EARLIER = "filled by an earlier attempt"
 _TRADABLE_HOLDS = dt.timedelta(seconds=5)
 
@@ -445,12 +444,8 @@ class Rebalance:
 
 def _is_form_refused(record: OrderRecord) -> bool:
     """Whether a market order by units was refused for how it is sized, not for what it is."""
-    if record.body["type"] != "market" or record.stage is not OrderStage.REFUSED:
-        return False
-    if record.refusal == RefusalKind.CONFIGURATION:
-        return True
-    said = record.detail.lower()
-    return record.refusal == RefusalKind.IDENTITY and any(word in said for word in _FORM_WORDS)
+    is_refused = record.body["type"] == "market" and record.stage is OrderStage.REFUSED
+    return is_refused and record.refusal == RefusalKind.CONFIGURATION
 
 
 def _told(planned: PlannedOrder, record: OrderRecord) -> TradeResult:

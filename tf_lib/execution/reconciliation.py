@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from tf_lib.core.model.records import ZERO, Holding, Product, Side
 from tf_lib.errors import ExchangeError, UnknownState
-from tf_lib.exchange.coinbase.account_wallets import AccountWallets
+from tf_lib.exchange.port import AccountWallets
 from tf_lib.execution.order_sender import Desk
 from tf_lib.text.tickers import base_of
 
@@ -84,9 +84,10 @@ def read_accounts(desk: Desk) -> AccountWallets:
         try:
             return desk.client.holdings()
         except UnknownState as error:
+            patience = desk.client.line.patience
             if tries < _TRIES:
                 desk.pause(2.0)
-            elif not desk.client.waits_after(str(error)):
+            elif patience is None or not patience.wait(str(error)):
                 why = f"holdings could not be read in {tries} tries: {error}"
                 raise UnknownState(why) from error
 

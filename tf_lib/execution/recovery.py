@@ -19,7 +19,7 @@ from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import ZERO, Product, Protection, Side
 from tf_lib.core.orders.build import floor_to
 from tf_lib.errors import ExchangeError
-from tf_lib.exchange.coinbase.client import OrderState
+from tf_lib.exchange.port import OrderState
 from tf_lib.execution.order_check import fill_facts
 from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.position import Foreign
@@ -55,7 +55,7 @@ def learn(desk: Desk) -> Learned:
     """Read the open orders and the recent ones, and take in those of ours that the ledger lacks."""
     days = desk.config.execution_and_costs.cooldown_counter_threshold + 2
     start = dt.datetime.combine(desk.day, dt.time(), dt.UTC) - dt.timedelta(days=days)
-    learned = Learned(desk.client.open_orders())
+    learned = Learned(desk.client.orders(is_open=True))
     history = _history(desk, start)
     recent = [order for order in history if _counts_since(order, start)]
     listed = {o.order_id: o for o in (*recent, *learned.open_orders)}

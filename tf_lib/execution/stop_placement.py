@@ -16,7 +16,7 @@ from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import ZERO, Protection, StopOrder
 from tf_lib.core.orders.build import WantedStop, ceil_to, floor_to, is_dust
 from tf_lib.core.orders.stops import StopPlan, limit_below, plan_stop, raised_level
-from tf_lib.exchange.coinbase.client import RefusalKind
+from tf_lib.exchange.port import OrderStatus, RefusalKind
 from tf_lib.execution.position import Position
 from tf_lib.store.ledger_state import OrderRecord
 
@@ -246,7 +246,7 @@ def _may_try_again(record: OrderRecord) -> bool:
 def _failed(record: OrderRecord) -> bool:
     """Whether the exchange took an order and failed it afterwards, as it does for want of funds."""
     is_over = record.stage is OrderStage.DONE and not record.filled_size
-    return is_over and record.detail == "FAILED"
+    return is_over and record.detail == OrderStatus.FAILED
 
 
 def _traded(record: OrderRecord) -> bool:

@@ -19,7 +19,7 @@ from email.message import EmailMessage
 from email.utils import formatdate, getaddresses, make_msgid
 
 from tf_lib.errors import ParameterError
-from tf_lib.exchange.coinbase.endpoint import is_loopback
+from tf_lib.exchange.hosts import is_loopback
 from tf_lib.notify.mail_file import NEEDED
 from tf_lib.notify.mail_text import MailText, Summary, compose
 from tf_lib.text.shown import printable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tf_lib.errors import PreflightRefused
-from tf_lib.exchange.coinbase.client import Coinbase
+from tf_lib.exchange.port import Line
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class AccountCheck:
     clock_offset_seconds: float
 
 
-def check_account(client: Coinbase, portfolio_name: str) -> AccountCheck:
+def check_account(line: Line, portfolio_name: str) -> AccountCheck:
     """
     Check the key and the portfolio it is bound to; sends nothing that changes anything.
 
@@ -26,7 +26,7 @@ def check_account(client: Coinbase, portfolio_name: str) -> AccountCheck:
     PreflightRefused
         If the key cannot view and trade, could transfer, or is bound to another portfolio.
     """
-    key = client.key_permissions()
+    key = line.key_permissions()
     if not (key.can_view and key.can_trade):
         raise PreflightRefused(
             f"the key must be able to view and trade; it has view {key.can_view}, "
@@ -36,7 +36,7 @@ def check_account(client: Coinbase, portfolio_name: str) -> AccountCheck:
         raise PreflightRefused(
             "the key can transfer money out; make one that can only view and trade, and delete it"
         )
-    named = {p.uuid: p.name for p in client.portfolios() if not p.deleted}
+    named = {p.uuid: p.name for p in line.portfolios() if not p.deleted}
     name = named.get(key.portfolio_uuid)
     if name != portfolio_name:
         raise PreflightRefused(

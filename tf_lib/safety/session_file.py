@@ -6,19 +6,13 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
+from tf_lib.exchange.port import Line
 from tf_lib.parameters import Config
 from tf_lib.safety import epoch
 from tf_lib.safety.arming import ArmedFor, claim, issue
 
 SESSION_FILE = "session.json"
-
-
-class Sends(Protocol):
-    """Whatever sends changing requests, and asks first."""
-
-    before_send: Callable[[str, str], None] | None
 
 
 def config_sha256(config: Config) -> str:
@@ -27,7 +21,7 @@ def config_sha256(config: Config) -> str:
 
 
 def arm_here(
-    client: Sends,
+    line: Line,
     state: Path,
     armed_for: ArmedFor,
     *,
@@ -51,4 +45,4 @@ def arm_here(
         arming.check()
         epoch.check(state, started_under)
 
-    client.before_send = check
+    line.before_send = check

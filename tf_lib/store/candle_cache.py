@@ -13,10 +13,11 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from tf_lib.core.candles.rows import FIELDS
 from tf_lib.errors import ExchangeError, RetryableError, StateError
-from tf_lib.exchange.coinbase.market import BAR_COLUMNS, MOST_DAYS_PER_REQUEST, Bar, day_pages
+from tf_lib.exchange.port import MOST_DAYS_PER_PAGE, Bar, MarketData
 from tf_lib.store.candle_file import Candles, read_candles, write_candles
 from tf_lib.store.files import append_json_line
 
@@ -32,20 +33,6 @@ _ONE_DAY = dt.timedelta(days=1)
 # A bar that has closed was seen to be listed up to a minute late (facts file, section 1.4).
 LISTED_WITHIN = dt.timedelta(seconds=150)
 _LOOK_AGAIN_SECONDS = 10.0
-
-
-class CandleSource(Protocol):
-    """What the cache needs of the exchange."""
-
-    def server_time(self) -> dt.datetime:
-        """Return the exchange's own time."""
-        ...
-
-    def candle_page(
-        self, product_id: str, first_day: dt.date, last_day: dt.date
-    ) -> dict[dt.date, Bar]:
-        """Return the daily bars of at most 300 days, in one request."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -114,7 +101,7 @@ class CandleCache:
 
     def update(
         self,
-        client: CandleSource,
+        client: MarketData,
         tickers: Iterable[str],
         through: dt.date,
         *,
@@ -125,7 +112,7 @@ class CandleCache:
 
         Parameters
         ----------
-        client : CandleSource
+        client : MarketData
         tickers : iterable of str
         through : date
             Last day wanted. The exchange's running day and what follows are never asked for.
@@ -137,7 +124,7 @@ class CandleCache:
         ExchangeError
             Only if the exchange does not tell the time; one ticker's failure is a problem.
         """
-        now = client.server_time() if today is None else _midnight(today)
+        now = client.line.server_time() if today is None else _midnight(today)
         update = CandleUpdate()
         last = min(through, now.date() - _ONE_DAY)
         failures = 0
@@ -159,7 +146,7 @@ class CandleCache:
 
     def update_when_closed(
         self,
-        client: CandleSource,
+        client: MarketData,
         tickers: Iterable[str],
         day: dt.date,
         *,
@@ -211,7 +198,7 @@ class _TickerUpdate:
     """One ticker's way from the cache to its bars through `last`."""
 
     folder: Path
-    client: CandleSource
+    client: MarketData
     ticker: str
     last: dt.date
     update: CandleUpdate
@@ -253,7 +240,7 @@ class _TickerUpdate:
         empty_pages = 0
         last = self.last
         while last >= HISTORY_START and empty_pages < _EMPTY_PAGES_AT_THE_END:
-            first = max(last - (MOST_DAYS_PER_REQUEST - 1) * _ONE_DAY, HISTORY_START)
+            first = max(last - (MOST_DAYS_PER_PAGE - 1) * _ONE_DAY, HISTORY_START)
             page = self._page(first, last)
             empty_pages = 0 if page else empty_pages + 1
             bars.update(page)
@@ -273,7 +260,7 @@ class _TickerUpdate:
             if _is_number(known):
                 self.problem(f"the bar of {day} is no number any more, the one seen is kept")
             return False
-        for column, name in enumerate(BAR_COLUMNS):
+        for column, name in enumerate(FIELDS):
             old = known[column] if known is not None and _is_number(known) else None
             if old != bar[column]:
                 self.update.revisions.append(Revision(self.ticker, day, name, old, bar[column]))
@@ -293,6 +280,17 @@ class _TickerUpdate:
             except OSError as error:
                 self.problem(f"the cache could not be written: {error}")
         return candles
+
+
+def day_pages(first_day: dt.date, last_day: dt.date) -> list[tuple[dt.date, dt.date]]:
+    """Return the spans of at most 300 days that cover both days, oldest first."""
+    pages = []
+    first = first_day
+    while first <= last_day:
+        last = min(first + (MOST_DAYS_PER_PAGE - 1) * _ONE_DAY, last_day)
+        pages.append((first, last))
+        first = last + _ONE_DAY
+    return pages
 
 
 def _is_number(bar: Bar | None) -> bool:

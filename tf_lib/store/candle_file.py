@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tf_lib.core.candles.rows import FIELDS
 from tf_lib.errors import StateError
-from tf_lib.exchange.coinbase.market import BAR_COLUMNS, Bar, candle_frame, day_number
+from tf_lib.exchange.port import Bar
 from tf_lib.store.files import write_whole
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Candles:
         """Make arrays of bars by day."""
         ordered = sorted(bars)
         return cls(
-            np.array([day_number(day) for day in ordered], dtype=np.int64),
+            np.array([_day_number(day) for day in ordered], dtype=np.int64),
             np.array([bars[day] for day in ordered], dtype=np.float64).reshape(-1, 5),
         )
 
@@ -53,12 +54,12 @@ class Candles:
 
     def through(self, day: dt.date) -> Candles:
         """Return the bars up to a day, that day included."""
-        end = int(np.searchsorted(self.days, day_number(day), side="right"))
+        end = int(np.searchsorted(self.days, _day_number(day), side="right"))
         return Candles(self.days[:end], self.values[:end])
 
     def bar(self, day: dt.date) -> Bar | None:
         """Return one day's bar, or None when there is none."""
-        number = day_number(day)
+        number = _day_number(day)
         at = int(np.searchsorted(self.days, number))
         if at == self.days.size or self.days[at] != number:
             return None
@@ -81,7 +82,12 @@ class Candles:
 
     def frame(self) -> pd.DataFrame:
         """Return the bars as the core reads them."""
-        return candle_frame(self.days, self.values)
+        import pandas as pd
+
+        index = pd.DatetimeIndex(self.days.astype("datetime64[D]").astype("datetime64[ns]"))
+        return pd.DataFrame(
+            self.values, index=index.tz_localize("UTC").rename("date"), columns=list(FIELDS)
+        )
 
 
 def write_candles(path: Path, ticker: str, candles: Candles) -> None:
@@ -90,7 +96,7 @@ def write_candles(path: Path, ticker: str, candles: Candles) -> None:
     import pyarrow.parquet as pq
 
     columns = {"day": pa.array(candles.days)}
-    for column, name in enumerate(BAR_COLUMNS):
+    for column, name in enumerate(FIELDS):
         columns[name] = pa.array(np.ascontiguousarray(candles.values[:, column]))
     proof = {_TICKER_KEY: ticker.encode(), _DIGEST_KEY: _digest(ticker, candles).encode()}
     buffer = io.BytesIO()
@@ -116,7 +122,7 @@ def read_candles(path: Path, ticker: str) -> Candles | None:
 
     try:
         table = pq.ParquetFile(pa.BufferReader(path.read_bytes())).read(use_threads=False)
-        columns = [table.column(name).to_numpy() for name in BAR_COLUMNS]
+        columns = [table.column(name).to_numpy() for name in FIELDS]
         days = table.column("day").to_numpy().astype(np.int64)
         candles = Candles(days, np.column_stack(columns).astype(np.float64).reshape(-1, 5))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
@@ -129,6 +135,11 @@ def read_candles(path: Path, ticker: str) -> Candles | None:
     if candles.days.size and not bool(np.all(np.diff(candles.days) > 0)):
         raise StateError(f"{path}: its days do not rise")
     return candles
+
+
+def _day_number(day: dt.date) -> int:
+    """Return days since 1970."""
+    return (day - _EPOCH).days
 
 
 def _digest(ticker: str, candles: Candles) -> str:

@@ -90,6 +90,16 @@ def said_of_others(found: os.stat_result, *, may: int) -> str:
     return ""
 
 
+def key_file_problem(path: Path) -> str:
+    """Return why a file with a key is not its owner's alone and what to do, or nothing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""  # Who reads it says so.
+    who = said_of_others(found, may=stat.S_IROTH) or said_of_others(found, may=stat.S_IWOTH)
+    return f"key file {path}: {who}; close it with: chmod 600 {path}" if who else ""
+
+
 def make_private(folder: Path) -> None:
     """Make a folder for its owner alone; one of ours that others can enter is closed to them."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

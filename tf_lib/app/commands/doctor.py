@@ -86,9 +86,9 @@ def _exchange(config: Config, folder: ProfileFolder) -> str:
     if is_embedded(config):
         return "embedded simulated exchange, no key needed"
     with open_place(config, folder, wall_now().date()) as place:
-        connection = connect(place)
-        check = check_account(connection.client, config.portfolio.name)
-        offset = 0.0 if config.exchange.clock == "exchange" else clock_offset(connection.client)
+        line = connect(place).client.line
+        check = check_account(line, config.portfolio.name)
+        offset = 0.0 if config.exchange.clock == "exchange" else clock_offset(line)
     return f"{check.portfolio_name} ({check.portfolio_uuid}), clock off by {offset:+.2f} s"
 
 

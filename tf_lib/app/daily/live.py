@@ -46,7 +46,7 @@ class LiveSession(LiveInputs):
     def connect(self) -> dict[str, Any]:
         """Check the account, recover what earlier runs left open, and learn what is there."""
         desk = self.desk
-        check = check_account(desk.client, desk.config.portfolio.name)
+        check = check_account(desk.client.line, desk.config.portfolio.name)
         desk.ledger.pin(check.portfolio_uuid)
         offset = self.clock_offset()
         if abs(offset) > _MAX_OFFSET_SECONDS:
@@ -59,7 +59,7 @@ class LiveSession(LiveInputs):
         return {
             "portfolio": check.portfolio_name,
             "portfolio_uuid": check.portfolio_uuid,
-            "exchange": desk.client.host,
+            "exchange": desk.client.line.host,
             "exchange_time": desk.now().isoformat(),
             "clock_offset_seconds": round(offset, 3),
             "open_own_orders": len(desk.ledger.state.live_orders()),

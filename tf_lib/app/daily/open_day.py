@@ -117,7 +117,7 @@ def armed_day(
     if session["is_dry"]:
         connection = connect(place, patience)
         ledger = Ledger(_copied(state / FILE_NAME, path / ".dry_state"), connection.now)
-        close = _both(ledger.close, connection.client.close)
+        close = _both(ledger.close, connection.client.line.close)
         return _live(path, session, connection, _guard(arming, session), ledger, close)
     lock = sender_lock(session["portfolio_uuid"], state)
     try:
@@ -128,7 +128,7 @@ def armed_day(
         else:
             connection = connect(place, patience)
             ledger = Ledger(state / FILE_NAME, connection.now)
-            close = _both(ledger.close, connection.client.close)
+            close = _both(ledger.close, connection.client.line.close)
         return _live(path, session, connection, guard, ledger, _both(close, lock.release))
     except BaseException:
         lock.release()
@@ -155,7 +155,8 @@ def _live(
 ) -> Day:
     """Put a day together from its parts."""
     config = config_from_mapping(session["config"], source=str(path / SESSION_FILE))
-    connection.client.before_send = guard
+    line = connection.client.line
+    line.before_send = guard
     folder = RunFolder(path, now=connection.now)
     desk = Desk(
         client=connection.client,
@@ -169,7 +170,7 @@ def _live(
     made: dict[str, Any] = {
         "desk": desk,
         "cache": CandleCache(Path(session["state"]) / "candles"),
-        "clock_offset": lambda: 0.0 if _own_clock(session) else clock_offset(connection.client),
+        "clock_offset": lambda: 0.0 if _own_clock(session) else clock_offset(line),
         "protect_only": session["protect_only"],
     }
     hands = PreviewSession(**made) if session["is_dry"] else LiveSession(**made)

@@ -17,6 +17,7 @@ from tf_lib.core.model.records import MarketOrder, Side
 from tf_lib.core.model.run_rows import OrderRow, StopRow
 from tf_lib.core.orders.build import PlannedOrder, WantedStop
 from tf_lib.core.orders.stops import plan_stop, raised_level
+from tf_lib.exchange.port import RefusalKind
 from tf_lib.store.candle_cache import CandleUpdate
 
 WOULD_CANCEL_FIRST = "would_cancel_first"
@@ -66,17 +67,18 @@ class PreviewSession(LiveSession):
 
     def _preview(self, order: PlannedOrder) -> OrderRow:
         market = MarketOrder(order.product_id, order.side, order.base_size)
-        codes = self.desk.client.preview_market(market)
+        refusals = self.desk.client.preview(market)
         lacks_base = (
-            bool(codes)
+            bool(refusals)
             and order.side is Side.SELL
-            and all("INSUFFICIENT" in code for code in codes)
+            and all(one.kind is RefusalKind.FUNDS for one in refusals)
         )
         if lacks_base and order.product_id in self._open_stops():
             status = WOULD_CANCEL_FIRST
         else:
-            status = "refused" if codes else "preview_ok"
-        row: OrderRow = {**order.to_mapping(), "status": status, "note": ", ".join(codes)}
+            status = "refused" if refusals else "preview_ok"
+        note = ", ".join(one.code for one in refusals)
+        row: OrderRow = {**order.to_mapping(), "status": status, "note": note}
         self.desk.logs.write("order_submit", action="result", **row)
         return row
 

@@ -28,7 +28,6 @@ from tf_lib.core.model.impediments import Impediment, ImpedimentKind
 from tf_lib.core.model.run_rows import StopRow, failures
 from tf_lib.errors import ExchangeError, PreflightRefused
 from tf_lib.exchange.clock import wall_now
-from tf_lib.exchange.coinbase.endpoint import REAL_HOST
 from tf_lib.exchange.patience import Patience
 from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.protect_all import Protecting
@@ -99,19 +98,19 @@ def armed(
     with open_place(config, folder, _today(config, patience), patience=patience) as place:
         try:
             connection = connect(place, patience)
-            uuid = connection.client.key_permissions().portfolio_uuid
+            uuid = connection.client.line.key_permissions().portfolio_uuid
         except ExchangeError as error:
             raise PreflightRefused(
-                f"the exchange at {place.base_url or REAL_HOST} cannot be reached: {error}. "
-                "Nothing was sent; resting stops stay at the exchange. Check the network and try "
-                "again."
+                f"the exchange at {place.base_url or 'the real exchange'} cannot be reached: "
+                f"{error}. Nothing was sent; resting stops stay at the exchange. Check the network "
+                "and try again."
             ) from error
         with portfolio_lock(uuid, kind=kind):
             armed_for = ArmedFor(
                 name, connection.now().date().isoformat(), config_sha256(config), uuid
             )
             arm_here(
-                connection.client,
+                connection.client.line,
                 folder.state,
                 armed_for,
                 started_under=epoch.standing(folder.state),
@@ -160,7 +159,7 @@ def protect_holdings(
         If the key is bound to another portfolio than the ledger.
     """
     patience = Patience(tell=lambda why: logs.write("heartbeat", event="reads_fail", why=why))
-    key = connection.with_patience(patience).client.key_permissions()
+    key = connection.with_patience(patience).client.line.key_permissions()
     if not key.can_trade:
         raise PreflightRefused("the key cannot trade, so nothing can be protected with it")
     # Whoever sent before is gone once this lock is ours; only then is the ledger whole.

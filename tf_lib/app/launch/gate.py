@@ -205,7 +205,7 @@ class Gate:
     def checked(self, connection: Connection, place: Place) -> str:
         """Return the portfolio's uuid once key and portfolio are right."""
         try:
-            return check_account(connection.client, self.config.portfolio.name).portfolio_uuid
+            return check_account(connection.client.line, self.config.portfolio.name).portfolio_uuid
         except ExchangeError as error:
             raise _unreachable(place, error) from error
 
@@ -214,12 +214,12 @@ class Gate:
         if place.clock != "wall":
             return
         try:
-            theirs = connection.client.server_time()
+            theirs = connection.client.line.server_time()
             midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
             if dt.timedelta(0) < midnight - theirs <= _MIDNIGHT_WAIT:
                 # This machine is a little ahead: its day has begun, the exchange's is about to.
                 connection.pause((midnight - theirs).total_seconds())
-                theirs = connection.client.server_time()
+                theirs = connection.client.line.server_time()
         except ExchangeError as error:
             raise _unreachable(place, error) from error
         if theirs.date() != day:

@@ -64,7 +64,7 @@ class Rescue:
         """Cover what a failed run may have left unprotected; whether everything is covered."""
         state = self.folder.state
         try:
-            arm_here(connection.client, state, armed_for, started_under=attempt.epoch)
+            arm_here(connection.client.line, state, armed_for, started_under=attempt.epoch)
             rows = protect_holdings(connection, self.config, state, folder.logs, attempt.day)
         except Exception as error:  # alarm and record; there is nothing below to catch it
             note_unprotected(folder, f"protection failed: {error}")

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tf_lib.app.record.resumption import ACCOUNT, CANDLES, CONFIG
+from tf_lib.core.candles.rows import FIELDS
 from tf_lib.core.model.account import Account
 from tf_lib.errors import HaltRun, StateError, TfError
-from tf_lib.exchange.coinbase.market import BAR_COLUMNS
 from tf_lib.parameters import Config, config_from_mapping
 from tf_lib.store.run_folder import RunFolder
 from tf_lib.text.written import read_yaml
@@ -31,7 +31,7 @@ def _long(candles: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         "ticker": np.repeat(np.array(tickers, dtype=object), counts),
         "date": frames[0].index.append([frame.index for frame in frames[1:]]),
     }
-    for name in BAR_COLUMNS:
+    for name in FIELDS:
         columns[name] = np.concatenate([frame[name].to_numpy() for frame in frames])
     return pd.DataFrame(columns)
 
@@ -42,10 +42,10 @@ def candles_from(folder: RunFolder) -> dict[str, pd.DataFrame]:
     codes, tickers = pd.factorize(table["ticker"], sort=True)
     order = np.argsort(codes, kind="stable")
     days = pd.DatetimeIndex(table["date"].take(order), name="date")
-    values = table[list(BAR_COLUMNS)].to_numpy()[order]
+    values = table[list(FIELDS)].to_numpy()[order]
     ends = np.searchsorted(codes[order], range(len(tickers) + 1))
     return {
-        str(ticker): pd.DataFrame(values[begin:end], days[begin:end], list(BAR_COLUMNS))
+        str(ticker): pd.DataFrame(values[begin:end], days[begin:end], list(FIELDS))
         for ticker, begin, end in zip(tickers, ends, ends[1:], strict=False)
     }
 

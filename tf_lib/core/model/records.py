@@ -189,13 +189,15 @@ class MarketOrder:
     An order at the market: a size in base units, so that fills are exact.
 
     Where the exchange takes no such buys, `quote_size` is the money it is sized by, and
-    `base_size` what that buys at most.
+    `base_size` what that buys at most. Where it takes no market orders, `limit_price` is how far
+    the price may go: what is not filled at once is cancelled.
     """
 
     product_id: str
     side: Side
     base_size: Decimal
     quote_size: Decimal | None = None
+    limit_price: Decimal | None = None
 
 
 @dataclass(frozen=True)

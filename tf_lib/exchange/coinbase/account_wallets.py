@@ -8,46 +8,18 @@ cannot be read, one that was deleted, and a second one beside the default are le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from tf_lib.core.model.records import Holding
 from tf_lib.errors import UnknownState
 from tf_lib.exchange.coinbase.values import Record, amount, optional_text, record_of, required_text
+from tf_lib.exchange.port import AccountWallets
 
 # Not tradable on spot. Any type not known here counts: an unseen holding would stay unprotected.
 _ELSEWHERE = ("VAULT", "PERP_FUTURES", "PREDICTION", "STAK")
 _OTHER_PLATFORMS = ("CFM", "INTX")
-
-
-class AccountWallets(dict[str, Holding]):
-    """
-    What is owned of each currency.
-
-    Attributes
-    ----------
-    unreadable : dict of currency to why
-        Coins that are traded here and whose wallet cannot be believed: they are in no entry, and
-        that is not zero.
-    """
-
-    def __init__(self, found: Mapping[str, Holding], unreadable: Mapping[str, str]) -> None:
-        super().__init__(found)
-        self.unreadable = dict(unreadable)
-
-    def of(self, currency: str) -> Holding | None:
-        """
-        Return the wallet of a currency, or None if there is none.
-
-        Raises
-        ------
-        UnknownState
-            If there is one that cannot be believed.
-        """
-        if currency in self.unreadable:
-            raise UnknownState(self.unreadable[currency])
-        return self.get(currency)
 
 
 class _ListedTwice(UnknownState):

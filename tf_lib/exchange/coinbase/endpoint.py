@@ -8,15 +8,14 @@ GET), and the SDK's own log handler is taken away: it would print whole answers 
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from tf_lib.errors import ParameterError, PreflightRefused
-from tf_lib.exchange.coinbase.api_key import ApiKey
+from tf_lib.errors import PreflightRefused
+from tf_lib.exchange import hosts
+from tf_lib.exchange.coinbase.auth import ApiKey
 
 if TYPE_CHECKING:
     from coinbase.rest import RESTClient
@@ -27,50 +26,8 @@ TIMEOUT = (3.05, 10.0)
 
 
 def host_of(base_url: str | None) -> str:
-    """
-    Return ``host`` or ``host:port`` of a base url; None is the real exchange.
-
-    Raises
-    ------
-    ParameterError
-        For another scheme than https, a path, or a user name before the host.
-
-    Examples
-    --------
-    >>> host_of("https://127.0.0.1:8443/")
-    '127.0.0.1:8443'
-    """
-    if base_url is None:
-        return REAL_HOST
-    text = base_url if "://" in base_url else f"https://{base_url}"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise ParameterError(f"base_url {base_url!r}: {error}") from None
-    bad = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme != "https" or not parts.hostname or bad:
-        raise ParameterError(f"base_url must be https and a host with a port, got {base_url!r}")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return host if port is None else f"{host}:{port}"
-
-
-def is_loopback(base_url: str | None) -> bool:
-    """
-    Whether an address never leaves this machine.
-
-    Examples
-    --------
-    >>> [is_loopback(u) for u in ("127.0.0.1:8443", "https://[::1]:9", "127.0.0.1.example.com")]
-    [True, True, False]
-    """
-    name = urlsplit(f"https://{host_of(base_url)}").hostname or ""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    """Return ``host`` or ``host:port`` of a base url; None is the real exchange."""
+    return REAL_HOST if base_url is None else hosts.host_of(base_url)
 
 
 def open_client(
@@ -114,7 +71,7 @@ def _client(
     session.max_redirects = 0
     # Says "already authorised", so that a netrc file cannot replace our token.
     session.auth = _unchanged
-    if ca_file is not None or is_loopback(host):
+    if ca_file is not None or hosts.is_loopback(host):
         session.trust_env = False
     if ca_file is not None:
         session.verify = str(ca_file)

@@ -1,5 +1,5 @@
 """
-Reads of the market: time, products, prices, daily candles.
+Reads of the market: products, prices, daily candles.
 
 Nothing here changes anything; every answer is checked before it is handed on, and a price that
 is not there is absent, never zero.
@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from tf_lib.core.model.records import Product, Quote
+from tf_lib.core.candles.rows import FIELDS
+from tf_lib.core.model.records import Product
 from tf_lib.errors import UnknownState
-from tf_lib.exchange.coinbase.scope import Reads
+from tf_lib.exchange.coinbase.auth import ApiKey
+from tf_lib.exchange.coinbase.endpoint import host_of, open_public_client
+from tf_lib.exchange.coinbase.line import PublicLine
+from tf_lib.exchange.coinbase.lists import Reads
 from tf_lib.exchange.coinbase.values import (
     Record,
     amount,
@@ -26,19 +29,14 @@ from tf_lib.exchange.coinbase.values import (
     required_text,
     utc_time_of_seconds,
 )
+from tf_lib.exchange.coinbase.wire import RateBudget, RetryRule
+from tf_lib.exchange.hosts import is_loopback
+from tf_lib.exchange.patience import Patience
+from tf_lib.exchange.port import MOST_DAYS_PER_PAGE, Bar, ListedProduct
 
-if TYPE_CHECKING:
-    import pandas as pd
+PUBLIC_BUDGET = ((8, 1.0),)
+"""Coinbase allowed 10 public requests a second for one address."""
 
-    from tf_lib.core.jit.arrays import FloatArray, IntArray
-
-MOST_DAYS_PER_REQUEST = 300
-"""Coinbase documents 350, refused 350 in a probe, and once allowed 300."""
-
-_EPOCH = dt.date(1970, 1, 1)
-_DAY_SECONDS = 86_400
-BAR_COLUMNS = ("open", "high", "low", "close", "volume")
-Bar = tuple[float, float, float, float, float]
 _NO_BAR: Bar = (float("nan"),) * 5
 _FLAGS = (
     "trading_disabled",
@@ -51,24 +49,8 @@ _FLAGS = (
 )
 
 
-@dataclass(frozen=True)
-class ListedProduct:
-    """A product's trading rules and, when the exchange gives it, its last price."""
-
-    product: Product
-    last: Decimal | None
-
-
 class MarketReads(Reads):
     """The part of the client that reads the market."""
-
-    def server_time(self) -> dt.datetime:
-        """Return the exchange's own time, to the millisecond."""
-        answer = self._wire.get("/time", public=True)
-        milliseconds = amount(answer.get("epochMillis"), what="exchange time")
-        told = utc_time_of_seconds(milliseconds / 1000, what="exchange time")
-        self._wire.heard_time.hear(told)
-        return told
 
     def products(self, product_ids: Iterable[str]) -> dict[str, ListedProduct]:
         """
@@ -80,9 +62,7 @@ class MarketReads(Reads):
         if not wanted:
             return {}
         self.names.use(wanted)
-        answer = self._wire.get(
-            "/products", {"product_ids": wanted, "get_tradability_status": True}
-        )
+        answer = self.line.get("/products", {"product_ids": wanted, "get_tradability_status": True})
         listed: dict[str, ListedProduct] = {}
         for record in self._by_own_name_last(records_of(answer, "products", what="products")):
             name = self.names.ours(optional_text(record, "product_id"))
@@ -99,22 +79,12 @@ class MarketReads(Reads):
             self.names.learn(record)
         return sorted(records, key=lambda one: self.names.is_used(one.get("product_id")))
 
-    def product(self, product_id: str) -> ListedProduct:
-        """Read one product again; raises `UnknownState` when its rules cannot be believed."""
-        answer = self._wire.get(f"/products/{product_id}", {"get_tradability_status": True})
-        self.names.use([product_id])
-        self.names.learn(answer)
-        name = self.names.ours(required_text(answer, "product_id", what="product"))
-        if name != product_id:
-            raise UnknownState(f"asked for product {product_id}, got {name!r:.40}")
-        return listed_product(answer, name=product_id)
-
     def quotes(self, product_ids: Iterable[str]) -> dict[str, tuple[Decimal, Decimal]]:
         """Return best bid and ask, in one request; a product without both sides is absent."""
         wanted = list(product_ids)
         if not wanted:
             return {}
-        answer = self._wire.get("/best_bid_ask", {"product_ids": wanted})
+        answer = self.line.get("/best_bid_ask", {"product_ids": wanted})
         books: dict[str, tuple[Decimal, Decimal]] = {}
         for record in self._by_own_name_last(
             records_of(answer, "pricebooks", what="best bid and ask")
@@ -127,7 +97,7 @@ class MarketReads(Reads):
 
     def last_trade(self, product_id: str) -> Decimal:
         """Return the price of the last trade, which is what stops are judged by."""
-        answer = self._wire.get(f"/products/{product_id}/ticker", {"limit": 1})
+        answer = self.line.get(f"/products/{product_id}/ticker", {"limit": 1})
         what = f"{product_id}: last trade"
         trades = records_of(answer, "trades", what=what)
         if not trades:
@@ -141,18 +111,18 @@ class MarketReads(Reads):
         Return the daily bars of at most 300 days, both included, in one request.
 
         Days without trades are absent. A bar with a value that is no number is all NaN. The
-        bar of the running day is returned while it forms; `daily_candles` leaves it out.
+        bar of the running day is returned while it forms.
         """
         span = (last_day - first_day).days + 1
-        if not 1 <= span <= MOST_DAYS_PER_REQUEST:
-            raise ValueError(f"a page holds 1 to {MOST_DAYS_PER_REQUEST} days, asked for {span}")
-        answer = self._wire.get(
+        if not 1 <= span <= MOST_DAYS_PER_PAGE:
+            raise ValueError(f"a page holds 1 to {MOST_DAYS_PER_PAGE} days, asked for {span}")
+        answer = self.line.get(
             f"/products/{product_id}/candles",
             {
-                "start": str(day_number(first_day) * _DAY_SECONDS),
-                "end": str(day_number(last_day) * _DAY_SECONDS),
+                "start": str(_seconds(first_day)),
+                "end": str(_seconds(last_day)),
                 "granularity": "ONE_DAY",
-                "limit": MOST_DAYS_PER_REQUEST,
+                "limit": MOST_DAYS_PER_PAGE,
             },
         )
         bars: dict[dt.date, Bar] = {}
@@ -162,83 +132,29 @@ class MarketReads(Reads):
                 bars[day] = _bar(record)
         return bars
 
-    def daily_candles(
-        self,
-        product_id: str,
-        first_day: dt.date,
-        last_day: dt.date,
+
+class PublicMarket(MarketReads):
+    """
+    Products, prices and candles of an exchange, read without a key, for paper trading.
+
+    The same reads on the paths that ask for none. Nothing here can send an order.
+    """
+
+    @classmethod
+    def connect(
+        cls,
+        base_url: str | None = None,
+        ca_file: Path | None = None,
         *,
-        today: dt.date | None = None,
-    ) -> pd.DataFrame:
-        """
-        Return the finished daily bars from `first_day` to `last_day`, both included.
-
-        Parameters
-        ----------
-        today : date, optional
-            The exchange's running day, whose bar is never returned; read from the exchange
-            when it is not given.
-
-        Returns
-        -------
-        DataFrame of shape (n_days, 5)
-            Float open, high, low, close, volume on the UTC open day, strictly rising. Days
-            without trades are absent; a bar that is no number is NaN.
-        """
-        running = today if today is not None else self.server_time().date()
-        end = min(last_day, running - dt.timedelta(days=1))
-        bars: dict[dt.date, Bar] = {}
-        for first, last in day_pages(first_day, end):
-            bars.update(self.candle_page(product_id, first, last))
-        return bars_frame(bars)
-
-
-def day_pages(first_day: dt.date, last_day: dt.date) -> list[tuple[dt.date, dt.date]]:
-    """Return the spans of at most 300 days that cover both days, oldest first."""
-    pages = []
-    step = dt.timedelta(days=MOST_DAYS_PER_REQUEST)
-    first = first_day
-    while first <= last_day:
-        pages.append((first, min(first + step - dt.timedelta(days=1), last_day)))
-        first += step
-    return pages
-
-
-def bars_frame(bars: Mapping[dt.date, Bar]) -> pd.DataFrame:
-    """Return bars as a float frame on a rising UTC index named ``date``."""
-    import numpy as np
-
-    days = sorted(bars)
-    numbers = np.array([day_number(day) for day in days], dtype=np.int64)
-    values = np.array([bars[day] for day in days], dtype=np.float64).reshape(len(days), 5)
-    return candle_frame(numbers, values)
-
-
-def candle_frame(day_numbers: IntArray, values: FloatArray) -> pd.DataFrame:
-    """Return a frame of bars from days since 1970 and an array of shape (n_days, 5)."""
-    import pandas as pd
-
-    index = pd.DatetimeIndex(day_numbers.astype("datetime64[D]").astype("datetime64[ns]"))
-    return pd.DataFrame(
-        values, index=index.tz_localize("UTC").rename("date"), columns=list(BAR_COLUMNS)
-    )
-
-
-def day_number(day: dt.date) -> int:
-    """Return days since 1970."""
-    return (day - _EPOCH).days
-
-
-def market_quotes(
-    listed: Mapping[str, ListedProduct], books: Mapping[str, tuple[Decimal, Decimal]]
-) -> dict[str, Quote]:
-    """Combine last prices with best bid and ask; a product that lacks either is absent."""
-    quotes: dict[str, Quote] = {}
-    for name, entry in listed.items():
-        if name in books and entry.last is not None:
-            bid, ask = books[name]
-            quotes[name] = Quote(bid=bid, ask=ask, last=entry.last)
-    return quotes
+        patience: Patience | None = None,
+    ) -> PublicMarket:
+        """Make a reader of the real exchange, or of the one at `base_url`; sends nothing yet."""
+        host = host_of(base_url)
+        client = open_public_client(host, ca_file=ca_file)
+        budget = RateBudget(limits=() if is_loopback(host) else PUBLIC_BUDGET)
+        line = PublicLine(client, ApiKey("", ""), retry=RetryRule(), budget=budget)
+        line.patience = patience
+        return cls(line)
 
 
 def listed_product(record: Record, *, name: str = "") -> ListedProduct:
@@ -272,6 +188,11 @@ def _best(levels: object) -> Decimal | None:
     return number if number is not None and number > 0 else None
 
 
+def _seconds(day: dt.date) -> str:
+    """Return the day's midnight in seconds since 1970, as the exchange reads it."""
+    return str((day - dt.date(1970, 1, 1)).days * 86_400)
+
+
 def _candle_day(record: Record, product_id: str) -> dt.date:
     what = f"{product_id}: candle start"
     start = amount(record.get("start"), what=what)
@@ -282,7 +203,7 @@ def _candle_day(record: Record, product_id: str) -> dt.date:
 
 
 def _bar(record: Record) -> Bar:
-    numbers = [optional_decimal(record.get(column)) for column in BAR_COLUMNS]
+    numbers = [optional_decimal(record.get(column)) for column in FIELDS]
     if any(number is None for number in numbers):
         return _NO_BAR
     opened, high, low, close, volume = (float(number) for number in numbers if number is not None)

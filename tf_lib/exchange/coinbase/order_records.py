@@ -8,10 +8,8 @@ together, since no status says "partly filled".
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from tf_lib.core.model.records import ZERO, Side
 from tf_lib.errors import UnknownState
@@ -25,10 +23,12 @@ from tf_lib.exchange.coinbase.values import (
     required_text,
     utc_time,
 )
+from tf_lib.exchange.port import Fill, Liquidity, OrderKind, OrderState, OrderStatus, Trigger
 
-OrderKind = Literal["market", "limit", "stop_limit", "other"]
-
-TERMINAL = frozenset({"FILLED", "CANCELLED", "EXPIRED", "FAILED"})
+# Whatever else an order may be called, it neither rests nor is over.
+_STATUS = {status.value: status for status in OrderStatus}
+_TRIGGER = {"STOP_PENDING": Trigger.WAITING, "STOP_TRIGGERED": Trigger.TRIGGERED}
+_LIQUIDITY = {"MAKER": Liquidity.MAKER, "TAKER": Liquidity.TAKER}
 _KIND_OF: dict[str, OrderKind] = {
     "market_market_ioc": "market",
     "market_market_fok": "market",
@@ -39,88 +39,6 @@ _KIND_OF: dict[str, OrderKind] = {
     "stop_limit_stop_limit_gtc": "stop_limit",
     "stop_limit_stop_limit_gtd": "stop_limit",
 }
-
-
-@dataclass(frozen=True)
-class OrderState:
-    """
-    One order at the moment it was read.
-
-    Attributes
-    ----------
-    side : Side or None
-        None when the exchange does not say.
-    base_size, quote_size, stop_price, limit_price : Decimal or None
-        As configured; None where the kind of order has none.
-    filled_size, filled_value, average_filled_price, total_fees : Decimal
-        Base units, quote currency, quote per base, quote currency.
-    outstanding_hold : Decimal or None
-        What it still holds, when the exchange says so.
-    """
-
-    order_id: str
-    client_order_id: str
-    product_id: str
-    side: Side | None
-    kind: OrderKind
-    base_size: Decimal | None
-    quote_size: Decimal | None
-    stop_price: Decimal | None
-    limit_price: Decimal | None
-    stop_direction: str
-    status: str
-    trigger_status: str
-    pending_cancel: bool
-    filled_size: Decimal
-    filled_value: Decimal
-    average_filled_price: Decimal
-    total_fees: Decimal
-    created_time: dt.datetime
-    last_fill_time: dt.datetime | None
-    outstanding_hold: Decimal | None
-    reject_reason: str = ""
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing more can happen to it."""
-        return self.status in TERMINAL
-
-    @property
-    def remaining(self) -> Decimal | None:
-        """Base units that may still trade; None when its size is not in base units."""
-        if self.is_terminal:
-            return ZERO
-        if self.base_size is None:
-            return None
-        return max(self.base_size - self.filled_size, ZERO)
-
-    @property
-    def is_live_stop(self) -> bool:
-        """Whether it protects now: a resting, untriggered, uncancelled sell stop."""
-        return (
-            self.kind == "stop_limit"
-            and self.side is Side.SELL
-            and self.stop_direction == "STOP_DIRECTION_STOP_DOWN"
-            and self.status == "OPEN"
-            and self.trigger_status == "STOP_PENDING"
-            and not self.pending_cancel
-        )
-
-
-@dataclass(frozen=True)
-class Fill:
-    """One trade of an order: base units, quote per base, fee in quote currency."""
-
-    entry_id: str
-    trade_id: str
-    order_id: str
-    product_id: str
-    side: Side | None
-    price: Decimal
-    base_size: Decimal
-    commission: Decimal
-    trade_time: dt.datetime
-    liquidity: str
 
 
 def order_state(record: Record) -> OrderState:
@@ -145,9 +63,9 @@ def order_state(record: Record) -> OrderState:
         quote_size=optional_decimal(configured.get("quote_size")),
         stop_price=optional_decimal(configured.get("stop_price")),
         limit_price=optional_decimal(configured.get("limit_price")),
-        stop_direction=optional_text(configured, "stop_direction"),
-        status=required_text(record, "status", what=what),
-        trigger_status=optional_text(record, "trigger_status"),
+        is_stop_down=configured.get("stop_direction") == "STOP_DIRECTION_STOP_DOWN",
+        status=_STATUS.get(required_text(record, "status", what=what), OrderStatus.BETWEEN),
+        trigger=_TRIGGER.get(optional_text(record, "trigger_status"), Trigger.UNKNOWN),
         # Anything but a clear no counts as being cancelled: it must not count as cover.
         pending_cancel=record.get("pending_cancel", False) is not False,
         filled_size=_filled(record, "filled_size", what),
@@ -156,8 +74,6 @@ def order_state(record: Record) -> OrderState:
         total_fees=_filled(record, "total_fees", what),
         created_time=utc_time(record.get("created_time"), what=f"{what}: created_time"),
         last_fill_time=optional_time(record.get("last_fill_time")),
-        outstanding_hold=optional_decimal(record.get("outstanding_hold_amount")),
-        reject_reason=_reject_reason(record),
     )
 
 
@@ -178,7 +94,7 @@ def fill(record: Record) -> Fill:
         base_size=size / traded_at if record.get("size_in_quote") is True else size,
         commission=amount(record.get("commission"), what=f"{what}: commission"),
         trade_time=utc_time(record.get("trade_time"), what=f"{what}: trade_time"),
-        liquidity=optional_text(record, "liquidity_indicator"),
+        liquidity=_LIQUIDITY.get(optional_text(record, "liquidity_indicator"), Liquidity.UNKNOWN),
     )
 
 
@@ -210,9 +126,3 @@ def _filled(record: Record, key: str, what: str) -> Decimal:
 def _speaks_of_fills(record: Record) -> bool:
     keys = ("number_of_fills", "filled_size", "filled_value")
     return record.get("status") == "FILLED" or any(optional_decimal(record.get(k)) for k in keys)
-
-
-def _reject_reason(record: Record) -> str:
-    """Join what the exchange says of a refusal, without the value that says nothing."""
-    said = [optional_text(record, key) for key in ("reject_reason", "reject_message")]
-    return "; ".join(text for text in said if text and text != "REJECT_REASON_UNSPECIFIED")

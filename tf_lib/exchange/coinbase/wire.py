@@ -20,9 +20,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tf_lib.errors import RejectedError, RetryableError, TfError
-from tf_lib.exchange.coinbase.api_key import ApiKey
-from tf_lib.exchange.coinbase.endpoint import is_loopback
-from tf_lib.exchange.coinbase.token_time import keep_token_time
+from tf_lib.exchange.coinbase.auth import ApiKey, keep_token_time
+from tf_lib.exchange.hosts import is_loopback
 from tf_lib.exchange.patience import Patience
 from tf_lib.text.shown import printable
 

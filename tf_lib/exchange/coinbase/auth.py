@@ -1,28 +1,41 @@
 """
-The API key: read once, handed to the SDK explicitly, shown to nobody.
+Authentication: the API key, and the tokens that are signed with it.
 
-The SDK reads the environment when it is imported and keeps what it finds as default
-arguments. Here the key is always passed, so that those defaults never act.
+The key is read once, handed to the SDK explicitly and shown to nobody. The SDK reads the
+environment when it is imported and keeps what it finds as default arguments; here the key is
+always passed, so that those defaults never act.
+
+Tokens are dated by the exchange's clock, not by the machine's: the exchange refuses a token that
+begins in its future, so a machine that is two seconds ahead gets nothing but 401. Every answer, a
+refusal too, says in its ``Date`` what time it is there: with the second request at the latest the
+tokens are dated by it. A machine whose clock is right sends the SDK's own tokens.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
-import stat
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tf_lib.errors import PreflightRefused
-from tf_lib.store.files import said_of_others
+from tf_lib.exchange.clock import HeardTime
+
+if TYPE_CHECKING:
+    from coinbase.rest import RESTClient
 
 KEY_VARIABLE = "COINBASE_API_KEY"
 SECRET_VARIABLE = "COINBASE_API_SECRET"
 MASK = "***"
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|Bearer\s+[\w.~+/=-]+")
 _SHORTEST_HIDDEN = 8
+_BEHIND_SECONDS = 30.0
+"""A token lives 120 s: a machine that is a little behind needs no help."""
 
 
 class ApiKey:
@@ -61,16 +74,6 @@ class ApiKey:
         if isinstance(found, str):
             raise PreflightRefused(f"key file {path}: {found}")
         return found
-
-    @staticmethod
-    def problem_of_file(path: Path) -> str:
-        """Return why a key file is not its owner's alone and what to do, or nothing."""
-        try:
-            found = path.stat()
-        except OSError:
-            return ""  # Who reads it says so.
-        who = said_of_others(found, may=stat.S_IROTH) or said_of_others(found, may=stat.S_IWOTH)
-        return f"key file {path}: {who}; close it with: chmod 600 {path}" if who else ""
 
     @property
     def for_sdk(self) -> dict[str, str]:
@@ -135,3 +138,38 @@ def _read_key_file(path: Path) -> ApiKey | str:
     if not isinstance(name, str) or not isinstance(secret, str) or not name or not secret:
         return "lacks name or privateKey"
     return ApiKey(name, secret)
+
+
+def _hear_date(heard: HeardTime, response: Any) -> None:
+    """Take the time out of an answer; ``Date`` has whole seconds, so it is late by up to one."""
+    try:
+        then = parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, TypeError, ValueError):
+        return
+    heard.hear(then if then.tzinfo is not None else then.replace(tzinfo=dt.UTC))
+
+
+def _is_off(ours: float, theirs: float) -> bool:
+    """Whether a token dated by the machine could begin in the exchange's future, or be too old."""
+    return int(ours) > int(theirs) or theirs - ours >= _BEHIND_SECONDS
+
+
+def keep_token_time(client: RESTClient, key: ApiKey) -> HeardTime:
+    """Let the tokens of an SDK client be dated by what its answers say of the time; return it."""
+    heard, signer = HeardTime(), client.set_headers
+
+    def hear(response: Any, **_: object) -> None:
+        _hear_date(heard, response)
+
+    def set_headers(method: str, path: str) -> dict[str, str]:
+        headers: dict[str, str] = signer(method, path)
+        if heard.is_known and "Authorization" in headers:
+            theirs = heard.now().timestamp()
+            if _is_off(time.time(), theirs):
+                uri = f"{method} {client.base_url}{path}"
+                headers["Authorization"] = f"Bearer {key.token(uri, begins=int(theirs))}"
+        return headers
+
+    client.session.hooks["response"].append(hear)
+    client.set_headers = set_headers
+    return heard

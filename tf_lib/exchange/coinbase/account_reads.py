@@ -3,33 +3,31 @@ Reads of the account: key, portfolios, fees, holdings, orders, fills.
 
 Holdings are the complete account list or nothing: a page that is missing, doubled or damaged
 makes all of it unknown, because a zero that is not one loses money. A single record of something
-that is not traded here is left out instead (`tf_lib.exchange.coinbase.scope`).
+that is not traded here is left out instead (`tf_lib.exchange.coinbase.lists`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tf_lib.core.model.client_ids import is_own
 from tf_lib.core.model.records import FeeRates
 from tf_lib.errors import UnknownState
-from tf_lib.exchange.coinbase.account_wallets import AccountWallets, holdings_from
-from tf_lib.exchange.coinbase.order_records import Fill, OrderState, fill, order_state
-from tf_lib.exchange.coinbase.paging import all_records, all_records_without_next
-from tf_lib.exchange.coinbase.scope import Reads
+from tf_lib.exchange.coinbase.account_wallets import holdings_from
+from tf_lib.exchange.coinbase.lists import Reads, all_records, all_records_without_next
+from tf_lib.exchange.coinbase.order_records import fill, order_state
 from tf_lib.exchange.coinbase.values import (
     Record,
     amount,
     optional_text,
     record_of,
-    records_of,
-    required_text,
     rfc3339,
 )
 from tf_lib.exchange.coinbase.wire import HttpRejectedError
+from tf_lib.exchange.port import AccountWallets, Fill, OrderState
 
 _ACCOUNTS_PER_PAGE = 250
 _ORDERS_PER_PAGE = 250
@@ -40,59 +38,12 @@ _NOT_FOUND = 404
 _NO_SUCH_ORDER = frozenset({"NOT_FOUND", "UNKNOWN"})
 
 
-@dataclass(frozen=True)
-class KeyPermissions:
-    """What a key may do, and the portfolio it is bound to."""
-
-    can_view: bool
-    can_trade: bool
-    can_transfer: bool
-    portfolio_uuid: str
-
-
-@dataclass(frozen=True)
-class PortfolioRef:
-    """A portfolio of the account."""
-
-    name: str
-    uuid: str
-    deleted: bool
-
-
 class AccountReads(Reads):
     """The part of the client that reads what is owned and ordered."""
 
-    def key_permissions(self) -> KeyPermissions:
-        """Return what the key may do; anything but a clear yes or no is unknown."""
-        answer = self._wire.get("/key_permissions")
-        flags = {name: answer.get(name) for name in ("can_view", "can_trade", "can_transfer")}
-        for name, value in flags.items():
-            if not isinstance(value, bool):
-                raise UnknownState(f"key permissions: {name} must be a bool, got {value!r:.40}")
-        uuid = required_text(answer, "portfolio_uuid", what="key permissions")
-        return KeyPermissions(
-            can_view=flags["can_view"] is True,
-            can_trade=flags["can_trade"] is True,
-            can_transfer=flags["can_transfer"] is True,
-            portfolio_uuid=uuid,
-        )
-
-    def portfolios(self) -> list[PortfolioRef]:
-        """Return the account's portfolios; a key may see more than it can trade."""
-        answer = self._wire.get("/portfolios")
-        return [
-            PortfolioRef(
-                name=optional_text(record, "name"),
-                uuid=required_text(record, "uuid", what="portfolio"),
-                deleted=record.get("deleted", False) is not False,
-            )
-            for record in records_of(answer, "portfolios", what="portfolios")
-            if optional_text(record, "uuid")
-        ]
-
     def fee_rates(self) -> FeeRates:
         """Return the account's fees of today for spot."""
-        answer = self._wire.get("/transaction_summary", {"product_type": "SPOT"})
+        answer = self.line.get("/transaction_summary", {"product_type": "SPOT"})
         tier = record_of(answer, "fee_tier", what="fees")
         return FeeRates(
             maker=_rate(tier, "maker_fee_rate"),
@@ -110,7 +61,7 @@ class AccountReads(Reads):
             amount that cannot be believed. A coin of which that is so is in `unreadable`.
         """
         records = all_records(
-            lambda paging: self._wire.get("/accounts", {"limit": _ACCOUNTS_PER_PAGE, **paging}),
+            lambda paging: self.line.get("/accounts", {"limit": _ACCOUNTS_PER_PAGE, **paging}),
             "accounts",
             what="accounts",
         )
@@ -121,44 +72,27 @@ class AccountReads(Reads):
             leave_out=self.leave_out,
         )
 
-    def open_orders(self, product_ids: Iterable[str] | None = None) -> list[OrderState]:
-        """
-        Return the orders with status OPEN.
-
-        The exchange's filter hides PENDING and QUEUED orders; `orders` shows all.
-        """
-        found = self._orders({"order_status": ["OPEN"], **self._products(product_ids)})
-        if len(found) >= _MOST_OPEN_ORDERS:
-            raise UnknownState(f"open orders: the list is cut off at {_MOST_OPEN_ORDERS}")
-        return found
-
     def orders(
         self,
         product_ids: Iterable[str] | None = None,
         *,
         start: dt.datetime | None = None,
-        end: dt.datetime | None = None,
-        placement_source: str | None = None,
+        is_open: bool = False,
     ) -> list[OrderState]:
         """
-        Return orders in any state, whole.
+        Return orders in any state, whole, or those that are open.
 
-        Parameters
-        ----------
-        product_ids : iterable of str, optional
-        start, end : datetime, optional
-            Of their creation, `end` excluded.
-        placement_source : str, optional
-            The exchange lists only its advanced orders unless asked for RETAIL_SIMPLE.
+        The exchange's filter for open ones hides PENDING and QUEUED orders.
         """
-        filters: dict[str, Any] = self._products(product_ids)
+        filters: dict[str, Any] = {"order_status": ["OPEN"]} if is_open else {}
+        if product_ids is not None:
+            filters["product_ids"] = self.names.all_names(product_ids)
         if start is not None:
             filters["start_date"] = rfc3339(start)
-        if end is not None:
-            filters["end_date"] = rfc3339(end)
-        if placement_source is not None:
-            filters["order_placement_source"] = placement_source
-        return self._orders(filters)
+        found = self._orders(filters)
+        if is_open and len(found) >= _MOST_OPEN_ORDERS:
+            raise UnknownState(f"open orders: the list is cut off at {_MOST_OPEN_ORDERS}")
+        return found
 
     def order(self, order_id: str) -> OrderState | None:
         """
@@ -170,7 +104,7 @@ class AccountReads(Reads):
             raise ValueError("order_id must not be empty")
         try:
             # Only the documented 404 says so, not one of a proxy or of another path.
-            answer = self._wire.get(f"/orders/historical/{order_id}")
+            answer = self.line.get(f"/orders/historical/{order_id}")
         except HttpRejectedError as error:
             if error.status == _NOT_FOUND and error.code.upper() in _NO_SUCH_ORDER:
                 return None
@@ -196,7 +130,7 @@ class AccountReads(Reads):
     def _fill_records(self, order_ids: Sequence[str]) -> list[Record]:
         query = {"order_ids": list(order_ids), "limit": _FILLS_PER_PAGE}
         return all_records_without_next(
-            lambda paging: self._wire.get("/orders/historical/fills", {**query, **paging}),
+            lambda paging: self.line.get("/orders/historical/fills", {**query, **paging}),
             "fills",
             page_size=_FILLS_PER_PAGE,
             what="fills",
@@ -205,7 +139,7 @@ class AccountReads(Reads):
     def _orders(self, filters: Mapping[str, Any]) -> list[OrderState]:
         query = {"limit": _ORDERS_PER_PAGE, **filters}
         records = all_records(
-            lambda paging: self._wire.get("/orders/historical/batch", {**query, **paging}),
+            lambda paging: self.line.get("/orders/historical/batch", {**query, **paging}),
             "orders",
             what="orders",
         )
@@ -227,9 +161,6 @@ class AccountReads(Reads):
         """Return an order under the name that its product has here."""
         ours = self.names.ours(state.product_id)
         return state if ours == state.product_id else replace(state, product_id=ours)
-
-    def _products(self, product_ids: Iterable[str] | None) -> dict[str, Any]:
-        return {} if product_ids is None else {"product_ids": self.names.all_names(product_ids)}
 
 
 def _rate(tier: Record, key: str) -> float:
