@@ -6,12 +6,13 @@ from decimal import Decimal
 
 from tests.execution.desks import COIN, Bench
 from tf_lib.core.model.records import Protection
+from tf_lib.exchange.freshness import Read
 from tf_lib.execution.protection import Cover, Foreign, Position, Reading
 from tf_lib.execution.reconciliation import believed_holdings
 
 
-def reading(bench: Bench, held: str) -> Reading:
-    return Reading(Decimal(held), bench.last(), bench.desk.changes, bench.exchange.now())
+def reading(bench: Bench, held: str) -> Read[Reading]:
+    return bench.desk.fresh.read(Reading(Decimal(held), bench.last()))
 
 
 def test_a_reading_does_not_hold_for_long(bench: Bench) -> None:

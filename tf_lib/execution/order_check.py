@@ -1,17 +1,90 @@
-"""Evidence: what an order that was read says against the one that was sent, and of its fills."""
+"""
+Order checks: whether an order without an answer exists, and whether one that was read is ours.
+
+An order is the one that was sent only if all of it reads so; its fills must account for it.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from tf_lib.core.model.records import ZERO
 from tf_lib.exchange.port import Fill, OrderState
 from tf_lib.store.ledger_state import OrderRecord
 
+ABSENT_AFTER = dt.timedelta(seconds=150)
+"""A token lives 120 s: a request unseen for longer than this can no longer arrive."""
+
+_LOOK_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+_LATER_SECONDS = 30.0
 _ROUNDING = Decimal("1E-12")
 CLOCK_TOLERANCE = dt.timedelta(seconds=5)
+
+
+ABSENT = ""
+"""What a `resolution` returns of an order that provably never arrived."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """
+    What came of one step of a `resolution`.
+
+    Attributes
+    ----------
+    order_id : str
+        The exchange's name of the order, once it is known.
+    silent_for : timedelta
+        Between the last send and the look-up that missed it.
+    may_resend : bool
+        Whether the rules let it go out once more.
+    """
+
+    order_id: str = ""
+    silent_for: dt.timedelta = dt.timedelta(0)
+    may_resend: bool = False
+
+
+Step = Literal["look", "resend"] | float
+"""Look for the order in the complete list, send it again as it was, or wait so many seconds."""
+
+
+def resolution(*, patient: bool, is_adopted: bool = False) -> Generator[Step, Heard, str | None]:
+    """
+    Find out whether an order without a proven answer exists, step by step.
+
+    Yields what to do next and is sent what came of it; returns the order's id at the exchange,
+    `ABSENT`, or None where it stays open. It is looked for before anything is sent, and sent
+    again at most once. It is absent only when a complete list that was read long enough after
+    the last send does not hold it; an adopted one never is, the exchange has shown it.
+
+    Examples
+    --------
+    >>> steps = resolution(patient=True)
+    >>> next(steps), steps.send(Heard()), steps.send(Heard())
+    ('look', 1.0, 'look')
+    """
+    waits, is_sent_again = list(_LOOK_AGAIN_SECONDS), False
+    while True:
+        heard = yield "look"
+        if heard.order_id:
+            return heard.order_id
+        if heard.silent_for > ABSENT_AFTER and not is_adopted:
+            return ABSENT
+        if heard.may_resend and not is_sent_again:
+            is_sent_again = True
+            heard = yield "resend"
+            if heard.order_id:
+                return heard.order_id
+            # Whatever was said of it: the list tells.
+            continue
+        if not patient:
+            return None
+        yield waits.pop(0) if waits else _LATER_SECONDS
 
 
 def difference(record: OrderRecord, seen: OrderState) -> str:

@@ -19,6 +19,7 @@ from tf_lib.core.model.impediments import Impediment
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import MarketOrder, Product, Side, StopOrder
 from tf_lib.errors import UnknownState
+from tf_lib.exchange.freshness import Freshness, Read
 from tf_lib.exchange.port import (
     Accepted,
     Answer,
@@ -31,26 +32,29 @@ from tf_lib.exchange.port import (
     Trigger,
     Unknown,
 )
-from tf_lib.execution.order_check import CLOCK_TOLERANCE, add_up, difference, fill_facts
+from tf_lib.execution.order_check import (
+    ABSENT,
+    ABSENT_AFTER,
+    CLOCK_TOLERANCE,
+    Heard,
+    Step,
+    add_up,
+    difference,
+    fill_facts,
+    resolution,
+)
 from tf_lib.execution.unprotected_time import BareTime
 from tf_lib.parameters import Config
 from tf_lib.store.ledger import Ledger
 from tf_lib.store.ledger_state import OrderRecord
 from tf_lib.store.run_folder import RunLogs
 
-ABSENT_AFTER = dt.timedelta(seconds=150)
-"""A token lives 120 s: a request unseen for longer than this can no longer arrive."""
-
 PLAN_AGE_LIMIT = dt.timedelta(minutes=10)
 """After this no order of the day's plan goes out any more."""
-
-READS_HOLD = dt.timedelta(seconds=30)
-"""For so long nothing is asked again while nothing is sent: the world goes on without us."""
 
 _READ_BACK_TRIES = 6
 _POLL_SECONDS = 2.0
 _PATIENCE_SECONDS = 30.0
-_LOOK_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 @dataclass
@@ -68,14 +72,10 @@ class Desk:
         Rules of the universe's products, re-read where a rule asks for it.
     known_ids : set of str
         Own client ids seen at the exchange, so that lost state cannot reuse one.
-    seen : dict of OrderState
+    seen : dict of Read
         The last read of each own order, by client id.
     older_fills : dict of Decimal
         Units that own orders bought, by product, which a ledger that was lost does not know.
-    reads : int
-        Own orders read so far: what came before a moment and what after.
-    changes : int
-        Changing requests sent so far: what was read before the last one may be old.
     may_rebalance : bool
         Whether orders of the plan may be sent again; never by guard and protect.
     may_cancel_intact : bool
@@ -91,19 +91,17 @@ class Desk:
     pause: Callable[[float], None]
     products: dict[str, Product] = field(default_factory=dict)
     known_ids: set[str] = field(default_factory=set)
-    seen: dict[str, OrderState] = field(default_factory=dict)
+    seen: dict[str, Read[OrderState]] = field(default_factory=dict)
     older_fills: dict[str, Decimal] = field(default_factory=dict)
-    reads: int = 0
-    changes: int = 0
     may_rebalance: bool = True
     may_cancel_intact: bool = True
-    _seen_at: dict[str, tuple[dt.datetime, int, int]] = field(default_factory=dict, init=False)
     _met_at: dict[dt.datetime, dt.datetime] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Set the clocks up, and say what is traded here."""
         universe = self.config.universe.tickers
         self.client.names.use({*universe, *self.ledger.state.bought_products})
+        self.fresh = Freshness(self.now)
         self.bare_time = BareTime(self.ledger, self.day, self.now)
 
     def impede(self, found: Impediment) -> None:
@@ -167,7 +165,7 @@ class Desk:
 
     def _post(self, record: OrderRecord) -> Answer:
         """Send exactly what the ledger froze, under its id."""
-        self.changes += 1
+        self.fresh.changed()
         body, size = record.body, record.base_size
         limit = Decimal(body["limit_price"]) if "limit_price" in body else None
         order: StopOrder | MarketOrder
@@ -240,18 +238,11 @@ class Desk:
 
     def note_seen(self, identity: str, seen: OrderState) -> None:
         """Keep what an order was read as, and when."""
-        self.reads += 1
-        self.seen[identity] = seen
-        self._seen_at[identity] = self.now(), self.changes, self.reads
+        self.seen[identity] = self.fresh.read(seen)
 
-    def was_just_seen(self, identity: str, *, after: int) -> bool:
-        """Whether an order was read moments ago, after so many reads, and nothing sent since."""
-        at, changes, number = self._seen_at.get(identity, (None, -1, 0))
-        return number > after and changes == self.changes and self.still_holds(at)
-
-    def still_holds(self, read_at: dt.datetime | None) -> bool:
-        """Whether a read of that moment is young enough to be believed."""
-        return read_at is not None and self.now() - read_at <= READS_HOLD
+    def is_live_stop(self, identity: str) -> bool:
+        """Whether an order was last read as a stop that protects."""
+        return identity in self.seen and self.seen[identity].value.is_live_stop
 
     def _verify(self, record: OrderRecord, seen: OrderState) -> OrderRecord:
         problem = difference(record, seen)
@@ -376,39 +367,44 @@ class Desk:
         """
         Find out whether an order without a proven answer exists.
 
-        It is looked for by id in the complete list. A sale or stop of today may be sent once
-        more, byte for byte, after a look-up missed it; a buy never. It is ABSENT only when a
-        complete list read long enough after the last send does not hold it.
+        By the steps of `tf_lib.execution.order_check.resolution`. A sale or stop of today may be
+        sent once more, byte for byte, after a look-up missed it; a buy never.
         """
         record = self.ledger.state.orders[identity]
         if record.stage is OrderStage.INTENDED:
             record = self.ledger.move(identity, OrderStage.UNKNOWN, detail="no answer on record")
-        waits, is_sent_again = list(_LOOK_AGAIN_SECONDS), False
-        while True:
+        steps = resolution(patient=patient, is_adopted=record.adopted)
+        step, order_id = next(steps), None
+        try:
+            while True:
+                step = steps.send(self._done(step, identity))
+        except StopIteration as end:
+            order_id = end.value
+        if order_id is None:
+            return self.ledger.state.orders[identity]
+        if order_id == ABSENT:
+            return self.ledger.move(identity, OrderStage.ABSENT)
+        self.ledger.move(identity, OrderStage.ACKED, order_id=order_id)
+        return self.read_back(identity)
+
+    def _done(self, step: Step, identity: str) -> Heard:
+        """Carry out a step of a resolution and return what came of it."""
+        record = self.ledger.state.orders[identity]
+        if step == "look":
             looked_at = self.now()
             found = self._look_up(record)
-            if found is not None:
-                self.ledger.move(identity, OrderStage.ACKED, order_id=found.order_id)
-                return self.read_back(identity)
-            is_over = looked_at - self._past(record.last_sent_at) > ABSENT_AFTER
-            if is_over and not record.adopted:
-                return self.ledger.move(identity, OrderStage.ABSENT)
-            if not is_sent_again and self._may_resend(record):
-                is_sent_again = True
-                self.ledger.append("resent", client_id=identity)
-                record = self.ledger.state.orders[identity]
-                answer = self._post(record)
-                self._log_answer(record, answer)
-                if isinstance(answer, Accepted):
-                    self.ledger.move(identity, OrderStage.ACKED, order_id=answer.order_id)
-                    return self.read_back(identity)
-                if isinstance(answer, Unknown):
-                    self.ledger.append("unanswered", client_id=identity)
-                    record = self.ledger.state.orders[identity]
-                continue
-            if not patient:
-                return record
-            self.pause(waits.pop(0) if waits else _PATIENCE_SECONDS)
+            silent_for = looked_at - self._past(record.last_sent_at)
+            return Heard(found.order_id if found else "", silent_for, self._may_resend(record))
+        if step == "resend":
+            self.ledger.append("resent", client_id=identity)
+            record = self.ledger.state.orders[identity]
+            answer = self._post(record)
+            self._log_answer(record, answer)
+            if isinstance(answer, Unknown):
+                self.ledger.append("unanswered", client_id=identity)
+            return Heard(answer.order_id if isinstance(answer, Accepted) else "")
+        self.pause(step)
+        return Heard()
 
     def _past(self, line_at: dt.datetime) -> dt.datetime:
         """Return a moment of the ledger; one in the exchange's future was over when first met."""
@@ -502,13 +498,11 @@ class Desk:
         return record
 
     def _must_stay(self, record: OrderRecord) -> bool:
-        seen = self.seen.get(record.client_id)
-        protects = seen is not None and seen.is_live_stop
         is_core = record.key.leg is Leg.STOP_CORE
-        return protects and is_core and not self.may_cancel_intact
+        return is_core and not self.may_cancel_intact and self.is_live_stop(record.client_id)
 
     def _ask_to_cancel(self, record: OrderRecord) -> CancelOutcome:
-        self.changes += 1
+        self.fresh.changed()
         answer = self.client.cancel([record.order_id])[record.order_id]
         self.logs.write(
             "stop_updates" if record.key.leg.is_stop else "order_submit",

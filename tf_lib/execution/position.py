@@ -5,17 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Generic, TypeVar
 
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import ZERO, Holding, Product
 from tf_lib.core.orders.build import floor_to
 from tf_lib.errors import UnknownState
-from tf_lib.execution.order_check import alteration
-from tf_lib.execution.order_sender import ABSENT_AFTER, READS_HOLD, Desk
+from tf_lib.exchange.freshness import READS_HOLD, Read
+from tf_lib.execution.order_check import ABSENT_AFTER, alteration
+from tf_lib.execution.order_sender import Desk
 from tf_lib.store.ledger_state import OrderRecord
-
-T = TypeVar("T")
 
 _HOLD_SECONDS = 2.0
 _HOLD_PATIENCE = 150.0
@@ -29,21 +27,10 @@ _JUST_NOW = dt.timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Reading:
-    """Units held and last price of a product, read when `changes` requests had been sent."""
+    """Units held and last price of a product."""
 
     held: Decimal
     last: Decimal
-    changes: int
-    at: dt.datetime
-
-
-@dataclass(frozen=True)
-class _Seen(Generic[T]):
-    """What was read when `changes` requests had been sent."""
-
-    value: T
-    changes: int
-    at: dt.datetime
 
 
 @dataclass(frozen=True)
@@ -72,8 +59,8 @@ class Position:
     desk : Desk
     product_id : str
     foreign : Foreign
-    known : Reading or None
-        What this run has just read, while nothing was sent since: spares reading it again.
+    known : Read of Reading or None
+        What this run has just read: spares reading it again.
     is_changed : bool
         The holding is known to differ from our record: the account is believed as it is.
     """
@@ -84,36 +71,24 @@ class Position:
         product_id: str,
         *,
         foreign: Foreign,
-        known: Reading | None = None,
+        known: Read[Reading] | None = None,
         is_changed: bool = False,
     ) -> None:
         self.desk = desk
         self.product_id = product_id
         self.foreign = foreign
         self.most_held = ZERO
-        self._held: _Seen[Decimal] | None = None
-        self._last: _Seen[Decimal] | None = None
-        self._wallet_seen: _Seen[Holding] | None = None
-        if known is not None:
-            self._held = _Seen(known.held, known.changes, known.at)
-            self._last = _Seen(known.last, known.changes, known.at)
+        self._held = None if known is None else known.of(known.value.held)
+        self._last = None if known is None else known.of(known.value.last)
+        self._wallet_seen: Read[Holding] | None = None
         # Without a reading of this run, nothing that was read before now is believed.
-        self._reads_before = desk.reads if known is None else 0
+        self._reads_before = desk.fresh.reads if known is None else 0
         self._is_changed = is_changed
 
     @property
     def product(self) -> Product:
         """The product's rules as they were read last."""
         return self.desk.products[self.product_id]
-
-    def _seen(self, value: T) -> _Seen[T]:
-        return _Seen(value, self.desk.changes, self.desk.now())
-
-    def _holds(self, seen: _Seen[T] | None, within: dt.timedelta) -> bool:
-        """Whether a read is young, and nothing was sent since."""
-        if seen is None or seen.changes != self.desk.changes:
-            return False
-        return self.desk.now() - seen.at <= within
 
     # -- units ---------------------------------------------------------------------------
 
@@ -126,8 +101,7 @@ class Position:
         UnknownState
             If the account keeps contradicting our own fills: unknown is never zero.
         """
-        if self._held is None or not self._holds(self._held, READS_HOLD):
-            self._held = self._seen(self._read_held())
+        self._held = self.desk.fresh.renewed(self._held, self._read_held)
         self.most_held = max(self.most_held, self._held.value)
         return self._held.value
 
@@ -146,8 +120,9 @@ class Position:
 
     def _wallet(self) -> Holding:
         found = self.desk.client.holdings().of(self.product.base_currency)
-        self._wallet_seen = self._seen(found if found is not None else Holding(ZERO, ZERO))
-        return self._wallet_seen.value
+        wallet = found if found is not None else Holding(ZERO, ZERO)
+        self._wallet_seen = self.desk.fresh.read(wallet)
+        return wallet
 
     def _freed(self, wallet: Holding) -> Decimal:
         return floor_to(wallet.available, self.product.base_increment)
@@ -191,9 +166,8 @@ class Position:
         Holds have come back two minutes late. What is free before that may be a small rest: a stop
         over it alone would leave the units of the cancelled one without any.
         """
-        seen, free = self._wallet_seen, ZERO
-        if seen is not None and self._holds(seen, _JUST_NOW):
-            free = self._freed(seen.value)
+        if self.desk.fresh.holds(self._wallet_seen, _JUST_NOW):
+            free = self._freed(self._wallet_seen.value)
             if free >= wanted:
                 return free
         waited = 0.0
@@ -216,8 +190,9 @@ class Position:
         return self._last_within(_JUST_NOW)
 
     def _last_within(self, age: dt.timedelta) -> Decimal:
-        if self._last is None or not self._holds(self._last, age):
-            self._last = self._seen(self.desk.client.last_trade(self.product_id))
+        self._last = self.desk.fresh.renewed(
+            self._last, lambda: self.desk.client.last_trade(self.product_id), age
+        )
         return self._last.value
 
     def is_through(self, level: Decimal) -> bool:
@@ -271,10 +246,9 @@ class Position:
 
     def _alteration(self, record: OrderRecord) -> str | None:
         """Return how a resting stop differs from what was sent; None for one that rests not."""
-        seen = self.desk.seen.get(record.client_id)
-        if record.stage is not OrderStage.WORKING or seen is None or not seen.is_live_stop:
-            return None
-        return alteration(record, seen)
+        if record.stage is OrderStage.WORKING and self.desk.is_live_stop(record.client_id):
+            return alteration(record, self.desk.seen[record.client_id].value)
+        return None
 
     def _stops(self) -> list[OrderRecord]:
         live = self.desk.ledger.state.live_orders(self.product_id)
@@ -282,7 +256,7 @@ class Position:
 
     def read(self, order: OrderRecord) -> OrderRecord:
         """Read an order, unless that was just done and nothing was sent since."""
-        if self.desk.was_just_seen(order.client_id, after=self._reads_before):
+        if self.desk.fresh.holds(self.desk.seen.get(order.client_id), after=self._reads_before):
             return order
         return self.desk.refresh(order.client_id, patient=False)
 
@@ -299,8 +273,7 @@ class Position:
 
     def await_open(self, record: OrderRecord) -> OrderRecord:
         """Read a stop until it is seen OPEN, or is known to have become something else."""
-        seen = self.desk.seen.get(record.client_id)
-        if seen is not None and seen.is_live_stop and record.stage is OrderStage.WORKING:
+        if record.stage is OrderStage.WORKING and self.desk.is_live_stop(record.client_id):
             return record
         return self._settled(record) if record.may_be_live else record
 
@@ -310,8 +283,9 @@ class Position:
             return _VISIBLE_SECONDS
         if record.stage is OrderStage.CANCEL_SENT:
             return ABSENT_AFTER.total_seconds() + 2 * _POLL_SECONDS
-        seen = self.desk.seen.get(record.client_id)
-        if record.stage is OrderStage.WORKING and seen is not None and not seen.is_live_stop:
+        is_seen = record.client_id in self.desk.seen
+        is_open = self.desk.is_live_stop(record.client_id)
+        if record.stage is OrderStage.WORKING and is_seen and not is_open:
             # Taken and not open yet, or being cancelled by somebody.
             return _VISIBLE_SECONDS
         return 0.0

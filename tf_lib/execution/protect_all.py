@@ -7,7 +7,6 @@ from the day's plan where there is one, else from what is remembered.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -17,6 +16,7 @@ from tf_lib.core.model.records import ZERO, Product, Protection, closed_because
 from tf_lib.core.model.run_rows import ErrorRow, FillRow, StopRow, failures, problem
 from tf_lib.core.orders.build import floor_to, is_dust
 from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
+from tf_lib.exchange.freshness import Read
 from tf_lib.exchange.port import OrderState
 from tf_lib.execution.order_check import CLOCK_TOLERANCE
 from tf_lib.execution.order_sender import Desk
@@ -65,14 +65,11 @@ class Protecting:
     _belief: Belief | None = None
     _foreign: Mapping[str, Foreign] = field(default_factory=dict)
     _lost: Mapping[str, str] = field(default_factory=dict)
-    _open: list[OrderState] = field(default_factory=list)
-    _open_read_at: int = 0
-    _open_seen_at: dt.datetime | None = None
+    _open: Read[list[OrderState]] | None = None
     _unpriced: Mapping[str, str] = field(default_factory=dict)
     _missing: Mapping[str, str] = field(default_factory=dict)
     _last: dict[str, Decimal] = field(default_factory=dict)
-    _last_read_at: int = -1
-    _last_seen_at: dt.datetime | None = None
+    _looked: Read[Belief] | None = None
     _told: set[str] = field(default_factory=set)
 
     def protect_only_now(self) -> list[StopRow]:
@@ -116,10 +113,8 @@ class Protecting:
         """Read what is owned and what others' orders hold of it."""
         desk = self.desk
         belief = believed_holdings(desk, desk.products.values(), lost=self._lost)
-        if self._open_read_at != desk.changes or not desk.still_holds(self._open_seen_at):
-            self._open, self._open_seen_at = desk.client.orders(is_open=True), desk.now()
-            self._open_read_at = desk.changes
-        self._foreign = foreign_orders(desk, belief, self._open)
+        self._open = desk.fresh.renewed(self._open, lambda: desk.client.orders(is_open=True))
+        self._foreign = foreign_orders(desk, belief, self._open.value)
         self._belief = belief
         self._know_levels(belief)
         told = take_over_changes(desk, belief, self._last)
@@ -182,8 +177,7 @@ class Protecting:
         """
         self._report_the_future()
         learned = learn(self.desk)
-        self._open, self._open_seen_at = learned.open_orders, self.desk.now()
-        self._open_read_at = self.desk.changes
+        self._open = self.desk.fresh.read(learned.open_orders)
         for product_id, identity in learned.risen.items():
             self._lock(product_id, f"order {identity} appeared after all", order=identity)
         # Of this look or of an earlier one: a run that died after it did not trade them either.
@@ -276,8 +270,7 @@ class Protecting:
         product, desk = self.desk.products[product_id], self.desk
         covered = ZERO
         for order in desk.ledger.state.live_orders(product_id):
-            seen = desk.seen.get(order.client_id)
-            if order.key.leg.is_stop and seen is not None and seen.is_live_stop:
+            if order.key.leg.is_stop and desk.is_live_stop(order.client_id):
                 covered += order.base_size - order.filled_size
         bare = floor_to(self._held(product_id), product.base_increment) - covered
         is_bare = bare > 0 and not self._is_dust(product, bare)
@@ -286,17 +279,16 @@ class Protecting:
             product_id, status, f"holding unknown, its stops are left as they are: {why}"
         )
 
-    def _reading(self, product_id: str) -> Reading | None:
-        """Return what the last account reading says of a product, for as long as it holds."""
-        last, at = self._last.get(product_id), self._last_seen_at
-        if last is None or at is None:
+    def _reading(self, product_id: str) -> Read[Reading] | None:
+        """Return what the last look at the account says of a product, for as long as it holds."""
+        last = self._last.get(product_id)
+        if last is None or self._looked is None:
             return None
-        return Reading(self._held(product_id), last, self._last_read_at, at)
+        return self._looked.of(Reading(self._held(product_id), last))
 
     def _reads_hold(self) -> bool:
-        """Whether the last reading of the account is young, and nothing was sent since."""
-        is_unchanged = self._belief is not None and self._last_read_at == self.desk.changes
-        return is_unchanged and self.desk.still_holds(self._last_seen_at)
+        """Whether the last look at the account is young, and nothing was sent since."""
+        return self.desk.fresh.holds(self._looked)
 
     def _protection(self, product: Product) -> Protection:
         """Return today's level, or the best one that is known when the plan has none."""
@@ -329,7 +321,7 @@ class Protecting:
         ]
 
     def _cover(
-        self, product_id: str, may_move: bool = True, *, known: Reading | None = None
+        self, product_id: str, may_move: bool = True, *, known: Read[Reading] | None = None
     ) -> Cover:
         """Return the protection of one product."""
         protection = self._protection(self.desk.products[product_id])

@@ -27,6 +27,7 @@ from tf_lib.core.orders.build import (
 )
 from tf_lib.core.orders.lots_and_ticks import lots_paid_for, steps_of
 from tf_lib.core.orders.stops import pilot_size
+from tf_lib.exchange.freshness import Read
 from tf_lib.exchange.port import RefusalKind
 from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.protection import Cover, CoverResult
@@ -101,7 +102,7 @@ class Rebalance:
     blocked: Mapping[str, str] = field(default_factory=dict)
     exits: frozenset[str] = frozenset()
     halted: str = ""
-    _tradable_at: dt.datetime | None = None
+    _tradable: Read[str] | None = None
     _sized_by_money: set[str] = field(default_factory=set)
 
     def execute(self, planned: PlannedOrder) -> TradeResult:
@@ -252,15 +253,14 @@ class Rebalance:
         if fresh is None:
             return False
         self.desk.products[product_id] = fresh.product
-        self._tradable_at = self.desk.now() if fresh.product.is_tradable else None
+        self._tradable = self.desk.fresh.read(product_id) if fresh.product.is_tradable else None
         return fresh.product.is_tradable
 
     def _is_tradable_now(self, product_id: str) -> bool:
         """Whether the product was seen to take orders within the last seconds."""
-        seen_at = self._tradable_at
-        if seen_at is not None and self.desk.now() - seen_at <= _TRADABLE_HOLDS:
-            return True
-        return self._is_tradable(product_id)
+        seen = self._tradable
+        is_seen = self.desk.fresh.is_young(seen, _TRADABLE_HOLDS) and seen.value == product_id
+        return is_seen or self._is_tradable(product_id)
 
     # -- buys ----------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class LiveInputs(Protecting):
         self._note_money(belief)
         self._confirm_first(belief)
         quotes = self._quotes()
-        self._last_read_at, self._last_seen_at = desk.changes, began
+        self._looked = desk.fresh.read(belief, at=began)
         self._account = Account(
             day=desk.day,
             read_at=desk.now(),

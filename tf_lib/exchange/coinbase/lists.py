@@ -21,7 +21,7 @@ from tf_lib.exchange.coinbase.values import Record, optional_text, records_of
 
 logger = logging.getLogger(__name__)
 
-Read = Callable[[dict[str, Any]], dict[str, Any]]
+ReadPage = Callable[[dict[str, Any]], dict[str, Any]]
 _MOST_PAGES = 400
 _DOLLARS = ("USD", "USDC")
 """Two names of one book where the exchange says nothing else: BTC-USDC is an alias of BTC-USD."""
@@ -110,7 +110,7 @@ class Reads:
             logger.warning("left out: %s", why)
 
 
-def all_records(read: Read, key: str, *, what: str) -> list[Record]:
+def all_records(read: ReadPage, key: str, *, what: str) -> list[Record]:
     """
     Read every page of a list that says ``has_next``.
 
@@ -129,7 +129,9 @@ def all_records(read: Read, key: str, *, what: str) -> list[Record]:
     return [record for page in _pages_with_next(read, what) for record in _rows(page, key, what)]
 
 
-def all_records_without_next(read: Read, key: str, *, page_size: int, what: str) -> list[Record]:
+def all_records_without_next(
+    read: ReadPage, key: str, *, page_size: int, what: str
+) -> list[Record]:
     """
     Read every page of a list that ends with an empty cursor or an empty page (fills).
 
@@ -152,7 +154,7 @@ def all_records_without_next(read: Read, key: str, *, page_size: int, what: str)
     raise UnknownState(f"{what}: no end after {_MOST_PAGES} pages")
 
 
-def _pages_with_next(read: Read, what: str) -> Iterator[Record]:
+def _pages_with_next(read: ReadPage, what: str) -> Iterator[Record]:
     seen: set[str] = set()
     cursor = ""
     for _ in range(_MOST_PAGES):
