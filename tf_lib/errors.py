@@ -11,10 +11,8 @@ Every error the project raises, grouped by what the reader must do next.
       ExchangeError           the exchange did not give what was asked              exit 1
         RetryableError          a read that may be sent again
         RejectedError           the exchange said no; do not resend
-        UnknownOutcome          may or may not have happened; look it up first
         UnknownState            an answer that cannot be believed (holdings, prices)
       HaltRun                 stop trading, keep the record, call a person          exit 1
-      Unprotected             a position without a stop, or an order's end open     exit 3
 
 A message says what was wanted, what came, and which ticker, bar, key or order. A gate that
 says no is not an error: it is a ``reason`` in the record.
@@ -91,19 +89,9 @@ class RejectedError(ExchangeError):
         return self.message
 
 
-class UnknownOutcome(ExchangeError):
-    """A changing request may or may not have happened; look it up by client id first."""
-
-
 class UnknownState(ExchangeError):
     """An answer that cannot be believed: unknown is never zero and never failed."""
 
 
 class HaltRun(TfError):
     """Stop trading, write the artifacts, call a person."""
-
-
-class Unprotected(TfError):
-    """A position could not be protected, or the end of an own order is not known."""
-
-    exit_code = EXIT_UNPROTECTED

@@ -23,7 +23,7 @@ from tests.app.test_impediments import text_of
 from tests.app.test_mail import Mailbox, mailbox
 from tests.app.venue import jump, opened
 from tf_lib.pages.day.headline import DayFacts, Level, verdict
-from tf_lib.pages.site import build_site
+from tf_lib.pages.site import read_runs, write_site
 
 __all__ = ["mailbox"]
 EVE, DAY, MORROW = BUSY_EVE, BUSY_DAY, BUSY_MORROW
@@ -103,7 +103,7 @@ def test_a_day_on_which_every_position_was_stopped_out(profile: Profile, mailbox
         assert "XTZ-USD was sold by its stop: " in shown
     subject = " ".join(str(mailbox.messages[-1]["Subject"]).split())
     assert f"{change:+,.2f} ({100 * change / before['equity']:+.2f} %)" in subject
-    page = build_site(profile.runs).read_text(encoding="utf-8")
+    page = write_site(profile.runs, list(read_runs(profile.runs))).read_text(encoding="utf-8")
     assert f"{change:+,.2f} (" in page
 
 

@@ -17,13 +17,12 @@ def test_the_mean_is_of_the_opens_beyond_the_limit() -> None:
 
     assert (risk.opens, risk.beyond) == (4, 2)
     assert risk.shortfall == pytest.approx(0.10)
-    assert risk.expected_per_open == pytest.approx(0.05)
 
 
 def test_no_open_was_ever_that_low() -> None:
     risk = gap_risk(OPENS, CLOSES, 0.5)
 
-    assert (risk.beyond, risk.shortfall, risk.expected_per_open) == (0, 0.0, 0.0)
+    assert (risk.beyond, risk.shortfall) == (0, 0.0)
 
 
 def test_a_bar_that_is_no_number_is_left_out() -> None:
@@ -40,4 +39,4 @@ def test_a_market_that_has_just_begun(count: int) -> None:
     """There was no night yet."""
     risk = gap_risk(OPENS[:count], CLOSES[:count], 0.05)
 
-    assert (risk.opens, risk.expected_per_open) == (0, 0.0)
+    assert (risk.opens, risk.shortfall) == (0, 0.0)

@@ -10,16 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.covariance import ledoit_wolf
 
-from tests.core.build import config_with
-from tf_lib.core.sizing.covariance import METHODS, covariance, covariance_on
-from tf_lib.parameters.sections import RiskSection
-
-RISK = "risk_and_sizing."
+from tf_lib.core.jit.arrays import FloatArray
+from tf_lib.core.sizing.covariance import METHODS, covariance_on
 
 
-def settings_of(method: str, window: int = 30) -> RiskSection:
-    changes = {RISK + "covariance": method, RISK + "rolling_cov_window": window}
-    return config_with(changes).risk_and_sizing
+def covariance(returns: FloatArray, method: str, window: int = 30) -> FloatArray:
+    return covariance_on(returns, len(returns) - 1, window, METHODS[method])
 
 
 def returns_of(seed: int, n_rows: int = 200, n_tickers: int = 4) -> np.ndarray:
@@ -31,7 +27,7 @@ def returns_of(seed: int, n_rows: int = 200, n_tickers: int = 4) -> np.ndarray:
 def test_sample_covariance_by_hand() -> None:
     # Ticker 1: 0.01, 0.03, mean 0.02, deviations -0.01, 0.01; ticker 2: 0.02, 0, deviations
     # 0.01, -0.01. Divided by 2 - 1: variances 2e-4, covariance -2e-4.
-    matrix = covariance(np.array([[0.01, 0.02], [0.03, 0.0]]), settings_of("sample", 2))
+    matrix = covariance(np.array([[0.01, 0.02], [0.03, 0.0]]), "sample", 2)
 
     np.testing.assert_allclose(matrix, [[2e-4, -2e-4], [-2e-4, 2e-4]], rtol=1e-12)
 
@@ -39,9 +35,7 @@ def test_sample_covariance_by_hand() -> None:
 def test_sample_covariance_agrees_with_numpy_and_uses_only_its_window() -> None:
     returns = returns_of(1)
 
-    np.testing.assert_allclose(
-        covariance(returns, settings_of("sample")), np.cov(returns[-30:].T), rtol=1e-12
-    )
+    np.testing.assert_allclose(covariance(returns, "sample"), np.cov(returns[-30:].T), rtol=1e-12)
 
 
 def test_ledoit_wolf_agrees_with_scikit_learn() -> None:
@@ -49,7 +43,7 @@ def test_ledoit_wolf_agrees_with_scikit_learn() -> None:
         returns = returns_of(seed, n_tickers=1 + seed % 6)
         expected, _ = ledoit_wolf(returns[-30:])
 
-        matrix = covariance(returns, settings_of("ledoit_wolf"))
+        matrix = covariance(returns, "ledoit_wolf")
         np.testing.assert_allclose(matrix, expected, rtol=1e-10)
 
 
@@ -61,7 +55,7 @@ def test_exponential_covariance_follows_its_formula() -> None:
     expected = np.cov(returns[-120:].T, aweights=weights, ddof=1)
 
     # numpy's ddof=1 with aweights divides by 1 - sum of squared weights.
-    matrix = covariance(returns, settings_of("ewm"))
+    matrix = covariance(returns, "ewm")
     np.testing.assert_allclose(matrix, expected, rtol=1e-10)
 
 
@@ -70,7 +64,7 @@ def test_a_short_history_weighs_what_there_is() -> None:
     weights = (1 - 2 / 31) ** np.arange(9, -1, -1)
 
     expected = np.cov(returns.T, aweights=weights / weights.sum(), ddof=1)
-    np.testing.assert_allclose(covariance(returns, settings_of("ewm")), expected, rtol=1e-10)
+    np.testing.assert_allclose(covariance(returns, "ewm"), expected, rtol=1e-10)
 
 
 def test_a_missing_return_counts_zero() -> None:
@@ -78,9 +72,9 @@ def test_a_missing_return_counts_zero() -> None:
     filled = returns.copy()
     returns[-3, 1], filled[-3, 1] = math.nan, 0.0
     for method in METHODS:
-        one = covariance(returns, settings_of(method))
+        one = covariance(returns, method)
 
-        np.testing.assert_array_equal(one, covariance(filled, settings_of(method)))
+        np.testing.assert_array_equal(one, covariance(filled, method))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -103,7 +97,7 @@ def test_it_is_symmetric_and_never_negative(
     seed: int, method: str, n_tickers: int, scale: float
 ) -> None:
     returns = np.random.default_rng(seed).standard_t(3, (40, n_tickers)) * scale
-    matrix = covariance(returns, settings_of(method))
+    matrix = covariance(returns, method)
 
     np.testing.assert_array_equal(matrix, matrix.T)
     assert np.linalg.eigvalsh(matrix).min() >= -1e-12 * matrix.max()
@@ -111,4 +105,4 @@ def test_it_is_symmetric_and_never_negative(
 
 def test_a_market_that_stands_still_has_no_covariance() -> None:
     for method in METHODS:
-        assert not covariance(np.zeros((40, 3)), settings_of(method)).any()
+        assert not covariance(np.zeros((40, 3)), method).any()

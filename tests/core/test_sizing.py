@@ -127,7 +127,7 @@ def test_for_any_market_budgets_are_met_and_nothing_is_levered(
 
     assert (weight >= 0).all()
     assert sizing.gross_post_cap <= 1 + 1e-12
-    assert sizing.gross_pre_cap <= 1 + 1e-12
+    assert sizing.pre_cap_weight.sum() <= 1 + 1e-12
     if not signal.any():
         assert not weight.any()
         assert math.isnan(sizing.n_eff)
@@ -139,7 +139,7 @@ def test_for_any_market_budgets_are_met_and_nothing_is_levered(
     assert (weight <= sizing.cap_value + 1e-12).all()
     assert (weight[u == 0] == 0).all()
     assert sizing.sleeve_multiplier.max() == 1.0
-    before = sizing.gross_pre_cap
+    before = sizing.pre_cap_weight.sum()
     assert sizing.gross_post_cap + sizing.cap_leftover_gross == pytest.approx(before, abs=1e-12)
     assert sizing.shares_within_tolerance
 
@@ -262,8 +262,6 @@ def test_the_record_says_how_far_volatility_is_from_its_target() -> None:
 
     assert sizing.target_daily_volatility == TARGET
     assert sizing.daily_volatility_post_cap == pytest.approx(math.sqrt(weight @ matrix @ weight))
-    assert sizing.volatility_error_pre_cap == sizing.daily_volatility_pre_cap - TARGET
-    assert sizing.volatility_error_post_cap == sizing.daily_volatility_post_cap - TARGET
     shares = weight / weight.sum()
     assert sizing.n_eff_post == pytest.approx(1 / (shares**2).sum())
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.pages.day import order_row, stop_row
 from tf_lib.errors import StateError
-from tf_lib.pages.site import build_site, read_runs
+from tf_lib.pages.site import read_runs, write_site
 
 
 def add_run(runs: Path, where: str, **changed: Any) -> Path:
@@ -54,7 +54,7 @@ def page(tmp_path: Path) -> str:
     (tmp_path / "demo" / "2024-03-07" / "daily_summary_2024-03-07.json").write_text("[]")
     (tmp_path / "demo" / "state").mkdir()
     (tmp_path / "demo" / "notes.txt").write_text("mine")
-    return build_site(tmp_path).read_text()
+    return write_site(tmp_path, list(read_runs(tmp_path))).read_text()
 
 
 def rows_of(page: str) -> list[str]:
@@ -117,9 +117,9 @@ def test_the_page_is_whole_offline_and_without_code(page: str) -> None:
 def test_it_is_built_anew_and_leaves_nothing_beside(tmp_path: Path) -> None:
     """Written beside and renamed."""
     add_run(tmp_path, "demo/2024-03-01")
-    build_site(tmp_path)
+    write_site(tmp_path, list(read_runs(tmp_path)))
     add_run(tmp_path, "demo/2024-03-02")
-    page = build_site(tmp_path)
+    page = write_site(tmp_path, list(read_runs(tmp_path)))
 
     assert len(rows_of(page.read_text())) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "index.html"]
@@ -127,9 +127,9 @@ def test_it_is_built_anew_and_leaves_nothing_beside(tmp_path: Path) -> None:
 
 def test_no_runs_yet(tmp_path: Path) -> None:
     """An empty folder is a page that says how to begin; a missing one is an error."""
-    assert "There is no run yet" in build_site(tmp_path).read_text()
-    with pytest.raises(StateError, match="no such folder of runs"):
-        build_site(tmp_path / "nowhere")
+    assert "There is no run yet" in write_site(tmp_path, list(read_runs(tmp_path))).read_text()
+    with pytest.raises(StateError, match="there is no such folder"):
+        write_site(tmp_path / "nowhere", list(read_runs(tmp_path / "nowhere")))
 
 
 def test_runs_are_found_in_all_places(tmp_path: Path) -> None:

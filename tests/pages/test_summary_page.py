@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tests.pages.day import order_row, stop_row
-from tf_lib.pages.day.summary_page import summary_subject, summary_text, write_summary_page
+from tf_lib.pages.day.summary_page import summary_fragment
 
 SUMMARY = {
     "date": "2024-03-01",
@@ -27,7 +25,7 @@ SUMMARY = {
 
 def test_a_day_in_words() -> None:
     """Headline, money, trades, orders and stops; what was not wanted is left out."""
-    text = summary_text(SUMMARY)
+    text = summary_fragment(SUMMARY).text
 
     assert "✓ Good day: 1 order filled, the only position under its stop" in text
     assert "Equity 15,000, of which cash 4,000." in text
@@ -35,12 +33,7 @@ def test_a_day_in_words() -> None:
     assert "BBB-USD" not in text
 
 
-def test_the_subject_is_one_line() -> None:
-    """Profile, day and verdict."""
-    assert summary_subject(SUMMARY).startswith("demo 2024-03-01: Good day: 1 order filled")
-
-
-def test_a_refused_run_has_a_page_too(tmp_path: Path) -> None:
+def test_a_refused_run_is_said_too() -> None:
     """No equity, no tickers, one error."""
     refused = {
         "date": "2024-03-01",
@@ -49,7 +42,7 @@ def test_a_refused_run_has_a_page_too(tmp_path: Path) -> None:
         "exit_code": 5,
         "errors": [{"severity": "error", "message": "the key can transfer"}],
     }
-    page = write_summary_page(refused, tmp_path / "summary.html").read_text()
+    page = summary_fragment(refused).html
 
     assert "ACT NOW" in page
     assert "the key can transfer" in page

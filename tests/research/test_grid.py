@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.build import config_with
 from tf_lib.errors import ParameterError
-from tf_lib.research.sweep.grid import Grid, grid_of, read_grid, set_name
+from tf_lib.research.sweep.grid import Grid, grid_of, read_grid
 from tf_lib.research.sweep.plateaus import axis_ranks, best_plateau_row, plateaus
 
 FAST = "signals.moving_average.fast_mavg"
@@ -166,11 +166,6 @@ def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(ParameterError, match="no such grid file"):
         read_grid(tmp_path / "absent.yaml", config_with())
-
-
-def test_a_set_has_a_short_name() -> None:
-    """For tables and terminals."""
-    assert set_name({ATR: 2.0, FAST: 10}) == "atr_multiplier 2.0, fast_mavg 10"
 
 
 def test_plateau_of_a_grid_by_hand() -> None:

@@ -189,7 +189,8 @@ def test_every_field_is_in_it() -> None:
     }
     order = OrderRecord(**values)
     state = LedgerState(orders={"text": order})
-    plain_state = ledger_checkpoint._plain(state)
+    plain_state = ledger_checkpoint._PLAIN.dump_python(state, mode="json")
+    read_back = ledger_checkpoint._PLAIN.validate_python(json.loads(json.dumps(plain_state)))
 
     assert set(plain_state) == set(vars(state))
-    assert ledger_checkpoint._state(json.loads(json.dumps(plain_state))) == state
+    assert read_back == state

@@ -81,11 +81,6 @@ class Run:
         return verdict(DayFacts.from_summary(self.summary))
 
 
-def build_site(runs: Path) -> Path:
-    """Write ``index.html`` into the folder of runs, one folder per profile; return its path."""
-    return write_site(runs, list(read_runs(runs)))
-
-
 def write_site(runs: Path, found: Sequence[Run]) -> Path:
     """Write the page of runs that were read."""
     profiles = sorted({run.profile for run in found}, key=_live_first)

@@ -11,12 +11,21 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
 
 from tf_lib.core.model.client_ids import LegKey
 from tf_lib.core.model.order_life import MAY_BE_LIVE, OrderStage
 from tf_lib.core.model.records import ZERO, Side
 
+Names = Annotated[set[str], PlainSerializer(sorted)]
+SecondsOfDays = Annotated[
+    dict[tuple[dt.date, str], float],
+    PlainSerializer(lambda found: [[str(day), name, n] for (day, name), n in found.items()]),
+    BeforeValidator(lambda rows: {(day, name): n for day, name, n in rows}),
+]
+"""Seconds by day and product; a checkpoint holds them as rows."""
 DAY_MARKS = ("claimed", "effects_complete", "done")
 
 
@@ -132,16 +141,16 @@ class LedgerState:
     fills_since_confirmed: dict[str, Decimal] = field(default_factory=dict)
     locked: dict[str, str] = field(default_factory=dict)
     not_ours: dict[str, Decimal] = field(default_factory=dict)
-    missing: set[str] = field(default_factory=set)
-    let_go: set[str] = field(default_factory=set)
+    missing: Names = field(default_factory=set)
+    let_go: Names = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)
-    risen: set[str] = field(default_factory=set)
-    proven_products: set[str] = field(default_factory=set)
-    bought_products: set[str] = field(default_factory=set)
+    risen: Names = field(default_factory=set)
+    proven_products: Names = field(default_factory=set)
+    bought_products: Names = field(default_factory=set)
     not_protectable: dict[str, NotProtectable] = field(default_factory=dict)
     bare_since: dict[str, dt.datetime] = field(default_factory=dict)
-    bare_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
-    bare_usd_seconds: dict[tuple[dt.date, str], float] = field(default_factory=dict)
+    bare_seconds: SecondsOfDays = field(default_factory=dict)
+    bare_usd_seconds: SecondsOfDays = field(default_factory=dict)
     flat_at: dict[str, dt.datetime] = field(default_factory=dict)
     flat_line: dict[str, int] = field(default_factory=dict)
     in_order_at: dt.datetime | None = None

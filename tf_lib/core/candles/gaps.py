@@ -35,11 +35,6 @@ class GapRisk:
     beyond: int
     shortfall: float
 
-    @property
-    def expected_per_open(self) -> float:
-        """Loss beyond the limit to be expected of one night, as a fraction of the position."""
-        return self.shortfall * self.beyond / self.opens if self.opens else 0.0
-
 
 def gap_risk(opens: FloatArray, closes: FloatArray, limit_distance: float) -> GapRisk:
     """

@@ -17,7 +17,6 @@ from tf_lib.core.model.records import Side
 from tf_lib.errors import TfError
 
 PREFIX = "tf1-"
-MAX_LENGTH = 36
 _PATTERN = re.compile(r"^tf1-(\d{6})-([a-z]{2})(\d{1,6})-([0-9a-f]{16})$")
 
 

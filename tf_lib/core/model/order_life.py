@@ -8,7 +8,6 @@ A partial fill is a quantity and "protected" is derived from reads; neither is a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 
 from tf_lib.errors import TfError
@@ -72,18 +71,3 @@ def check_move(stage: OrderStage, to: OrderStage, *, client_id: str) -> OrderSta
         allowed = ", ".join(sorted(TRANSITIONS[stage])) or "nothing: its end is known"
         raise IllegalMove(f"order {client_id}: {stage} may become {allowed}; asked for {to}")
     return to
-
-
-def path_to(stage: OrderStage, goal: OrderStage) -> Iterable[OrderStage]:
-    """Return the shortest legal way from `stage` to `goal`, without `stage` itself."""
-    frontier: list[tuple[OrderStage, ...]] = [(stage,)]
-    seen = {stage}
-    while frontier:
-        way = frontier.pop(0)
-        if way[-1] is goal:
-            return way[1:]
-        for following in sorted(TRANSITIONS[way[-1]]):
-            if following not in seen:
-                seen.add(following)
-                frontier.append((*way, following))
-    raise IllegalMove(f"no way leads from {stage} to {goal}")

@@ -51,11 +51,6 @@ def renames_of(universe: UniverseSection) -> tuple[Rename, ...]:
     return tuple(sorted(found, key=lambda one: (one.day, one.old)))
 
 
-def with_old_names(universe: UniverseSection) -> tuple[str, ...]:
-    """Return a universe's tickers and the products that became them, by name."""
-    return tuple(sorted({*universe.tickers, *universe.renamed}))
-
-
 def spliced(
     frames: Mapping[str, pd.DataFrame], universe: UniverseSection
 ) -> dict[str, pd.DataFrame]:

@@ -14,25 +14,25 @@ import math
 import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray, kernel, leaf_kernel
-from tf_lib.errors import ParameterError
-from tf_lib.parameters import RiskSection
 
 SAMPLE, EWM, LEDOIT_WOLF = 0, 1, 2
 METHODS = {"sample": SAMPLE, "ewm": EWM, "ledoit_wolf": LEDOIT_WOLF}
 EWM_SPANS_KEPT = 4
 
 
-def covariance(returns: FloatArray, settings: RiskSection) -> FloatArray:
+@kernel
+def covariance_on(returns: FloatArray, row: int, window: int, method: int) -> FloatArray:
     """
-    Return the daily covariance of simple returns as known on the last row.
+    Return the daily covariance of simple returns as known on one row, from the rows up to it.
 
     Parameters
     ----------
     returns : float array of shape (n_rows, n_tickers)
-        Day on day, oldest first; the last row belongs to the day that is decided. NaN counts 0.
-    settings : RiskSection
-        ``rolling_cov_window`` and ``covariance``:
-        ``sample``, over the window, divided by window - 1;
+        Day on day, oldest first. NaN counts 0.
+    row : int
+        That of the day that is decided.
+    method : int
+        One of `METHODS`: ``sample``, over the window, divided by window - 1;
         ``ewm``, weights falling by 1 - 2 / (window + 1) a day over four windows, normalised to
         sum to one, around the weighted mean, divided by 1 - sum of squared weights;
         ``ledoit_wolf``, over the window, shrunk towards the mean variance times identity [1]_.
@@ -47,15 +47,6 @@ def covariance(returns: FloatArray, settings: RiskSection) -> FloatArray:
     .. [1] O. Ledoit, M. Wolf, "A well-conditioned estimator for large-dimensional covariance
        matrices", Journal of Multivariate Analysis 88(2), 2004.
     """
-    if settings.covariance not in METHODS:
-        raise ParameterError(f"covariance must be one of {list(METHODS)}: {settings.covariance!r}")
-    method = METHODS[settings.covariance]
-    return covariance_on(returns, len(returns) - 1, settings.rolling_cov_window, method)
-
-
-@kernel
-def covariance_on(returns: FloatArray, row: int, window: int, method: int) -> FloatArray:
-    """Return the covariance as known on one row, from the rows up to it; see `covariance`."""
     n_tickers, n_days = returns.shape[1], days_needed(row, window, method)
     past, room = np.empty((n_tickers, n_days)), np.empty((2, n_days))
     for j in range(n_tickers):
@@ -93,7 +84,7 @@ def fill_covariance(
     Write the covariance of returns [ticker, day], which are centred in place.
 
     `shape` says how many tickers and days there are; the arrays may be larger. `room` holds two
-    rows of days to work in. See `covariance` for the methods.
+    rows of days to work in. See `covariance_on` for the methods.
     """
     n_days = shape[1]
     weights = room[0, :n_days]

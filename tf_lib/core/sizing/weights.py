@@ -130,21 +130,6 @@ class Sizing:
     shares_within_tolerance: bool
 
     @property
-    def volatility_error_pre_cap(self) -> float:
-        """Volatility before the cap less the target, per day."""
-        return self.daily_volatility_pre_cap - self.target_daily_volatility
-
-    @property
-    def volatility_error_post_cap(self) -> float:
-        """Volatility after the cap less the target, per day."""
-        return self.daily_volatility_post_cap - self.target_daily_volatility
-
-    @property
-    def gross_pre_cap(self) -> float:
-        """Sum of weights before the cap."""
-        return float(self.pre_cap_weight.sum())
-
-    @property
     def gross_post_cap(self) -> float:
         """Sum of weights after the cap."""
         return float(self.target_weight.sum())

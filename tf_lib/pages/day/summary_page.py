@@ -1,5 +1,5 @@
 """
-Summary page: a daily summary in words, as text for a mail and as HTML for a browser.
+Summary: a daily summary in words, as the first part of a report.
 
 Made from the summary alone, so it exists also for a run whose notebook never got that far.
 """
@@ -7,11 +7,10 @@ Made from the summary alone, so it exists also for a run whose notebook never go
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tf_lib.pages import words
-from tf_lib.pages.day.headline import DayFacts, banner, verdict
+from tf_lib.pages.day.headline import DayFacts, banner
 from tf_lib.pages.day.record_tables import (
     errors_table,
     impediments_table,
@@ -19,13 +18,6 @@ from tf_lib.pages.day.record_tables import (
     stops_table,
 )
 from tf_lib.pages.html import LEFT, Column, Fragment, Row, paragraph, table
-from tf_lib.pages.page import write_page
-
-
-def summary_subject(summary: Mapping[str, Any]) -> str:
-    """Return the day in one line, as a mail's subject."""
-    facts = DayFacts.from_summary(summary)
-    return f"{facts.profile} {facts.date}: {verdict(facts).title}"
 
 
 def summary_fragment(summary: Mapping[str, Any]) -> Fragment:
@@ -45,17 +37,6 @@ def summary_fragment(summary: Mapping[str, Any]) -> Fragment:
         + _heading("Errors")
         + errors_table(facts.errors)
     )
-
-
-def summary_text(summary: Mapping[str, Any]) -> str:
-    """Return the same as plain text."""
-    return summary_fragment(summary).text + "\n"
-
-
-def write_summary_page(summary: Mapping[str, Any], path: Path) -> Path:
-    """Write the summary as a page of its own and return its path."""
-    write_page(path, summary_subject(summary), summary_fragment(summary).html)
-    return path
 
 
 def _heading(name: str) -> Fragment:

@@ -116,11 +116,6 @@ def grid_of(mapping: Mapping[str, Any], config: Config, *, source: str) -> Grid:
     return replace(_made(products, is_product=True, source=source), n_repeated=repeated)
 
 
-def set_name(changes: Changes) -> str:
-    """Return a set as short text: the last parts of its paths with their values."""
-    return ", ".join(f"{path.rsplit('.', 1)[-1]} {value}" for path, value in changes.items())
-
-
 def _made(
     sets: Iterator[Changes] | Sequence[Changes],
     *,
