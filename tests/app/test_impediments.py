@@ -291,9 +291,14 @@ def test_gates_are_silent(reason: str) -> None:
     assert found_in(record(ticker(reason, target=500.0, held=300.0), units="3")) == []
 
 
-def test_dust_stands_in_nobodys_way() -> None:
-    """Four cents without a price are no news."""
-    assert found_in(record(ticker("no_position"), units="0.0004", quotes={})) == []
+@pytest.mark.parametrize(
+    ("units", "kinds"), [("0.0004", []), ("0.0104", []), ("0.0106", ["no_price"])]
+)
+def test_dust_stands_in_nobodys_way(units: str, kinds: list[str]) -> None:
+    """Four cents without a price are no news, nor is what is worth less than 1.05 of the least."""
+    found = found_in(record(ticker("no_position"), units=units, quotes={}))
+
+    assert [one.kind for one in found] == kinds
 
 
 def test_an_exit_that_no_order_can_make_is_not_missed() -> None:

@@ -156,6 +156,36 @@ def test_dust_and_minimum_are_those_of_exact_decimals(
     assert below_minimum(size, product, price) == (is_small or size * price < least)
 
 
+@given(
+    product=products(),
+    settings=stop_settings(),
+    lots=st.tuples(*[st.integers(0, 10**6)] * 3),
+    prices=st.tuples(amounts, amounts, amounts),
+)
+def test_compiled_rules_answer_as_the_live_ones(
+    product: Product,
+    settings: StopsSection,
+    lots: tuple[int, int, int],
+    prices: tuple[float, float, float],
+) -> None:
+    """The backtest's machine code and the Python of the live day are one function each."""
+    its_steps, rules = lots_and_ticks.steps_of(product), lots_and_ticks.stop_rules(settings)
+    level, last, atr = prices
+    ticks = lots_and_ticks.ticks_below(last, its_steps)
+    asked: dict[str, tuple[object, ...]] = {
+        "can_stay": (lots[0], level, last, atr, its_steps, rules),
+        "is_small_rest": (lots[0], level, last, atr, its_steps, rules, lots[1] > lots[2]),
+        "slot_for_rest": lots,
+        "raised_ticks": (lots[0] + 1, level, last, its_steps, rules),
+        "lots_paid_for": (atr, last, 0.001, 0.012, its_steps),
+        "pilot_lots": (lots[0], lots[1], ticks + 1, its_steps),
+    }
+
+    for name, arguments in asked.items():
+        compiled_one, live_one = getattr(compiled, name), getattr(lots_and_ticks, name)
+        assert compiled_one(*arguments) == live_one(*arguments), name
+
+
 @given(product=products(), limit=st.integers(1, 10**6))
 def test_the_least_protectable_size(product: Product, limit: int) -> None:
     """A tenth above the exchange's least value, rounded up to a lot; one lot at a tie."""

@@ -30,11 +30,12 @@ class Rule:
     elsewhere: tuple[str, ...] = ()
 
 
+LOTS = "tf_lib.core.orders.lots_and_ticks"
 RULES = {
     "base and quote of a ticker": Rule(
         "tf_lib.text.tickers:base_of",
         r'r?partition\("-"\)|\.split\("-"\)',
-        elsewhere=("tf_lib.simulator.faults.rules", "tf_lib.exchange.coinbase.scope"),
+        elsewhere=("tf_lib.simulator.faults.rules", "tf_lib.exchange.coinbase.lists"),
     ),
     "fees are never below the configured ones": Rule(
         "tf_lib.core.model.account:fees_charged", r"maker=costs\.maker_fee|max\([^)]*(taker|maker)"
@@ -48,6 +49,47 @@ RULES = {
     "what lies within rounding of a holding": Rule(
         "tf_lib.core.model.records:Product",
         r"max\([\w.]*base_(increment|min_size), [\w.]*base_(increment|min_size)\)",
+    ),
+    "dust": Rule(
+        f"{LOTS}:is_dust",
+        r"DUST_MARGIN|(?<![\w.])1\.05\b",
+        elsewhere=("tf_lib.simulator.matching.order",),  # how far a stop may trade
+    ),
+    "least order that the exchange takes": Rule(
+        f"{LOTS}:is_below_least",
+        r"[<>]=? [\w.\[\]]*(least_value|least_lots|quote_min_size|base_min_size)\b",
+        # The simulated exchange judges by itself, in exact decimals.
+        elsewhere=("tf_lib.simulator.matching.order_checks", "tf_lib.simulator.api.orders"),
+    ),
+    "limit under a level": Rule(
+        f"{LOTS}:limit_ticks",
+        r"\.(buffer|most)_numerator|limit_(buffer|max)_\w+\) / 10_000|\* 0\.02\b",
+    ),
+    "limit brought nearer to the level": Rule(
+        "tf_lib.execution.stop_placement:Placing", r"\b0\.995\b|_NEARER\b"
+    ),
+    "clamp below the last trade": Rule(f"{LOTS}:resting_ticks", r"CLAMP_TICKS|- 2 \* \w*tick"),
+    "worthwhile raise": Rule(
+        f"{LOTS}:is_worth_raising", r"\.raise_numerator|min_raise_bps\) / 10_000"
+    ),
+    "where a stop is moved up to": Rule(
+        f"{LOTS}:raised_ticks", r"\.keeps_above_market|level_above_market =="
+    ),
+    "what a stop is placed for": Rule(f"{LOTS}:is_protectable", r"stop_limit_ticks\([^)]*\) !="),
+    "what a trim may leave": Rule(f"{LOTS}:can_stay", r"return not is_dust\("),
+    "a rest too small for its own stop": Rule(
+        f"{LOTS}:is_small_rest", r"is_beside and |beside\w* and not [\w.]*is_protectable"
+    ),
+    "which stop takes lots that have none": Rule(
+        f"{LOTS}:slot_for_rest",
+        r"third < second|smallest = ",
+    ),
+    "least protectable size": Rule(f"{LOTS}:least_protectable", r"PILOT_MARGIN|\* 1\.1\b"),
+    "pilot": Rule(f"{LOTS}:pilot_lots", r"MOST_PILOTS|<= 2 \* \w+"),
+    "lots that cash pays for": Rule(f"{LOTS}:lots_paid_for", r"\(1(\.0)? \+ \w*\.?slippage\)"),
+    "a notional in whole lots": Rule(f"{LOTS}:lots_for", r"notional\)? / [\w.]*(mid|price)\b"),
+    "a target that counts as zero": Rule(
+        "tf_lib.core.sizing.gates:is_zero", r"LEAST_TARGET|< 1e-0?6\b"
     ),
     "orders whose end is not known": Rule(
         "tf_lib.store.ledger_state:LedgerState", r"not \(\w+(\.key)?\.leg\.is_stop and"

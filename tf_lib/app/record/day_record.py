@@ -15,6 +15,7 @@ from tf_lib.app.record.results import last_stops, order_results
 from tf_lib.app.record.resumption import ACCOUNT, ACCOUNT_NOW
 from tf_lib.core.model.impediments import Impediment
 from tf_lib.core.model.run_rows import OrderRow, StopRow
+from tf_lib.core.orders.lots_and_ticks import is_of_little_worth
 from tf_lib.errors import StateError
 from tf_lib.store.run_folder import RunFolder
 from tf_lib.text.tickers import base_of
@@ -92,7 +93,7 @@ class DayRecord:
         if held <= 0 or held < float(product.get("base_min_size", 0)):
             return False
         price = self.price(ticker)
-        return price is None or held * price >= self.quote_min(ticker)
+        return price is None or not self.is_of_little_worth(ticker, held * price)
 
     def price(self, ticker: str) -> float | None:
         """Return the mid price, else the last close."""
@@ -102,9 +103,10 @@ class DayRecord:
         close = self.tickers.get(ticker, {}).get("close")
         return None if close is None else float(close)
 
-    def quote_min(self, ticker: str) -> float:
-        """Return the least value that the exchange lets be traded."""
-        return float(self._product(ticker).get("quote_min_size", _FALLBACK_QUOTE_MIN))
+    def is_of_little_worth(self, ticker: str, notional: float) -> bool:
+        """Whether so much of a ticker, in quote currency, is dust."""
+        least = float(self._product(ticker).get("quote_min_size", _FALLBACK_QUOTE_MIN))
+        return is_of_little_worth(notional, least)
 
     def _product(self, ticker: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.account.get("products", {}).get(ticker, {})

@@ -213,7 +213,7 @@ def _is_whole(record: DayRecord, row: OrderRow) -> bool:
     left = planned - filled
     if row["side"] == "BUY":
         return left <= _SMALL_SHARE * planned
-    return left * float(row["reference_price"]) < record.quote_min(row["product_id"])
+    return record.is_of_little_worth(row["product_id"], left * float(row["reference_price"]))
 
 
 def _not_ordered(
@@ -223,8 +223,8 @@ def _not_ordered(
     notional, account = float(row["trade_notional"]), record.account
     wanted = _in_money(row["reason"], notional, ticker)
     is_exit = notional < 0
-    if is_exit and -notional < record.quote_min(ticker):
-        return  # what no order can sell is dust, whatever else stands in its way
+    if is_exit and record.is_of_little_worth(ticker, -notional):
+        return  # dust, whatever else stands in its way
     note = "" if is_planned else record.notes.get(ticker, "")
     if not note:
         kind, why = ImpedimentKind.NOT_DONE, "the run ended before it came to this order"

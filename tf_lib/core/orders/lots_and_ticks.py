@@ -230,6 +230,11 @@ def is_worth_raising(resting: int, level: int, rules: StopRules) -> bool:
     return level > resting and level * rules.raise_denominator >= resting * rules.raise_numerator
 
 
+def is_of_little_worth(worth: float, least_value: float) -> bool:
+    """Whether what is worth so much is dust where the exchange takes `least_value` at least."""
+    return worth < DUST_MARGIN * least_value
+
+
 def is_dust(lots: int, last: float, steps: Steps) -> bool:
     """
     Whether a holding is too small to matter: by its size, or by its worth at the last price.
@@ -238,7 +243,7 @@ def is_dust(lots: int, last: float, steps: Steps) -> bool:
     """
     if lots <= 0 or lots < steps.least_lots:
         return True
-    return units_of(lots, steps) * last < DUST_MARGIN * steps.least_value
+    return is_of_little_worth(units_of(lots, steps) * last, steps.least_value)
 
 
 def is_protectable(
@@ -343,6 +348,7 @@ KERNELS: tuple[Callable[..., Any], ...] = (
     _ticks_worth_least,
     stop_limit_ticks,
     is_worth_raising,
+    is_of_little_worth,
     is_dust,
     is_protectable,
     can_stay,

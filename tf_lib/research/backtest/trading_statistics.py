@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tf_lib.core.jit.arrays import FloatArray, kernel
-from tf_lib.core.orders.compiled import Records
+from tf_lib.core.orders.compiled import Records, is_dust
 from tf_lib.parameters import Config
 from tf_lib.research.backtest.loop_records import (
     HELD,
@@ -42,8 +42,7 @@ def round_trip_profits(fills: Records, steps: Records) -> FloatArray:
             flow[i] -= fill.notional
             continue
         flow[i] += fill.notional
-        rest = lots[i] * steps[i].lot_numerator / steps[i].lot_denominator
-        if rest * fill.price < steps[i].least_value:
+        if is_dust(lots[i], fill.price, steps[i]):
             profits[closed] = flow[i]
             closed += 1
             flow[i] = 0.0

@@ -19,7 +19,7 @@ from tf_lib.app.record.run_inputs import account_from, candles_from, config_of
 from tf_lib.core.model.account import Account
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import Product
-from tf_lib.core.orders.lots_and_ticks import steps_of, units_of, whole_steps
+from tf_lib.core.orders.lots_and_ticks import is_below_least, lots_for, steps_of, units_of
 from tf_lib.errors import StateError
 from tf_lib.parameters import Config
 from tf_lib.research.attribution.shadow import (
@@ -39,6 +39,7 @@ from tf_lib.store.run_folder import ProfileFolder, RunFolder
 
 Candles = Mapping[str, pd.DataFrame]
 _LEAST_ORDER = 2.0
+"""Of the exchange's least: no order is to be expected of less, rounding may take it away."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ def _ticker_day(
         recorded=models[1],
         reference_price=reference,
         ideal_units=ideal,
-        planned_units=_planned_units(plan, ticker, ideal, _least(product, reference)),
+        planned_units=_planned_units(plan, product, ideal, reference),
         filled=flow,
         stopped=_stopped(stops, held + flow.units),
         end_units=float(live.after.holding(ticker).total),
@@ -264,25 +265,21 @@ def _ideal_units(
     wanted = float(decided.get("trade_notional") or 0.0)
     if wanted == 0.0 or not reference > 0.0:
         return 0.0
-    units = held if decided.get("reason") == "full_exit" else abs(wanted) / reference
-    steps = steps_of(product)
-    whole = units_of(whole_steps(units, steps.lot_numerator, steps.lot_denominator), steps)
+    sold_whole, steps = decided.get("reason") == "full_exit", steps_of(product)
+    lots = lots_for(held, 1.0, steps) if sold_whole else lots_for(abs(wanted), reference, steps)
+    whole = units_of(lots, steps)
     return whole if wanted > 0.0 else -whole
 
 
-def _least(product: Product, price: float) -> float:
-    """Return the units below which no order is to be expected: rounding may take it away."""
-    by_value = float(product.quote_min_size) / price if price > 0.0 else 0.0
-    return _LEAST_ORDER * max(float(product.base_min_size), by_value)
-
-
-def _planned_units(plan: Mapping[str, Any], ticker: str, ideal: float, least: float) -> float:
+def _planned_units(plan: Mapping[str, Any], product: Product, ideal: float, price: float) -> float:
     """Return what was ordered; what was refused, not rounded away, is an order that was missed."""
-    ordered = [order for order in plan["orders"] if order["product_id"] == ticker]
+    ordered = [order for order in plan["orders"] if order["product_id"] == product.product_id]
     if ordered:
         signs = {"BUY": 1.0, "SELL": -1.0}
         return sum(signs[order["side"]] * float(order["base_size"]) for order in ordered)
-    return ideal if abs(ideal) >= least else 0.0
+    steps = steps_of(product)
+    lots = lots_for(abs(ideal) / _LEAST_ORDER, 1.0, steps)
+    return 0.0 if is_below_least(lots, price, steps) else ideal
 
 
 def _flow(orders: Sequence[OrderRecord]) -> Flow:
