@@ -19,7 +19,7 @@ from tf_lib.errors import HaltRun, TfError
 from tf_lib.research.backtest.run_backtest import backtest
 from tf_lib.research.inference.overfitting import (
     block_sums,
-    deflated_sharpe,
+    probabilistic_sharpe,
     probability_of_overfitting,
     sharpe_moments,
 )
@@ -283,9 +283,13 @@ def test_judgement_follows_from_the_ledger_and_the_returns(tmp_path: Path) -> No
     moments = sharpe_moments(np.ascontiguousarray(returns[:, sharpes.argmax()]))
     found = result.judgement
 
-    assert found.deflated == pytest.approx(
-        deflated_sharpe(moments, n_trials=8, trial_variance=float(sharpes.var(ddof=1)))
+    drawn = np.random.default_rng(5).multivariate_normal(
+        np.zeros(8), np.corrcoef(returns, rowvar=False), 50_000
     )
+    luck = float(drawn.max(axis=1).mean()) / (len(returns) - 1) ** 0.5
+    assert found.luck == pytest.approx(luck, rel=0.1)
+    assert 1.0 < found.effective_trials < 8.0
+    assert found.deflated == pytest.approx(probabilistic_sharpe(moments, benchmark=found.luck))
     assert ledger.sharpe_variance == pytest.approx(float(sharpes.var(ddof=1)))
     n_blocks = usual_plans(result.study.n_days).n_blocks
     whole = probability_of_overfitting(block_sums(returns, n_blocks))
@@ -407,7 +411,9 @@ def test_what_cannot_be_computed_does_not_pass() -> None:
 
     assert alone.overfitting is None
     assert not alone.passed
-    assert alone.verdict.startswith("No verdict on the choice")
+    assert alone.luck_answer.passed
+    assert alone.choice_answer.passed is None
+    assert "No verdict on the choice" in alone.verdict
     assert len(alone.warnings) == 1
 
 

@@ -34,7 +34,8 @@ class SweepRecord:
     ----------
     title, summary, verdict : str
     passed : bool
-    warnings : sequence of str
+    answers : sequence of str
+        To the two questions of the verdict, each with its reasons.
     figures : sequence of (name, value, meaning)
         Texts.
     luck : float
@@ -52,7 +53,7 @@ class SweepRecord:
     summary: str
     verdict: str
     passed: bool
-    warnings: Sequence[str]
+    answers: Sequence[str]
     figures: Sequence[tuple[str, str, str]]
     luck: float
     table: pd.DataFrame
@@ -91,9 +92,10 @@ def sweep_body(record: SweepRecord) -> str:
 
 def verdict_box(record: SweepRecord) -> Fragment:
     """Return the verdict with its reasons; nothing subtle about it."""
+    reasons = bullets(list(record.answers))
     if record.passed:
-        return paragraph(f"✓ {record.verdict}")
-    reasons = bullets(list(record.warnings))
+        said = paragraph(f"✓ {record.verdict}")
+        return Fragment(said.html + reasons.html, f"{said.text}\n{reasons.text}")
     html = f'<div class="tf-failed"><strong>✗ {escape(record.verdict)}</strong>{reasons.html}</div>'
     return Fragment(html, f"✗ {record.verdict}\n{reasons.text}")
 

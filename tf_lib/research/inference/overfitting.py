@@ -87,8 +87,8 @@ def daily_sharpe(returns: FloatArray) -> float:
     return float(returns.mean()) / deviation if deviation > LEAST_DEVIATION else 0.0
 
 
-def _spread(moments: SharpeMoments) -> float:
-    """Standard error of the Sharpe ratio, times the root of n - 1."""
+def spread(moments: SharpeMoments) -> float:
+    """Return the standard error of the Sharpe ratio, times the root of the periods less one."""
     sharpe = moments.sharpe
     square = 1.0 - moments.skewness * sharpe + (moments.kurtosis - 1.0) / 4.0 * sharpe * sharpe
     return math.sqrt(max(square, LEAST_DEVIATION))
@@ -121,7 +121,7 @@ def probabilistic_sharpe(moments: SharpeMoments, *, benchmark: float = 0.0) -> f
     if moments.n_periods < 2:
         raise ParameterError(f"n_periods must be at least 2, got {moments.n_periods}")
     reach = (moments.sharpe - benchmark) * math.sqrt(moments.n_periods - 1)
-    return float(ndtr(reach / _spread(moments)))
+    return float(ndtr(reach / spread(moments)))
 
 
 def minimum_track_record(
@@ -153,17 +153,18 @@ def minimum_track_record(
     ahead = moments.sharpe - benchmark
     if ahead <= 0.0:
         return math.inf
-    return 1.0 + (_spread(moments) * float(ndtri(confidence)) / ahead) ** 2
+    return 1.0 + (spread(moments) * float(ndtri(confidence)) / ahead) ** 2
 
 
-def expected_maximum_sharpe(n_trials: int, trial_variance: float) -> float:
+def expected_maximum_sharpe(n_trials: float, trial_variance: float) -> float:
     """
     Sharpe ratio that the best of many skill-less trials is expected to show.
 
     Parameters
     ----------
-    n_trials : int
-        How many were tried, at least 1; one trial expects 0.
+    n_trials : float
+        How many independent ones were tried, at least 1; one trial expects 0. Between one and two
+        the answer lies in between: an effective number of trials need not be whole.
     trial_variance : float
         Variance of the trials' Sharpe ratios, per period.
 
@@ -181,14 +182,14 @@ def expected_maximum_sharpe(n_trials: int, trial_variance: float) -> float:
         raise ParameterError(f"n_trials must be at least 1, got {n_trials}")
     if not trial_variance >= 0.0:
         raise ParameterError(f"trial_variance must be at least 0, got {trial_variance}")
-    if n_trials == 1:
-        return 0.0
+    if n_trials < 2:
+        return (n_trials - 1.0) * expected_maximum_sharpe(2, trial_variance)
     typical = float(ndtri(1.0 - 1.0 / n_trials))
     extreme = float(ndtri(1.0 - 1.0 / (n_trials * math.e)))
     return math.sqrt(trial_variance) * ((1.0 - EULER_GAMMA) * typical + EULER_GAMMA * extreme)
 
 
-def deflated_sharpe(moments: SharpeMoments, *, n_trials: int, trial_variance: float) -> float:
+def deflated_sharpe(moments: SharpeMoments, *, n_trials: float, trial_variance: float) -> float:
     """
     Probability that the best of many trials is better than luck would have made it.
 

@@ -8,6 +8,7 @@ best is held against days that did not choose it. Passing is necessary, not suff
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,15 +34,17 @@ from tf_lib.research.inference.overfitting import (
     probabilistic_sharpe,
     probability_of_overfitting,
     sharpe_moments,
+    spread,
 )
-from tf_lib.research.sweep.selection import BLOCK_DAYS, Chosen, Selection, row_sharpes
+from tf_lib.research.inference.trial_luck import independent_trials
+from tf_lib.research.sweep.selection import BLOCK_DAYS, P_ALLOWED, Chosen, Selection, row_sharpes
 
 DSR_WANTED = 0.95
 PBO_ALLOWED = 0.50
-P_ALLOWED = 0.05
 CREDIBLE_SHARPE = 2.0
 """A year's, at most to be claimed: no record is judged before it could show so much at 95 %."""
 _SAMPLES = 500
+_NORMAL_95 = 1.6448536269514722
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,35 @@ class TrialCount:
 
     n_trials: int
     variance: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    The answer to one question about a sweep.
+
+    Attributes
+    ----------
+    question : str
+    passed : bool or None
+        None if it cannot be said.
+    doubts : tuple of str
+        Sentences; empty when it passed.
+    enough : str
+        What would have changed the answer; empty when it passed.
+    """
+
+    question: str
+    passed: bool | None
+    doubts: tuple[str, ...]
+    enough: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The answer as lines for a person: the question answered, the doubts, what would do."""
+        word = {True: "yes", False: "no", None: "cannot be said"}[self.passed]
+        enough = [f"It would take: {self.enough}"] if self.enough else []
+        return [f"{self.question} {word}", *self.doubts, *enough]
 
 
 @dataclass(frozen=True)
@@ -67,10 +99,15 @@ class Judgement:
         of so many trials.
     luck : float
         That Sharpe ratio, per day.
+    effective_trials : float
+        Independent trials with as much luck; what the trials have in common counts once.
+    spread : float
+        Standard error of the Sharpe ratio, times the root of the days less one.
     track_record_days : float
         Days of such returns needed to believe, at 95 %, that the Sharpe ratio is above 0.
-    p_value : float
-        How often the best of these very sets does as well without skill (`RealityCheck`).
+    p_value, p_error : float
+        How often the best of these very sets does as well without skill (`RealityCheck`), and
+        the standard error of that share.
     overfitting : Overfitting or None
         None with one set only, or too few days.
     rolling, anchored : tuple of Chosen
@@ -87,8 +124,11 @@ class Judgement:
     probabilistic: float
     deflated: float
     luck: float
+    effective_trials: float
+    spread: float
     track_record_days: float
     p_value: float
+    p_error: float
     overfitting: Overfitting | None
     rolling: tuple[Chosen, ...]
     anchored: tuple[Chosen, ...]
@@ -113,17 +153,27 @@ class Judgement:
         return self.moments.n_periods < self.least_days
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """Why the result may be luck, in sentences; empty when nothing says so."""
+    def luck_answer(self) -> Answer:
+        """Whether the best set is better than luck."""
+        question = "Is the best set better than luck?"
         if self.moments.never_moved:
-            return ("No set ever traded: there is no Sharpe ratio, and nothing to choose.",)
+            nothing = "No set ever traded: there is no Sharpe ratio, and nothing to choose."
+            return Answer(question, None, (nothing,), "Sets that trade.")
+        said = self._length_doubts() + self._luck_doubts()
+        passed = None if self.is_too_short else not said
+        return Answer(question, passed, said, self._enough() if said else "")
+
+    def _length_doubts(self) -> tuple[str, ...]:
+        if not self.is_too_short:
+            return ()
+        return (
+            f"{self.moments.n_periods} days are too few for a verdict: even a Sharpe ratio of "
+            f"{CREDIBLE_SHARPE:g} a year, more than which is not credible, takes "
+            f"{self.least_days} days to be believed at 95 % (minimum track record).",
+        )
+
+    def _luck_doubts(self) -> tuple[str, ...]:
         said = []
-        if self.is_too_short:
-            said.append(
-                f"{self.moments.n_periods} days are too few for a verdict: even a Sharpe ratio of "
-                f"{CREDIBLE_SHARPE:g} a year, more than which is not credible, takes "
-                f"{self.least_days} days to be believed at 95 % (minimum track record)."
-            )
         if not self.moments.sharpe > 0.0:
             said.append(
                 "No set beat not trading: the best Sharpe ratio of those that traded is "
@@ -132,28 +182,74 @@ class Judgement:
         if not self.deflated >= DSR_WANTED:
             said.append(
                 f"The best Sharpe ratio, {self._yearly(self.moments.sharpe):.2f} a year, may be "
-                f"the luck of {self.trials.n_trials} trials: luck alone shows about "
+                f"the luck of {self.trials.n_trials} trials (as good as "
+                f"{self.effective_trials:.3g} independent ones): luck alone shows about "
                 f"{self._yearly(self.luck):.2f}, and the deflated Sharpe ratio is "
                 f"{self.deflated:.2f}, below {DSR_WANTED}."
             )
         if not self.p_value <= P_ALLOWED:
             said.append(
-                f"Without any skill, the best of these sets does as well in {self.p_value:.0%} of "
-                f"histories drawn from their own days (more than {P_ALLOWED:.0%})."
+                f"Without any skill, the best of these sets does as well in {self.p_value:.1%} "
+                f"(+- {self.p_error:.1%}) of histories drawn from their own days (more than "
+                f"{P_ALLOWED:.0%})."
             )
-        if self.overfitting is None:
+        elif not self.p_value + 2.0 * self.p_error <= P_ALLOWED:
             said.append(
+                f"The reality check's {self.p_value:.2%} (+- {self.p_error:.2%}) cannot be told "
+                f"from its limit, {P_ALLOWED:.0%}; that does not pass."
+            )
+        return tuple(said)
+
+    def _enough(self) -> str:
+        """What would have made the deflated Sharpe ratio enough, all else as it is."""
+        sharpe, n_days = self.moments.sharpe, self.moments.n_periods
+        if not sharpe > 0.0:
+            return "Sets that earn more than not trading."
+        # The luck of so many trials shrinks with the root of the days, as all errors do.
+        in_errors = self.luck * math.sqrt(n_days - 1)
+        reached = sharpe * math.sqrt(n_days - 1)
+        wanted = reached - _NORMAL_95 * self.spread
+        days = 1.0 + ((_NORMAL_95 * self.spread + in_errors) / sharpe) ** 2
+        said = f"{max(math.ceil(days), self.least_days)} days of such returns instead of {n_days}"
+        if wanted > 0.0 and wanted < in_errors:
+            said += (
+                f", or no more than {independent_trials(wanted):.3g} independent trials instead of "
+                f"{self.effective_trials:.3g}"
+            )
+        return f"{said}."
+
+    @property
+    def choice_answer(self) -> Answer:
+        """Whether choosing the best among these sets carries over to other days."""
+        question = "Does choosing among these sets carry over to other days?"
+        if self.overfitting is None:
+            unsaid = (
                 "Whether choosing the best set carries over to other days cannot be said: it takes "
                 "at least two sets that traded and 40 days."
             )
-        elif not self.overfitting.probability <= PBO_ALLOWED:
-            said.append(
+            return Answer(question, None, (unsaid,), "Two sets that trade, over 40 days or more.")
+        if not self.overfitting.probability <= PBO_ALLOWED:
+            said = (
                 "Choosing the best set does not carry over to other days: in "
                 f"{self.overfitting.probability:.0%} of the splits the best of one half comes "
                 "out at or below the median of the other (more than "
                 f"{PBO_ALLOWED:.0%})."
             )
-        return tuple(said)
+            enough = "More days, or sets that differ more; as it is, any of them will do alike."
+            return Answer(question, False, (said,), enough)
+        return Answer(question, True, (), "")
+
+    @property
+    def answers(self) -> tuple[Answer, Answer]:
+        """Both answers: on luck, and on choosing."""
+        return self.luck_answer, self.choice_answer
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the result may be luck, in sentences; empty when nothing says so."""
+        if self.moments.never_moved:
+            return self.luck_answer.doubts
+        return self.luck_answer.doubts + self.choice_answer.doubts
 
     @property
     def passed(self) -> bool:
@@ -169,11 +265,17 @@ class Judgement:
             return "Nothing here says that the best set is luck; that is not yet a promise."
         if self.is_too_short:
             return f"No verdict: {self.moments.n_periods} days, at least {self.least_days} needed."
-        if self.deflated >= DSR_WANTED and self.p_value <= P_ALLOWED:
-            if self.overfitting is None:
-                return "No verdict on the choice of the best set: there was nothing to compare."
-            return "Which set is best is likely luck. Do not prefer it because of this sweep."
-        return "This result is likely luck. Do not trade it because of this sweep."
+        if not self.luck_answer.passed:
+            return "This result is likely luck. Do not trade it because of this sweep."
+        if self.choice_answer.passed is None:
+            return (
+                "Better than luck, as far as can be told. No verdict on the choice of the best "
+                "set: there was nothing to compare."
+            )
+        return (
+            "Better than luck, as far as can be told; which set is best is likely luck. Do not "
+            "prefer it because of this sweep."
+        )
 
     def _yearly(self, sharpe: float) -> float:
         return sharpe * math.sqrt(self.days_per_year)
@@ -185,6 +287,8 @@ class Judgement:
             "passed": self.passed,
             "verdict": self.verdict,
             "warnings": list(self.warnings),
+            "better_than_luck": dataclasses.asdict(self.luck_answer),
+            "choice_carries_over": dataclasses.asdict(self.choice_answer),
             "sharpe": None if self.moments.never_moved else self._yearly(self.moments.sharpe),
             "sharpe_daily": self.moments.sharpe,
             "n_days": self.moments.n_periods,
@@ -192,12 +296,14 @@ class Judgement:
             "skewness": self.moments.skewness,
             "kurtosis": self.moments.kurtosis,
             "n_trials": self.trials.n_trials,
+            "effective_trials": self.effective_trials,
             "trial_sharpe_variance_daily": self.trials.variance,
             "sharpe_of_luck": self._yearly(self.luck),
             "probabilistic_sharpe": self.probabilistic,
             "deflated_sharpe": self.deflated,
             "minimum_track_record_days": _finite(self.track_record_days),
             "reality_check_p_value": self.p_value,
+            "reality_check_p_error": self.p_error,
             "probability_of_overfitting": over.probability if over else None,
             "probability_of_loss_out_of_sample": over.probability_of_loss if over else None,
             "walk_forward_rolling_sharpe": self.walk_sharpe(self.rolling),
@@ -237,15 +343,19 @@ def judge(
         Of the research folder's ledger.
     """
     moments = sharpe_moments(best_returns)
-    luck = expected_maximum_sharpe(trials.n_trials, trials.variance)
+    expected = selection.luck.expected_maximum(n_trials=trials.n_trials)
+    effective, variance = independent_trials(expected), 1.0 / (moments.n_periods - 1)
     return Judgement(
         moments=moments,
         trials=trials,
         probabilistic=probabilistic_sharpe(moments),
-        deflated=deflated_sharpe(moments, n_trials=trials.n_trials, trial_variance=trials.variance),
-        luck=luck,
+        deflated=deflated_sharpe(moments, n_trials=effective, trial_variance=variance),
+        luck=expected_maximum_sharpe(effective, variance),
+        effective_trials=effective,
+        spread=spread(moments),
         track_record_days=minimum_track_record(moments),
         p_value=selection.p_value,
+        p_error=selection.p_error,
         overfitting=(
             probability_of_overfitting(selection.blocks) if selection.blocks is not None else None
         ),

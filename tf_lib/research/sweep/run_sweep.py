@@ -28,7 +28,7 @@ from tf_lib.research.sweep.folder_lock import research_lock
 from tf_lib.research.sweep.grid import Changes, Grid
 from tf_lib.research.sweep.judgement import Judgement, TrialCount, judge
 from tf_lib.research.sweep.plateaus import axis_ranks, best_plateau_row, plateaus
-from tf_lib.research.sweep.result_files import Parts, landed_trials
+from tf_lib.research.sweep.result_files import Parts, Returns, landed_trials
 from tf_lib.research.sweep.selection import Plans, select, usual_plans
 from tf_lib.research.sweep.study import PlannedSet, Study, in_chunks
 from tf_lib.research.sweep.trials import INVALID, OK, Trial, TrialLedger
@@ -246,13 +246,25 @@ def _judged(
     numbers = {str(key): int(n) for key, n in zip(good["key"], good["set"], strict=True)}
     best_key = str(table["key"].iloc[row])
     best_returns = next(_rows(parts, frozenset([best_key])))
-    selection = select(parts.returns(frozenset(numbers)), numbers, study.n_days, plans)
+    tried = _Tried(parts, ledger.judged_keys | frozenset(numbers))
+    selection = select(tried, numbers, study.n_days, plans)
     return judge(
         best_returns,
         selection,
         TrialCount(len(ledger), ledger.sharpe_variance),
         days_per_year=_days_per_year(study),
     )
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """Returns of trials on the days of one study; can be gone through again."""
+
+    parts: Parts
+    keys: frozenset[str]
+
+    def __iter__(self) -> Iterator[Returns]:
+        return self.parts.returns(self.keys)
 
 
 def _rows(parts: Parts, wanted: frozenset[str]) -> Iterator[FloatArray]:

@@ -28,6 +28,7 @@ from tf_lib.research.inference.splits import (
     group_of_rows,
     walk_forward_folds,
 )
+from tf_lib.research.inference.trial_luck import TrialLuck
 from tf_lib.research.sweep.result_files import Returns
 
 
@@ -139,6 +140,9 @@ class Plans:
     n_blocks: int
 
 
+P_ALLOWED = 0.05
+"""Of the reality check, at most."""
+
 BLOCK_DAYS = 20.0
 """Drawn together in a bootstrap: about as long as what happens in a market hangs together."""
 
@@ -180,7 +184,16 @@ class Selection:
     """
     What choosing came to: per walk, per path of cross-validation, and by block.
 
-    `p_value` is the reality check's.
+    Attributes
+    ----------
+    rolling, anchored, crossed : tuple of Chosen
+    path_sharpes : float array
+        Per day.
+    blocks : BlockSums or None
+    p_value, p_error : float
+        Of the reality check.
+    luck : TrialLuck
+        Of all trials whose returns passed by, those of other grids as well.
     """
 
     rolling: tuple[Chosen, ...]
@@ -189,18 +202,20 @@ class Selection:
     path_sharpes: FloatArray
     blocks: BlockSums | None
     p_value: float
+    p_error: float
+    luck: TrialLuck
 
 
 def select(
     pieces: Iterable[Returns], numbers: Mapping[str, int], n_days: int, plans: Plans
 ) -> Selection:
     """
-    Let the returns of all sets pass by once.
+    Let the returns of all sets pass by.
 
     Parameters
     ----------
     pieces : iterable of Returns
-        Each set once.
+        Each set once; can be gone through again. Sets that are not in `numbers` are trials too.
     numbers : mapping of key to place in the grid
     n_days : int
     plans : Plans
@@ -217,13 +232,21 @@ def select(
     places = sorted(numbers.values())
     collector = BlockCollector(n_days, plans.n_blocks, places) if plans.n_blocks else None
     check = RealityCheck(n_days, Resampling(block_rows=min(BLOCK_DAYS, n_days / 2), n_samples=500))
+    luck = TrialLuck(n_days)
     for piece in pieces:
-        check.see(piece.values)
-        ranked = [numbers[key] for key in piece.keys]
+        luck.see(piece.values)
+        ranked, values = _in_grid(piece, numbers)
+        if not ranked:
+            continue
+        check.see(values)
         for watcher in watchers.values():
-            watcher.see(ranked, piece.values)
+            watcher.see(ranked, values)
         if collector is not None:
-            collector.see(ranked, piece.values)
+            collector.see(ranked, values)
+    while not check.is_decided(P_ALLOWED):
+        check.draw_more()
+        for piece in pieces:
+            check.see(_in_grid(piece, numbers)[1])
     crossed = watchers["crossed"].chosen
     return Selection(
         watchers["rolling"].chosen,
@@ -232,7 +255,16 @@ def select(
         _path_sharpes(crossed, n_days, plans.cross_validation),
         collector.blocks if collector is not None and len(places) > 1 else None,
         check.p_value,
+        check.error,
+        luck,
     )
+
+
+def _in_grid(piece: Returns, numbers: Mapping[str, int]) -> tuple[list[int], FloatArray]:
+    """Return the places in the grid of a piece's sets, and their returns, without other trials."""
+    rows = [row for row, key in enumerate(piece.keys) if key in numbers]
+    values = piece.values if len(rows) == len(piece.keys) else piece.values[rows]
+    return [numbers[piece.keys[row]] for row in rows], values
 
 
 def _path_sharpes(

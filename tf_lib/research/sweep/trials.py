@@ -117,6 +117,11 @@ class TrialLedger:
         self._trials = ordered
 
     @property
+    def judged_keys(self) -> frozenset[str]:
+        """The trials that came to a Sharpe ratio."""
+        return frozenset(key for key, trial in self._trials.items() if trial.sharpe is not None)
+
+    @property
     def sharpe_variance(self) -> float:
         """Sample variance of the Sharpe ratios per day; 0 with fewer than two."""
         known = [trial.sharpe for trial in self._trials.values() if trial.sharpe is not None]

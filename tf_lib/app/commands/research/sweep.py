@@ -26,11 +26,11 @@ from tf_lib.research.sweep.grid import Grid, grid_of, read_grid
 from tf_lib.research.sweep.judgement import (
     CREDIBLE_SHARPE,
     DSR_WANTED,
-    P_ALLOWED,
     PBO_ALLOWED,
     Judgement,
 )
 from tf_lib.research.sweep.run_sweep import SweepResult, run_sweep
+from tf_lib.research.sweep.selection import P_ALLOWED
 from tf_lib.research.sweep.study import PlannedSet, Study, changed, make_study
 from tf_lib.research.sweep.trials import INVALID
 from tf_lib.store.files import write_json, write_whole
@@ -227,12 +227,13 @@ def told(result: SweepResult) -> str:
     judgement = result.judgement
     over = judgement.overfitting
     lines = [
-        f"{len(result.table)} sets ({counts}); {judgement.trials.n_trials} trials ever made here",
+        f"{len(result.table)} sets ({counts}); {judgement.trials.n_trials} trials ever made here, "
+        f"as good as {judgement.effective_trials:.3g} independent ones",
         _best_line(result),
         _plateau_line(result),
         f"deflated Sharpe {judgement.deflated:.3f}, probabilistic {judgement.probabilistic:.3f}, "
-        f"reality check p {judgement.p_value:.3f}, probability of overfitting "
-        f"{'-' if over is None else f'{over.probability:.2f}'}",
+        f"reality check p {judgement.p_value:.3f} +- {judgement.p_error:.3f}, "
+        f"probability of overfitting {'-' if over is None else f'{over.probability:.2f}'}",
     ]
     if result.n_restored:
         lines.append(
@@ -242,10 +243,8 @@ def told(result: SweepResult) -> str:
     problems = result.table[result.table["status"] == INVALID]
     if len(problems):
         lines.append(f"first invalid set {problems['set'].iloc[0]}: {problems['problem'].iloc[0]}")
-    if not judgement.passed:
-        lines += [f"WARNING: {judgement.verdict}", *(f"  {said}" for said in judgement.warnings)]
-    else:
-        lines.append(judgement.verdict)
+    lines.append(judgement.verdict if judgement.passed else f"WARNING: {judgement.verdict}")
+    lines += [f"  {line}" for answer in judgement.answers for line in answer.lines]
     return "\n".join(lines)
 
 
@@ -297,7 +296,7 @@ def sweep_record(result: SweepResult, walk: pd.DataFrame) -> SweepRecord:
         ),
         verdict=judgement.verdict,
         passed=judgement.passed,
-        warnings=judgement.warnings,
+        answers=[line for answer in judgement.answers for line in answer.lines],
         figures=figures(judgement),
         luck=judgement.luck * math.sqrt(judgement.days_per_year),
         table=result.table,
@@ -328,7 +327,8 @@ def figures(judgement: Judgement) -> list[tuple[str, str, str]]:
         (
             "Sharpe ratio of luck",
             f"{judgement.luck * yearly:.2f}",
-            f"expected of the best of {judgement.trials.n_trials} trials without skill",
+            f"expected of the best of {judgement.trials.n_trials} trials without skill, which are "
+            f"as good as {judgement.effective_trials:.3g} independent ones",
         ),
         (
             "Deflated Sharpe ratio",
@@ -342,7 +342,7 @@ def figures(judgement: Judgement) -> list[tuple[str, str, str]]:
         ),
         (
             "Reality check",
-            f"{judgement.p_value:.3f}",
+            f"{judgement.p_value:.3f} ± {judgement.p_error:.3f}",
             f"how often the best of these sets does as well without skill; wanted: at most "
             f"{P_ALLOWED}",
         ),
