@@ -12,7 +12,8 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -20,11 +21,11 @@ from typer.core import TyperGroup
 from tf_lib import __version__
 from tf_lib.app import cli_options as o
 from tf_lib.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, ParameterError, TfError
-from tf_lib.project import default_runs
 from tf_lib.text.days import FORM, day_from
 from tf_lib.text.shown import printable, shown
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from tf_lib.app.options import ProfileOptions
 
 
 class Commands(TyperGroup):
@@ -126,6 +127,12 @@ def _required_date(text: str, option: str) -> dt.date:
     return day
 
 
+def _chosen(profile: str | None, config: Path | None, runs: Path | None = None) -> ProfileOptions:
+    from tf_lib.app.options import ProfileOptions
+
+    return ProfileOptions(profile, config, runs)
+
+
 @app.command()
 def run(
     profile: o.ProfileOption = None,
@@ -146,7 +153,7 @@ def run(
         RunOptions(
             profile=profile,
             config=config,
-            runs=runs or default_runs(),
+            runs=runs,
             date=_date(date, "--date"),
             dry_run=dry_run,
             force_run=force_run,
@@ -241,7 +248,7 @@ def protect(
     """Put every holding under a stop at the level that is known; nothing else."""
     from tf_lib.app.commands.protect import protect_command
 
-    return protect_command(profile, config, runs)
+    return protect_command(_chosen(profile, config, runs))
 
 
 @app.command()
@@ -251,7 +258,7 @@ def guard(
     """Look once whether anything is unprotected, cover it, and raise an alarm where one is due."""
     from tf_lib.app.commands.guard import guard_command
 
-    return guard_command(profile, config, runs)
+    return guard_command(_chosen(profile, config, runs))
 
 
 @app.command()
@@ -265,7 +272,8 @@ def release(
     """Accept a holding as it is now and let the product be rebalanced again."""
     from tf_lib.app.commands.release import release_command
 
-    return release_command(product, profile, config, runs, everything=everything)
+    options = _chosen(profile, config, runs)
+    return release_command(product, options, everything=everything)
 
 
 @app.command()
@@ -278,7 +286,7 @@ def status(
     """Show one screen of where things stand; asks the exchange nothing."""
     from tf_lib.app.commands.status import status_command
 
-    return status_command(profile, config, runs, as_json=as_json)
+    return status_command(_chosen(profile, config, runs), as_json=as_json)
 
 
 @app.command()
@@ -291,7 +299,7 @@ def doctor(
     """Check machine, key, mail and cron, and say what to put right."""
     from tf_lib.app.commands.doctor import doctor_command
 
-    return doctor_command(profile, config, runs, send_test=send_test)
+    return doctor_command(_chosen(profile, config, runs), send_test=send_test)
 
 
 @app.command()
@@ -299,7 +307,7 @@ def cron(profile: o.CronProfileOption = None, config: o.ProfileConfigOption = No
     """Print the crontab lines of a profile (live) for this machine's time zone."""
     from tf_lib.app.commands.cron import cron_command
 
-    return cron_command(profile, config)
+    return cron_command(_chosen(profile, config))
 
 
 @app.command()
@@ -348,7 +356,7 @@ def reset(
     """Start the demo anew: moves its folder aside, deletes nothing; simulated exchange only."""
     from tf_lib.app.commands.reset import reset_command
 
-    return reset_command(profile, config, runs, is_sure=yes)
+    return reset_command(_chosen(profile, config, runs), is_sure=yes)
 
 
 if __name__ == "__main__":

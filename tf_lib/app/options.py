@@ -1,23 +1,52 @@
-"""What the command line asked of a run."""
+"""What the command line asked: which profile, and what of a run."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tf_lib.errors import ParameterError
 from tf_lib.parameters import Config, load_config
 from tf_lib.project import default_runs, profile_file
+from tf_lib.store.run_folder import ProfileFolder
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """What the command line asked for."""
+class ProfileOptions:
+    """Which profile, or which parameter file, a command is about, and where its runs are."""
 
     profile: str | None = None
     config: Path | None = None
-    runs: Path = field(default_factory=default_runs)
+    runs: Path | None = None
+
+    def load(self) -> tuple[str, Config, ProfileFolder]:
+        """
+        Return the profile's name, its checked parameters, and its folder of runs.
+
+        Raises
+        ------
+        ParameterError
+            If both ways to name parameters are used, or a file is wrong.
+        """
+        if self.profile is not None and self.config is not None:
+            raise ParameterError("give --profile or --config, not both")
+        name = self.profile or "demo" if self.config is None else self.config.stem
+        config = load_config(self.config or profile_file(name))
+        return name, config, ProfileFolder((self.runs or default_runs()).resolve(), name)
+
+    @property
+    def in_words(self) -> str:
+        """How the same profile or file is named on the command line."""
+        if self.config is not None:
+            return f"--config {self.config}"
+        return f"--profile {self.profile or 'demo'}"
+
+
+@dataclass(frozen=True)
+class RunOptions(ProfileOptions):
+    """What the command line asked of a daily run."""
+
     date: dt.date | None = None
     dry_run: bool = False
     force_run: bool = False
@@ -44,19 +73,3 @@ class RunOptions:
                 f"--run-at-utc-hour must be 0 to 23 and --gate-minutes 0 to 59, got "
                 f"{self.run_at_utc_hour} and {self.gate_minutes}"
             )
-
-    def load(self) -> tuple[str, Config]:
-        """
-        Return the profile's name and its checked parameters.
-
-        Raises
-        ------
-        ParameterError
-            If both ways to name parameters are used, or a file is wrong.
-        """
-        if self.profile is not None and self.config is not None:
-            raise ParameterError("give --profile or --config, not both")
-        if self.config is not None:
-            return self.config.stem, load_config(self.config)
-        name = self.profile or "demo"
-        return name, load_config(profile_file(name))

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from tf_lib.app.connection import LIVE_PROFILE
-from tf_lib.app.options import RunOptions
+from tf_lib.app.options import ProfileOptions
 from tf_lib.errors import EXIT_DONE
 from tf_lib.project import IS_INSTALLED, ROOT, default_runs
 
@@ -25,13 +25,15 @@ _MINUTES = range(1, 6)
 """Past 00:00 UTC, within the gate of `--gate-minutes 5`."""
 
 
-def cron_command(profile: str | None, config: Path | None) -> int:
+def cron_command(options: ProfileOptions) -> int:
     """Print the lines for a profile, the live one unless another is named, or for a config."""
-    RunOptions(config=config, profile=profile or (None if config else LIVE_PROFILE)).load()
-    if config is not None:
-        print(crontab("--config", str(config.resolve())))
+    if options.profile is None and options.config is None:
+        options = ProfileOptions(LIVE_PROFILE)
+    name = options.load()[0]
+    if options.config is not None:
+        print(crontab("--config", str(options.config.resolve())))
     else:
-        print(crontab("--profile", profile or LIVE_PROFILE))
+        print(crontab("--profile", name))
     return EXIT_DONE
 
 

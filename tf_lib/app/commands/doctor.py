@@ -11,13 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tf_lib.app.connection import connect, has_own_clock, is_embedded, key_file_problem, open_place
-from tf_lib.app.options import RunOptions
+from tf_lib.app.options import ProfileOptions
 from tf_lib.errors import EXIT_DONE, EXIT_FAILED, ParameterError, TfError
 from tf_lib.exchange.clock import clock_offset, wall_now
 from tf_lib.execution.ownership import not_ours
 from tf_lib.notify.mail_file import NEEDED, mail_environment, mail_file_problems
 from tf_lib.parameters import Config
-from tf_lib.project import default_runs
 from tf_lib.safety.lock import lock_folder
 from tf_lib.safety.preflight import check_account
 from tf_lib.store.ledger import FILE_NAME, Ledger
@@ -30,13 +29,9 @@ class Warned(TfError):
     """A check that found something missing which the daily run can do without."""
 
 
-def doctor_command(
-    profile: str | None, config: Path | None, runs: Path | None, *, send_test: bool = False
-) -> int:
+def doctor_command(options: ProfileOptions, *, send_test: bool = False) -> int:
     """Print one line a check; exit 1 if any failed, a warning alone is exit 0."""
-    options = RunOptions(profile=profile, config=config, runs=runs or default_runs())
-    name, parameters = options.load()
-    folder = ProfileFolder(options.runs.resolve(), name)
+    name, parameters, folder = options.load()
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", _python),
         ("parameters", lambda: f"{name}: {len(parameters.universe.tickers)} tickers"),
@@ -47,7 +42,7 @@ def doctor_command(
         ("holdings", lambda: _holdings(parameters, folder)),
         ("key file", lambda: _key_file(parameters)),
         ("mail", lambda: _mail(parameters, name, send_test=send_test)),
-        ("cron", lambda: _cron(parameters, name, config)),
+        ("cron", lambda: _cron(parameters, name, options)),
     ]
     failed: set[str] = set()
     for label, check in checks:
@@ -148,9 +143,9 @@ def _mail(config: Config, profile: str, *, send_test: bool) -> str:
     return f"{send_test_mail(known, profile, prefix=prefix)}; look whether it arrived"
 
 
-def _cron(config: Config, profile: str, file: Path | None) -> str:
+def _cron(config: Config, profile: str, options: ProfileOptions) -> str:
     """Look whether cron starts the daily run and the guard of a profile without its own clock."""
-    option = f"--config {file}" if file is not None else f"--profile {profile}"
+    option, file = options.in_words, options.config
     if has_own_clock(config):
         return f"not needed: {profile} has a clock of its own (tf cron {option} shows the lines)"
     advice = (
@@ -159,7 +154,7 @@ def _cron(config: Config, profile: str, file: Path | None) -> str:
     if not shutil.which("crontab"):
         raise Warned(f"there is no crontab command here, so nothing may start {profile}: {advice}")
     listed = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
-    named = str(file.resolve()) if file is not None else f"--profile {profile}"
+    named = str(file.resolve()) if file is not None else option
     lines = [line for line in listed.stdout.splitlines() if not line.lstrip().startswith("#")]
     mine = [line for line in lines if named in line]
     lacking = [

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import shlex
 import traceback
-from pathlib import Path
 from typing import Any
 
 from tf_lib.app.connection import has_own_clock
@@ -25,7 +24,8 @@ from tf_lib.app.launch.alarms import (
     unprotected_alarms,
     unsettled_alarms,
 )
-from tf_lib.app.launch.cover import armed, never_ran, profile_of, protect_holdings
+from tf_lib.app.launch.cover import armed, never_ran, opened, protect_holdings
+from tf_lib.app.options import ProfileOptions
 from tf_lib.app.record.impediment_rows import standing_impediments
 from tf_lib.core.model.client_ids import parse_client_id
 from tf_lib.core.model.impediments import Impediment, ImpedimentKind, in_a_line
@@ -53,9 +53,9 @@ DONE_DEADLINE = dt.time(1, 15)
 _SELLS_ONLY = "the guard only cancels and sells"
 
 
-def guard_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
+def guard_command(options: ProfileOptions) -> int:
     """Look once; exit 3 when something stays unprotected, 1 for any other alarm, else 0."""
-    name, parameters, folder = profile_of(profile, config, runs)
+    name, parameters, folder = opened(options)
     if never_ran(parameters, folder):
         print("0 held, 0 unprotected: this profile never ran")
         return EXIT_DONE

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from tf_lib.app.launch.cover import never_ran, profile_of, protect_profile
+from tf_lib.app.launch.cover import never_ran, opened, protect_profile
+from tf_lib.app.options import ProfileOptions
 from tf_lib.core.model.run_rows import failures
 from tf_lib.errors import EXIT_DONE, EXIT_FAILED, EXIT_UNPROTECTED
 from tf_lib.exchange.clock import wall_now
@@ -13,9 +12,9 @@ from tf_lib.safety.lock import state_lock
 from tf_lib.store.files import append_json_line
 
 
-def protect_command(profile: str | None, config: Path | None, runs: Path | None) -> int:
+def protect_command(options: ProfileOptions) -> int:
     """Cover everything that is held; exit 3 names what stays unprotected."""
-    name, parameters, folder = profile_of(profile, config, runs)
+    name, parameters, folder = opened(options)
     if never_ran(parameters, folder):
         print("0 held, 0 unprotected: this profile never ran")
         return EXIT_DONE

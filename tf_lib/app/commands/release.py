@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from tf_lib.app.launch.cover import profile_of
+from tf_lib.app.launch.cover import opened
+from tf_lib.app.options import ProfileOptions
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.exchange.clock import wall_now
 from tf_lib.safety.lock import state_lock
@@ -12,17 +11,12 @@ from tf_lib.store.ledger import FILE_NAME, Ledger
 
 
 def release_command(
-    product: str | None,
-    profile: str | None,
-    config: Path | None,
-    runs: Path | None,
-    *,
-    everything: bool = False,
+    product: str | None, options: ProfileOptions, *, everything: bool = False
 ) -> int:
     """Accept the holding of one product, or of every locked one, as it is now."""
     if (product is None) != everything:
         raise ParameterError("name one locked product, or give --all: tf release PRODUCT | --all")
-    folder = profile_of(profile, config, runs)[2]
+    folder = opened(options)[2]
     with state_lock(folder.state, kind="release"):
         ledger = Ledger(folder.state / FILE_NAME, wall_now)
         locked = dict(ledger.state.locked)

@@ -8,28 +8,22 @@ today again. Its folder is moved aside, whole; nothing is deleted.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from tf_lib.app.connection import is_embedded
-from tf_lib.app.options import RunOptions
+from tf_lib.app.options import ProfileOptions
 from tf_lib.errors import EXIT_DONE, ParameterError
-from tf_lib.project import default_runs
 from tf_lib.safety.lock import state_lock
 from tf_lib.store.run_folder import ProfileFolder
 
 
-def reset_command(
-    profile: str | None, config: Path | None, runs: Path | None, *, is_sure: bool
-) -> int:
+def reset_command(options: ProfileOptions, *, is_sure: bool) -> int:
     """Move a profile's folder aside once somebody said yes."""
-    options = RunOptions(profile=profile, config=config, runs=runs or default_runs())
-    name, parameters = options.load()
+    name, parameters, folder = options.load()
     if not is_embedded(parameters):
         raise ParameterError(
             f"profile {name} has exchange.kind {parameters.exchange.kind} at an address: only an "
             "exchange that lives in its folder can begin anew. Nothing was moved."
         )
-    folder = ProfileFolder(options.runs.resolve(), name)
     if not folder.path.is_dir():
         print(f"profile {name} never ran: there is nothing to move aside ({folder.path})")
         return EXIT_DONE

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tf_lib.app.options import RunOptions
+from tf_lib.app.options import ProfileOptions
 from tf_lib.app.record.impediment_rows import standing_impediments
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.day_result import result_in_lines
@@ -28,24 +28,19 @@ _LISTED = {
 }
 
 
-def status_command(
-    profile: str | None, config: Path | None, runs: Path | None, *, as_json: bool
-) -> int:
+def status_command(options: ProfileOptions, *, as_json: bool) -> int:
     """Print the last day, what is held and protected, and what needs a person."""
-    options = RunOptions(profile=profile, config=config, runs=runs or default_runs())
-    name, parameters = options.load()
-    folder = ProfileFolder(options.runs, name)
+    name, parameters, folder = options.load()
     ledger = Ledger(folder.state / FILE_NAME, wall_now)
     days = parameters.execution_and_costs.cooldown_counter_threshold
     found = _facts(folder, ledger.state, days)
-    if runs is not None and not runs.is_dir():
+    if options.runs is not None and not options.runs.is_dir():
         print(
-            f"--runs {runs}: there is no such folder; name the one that holds the folders of the "
-            f"profiles. Without --runs it is {default_runs()}",
+            f"--runs {options.runs}: there is no such folder; name the one that holds the "
+            f"folders of the profiles. Without --runs it is {default_runs()}",
             file=sys.stderr,
         )
-    option = f"--config {config}" if config is not None else f"--profile {name}"
-    print(json.dumps(found, indent=2) if as_json else _screen(name, found, option))
+    print(json.dumps(found, indent=2) if as_json else _screen(name, found, options.in_words))
     return EXIT_DONE
 
 

@@ -23,7 +23,7 @@ from tf_lib.app.connection import (
     key_file_problem,
     open_place,
 )
-from tf_lib.app.options import RunOptions
+from tf_lib.app.options import ProfileOptions
 from tf_lib.core.model.impediments import Impediment, ImpedimentKind
 from tf_lib.core.model.run_rows import StopRow, failures
 from tf_lib.errors import ExchangeError, PreflightRefused
@@ -33,7 +33,6 @@ from tf_lib.execution.order_sender import Desk
 from tf_lib.execution.protect_all import Protecting
 from tf_lib.notify.mail_file import mail_file_problems
 from tf_lib.parameters import Config
-from tf_lib.project import default_runs
 from tf_lib.safety import epoch
 from tf_lib.safety.arming import ArmedFor
 from tf_lib.safety.ledger_rescue import protection_ledger_of, unreadable
@@ -43,13 +42,9 @@ from tf_lib.store.ledger import Ledger
 from tf_lib.store.run_folder import ProfileFolder, RunLogs
 
 
-def profile_of(
-    profile: str | None, config: Path | None, runs: Path | None
-) -> tuple[str, Config, ProfileFolder]:
+def opened(options: ProfileOptions) -> tuple[str, Config, ProfileFolder]:
     """Return a profile's name, parameters and folder, which is made if it is not there."""
-    options = RunOptions(profile=profile, config=config, runs=runs or default_runs())
-    name, parameters = options.load()
-    folder = ProfileFolder(options.runs.resolve(), name)
+    name, parameters, folder = options.load()
     folder.prepare(on_reserve=True)
     mail = mail_file_problems(os.environ) if parameters.notifications.email else []
     for problem in filter(None, [key_file_problem(parameters), *mail]):

@@ -52,9 +52,8 @@ def run_daily(options: RunOptions) -> int:
         Before anything was sent; the command line turns them into a message and a code.
     """
     options.check()
-    profile, config = options.load()
+    profile, config, folder = options.load()
     check_date(options.date, config, profile)
-    folder = ProfileFolder(options.runs.resolve(), profile)
     folder.prepare()
     runner = Runner(options, profile, config, folder)
     if options.dry_run:
