@@ -22,6 +22,7 @@ from urllib.parse import quote
 import numpy as np
 
 from tf_lib.core.model.day_result import change_in_short
+from tf_lib.core.model.run_rows import summary_file
 from tf_lib.errors import StateError
 from tf_lib.pages import words
 from tf_lib.pages.day.headline import DayFacts, Headline, Level, banner, verdict
@@ -139,7 +140,7 @@ def _is_day(name: str) -> bool:
 
 
 def _read_run(profile: str, folder: Path, kind: str) -> Run:
-    path = folder / f"daily_summary_{folder.name[:10]}.json"
+    path = folder / summary_file(folder.name[:10])
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -216,7 +217,7 @@ def _protected(facts: DayFacts) -> str:
 
 
 def _links(run: Run, root: Path) -> str:
-    names = [*_LINKS, ("summary", f"daily_summary_{run.date}.json")]
+    names = [*_LINKS, ("summary", summary_file(run.date))]
     where = run.folder.relative_to(root).as_posix()
     links = [
         f'<a href="{quote(f"{where}/{file}")}">{name}</a>'

@@ -14,6 +14,7 @@ from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.day_result import result_in_lines
 from tf_lib.core.model.impediments import in_a_line
 from tf_lib.core.model.order_life import OrderStage
+from tf_lib.core.model.run_rows import summary_file
 from tf_lib.errors import EXIT_DONE
 from tf_lib.exchange.clock import wall_now
 from tf_lib.project import RUN_COMMAND, default_runs
@@ -82,7 +83,7 @@ def _changed(newest: Path) -> list[str]:
 def _summary(newest: Path | None) -> dict[str, Any]:
     if newest is None:
         return {}
-    path = newest / f"daily_summary_{newest.name}.json"
+    path = newest / summary_file(newest.name)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tf_lib.app.record.summary import bad_news
 from tf_lib.core.model.run_rows import DailySummary, StopRow
 from tf_lib.errors import EXIT_UNPROTECTED
 from tf_lib.exchange.clock import wall_now
@@ -197,16 +198,10 @@ class AlarmBook:
             return True
         from tf_lib.notify.send import send_summary
 
-        summary: DailySummary = {
-            "date": wall_now().date().isoformat(),
-            "profile": self.profile,
-            "state": "alarm",
-            "exit_code": EXIT_UNPROTECTED,
-            "errors": [
-                {"severity": "error", "message": alarm.text}
-                for alarm in sorted(alarms, key=lambda one: one.key in told)
-            ],
-        }
+        newest_first = sorted(alarms, key=lambda one: one.key in told)
+        ended = ("alarm", EXIT_UNPROTECTED)
+        texts = [alarm.text for alarm in newest_first]
+        summary = bad_news(wall_now().date(), self.profile, ended, texts)
         prefix = self.config.notifications.subject_prefix
         results = send_summary(summary, mail_environment(os.environ), prefix=prefix)
         self.log([str(result) for result in results])

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tf_lib.core.model.cooldown import is_cooling
+from tf_lib.core.model.run_rows import summary_file
 from tf_lib.parameters import Config
 from tf_lib.store.ledger import Ledger
 from tf_lib.store.run_folder import ProfileFolder
@@ -58,7 +59,7 @@ def _run_folders(folder: ProfileFolder) -> Iterator[tuple[dt.date, Path]]:
 
 def _cooldowns_of(path: Path, day: dt.date) -> Mapping[str, dt.date] | None:
     try:
-        summary = json.loads((path / f"daily_summary_{day}.json").read_text(encoding="utf-8"))
+        summary = json.loads((path / summary_file(day)).read_text(encoding="utf-8"))
         found = summary["cooldowns"]
         return {str(product): dt.date.fromisoformat(start) for product, start in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

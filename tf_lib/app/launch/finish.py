@@ -22,11 +22,12 @@ from tf_lib.app.record.results import SENDING_LOGS, last_stops
 from tf_lib.app.record.summary import (
     RunFacts,
     accounts_equity,
+    bad_news,
     build_summary,
 )
 from tf_lib.core.model.day_result import result_in_lines
 from tf_lib.core.model.impediments import Impediment, in_a_line, keeps_from_trading
-from tf_lib.core.model.run_rows import DailySummary, failures
+from tf_lib.core.model.run_rows import DailySummary, failures, summary_file
 from tf_lib.errors import (
     EXIT_BAD_INPUT,
     EXIT_DONE,
@@ -88,7 +89,7 @@ class Finish:
         if (folder.path / "daily_run.ipynb").exists():
             self._report(folder, build_summary(folder, facts, ledger.state))
         summary = build_summary(folder, facts, ledger.state)
-        folder.write_json(f"daily_summary_{attempt.day.isoformat()}.json", summary)
+        folder.write_json(summary_file(attempt.day), summary)
         self._notify(summary, folder)
         if is_done:
             folder.write_json("done.json", {**_done(facts), "artifacts": folder.artifacts()})
@@ -155,27 +156,16 @@ class Finish:
 
     def tell_failed(self, messages: Sequence[str], code: int) -> None:
         """Say and mail that a run could only protect, or not even that."""
-        day = wall_now().date()
-        summary: DailySummary = {
-            "date": day.isoformat(),
-            "profile": self.profile,
-            "state": "unprotected" if code == EXIT_UNPROTECTED else "failed",
-            "exit_code": code,
-            "errors": [{"severity": "error", "message": message} for message in messages],
-        }
         for message in messages:
             print(f"  error: {message}", flush=True)
-        self._notify(summary, RunFolder(self.folder.state / "refused", wall_now))
+        state = "unprotected" if code == EXIT_UNPROTECTED else "failed"
+        self._tell(bad_news(wall_now().date(), self.profile, (state, code), messages))
 
     def tell_refused(self, day: dt.date, error: TfError) -> None:
         """Mail that a run was refused before anything was sent."""
-        summary: DailySummary = {
-            "date": day.isoformat(),
-            "profile": self.profile,
-            "state": "refused",
-            "exit_code": EXIT_REFUSED,
-            "errors": [{"severity": "error", "message": str(error)}],
-        }
+        self._tell(bad_news(day, self.profile, ("refused", EXIT_REFUSED), [str(error)]))
+
+    def _tell(self, summary: DailySummary) -> None:
         self._notify(summary, RunFolder(self.folder.state / "refused", wall_now))
 
     def _say(self, summary: DailySummary, folder: RunFolder) -> None:

@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tf_lib.app.record.results import last_stops, order_results
+from tf_lib.app.record.results import content_of, last_stops, order_results
 from tf_lib.app.record.resumption import ACCOUNT, ACCOUNT_NOW
 from tf_lib.core.model.impediments import Impediment
 from tf_lib.core.model.run_rows import OrderRow, StopRow
 from tf_lib.core.orders.lots_and_ticks import is_of_little_worth
-from tf_lib.errors import StateError
 from tf_lib.store.run_folder import RunFolder
 from tf_lib.text.tickers import base_of
 
@@ -115,14 +114,14 @@ class DayRecord:
     @classmethod
     def of(cls, folder: RunFolder) -> DayRecord:
         """Read what a run has left in its folder so far."""
-        plan = _content(folder, "plan.json")
-        account = _content(folder, ACCOUNT_NOW) or _content(folder, ACCOUNT)
+        plan = content_of(folder, "plan.json")
+        account = content_of(folder, ACCOUNT_NOW) or content_of(folder, ACCOUNT)
         results = order_results(folder.logs, "order_submit")
         builds = folder.logs.read("order_build")
         return cls(
             decision=plan.get("decision", {}),
             account=account,
-            after=_content(folder, "account_after.json") or account,
+            after=content_of(folder, "account_after.json") or account,
             notes={b["product"]: b["note"] for b in builds if b.get("order") is None},
             planned=plan.get("orders", []),
             orders=list({(r["product_id"], r["side"]): r for r in results}.values()),
@@ -130,14 +129,6 @@ class DayRecord:
             noted=_noted(folder),
             earlier=_earlier(folder) if account.get("halt") == TRADES_COMPLETE else None,
         )
-
-
-def _content(folder: RunFolder, name: str) -> dict[str, Any]:
-    try:
-        content = folder.read_json(name)
-    except StateError:
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _earlier(folder: RunFolder) -> DayRecord | None:

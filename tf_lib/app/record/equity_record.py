@@ -25,6 +25,7 @@ from tf_lib.core.model.day_result import (
     sale_of,
     transfer_of,
 )
+from tf_lib.core.model.run_rows import summary_file
 from tf_lib.errors import TfError
 from tf_lib.store.files import append_json_line, read_json_lines, write_json
 from tf_lib.store.ledger_state import LedgerState, OrderRecord
@@ -155,7 +156,7 @@ def _from_summaries(profile: Path, day: dt.date) -> tuple[AccountValue | None, A
 
 def _told_equity(folder: Path) -> float | None:
     try:
-        text = (folder / f"daily_summary_{folder.name}.json").read_text(encoding="utf-8")
+        text = (folder / summary_file(folder.name)).read_text(encoding="utf-8")
         equity = json.loads(text).get("equity")
     except (OSError, ValueError, AttributeError):
         return None

@@ -14,8 +14,9 @@ from typing import Any
 from tf_lib.app.record.day_record import DayRecord
 from tf_lib.app.record.equity_record import SPOILT, result_of
 from tf_lib.app.record.impediment_rows import impediments_of
+from tf_lib.app.record.results import content_of
 from tf_lib.app.record.summary import accounts_equity
-from tf_lib.errors import StateError
+from tf_lib.core.model.run_rows import summary_file
 from tf_lib.exchange.clock import wall_now
 from tf_lib.safety.session_file import SESSION_FILE
 from tf_lib.store.ledger import FILE_NAME, Ledger
@@ -36,10 +37,7 @@ def told_so_far(folder: RunFolder, day: dt.date) -> dict[str, Any]:
 
 def told_then(folder: RunFolder, day: dt.date) -> dict[str, Any]:
     """Return the same of a run that is over; nothing where it left no summary."""
-    try:
-        summary = folder.read_json(f"daily_summary_{day.isoformat()}.json")
-    except StateError:
-        summary = {}
+    summary = content_of(folder, summary_file(day))
     return {
         "impediments": summary.get("impediments", []),
         "result": summary.get("result", {}),

@@ -1,13 +1,23 @@
-"""What became of a run's orders and stops, as its logs say it."""
+"""What a run's folder says of its orders and stops, as far as it got."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
 from tf_lib.core.model.run_rows import OrderRow, StopRow
-from tf_lib.store.run_folder import RunLogs
+from tf_lib.errors import StateError
+from tf_lib.store.run_folder import RunFolder, RunLogs
 
 SENDING_LOGS = ("order_submit", "dust_submit", "stop_updates")
+
+
+def content_of(folder: RunFolder, name: str) -> dict[str, Any]:
+    """Return a JSON file of a run; empty where the run never came to it."""
+    try:
+        content = folder.read_json(name)
+    except StateError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def order_results(logs: RunLogs, *names: str) -> list[OrderRow]:

@@ -8,12 +8,18 @@ kernel is gone, whatever state it left.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from tf_lib.app.record.protection_ledger import PROTECTION_FILE
-from tf_lib.app.record.results import SENDING_LOGS, order_results, stop_results, without_action
+from tf_lib.app.record.results import (
+    SENDING_LOGS,
+    content_of,
+    order_results,
+    stop_results,
+    without_action,
+)
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.impediments import Impediment
 from tf_lib.core.model.run_rows import (
@@ -65,8 +71,8 @@ class RunFacts:
 
 def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> DailySummary:
     """Return the daily summary: the single source of truth for mail and page."""
-    plan = _optional(folder, "plan.json")
-    account = _optional(folder, "account_after.json") or _optional(folder, "inputs/account.json")
+    plan = content_of(folder, "plan.json")
+    account = content_of(folder, "account_after.json") or content_of(folder, "inputs/account.json")
     decision = plan.get("decision", {})
     bare = ledger.bare_seconds_on(facts.day)
     protection = _protection(folder, ledger, facts.day)
@@ -103,18 +109,24 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> Da
     }
 
 
+def bad_news(
+    day: dt.date, profile: str, ended: tuple[str, int], messages: Iterable[str]
+) -> DailySummary:
+    """Return the summary of a day that was not run, by state and exit code, for a mail."""
+    state, exit_code = ended
+    return {
+        "date": day.isoformat(),
+        "profile": profile,
+        "state": state,
+        "exit_code": exit_code,
+        "errors": [{"severity": "error", "message": message} for message in messages],
+    }
+
+
 def accounts_equity(folder: RunFolder) -> float | None:
     """Return cash and universe holdings of a run as they were read last; None where never."""
-    account = _optional(folder, "account_after.json") or _optional(folder, "inputs/account.json")
-    return equity_of(account, _optional(folder, "plan.json").get("decision", {}))
-
-
-def _optional(folder: RunFolder, name: str) -> dict[str, Any]:
-    try:
-        content = folder.read_json(name)
-    except StateError:
-        return {}
-    return content if isinstance(content, dict) else {}
+    account = content_of(folder, "account_after.json") or content_of(folder, "inputs/account.json")
+    return equity_of(account, content_of(folder, "plan.json").get("decision", {}))
 
 
 def _rejects(folder: RunFolder, orders: list[OrderRow]) -> list[Mapping[str, Any]]:
@@ -241,7 +253,7 @@ def _cooldowns(ledger: LedgerState, account: Mapping[str, Any], facts: RunFacts)
 
 
 def _data_quality(folder: RunFolder, decision: Mapping[str, Any]) -> dict[str, Any]:
-    report = _optional(folder, "inputs/data.json")
+    report = content_of(folder, "inputs/data.json")
     rows = decision.get("tickers", {})
     return {
         "not_ok": sorted(ticker for ticker, row in rows.items() if not row["data_ok"]),

@@ -8,6 +8,7 @@ to say.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any, NotRequired, TypedDict
 
@@ -167,6 +168,11 @@ class DailySummary(TypedDict):
     problems: NotRequired[list[str]]
     bare_seconds: NotRequired[dict[str, float]]
     artifacts: NotRequired[list[dict[str, Any]]]
+
+
+def summary_file(day: dt.date | str) -> str:
+    """Return the name of a day's summary in its run folder."""
+    return f"daily_summary_{day}.json"
 
 
 def problem(message: str, *, severity: str = "warning", exit_code: int = EXIT_DONE) -> ErrorRow:
