@@ -16,9 +16,10 @@ import yaml
 
 from tests.app.profile import command
 from tests.core.build import SLEEVES, STRATEGY, day, market
-from tf_lib.app.commands.research.backtest import backtest_command, products_on
+from tf_lib.app.commands.research.backtest import backtest_command
 from tf_lib.errors import BarsError, ParameterError
 from tf_lib.parameters import load_config
+from tf_lib.store.candle_csv import products_of
 
 N_DAYS = 480
 
@@ -207,7 +208,7 @@ def test_a_missing_ticker_is_named(folder: Path, tmp_path: Path) -> None:
 def test_products_come_from_the_file_then_the_table_then_the_candles(folder: Path) -> None:
     """A product that nobody lists gets the tick its candles are written with."""
     config = load_config(folder / "mine.yaml")
-    found = products_on(config, folder / "candles")
+    found = products_of(config, folder / "candles")
 
     assert found["AAA-USD"].price_increment == Decimal("0.0001")
     assert found["AAA-USD"].base_increment == Decimal("0.00000001")

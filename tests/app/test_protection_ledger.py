@@ -8,7 +8,7 @@ import pytest
 
 from tests.app.profile import Profile
 from tf_lib.app.daily.open_day import recorded_day
-from tf_lib.app.record.protection_ledger import PROTECTION_FILE
+from tf_lib.app.record.results import PROTECTION_FILE
 
 DAY = "2024-03-11"
 

@@ -142,7 +142,7 @@ def test_doctor_of_a_healthy_demo(profile: Profile) -> None:
 
 
 def test_doctor_finds_the_exchange_down(make_profile: Callable[..., Profile]) -> None:
-    """One line fails, exit 1, the other checks go on."""
+    """It and the key file that is not there fail, exit 1, the other checks go on."""
     profile = make_profile(
         exchange={"kind": "coinbase", "base_url": f"127.0.0.1:{closed_port()}", "key_file": "no"}
     )
@@ -150,9 +150,10 @@ def test_doctor_finds_the_exchange_down(make_profile: Callable[..., Profile]) ->
     code, said = profile.call("doctor")
 
     assert code == 1
-    (line,) = [line for line in said.splitlines() if line.startswith("FAIL")]
-    assert "exchange" in line
-    assert "/no" in line
+    exchange, key_file = [line for line in said.splitlines() if line.startswith("FAIL")]
+    assert "exchange" in exchange
+    assert "/no" in exchange
+    assert "key file" in key_file
 
 
 def test_doctor_checks_key_portfolio_and_clock(tmp_path: Path) -> None:

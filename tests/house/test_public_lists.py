@@ -72,3 +72,12 @@ def test_a_name_costs_what_it_needs() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
 
     assert "cannot import name 'close_day'" in done.stderr
+
+
+def test_what_runs_every_few_minutes_loads_little() -> None:
+    """Guard, protect and the commands that only look: no candles, kernels or charts."""
+    commands = ", ".join(f"tf_lib.app.commands.{name}" for name in ("guard", "status", "doctor"))
+    code = f"import sys, {commands}; print({{'pandas', 'numba', 'matplotlib'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert done.stdout == "set()\n"

@@ -91,6 +91,9 @@ RULES = {
     "a target that counts as zero": Rule(
         "tf_lib.core.sizing.gates:is_zero", r"LEAST_TARGET|< 1e-0?6\b"
     ),
+    "trading rules of a config": Rule(
+        "tf_lib.store.candle_csv:products_of", r"product_from_candles\(ticker"
+    ),
     "orders whose end is not known": Rule(
         "tf_lib.store.ledger_state:LedgerState", r"not \(\w+(\.key)?\.leg\.is_stop and"
     ),

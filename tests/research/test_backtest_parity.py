@@ -21,11 +21,10 @@ import pytest
 from tests.app.profile import REAL_UNIVERSE, Profile, real_parameters, write_parameters
 from tests.oracle.exchange_state import ExchangeState
 from tests.research.build import wild_candles
-from tf_lib.app.commands.research.backtest import products_on
 from tf_lib.core.orders.lots_and_ticks import Steps, price_of
 from tf_lib.parameters import load_config
 from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
-from tf_lib.store.candle_csv import read_candle_folder
+from tf_lib.store.candle_csv import products_of, read_candle_folder
 
 Key = tuple[dt.date, str, str]
 BUSY = {
@@ -86,7 +85,7 @@ def live(profile: Profile, first: str, last: str) -> Lived:
     result = backtest(
         read_candle_folder(folder, config.universe.sorted_tickers),
         config,
-        products=products_on(config, folder),
+        products=products_of(config, folder),
         start=dt.date.fromisoformat(first),
         end=dt.date.fromisoformat(last),
     )

@@ -19,8 +19,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_lib.core.model.products import BUILT_IN_PRODUCTS, products_for
-from tf_lib.core.model.records import Product
 from tf_lib.errors import ParameterError, PreflightRefused
 from tf_lib.exchange.clock import ExchangeClock, now_source, wall_now
 from tf_lib.exchange.factory import open_exchange
@@ -271,10 +269,11 @@ def _settings(
         today = day or wall_now().date()
         candles, products = paper_market(config, state, today, patience=patience)
     else:
-        candles = None
-        if exchange.candles != "synthetic":
-            candles = _candle_folder(Path(exchange.candles), tickers)
-        products = _products(config, tickers)
+        from tf_lib.store.candle_csv import products_of
+
+        folder = None if exchange.candles == "synthetic" else Path(exchange.candles)
+        candles = None if folder is None else _candle_folder(folder, tickers)
+        products = products_of(config, folder, tickers)
     return SimulatorSettings(
         candles=candles,
         tickers=tickers,
@@ -320,24 +319,6 @@ def _read_once(
     from tf_lib.store.candle_csv import read_candle_folder
 
     return read_candle_folder(folder, tickers)
-
-
-def _products(config: Config, tickers: tuple[str, ...]) -> dict[str, Product]:
-    """Return the rules: of the file, else built in, else what the candles' decimals tell."""
-    exchange = config.exchange
-    table: dict[str, Product] = {}
-    if exchange.products:
-        from tf_lib.store.candle_csv import read_products_file
-
-        table.update(read_products_file(Path(exchange.products)))
-    for ticker in tickers:
-        is_known = ticker in table or ticker in BUILT_IN_PRODUCTS
-        if not is_known and exchange.candles != "synthetic":
-            from tf_lib.core.model.products import product_from_candles
-
-            text = (Path(exchange.candles) / f"{ticker}.csv").read_text(encoding="utf-8")
-            table[ticker] = product_from_candles(ticker, text)
-    return dict(products_for(tickers, table))
 
 
 def _move_clock(embedded: Any, day: dt.date) -> None:

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tf_lib.core.candles.rows import parse_candles
-from tf_lib.core.model.products import parse_products
+from tf_lib.core.model.products import (
+    BUILT_IN_PRODUCTS,
+    parse_products,
+    product_from_candles,
+    products_for,
+)
 from tf_lib.core.model.records import Product
 from tf_lib.core.model.renames import spliced
 from tf_lib.errors import BarsError, InputError, ParameterError
-from tf_lib.parameters import UniverseSection
+from tf_lib.parameters import Config, UniverseSection
 from tf_lib.text.days import day_from
 from tf_lib.text.written import is_api_key, key_file_words, unreadable_words
 
@@ -125,6 +130,29 @@ def read_intraday_texts(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:
 def read_products_file(path: Path) -> dict[str, Product]:
     """Read a products file, or say with file and line what is wrong (`ParameterError`)."""
     return parse_products(_text(path, ParameterError), source=str(path))
+
+
+def products_of(
+    config: Config, candles: Path | None, tickers: Iterable[str] | None = None
+) -> dict[str, Product]:
+    """
+    Return trading rules: of the file that a config names, else built in, else by the candles.
+
+    Parameters
+    ----------
+    candles : Path or None
+        Folder whose files tell by their decimals what is nowhere else; None for no such folder.
+    tickers : iterable of str, optional
+        Default the config's.
+    """
+    named, wanted = config.exchange.products, tuple(tickers or config.universe.sorted_tickers)
+    table = read_products_file(Path(named)) if named else {}
+    for ticker in wanted:
+        is_known = ticker in table or ticker in BUILT_IN_PRODUCTS
+        if candles is not None and not is_known:
+            text = (candles / f"{ticker}.csv").read_text(encoding="utf-8")
+            table[ticker] = product_from_candles(ticker, text)
+    return products_for(wanted, table)
 
 
 def _text(path: Path, error: type[InputError]) -> str:

@@ -19,9 +19,8 @@ import pandas as pd
 from tf_lib.app.daily.bar_doubts import bars_listed
 from tf_lib.app.daily.day_tables import Snapshot, quality_table
 from tf_lib.app.daily.session import Session
-from tf_lib.app.record.day_record import FILLS_FILE
 from tf_lib.app.record.page_facts import told_so_far, told_then
-from tf_lib.app.record.protection_ledger import PROTECTION_FILE
+from tf_lib.app.record.results import FILLS_FILE, PROTECTION_FILE
 from tf_lib.app.record.resumption import (
     ACCOUNT,
     ACCOUNT_NOW,

@@ -13,9 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from tf_lib.app.record.day_record import FILLS_FILE
-from tf_lib.app.record.protection_ledger import PROTECTION_FILE
-from tf_lib.app.record.results import last_stops, order_results, stop_results
+from tf_lib.app.record.results import (
+    FILLS_FILE,
+    PROTECTION_FILE,
+    last_stops,
+    order_results,
+    stop_results,
+)
 from tf_lib.app.record.run_inputs import account_from, candles_from
 from tf_lib.core.candles.quarantine import NO_DOUBTS, Doubts
 from tf_lib.core.model.account import Account

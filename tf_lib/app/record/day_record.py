@@ -22,8 +22,6 @@ from tf_lib.text.tickers import base_of
 TRADES_COMPLETE = "this day's trades are complete; only its record was not finished"
 """Why a run that comes after them only protects: nothing of them is missing."""
 
-FILLS_FILE = "fills.json"
-
 DONE_STATUSES = ("done", "preview_ok", "would_cancel_first")
 """Of an order that was carried out, or would be."""
 

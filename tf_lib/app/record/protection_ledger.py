@@ -20,8 +20,6 @@ from tf_lib.store.ledger_state import LedgerState
 if TYPE_CHECKING:
     import pandas as pd
 
-PROTECTION_FILE = "protection.json"
-
 
 def protection_ledger(
     state: LedgerState,

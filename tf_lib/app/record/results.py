@@ -8,6 +8,8 @@ from tf_lib.core.model.run_rows import OrderRow, StopRow
 from tf_lib.errors import StateError
 from tf_lib.store.run_folder import RunFolder, RunLogs
 
+FILLS_FILE = "fills.json"
+PROTECTION_FILE = "protection.json"
 SENDING_LOGS = ("order_submit", "dust_submit", "stop_updates")
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tf_lib.app.record.protection_ledger import PROTECTION_FILE
 from tf_lib.app.record.results import (
+    PROTECTION_FILE,
     SENDING_LOGS,
     content_of,
     order_results,

@@ -18,13 +18,11 @@ import pandas as pd
 
 from tf_lib.app.commands.research.backtest_data import data_facts, fact_in_words
 from tf_lib.app.commands.research.result_folder import asked, check_result_folder
-from tf_lib.core.model.products import BUILT_IN_PRODUCTS, product_from_candles, products_for
-from tf_lib.core.model.records import Product
 from tf_lib.errors import EXIT_DONE, ParameterError
-from tf_lib.parameters import Config, load_config
+from tf_lib.parameters import load_config
 from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
 from tf_lib.research.backtest.statistics import short_span_note
-from tf_lib.store.candle_csv import read_products_file, read_universe
+from tf_lib.store.candle_csv import products_of, read_universe
 from tf_lib.store.files import write_json, write_whole
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ def backtest_command(
     made_of = asked(config, candles_dir, start, end)
     check_result_folder(out_dir, made_of, may_overwrite=may_overwrite)
     candles = read_universe(candles_dir, config.universe)
-    products = products_on(config, candles_dir)
+    products = products_of(config, candles_dir)
     with _progress() as progress:
         result = backtest(
             candles, config, products=products, start=start, end=end, progress=progress
@@ -82,17 +80,6 @@ def backtest_command(
     write_backtest(result, out_dir, asked_for=made_of)
     _say(result, out_dir)
     return EXIT_DONE
-
-
-def products_on(config: Config, candles_dir: Path) -> dict[str, Product]:
-    """Return the rules: of the file, else built in, else what the candles' decimals tell."""
-    named = config.exchange.products
-    table = dict(read_products_file(Path(named))) if named else {}
-    for ticker in config.universe.sorted_tickers:
-        if ticker not in table and ticker not in BUILT_IN_PRODUCTS:
-            text = (candles_dir / f"{ticker}.csv").read_text(encoding="utf-8")
-            table[ticker] = product_from_candles(ticker, text)
-    return products_for(config.universe.sorted_tickers, table)
 
 
 def write_backtest(result: BacktestResult, out_dir: Path, *, asked_for: str | None = None) -> None:

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from tf_lib.core.candles.bars import lag_bars
 from tf_lib.core.candles.quarantine import live_on
 from tf_lib.core.decision import decide, with_last_closes
-from tf_lib.core.model.records import PortfolioState, Product
+from tf_lib.core.model.records import PortfolioState
 from tf_lib.core.signals.columns import signals
 from tf_lib.errors import ParameterError
 from tf_lib.parameters import Config, load_config
-from tf_lib.store.candle_csv import read_products_file, read_universe
+from tf_lib.store.candle_csv import products_of, read_universe
 from tf_lib.text.days import day_from
 from tf_lib.text.shown import shown, shown_key
 from tf_lib.text.written import read_written
@@ -62,17 +62,10 @@ def decide_command(
         with_last_closes(portfolio, known, as_of=as_of),
         config,
         as_of=as_of,
-        products=products_of(config),
+        products=products_of(config, None),
         computed=known,
     )
     return decision.to_mapping()
-
-
-def products_of(config: Config) -> dict[str, Product] | None:
-    """Return the products of the file the config names; None means the built-in table."""
-    if config.exchange.products is None:
-        return None
-    return read_products_file(Path(config.exchange.products))
 
 
 def read_portfolio(path: Path, config: Config) -> PortfolioState:

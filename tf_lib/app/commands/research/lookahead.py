@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_lib.app.commands.research.backtest import products_on
 from tf_lib.app.commands.research.progress import Progress
 from tf_lib.parameters import load_config
 from tf_lib.research.lookahead.backtest_check import (
@@ -19,7 +18,7 @@ from tf_lib.research.lookahead.decision_check import (
     strategy_compute,
     warm_up_table,
 )
-from tf_lib.store.candle_csv import read_universe
+from tf_lib.store.candle_csv import products_of, read_universe
 
 _DAYS_LATER = (10, 50, 100, 200, 400, 800, 1600)
 _WARM_UP_NAMES = ("final_signal", "target_weight")
@@ -47,7 +46,7 @@ def lookahead_command(
     """
     config = load_config(config_path)
     candles = read_universe(candles_dir, config.universe)
-    compute, products = strategy_compute(config), products_on(config, candles_dir)
+    compute, products = strategy_compute(config), products_of(config, candles_dir)
     proof = prove_no_lookahead(
         candles,
         compute,

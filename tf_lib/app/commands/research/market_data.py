@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from tf_lib.app.commands.research.backtest import products_on
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import Product
 from tf_lib.parameters import Config
-from tf_lib.store.candle_csv import read_universe
+from tf_lib.store.candle_csv import products_of, read_universe
 
 SYNTHETIC = "synthetic"
 
@@ -32,7 +31,7 @@ def market_of(
     names = tickers or list(config.universe.sorted_tickers)
     if source not in ("", SYNTHETIC):
         folder = Path(source).expanduser()
-        return read_universe(folder, config.universe, names), products_on(config, folder)
+        return read_universe(folder, config.universe, names), products_of(config, folder)
     from tf_lib.simulator.prices.synthetic import synthetic_bars
 
     products = products_for(tuple(names), None)
