@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tf_lib.core.model.records import ZERO, FeeRates, Holding, PortfolioState, Product, Quote
+from tf_lib.core.model.records import (
+    PRODUCT_FLAGS,
+    PRODUCT_STEPS,
+    ZERO,
+    FeeRates,
+    Holding,
+    PortfolioState,
+    Product,
+    Quote,
+)
 from tf_lib.parameters import ExecutionSection
 from tf_lib.text.tickers import base_of
-
-_FLAGS = tuple(f.name for f in fields(Product) if f.type == "bool")
-_STEPS = tuple(f.name for f in fields(Product) if f.type == "Decimal")
 
 
 @dataclass(frozen=True)
@@ -204,12 +210,12 @@ def _text(value: Decimal) -> str:
 
 
 def _product_mapping(product: Product) -> dict[str, Any]:
-    steps = {name: _text(getattr(product, name)) for name in _STEPS}
-    flags = {name: getattr(product, name) for name in _FLAGS}
+    steps = {name: _text(getattr(product, name)) for name in PRODUCT_STEPS}
+    flags = {name: getattr(product, name) for name in PRODUCT_FLAGS}
     return {"product_id": product.product_id, "status": product.status, **steps, **flags}
 
 
 def _product(record: Mapping[str, Any]) -> Product:
-    values: dict[str, Any] = {name: Decimal(record[name]) for name in _STEPS}
-    values |= {name: bool(record[name]) for name in _FLAGS}
+    values: dict[str, Any] = {name: Decimal(record[name]) for name in PRODUCT_STEPS}
+    values |= {name: bool(record[name]) for name in PRODUCT_FLAGS}
     return Product(product_id=record["product_id"], status=record["status"], **values)

@@ -16,32 +16,16 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tf_lib.core.candles.rows import lowest_price, price_decimals
-from tf_lib.core.model.records import Product
+from tf_lib.core.model.records import PRODUCT_FLAGS, PRODUCT_STEPS, Product
 from tf_lib.errors import ParameterError
 
 _DEFAULT_BASE_STEP = "0.00000001"
 _DEFAULT_TICK = "0.00000001"
 
-_STEPS = (
-    "base_increment",
-    "price_increment",
-    "quote_increment",
-    "base_min_size",
-    "quote_min_size",
-)
-_FLAGS = (
-    "trading_disabled",
-    "is_disabled",
-    "cancel_only",
-    "limit_only",
-    "post_only",
-    "auction_mode",
-    "view_only",
-)
 FINEST_DECIMALS = 18
 """Of a tick: ten to this power is the largest that a whole number of 64 bits holds."""
 USUAL_BASE_POWER, CHEAP_UNIT_POWER, DEAR_UNIT_POWER = -8, -2, 5
-_NEEDED = ("product_id", "status", *_FLAGS, *_STEPS)
+_NEEDED = ("product_id", "status", *PRODUCT_FLAGS, *PRODUCT_STEPS)
 _TRUTH = {"true": True, "false": False}
 
 # product, base increment (and least size), price increment (and quote increment)
@@ -167,8 +151,8 @@ def _product(row: Mapping[str, str | None], where: str) -> Product:
     if None in row.values() or None in row:
         raise ParameterError(f"{where}: {product_id}: more or fewer fields than line 1")
     where = f"{where}: {product_id}"
-    rules: dict[str, Any] = {name: _step(row[name], f"{where}: {name}") for name in _STEPS}
-    rules |= {name: _flag(row[name], f"{where}: {name}") for name in _FLAGS}
+    rules: dict[str, Any] = {name: _step(row[name], f"{where}: {name}") for name in PRODUCT_STEPS}
+    rules |= {name: _flag(row[name], f"{where}: {name}") for name in PRODUCT_FLAGS}
     return Product(product_id=product_id, status=str(row["status"]), **rules)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 
@@ -113,6 +113,10 @@ class Product:
     def accepts_market_orders(self) -> bool:
         """Whether a market order would be taken."""
         return self.is_tradable and not self.limit_only
+
+
+PRODUCT_STEPS = tuple(f.name for f in fields(Product) if f.type == "Decimal")
+PRODUCT_FLAGS = tuple(f.name for f in fields(Product) if f.type == "bool")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tf_lib.core.candles.rows import FIELDS
-from tf_lib.core.model.records import Product
+from tf_lib.core.model.records import PRODUCT_FLAGS, Product
 from tf_lib.errors import UnknownState
 from tf_lib.exchange.coinbase.auth import ApiKey
 from tf_lib.exchange.coinbase.endpoint import host_of, open_public_client
@@ -38,15 +38,6 @@ PUBLIC_BUDGET = ((8, 1.0),)
 """Coinbase allowed 10 public requests a second for one address."""
 
 _NO_BAR: Bar = (float("nan"),) * 5
-_FLAGS = (
-    "trading_disabled",
-    "is_disabled",
-    "cancel_only",
-    "limit_only",
-    "post_only",
-    "auction_mode",
-    "view_only",
-)
 
 
 class MarketReads(Reads):
@@ -175,7 +166,7 @@ def listed_product(record: Record, *, name: str = "") -> ListedProduct:
         base_min_size=amount(record.get("base_min_size"), what=f"{name}: base_min_size"),
         quote_min_size=amount(record.get("quote_min_size"), what=f"{name}: quote_min_size"),
         status=optional_text(record, "status").lower() or "unknown",
-        **{flag: record.get(flag, False) is not False for flag in _FLAGS},
+        **{flag: record.get(flag, False) is not False for flag in PRODUCT_FLAGS},
     )
     last = optional_decimal(record.get("price"))
     return ListedProduct(product, last if last is not None and last > 0 else None)

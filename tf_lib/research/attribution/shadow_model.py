@@ -17,7 +17,7 @@ from tf_lib.core.candles.quarantine import Doubts
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import Product
 from tf_lib.core.orders.compiled import Records
-from tf_lib.core.orders.lots_and_ticks import Steps, limit_ticks, ticks_below, whole_steps
+from tf_lib.core.orders.lots_and_ticks import Steps, stop_limit_ticks, ticks_below, whole_steps
 from tf_lib.errors import BarsError, HaltRun
 from tf_lib.parameters import Config
 from tf_lib.research.attribution.shadow import Flow, ModelDay, StopOut
@@ -118,9 +118,10 @@ def _seeded(
         if holding["lots"] > 0 and highest > 0:
             holding["level"] = ticks_below(highest, steps)
         if holding["lots"] > 0 and level > 0:
-            slot["lots"], slot["level"] = holding["lots"], ticks_below(level, steps)
-            atr = float(history.atr[row, i])
-            slot["limit"] = limit_ticks(int(slot["level"]), atr, steps, rules.handling.stops)
+            lots, ticks = int(holding["lots"]), ticks_below(level, steps)
+            atr, its_rules = float(history.atr[row, i]), rules.handling.stops
+            limit = stop_limit_ticks(ticks, atr, lots, steps, its_rules)
+            slot["lots"], slot["level"], slot["limit"] = lots, ticks, limit or ticks - 1
     return book
 
 

@@ -5,21 +5,12 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from tf_lib.core.model.records import Product, Quote
+from tf_lib.core.model.records import PRODUCT_FLAGS, Product, Quote
 from tf_lib.simulator.matching.balances import ZERO, Wallet
 from tf_lib.simulator.matching.order import ExchangeFill, Kind, Order
 from tf_lib.simulator.prices.day_bars import Candle, plain
 from tf_lib.simulator.simulated_clock import rfc3339
 
-FLAGS = (
-    "is_disabled",
-    "cancel_only",
-    "limit_only",
-    "post_only",
-    "trading_disabled",
-    "auction_mode",
-    "view_only",
-)
 _AVERAGE = Decimal("1E-16")
 _FIAT = frozenset({"USD", "EUR", "GBP"})
 
@@ -172,7 +163,7 @@ def product_view(product: Product, *, quote: Quote | None, volume: Decimal) -> d
         "best_bid_price": "",
         "best_ask_price": "",
     }
-    return view | {flag: getattr(product, flag) for flag in FLAGS}
+    return view | {flag: getattr(product, flag) for flag in PRODUCT_FLAGS}
 
 
 def candle_view(candle: Candle) -> dict[str, str]:
