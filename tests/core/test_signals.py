@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,7 @@ from tests.oracle.signals import COLUMNS, SIGNAL_COLUMNS
 from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.core.signals import components
 from tf_lib.core.signals.columns import Signals, signals
-from tf_lib.core.signals.stop_levels import STOP_STRATEGIES
 from tf_lib.errors import BarsError
-from tf_lib.parameters.sections import RiskSection
 from tf_lib.store.candle_csv import read_candle_folder
 
 ONE = {"Only": {"weight": 1.0, "tickers": ["AAA-USD"]}}
@@ -207,12 +205,6 @@ def test_a_percentage_trail_lies_below_the_last_close_and_changes_nothing_else()
     np.testing.assert_array_equal(plain.stop_level, plain["chandelier_stop"])
     for name, grid in plain.values.items():
         np.testing.assert_array_equal(grid, known[name], err_msg=name)
-
-
-def test_every_stop_strategy_of_the_schema_is_in_the_table() -> None:
-    strategies = get_args(RiskSection.model_fields["stop_loss_strategy"].annotation)
-
-    assert strategies == tuple(STOP_STRATEGIES)
 
 
 def test_volatility_is_the_sample_deviation_of_simple_returns() -> None:

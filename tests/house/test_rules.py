@@ -75,6 +75,12 @@ RULES = {
     "where a stop is moved up to": Rule(
         f"{LOTS}:raised_ticks", r"\.keeps_above_market|level_above_market =="
     ),
+    "where a stop belongs today": Rule(
+        "tf_lib.core.orders.stops:level_today", r"if (\w+\.)*ratchets?\b|max\(\w+, remembered\)"
+    ),
+    "the level of a stop strategy": Rule(
+        "tf_lib.core.signals.stop_levels:STOP_STRATEGIES", r'"(chandelier|trail)_stop"'
+    ),
     "what a stop is placed for": Rule(f"{LOTS}:is_protectable", r"stop_limit_ticks\([^)]*\) !="),
     "what a trim may leave": Rule(f"{LOTS}:can_stay", r"return not is_dust\("),
     "a rest too small for its own stop": Rule(

@@ -6,15 +6,19 @@ A message names the file, the key, the value and what was expected; nothing else
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
+from tf_lib.core.signals.stop_levels import STOP_STRATEGIES
+from tf_lib.core.sizing.covariance import METHODS
+from tf_lib.core.sizing.weights import CAP_LEFTOVERS, CAP_MODES
 from tf_lib.errors import EXIT_BAD_INPUT, ParameterError
 from tf_lib.parameters import Config, config_from_mapping, load_config
+from tf_lib.parameters.sections import RiskSection
 from tf_lib.project import PROFILES, profile_file
 from tf_lib.text.written import read_yaml
 
@@ -417,6 +421,7 @@ def test_every_key_of_the_strategy_is_required(
         ("risk_and_sizing.sleeve_risk_mode", "caps", "'cap' or 'target'"),
         ("risk_and_sizing.cap_mode", "dynamic", "'conditional' or 'static'"),
         ("risk_and_sizing.covariance", "shrunk", "'sample', 'ewm' or 'ledoit_wolf'"),
+        ("risk_and_sizing.cap_leftover", "equal", "'headroom', 'signal' or 'cash'"),
         ("risk_and_sizing.stop_loss_strategy", "Trailing", "'Chandelier' or 'PercentageTrail'"),
         ("risk_and_sizing.trail_percentage", 1.0, "less than 1"),
         ("data.price_or_returns_calc", "returns", "'price'"),
@@ -451,6 +456,20 @@ def test_a_bad_value(
     assert part in line
     if not isinstance(value, dict | list):
         assert f"got {value!r}" in line
+
+
+@pytest.mark.parametrize(
+    ("key", "table"),
+    [
+        ("stop_loss_strategy", STOP_STRATEGIES),
+        ("covariance", METHODS),
+        ("cap_mode", CAP_MODES),
+        ("cap_leftover", CAP_LEFTOVERS),
+    ],
+)
+def test_what_can_be_chosen_is_what_the_table_holds(key: str, table: Mapping[str, Any]) -> None:
+    """A name that the schema takes has its entry, and an entry can be named."""
+    assert get_args(RiskSection.model_fields[key].annotation) == tuple(table)
 
 
 def set_universe(**changes: Any) -> Change:

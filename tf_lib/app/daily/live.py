@@ -17,9 +17,10 @@ import pandas as pd
 from tf_lib.app.daily.live_inputs import LiveInputs
 from tf_lib.app.record.protection_ledger import protection_ledger
 from tf_lib.core.model.account import Account, fees_charged
-from tf_lib.core.model.records import Holding, Product, Protection
+from tf_lib.core.model.records import ZERO, Holding, Product, Protection
 from tf_lib.core.model.run_rows import OrderRow, ProtectionRow, StopRow, problem
 from tf_lib.core.orders.build import PlannedOrder, to_decimal
+from tf_lib.core.orders.stops import level_today
 from tf_lib.errors import HaltRun
 from tf_lib.execution.rebalance import Rebalance, TradeResult
 from tf_lib.execution.reconciliation import confirm
@@ -111,10 +112,11 @@ class LiveSession(LiveInputs):
 
     def _raised(self, product_id: str, planned: Protection) -> Protection:
         """Return a protection that is not below what was remembered since its plan was made."""
-        known = self.desk.ledger.state.levels.get(product_id)
-        if known is None or known <= planned.target_level or not self.desk.config.stops.ratchet:
-            return planned
-        return replace(planned, target_level=known)
+        known = self.desk.ledger.state.levels.get(product_id, ZERO)
+        ratchets = self.desk.config.stops.ratchet
+        return replace(
+            planned, target_level=level_today(planned.target_level, known, True, ratchets)[0]
+        )
 
     # -- execution -----------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from tf_lib.core.jit.arrays import FloatArray, kernel, leaf_kernel
 
 SAMPLE, EWM, LEDOIT_WOLF = 0, 1, 2
 METHODS = {"sample": SAMPLE, "ewm": EWM, "ledoit_wolf": LEDOIT_WOLF}
+"""By ``risk_and_sizing.covariance``."""
 EWM_SPANS_KEPT = 4
 
 

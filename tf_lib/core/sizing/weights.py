@@ -36,14 +36,19 @@ class SizingRules(NamedTuple):
     cap_low: float
     cap_high: float
     cap_threshold: float
-    cap_is_static: bool
+    cap_mode: int
     cap_rounds: int
     cap_tolerance: float
     cap_leftover: int
 
 
-CAP_LEFTOVERS = ("headroom", "signal", "cash")
+CONDITIONAL, STATIC = range(2)
+CAP_MODES = {"conditional": CONDITIONAL, "static": STATIC}
+"""By ``risk_and_sizing.cap_mode``: which cap holds."""
+
 BY_HEADROOM, BY_SIGNAL, AS_CASH = range(3)
+CAP_LEFTOVERS = {"headroom": BY_HEADROOM, "signal": BY_SIGNAL, "cash": AS_CASH}
+"""By ``risk_and_sizing.cap_leftover``: where what the cap cuts goes."""
 
 
 class SleeveMap(NamedTuple):
@@ -146,10 +151,10 @@ def sizing_rules(config: Config) -> SizingRules:
         cap_low=float(risk.cap_low),
         cap_high=float(risk.cap_high),
         cap_threshold=float(risk.cap_n_eff_threshold),
-        cap_is_static=risk.cap_mode == "static",
+        cap_mode=CAP_MODES[risk.cap_mode],
         cap_rounds=risk.cap_max_iter,
         cap_tolerance=float(risk.cap_tol),
-        cap_leftover=CAP_LEFTOVERS.index(risk.cap_leftover),
+        cap_leftover=CAP_LEFTOVERS[risk.cap_leftover],
     )
 
 
@@ -411,7 +416,7 @@ def size_into(
     for i in range(n):
         weight[i] = mix[i] * gross
     n_eff = _effective_names(mix)
-    is_tight = rules.cap_is_static or n_eff < rules.cap_threshold
+    is_tight = rules.cap_mode == STATIC or n_eff < rules.cap_threshold
     cap = rules.cap_low if is_tight else rules.cap_high
     binds, leftover = _fill_capped(weight, mix, final_signal, cap, rules, final)
     volatility = unit_volatility * gross if any_held else 0.0
@@ -423,7 +428,7 @@ def size_into(
         gross,
         n_eff,
         _effective_names(final),
-        cap if rules.cap_is_static or any_held else np.nan,
+        cap if rules.cap_mode == STATIC or any_held else np.nan,
         binds,
         volatility,
         math.sqrt(portfolio_variance(final, covariance)) if is_moved else volatility,
