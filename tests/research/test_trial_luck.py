@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.research.sweeping import CAP, FAST, config, swept
+from tests.research.verdict_tables import KINDS, false_passes, power, real_returns, shuffled
 from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.research.inference.bootstrap import Resampling
 from tf_lib.research.inference.overfitting import expected_maximum_sharpe
@@ -128,3 +129,33 @@ def test_a_p_value_near_its_limit_is_drawn_until_it_is_told_apart() -> None:
     assert far.n_draws == 500
     assert near.n_draws > 500
     assert near.error < far.error
+
+
+def test_noise_does_not_pass_with_copies_either() -> None:
+    """A seeded part of the tables; `python -m tests.research.verdict_tables` makes them whole."""
+    few = false_passes({"one factor": KINDS["one factor"]}, (90, 365), range(4))
+
+    assert {one.luck for one in few.values()} == {0.0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*KINDS, "real, shuffled"])
+def test_at_most_one_market_of_twenty_without_skill_passes(name: str) -> None:
+    """Two hundred markets of a year, with near-copies and without."""
+    kinds = KINDS
+    if name not in KINDS:
+        real = real_returns()
+        if real is None:
+            pytest.skip("../shared/candles is not there")
+        kinds = {name: shuffled(real)}
+
+    for found in false_passes({name: kinds[name]}, (365,), range(200)).values():
+        assert found.luck <= 0.05
+        assert found.both <= found.luck
+
+
+@pytest.mark.slow
+def test_skill_is_seen_as_often_as_by_independent_trials() -> None:
+    """No power is lost: forty markets of four years, sets with a true Sharpe ratio of 1."""
+    for found in power((1.0,), (0.5, 0.9), 1460, range(40)).values():
+        assert found.luck >= found.counted
