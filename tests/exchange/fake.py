@@ -10,27 +10,9 @@ from decimal import Decimal
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import ZERO, FeeRates, Holding, MarketOrder, Side, StopOrder
 from tf_lib.errors import TfError, UnknownState
+from tf_lib.exchange import port
 from tf_lib.exchange.clock import HeardTime
 from tf_lib.exchange.patience import Patience
-from tf_lib.exchange.port import (
-    Accepted,
-    AccountWallets,
-    Answer,
-    Bar,
-    CancelAnswer,
-    CancelOutcome,
-    Fill,
-    KeyPermissions,
-    Liquidity,
-    ListedProduct,
-    OrderState,
-    OrderStatus,
-    PortfolioRef,
-    RefusalKind,
-    Refused,
-    Trigger,
-    Unknown,
-)
 
 FEE = Decimal("0.006")
 HALF_SPREAD = Decimal("0.0005")
@@ -52,11 +34,11 @@ class FakeLine:
         self.heard_time.hear(self.now)
         return self.now
 
-    def key_permissions(self) -> KeyPermissions:
-        return KeyPermissions(True, True, False, UUID)
+    def key_permissions(self) -> port.KeyPermissions:
+        return port.KeyPermissions(True, True, False, UUID)
 
-    def portfolios(self) -> list[PortfolioRef]:
-        return [PortfolioRef("Trend Following", UUID, deleted=False)]
+    def portfolios(self) -> list[port.PortfolioRef]:
+        return [port.PortfolioRef("Trend Following", UUID, deleted=False)]
 
     def listen(self, hear: Callable[[Mapping[str, str]], None]) -> None:
         """Answers have no headers."""
@@ -82,16 +64,13 @@ class FakeExchange:
         self.line, self.names = FakeLine(now), FakeNames()
         self.left_out: dict[str, None] = {}
         self.prices, self.rules = dict(prices), products_for(prices)
-        self.owned, self.trades = {"USD": cash}, list[Fill]()
-        self.book: dict[str, OrderState] = {}
+        self.owned, self.trades = {"USD": cash}, list[port.Fill]()
+        self.book: dict[str, port.OrderState] = {}
         self.lost: dict[str, bool] = {}
 
-    # -- reads ---------------------------------------------------------------------------
-
-    def products(self, product_ids: Iterable[str]) -> dict[str, ListedProduct]:
-        return {
-            p: ListedProduct(self.rules[p], self.prices[p]) for p in product_ids if p in self.rules
-        }
+    def products(self, product_ids: Iterable[str]) -> dict[str, port.ListedProduct]:
+        known = [p for p in product_ids if p in self.rules]
+        return {p: port.ListedProduct(self.rules[p], self.prices[p]) for p in known}
 
     def quotes(self, product_ids: Iterable[str]) -> dict[str, tuple[Decimal, Decimal]]:
         return {p: (self._at(p, -1), self._at(p, 1)) for p in product_ids if p in self.prices}
@@ -101,7 +80,7 @@ class FakeExchange:
 
     def candle_page(
         self, product_id: str, first_day: dt.date, last_day: dt.date
-    ) -> dict[dt.date, Bar]:
+    ) -> dict[dt.date, port.Bar]:
         price = float(self.prices[product_id])
         days = range((min(last_day, self.line.now.date()) - first_day).days + 1)
         return {first_day + dt.timedelta(days=n): (price, price, price, price, 1.0) for n in days}
@@ -109,12 +88,12 @@ class FakeExchange:
     def fee_rates(self) -> FeeRates:
         return FeeRates(maker=float(FEE) / 2, taker=float(FEE))
 
-    def holdings(self) -> AccountWallets:
+    def holdings(self) -> port.AccountWallets:
         wallets = {}
         for currency, units in self.owned.items():
             held = self._held(f"{currency}-USD")
             wallets[currency] = Holding(units - held, held)
-        return AccountWallets(wallets, {})
+        return port.AccountWallets(wallets, {})
 
     def orders(
         self,
@@ -122,7 +101,7 @@ class FakeExchange:
         *,
         start: dt.datetime | None = None,
         is_open: bool = False,
-    ) -> list[OrderState]:
+    ) -> list[port.OrderState]:
         wanted = None if product_ids is None else set(product_ids)
         return [
             one
@@ -132,42 +111,40 @@ class FakeExchange:
             and not (is_open and one.is_terminal)
         ]
 
-    def order(self, order_id: str) -> OrderState | None:
+    def order(self, order_id: str) -> port.OrderState | None:
         return self.book.get(order_id)
 
-    def fills(self, order_ids: Iterable[str]) -> list[Fill]:
+    def fills(self, order_ids: Iterable[str]) -> list[port.Fill]:
         wanted = set(order_ids)
         return [one for one in self.trades if one.order_id in wanted]
 
-    def preview(self, order: StopOrder | MarketOrder) -> list[Refused]:
+    def preview(self, order: StopOrder | MarketOrder) -> list[port.Refused]:
         kind = self._objection(order)
-        return [] if kind is None else [Refused(kind.name, "", kind)]
+        return [] if kind is None else [port.Refused(kind.name, "", kind)]
 
-    # -- sends ---------------------------------------------------------------------------
-
-    def send(self, client_order_id: str, order: StopOrder | MarketOrder) -> Answer:
+    def send(self, client_order_id: str, order: StopOrder | MarketOrder) -> port.Answer:
         if not client_order_id:
             raise TfError("client order id must not be empty")
         is_market = isinstance(order, MarketOrder)
         self._ask("create_market" if is_market else "create_stop_limit_sell", client_order_id)
         is_taken = self.lost.pop("send", None)
-        answer = (
-            Unknown("lost on its way") if is_taken is False else self._take(client_order_id, order)
-        )
-        return answer if is_taken is None else Unknown("no answer")
+        answer = self._take(client_order_id, order) if is_taken is not False else None
+        return port.Unknown("no answer") if is_taken is not None or answer is None else answer
 
-    def cancel(self, order_ids: Sequence[str]) -> dict[str, CancelAnswer]:
+    def cancel(self, order_ids: Sequence[str]) -> dict[str, port.CancelAnswer]:
         wanted = list(dict.fromkeys(order_ids))
         if wanted:
             self._ask("cancel", ",".join(wanted))
         is_taken, answers = self.lost.pop("cancel", None), {}
         for one in wanted:
             known = self.book.get(one)
-            outcome = CancelOutcome.REFUSED
+            outcome = port.CancelOutcome.REFUSED
             if is_taken is not False and known is not None and not known.is_terminal:
-                self.book[one] = replace(known, status=OrderStatus.CANCELLED)
-                outcome = CancelOutcome.ACCEPTED
-            answers[one] = CancelAnswer(one, outcome if is_taken is None else CancelOutcome.UNKNOWN)
+                self.book[one] = replace(known, status=port.OrderStatus.CANCELLED)
+                outcome = port.CancelOutcome.ACCEPTED
+            answers[one] = port.CancelAnswer(
+                one, outcome if is_taken is None else port.CancelOutcome.UNKNOWN
+            )
         return answers
 
     def set_price(self, product_id: str, price: Decimal) -> None:
@@ -176,11 +153,9 @@ class FakeExchange:
         for one in self.orders([product_id], is_open=True):
             stop, limit = one.stop_price, one.limit_price
             if stop is not None and limit is not None and price <= stop:
-                self.book[one.order_id] = replace(one, trigger=Trigger.TRIGGERED)
+                self.book[one.order_id] = replace(one, trigger=port.Trigger.TRIGGERED)
                 if price >= limit:
                     self._fill(one.order_id, max(self._at(product_id, -1), limit))
-
-    # -- inside --------------------------------------------------------------------------
 
     def _ask(self, action: str, subject: str) -> None:
         if self.line.before_send is not None:
@@ -192,32 +167,32 @@ class FakeExchange:
     def _held(self, product_id: str) -> Decimal:
         return sum((one.remaining or ZERO for one in self.orders([product_id])), ZERO)
 
-    def _objection(self, order: StopOrder | MarketOrder) -> RefusalKind | None:
+    def _objection(self, order: StopOrder | MarketOrder) -> port.RefusalKind | None:
         if order.product_id not in self.rules:
-            return RefusalKind.IDENTITY
+            return port.RefusalKind.IDENTITY
         product, size, last = (
             self.rules[order.product_id],
             order.base_size,
             self.last_trade(order.product_id),
         )
         if size % product.base_increment or size * last < product.quote_min_size:
-            return RefusalKind.PRECISION
+            return port.RefusalKind.PRECISION
         if isinstance(order, StopOrder) and not order.limit_price <= order.stop_price < last:
-            return RefusalKind.GEOMETRY
+            return port.RefusalKind.GEOMETRY
         is_buy = isinstance(order, MarketOrder) and order.side is Side.BUY
         wallet = self.holdings().get(product.quote_currency if is_buy else product.base_currency)
         needed = size * self._at(order.product_id, 1) * (1 + FEE) if is_buy else size
-        return RefusalKind.FUNDS if wallet is None or wallet.available < needed else None
+        return port.RefusalKind.FUNDS if wallet is None or wallet.available < needed else None
 
-    def _take(self, client_order_id: str, order: StopOrder | MarketOrder) -> Answer:
+    def _take(self, client_order_id: str, order: StopOrder | MarketOrder) -> port.Answer:
         for known in self.book.values():
             if known.client_order_id == client_order_id:
-                return Accepted(known.order_id)
+                return port.Accepted(known.order_id)
         kind = self._objection(order)
         if kind is not None:
-            return Refused(kind.name, "", kind)
+            return port.Refused(kind.name, "", kind)
         is_stop = isinstance(order, StopOrder)
-        made = OrderState(
+        made = port.OrderState(
             order_id=f"order-{len(self.book) + 1}",
             client_order_id=client_order_id,
             product_id=order.product_id,
@@ -228,8 +203,8 @@ class FakeExchange:
             stop_price=getattr(order, "stop_price", None),
             limit_price=getattr(order, "limit_price", None),
             is_stop_down=is_stop,
-            status=OrderStatus.OPEN,
-            trigger=Trigger.WAITING if is_stop else Trigger.UNKNOWN,
+            status=port.OrderStatus.OPEN,
+            trigger=port.Trigger.WAITING if is_stop else port.Trigger.UNKNOWN,
             pending_cancel=False,
             filled_size=ZERO,
             filled_value=ZERO,
@@ -243,7 +218,7 @@ class FakeExchange:
             self._fill(
                 made.order_id, self._at(order.product_id, 1 if order.side is Side.BUY else -1)
             )
-        return Accepted(made.order_id)
+        return port.Accepted(made.order_id)
 
     def _fill(self, order_id: str, price: Decimal) -> None:
         one = self.book[order_id]
@@ -253,7 +228,7 @@ class FakeExchange:
         value, sign = size * price, 1 if side is Side.BUY else -1
         self.book[order_id] = replace(
             one,
-            status=OrderStatus.FILLED,
+            status=port.OrderStatus.FILLED,
             filled_size=size,
             filled_value=value,
             average_filled_price=price,
@@ -263,7 +238,7 @@ class FakeExchange:
         self.owned[base] = self.owned.get(base, ZERO) + sign * size
         self.owned["USD"] -= sign * value + value * FEE
         self.trades.append(
-            Fill(
+            port.Fill(
                 f"entry-{len(self.trades)}",
                 f"trade-{len(self.trades)}",
                 order_id,
@@ -273,6 +248,6 @@ class FakeExchange:
                 size,
                 value * FEE,
                 self.line.now,
-                Liquidity.TAKER,
+                port.Liquidity.TAKER,
             )
         )

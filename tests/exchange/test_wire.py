@@ -103,7 +103,7 @@ def test_a_redirect_is_not_followed(canned: CannedExchange, client: Coinbase) ->
 
 def test_nobody_there_is_an_error_of_ours(key_file: Path, canned: CannedExchange) -> None:
     """Refused connections and certificates of strangers included."""
-    from tf_lib.exchange.coinbase.client import RetryRule
+    from tf_lib.exchange.coinbase.wire import RetryRule
 
     rule = RetryRule(sleep=lambda seconds: None)
     nobody = Coinbase.connect("127.0.0.1:1", canned.ca_file, key_file, retry=rule)

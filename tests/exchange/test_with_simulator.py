@@ -12,18 +12,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tf_lib.core.model.records import FeeRates, Holding, MarketOrder, Side, StopOrder
+from tf_lib.core.model.records import MarketOrder, Side, StopOrder
 from tf_lib.errors import UnknownState
-from tf_lib.exchange.clock import clock_offset, now_source
 from tf_lib.exchange.coinbase.client import Coinbase
 from tf_lib.exchange.coinbase.wire import RetryRule
 from tf_lib.exchange.port import (
     Accepted,
-    CancelOutcome,
-    OrderStatus,
     RefusalKind,
     Refused,
-    Trigger,
     Unknown,
 )
 from tf_lib.simulator import Endpoint, SimulatedExchange, SimulatorSettings
@@ -82,95 +78,6 @@ def stop_below(last: Decimal, share: str = "0.9") -> StopOrder:
     cent = Decimal("0.01")
     level = (last * Decimal(share)).quantize(cent)
     return StopOrder(BTC, BUY.base_size, level, (level * Decimal("0.98")).quantize(cent))
-
-
-def test_what_is_known_before_anything_is_sent(client: Coinbase, endpoint: Endpoint) -> None:
-    """Key, portfolio, fees, money, products, prices, time."""
-    key = client.line.key_permissions()
-    listed, (bid, ask) = client.products([BTC])[BTC], client.quotes([BTC])[BTC]
-
-    assert (key.can_view, key.can_trade, key.can_transfer) == (True, True, False)
-    assert key.portfolio_uuid == endpoint.portfolio_uuid
-    assert key.portfolio_uuid in {one.uuid for one in client.line.portfolios()}
-    assert client.fee_rates() == FeeRates(maker=0.006, taker=0.012)
-    assert client.holdings()["USD"] == Holding(Decimal(15000), Decimal(0))
-    assert listed.last is not None
-    assert bid < listed.last < ask
-    assert client.last_trade(BTC) == listed.last
-    assert listed.product.accepts_market_orders
-    assert client.line.server_time().date() == DAY
-    assert now_source("exchange", client.line)().date() == DAY
-    assert clock_offset(client.line) < -1e6
-
-
-def test_buy_protect_cancel(client: Coinbase, exchange: SimulatedExchange) -> None:
-    """An entry, its fills, its stop seen live, the hold, the cancel, the release."""
-    stop_id = "tf1-240301-stop1-0000000000000001"
-    entry = client.send("tf1-240301-entry1-0000000000000001", BUY)
-    assert isinstance(entry, Accepted)
-    order = client.order(entry.order_id)
-    fills = client.fills([entry.order_id])
-    assert order is not None
-    assert (order.is_terminal, order.filled_size, order.kind) == (True, BUY.base_size, "market")
-    assert sum(one.base_size for one in fills) == order.filled_size
-    assert sum(one.commission for one in fills) == order.total_fees
-
-    stop = stop_below(client.last_trade(BTC))
-    assert client.preview(stop) == []
-    placed = client.send(stop_id, stop)
-    assert isinstance(placed, Accepted)
-    resting = client.order(placed.order_id)
-    assert resting is not None
-    assert resting.is_live_stop
-    assert (resting.base_size, resting.stop_price, resting.limit_price) == (
-        stop.base_size,
-        stop.stop_price,
-        stop.limit_price,
-    )
-    assert client.holdings()["BTC"] == Holding(Decimal(0), BUY.base_size)
-    assert [one.order_id for one in client.orders([BTC], is_open=True)] == [placed.order_id]
-    assert len(client.orders(start=exchange.now() - dt.timedelta(days=2))) == 2
-
-    # The same id again answers with the same order, and nothing new is made.
-    assert client.send(stop_id, stop) == placed
-    assert client.preview(stop) == [Refused("PREVIEW_INSUFFICIENT_FUND", "", RefusalKind.FUNDS)]
-
-    assert client.cancel([placed.order_id])[placed.order_id].outcome is CancelOutcome.ACCEPTED
-    dead = client.order(placed.order_id)
-    assert dead is not None
-    assert (dead.status, dead.is_live_stop, dead.remaining) == ("CANCELLED", False, Decimal(0))
-    assert client.holdings()["BTC"] == Holding(BUY.base_size, Decimal(0))
-    again = client.cancel([placed.order_id])[placed.order_id]
-    assert again.outcome is CancelOutcome.REFUSED
-
-
-@pytest.mark.parametrize(
-    ("order", "kind"),
-    [
-        (MarketOrder(BTC, Side.BUY, Decimal(5)), RefusalKind.FUNDS),
-        (MarketOrder(BTC, Side.SELL, Decimal(5)), RefusalKind.FUNDS),
-        (MarketOrder(BTC, Side.BUY, Decimal("0.0123456789")), RefusalKind.PRECISION),
-        (MarketOrder(BTC, Side.BUY, Decimal("0.00000001")), RefusalKind.PRECISION),
-        (MarketOrder("NO-USD", Side.BUY, Decimal(1)), RefusalKind.IDENTITY),
-    ],
-)
-def test_what_the_exchange_refuses_is_refused(
-    client: Coinbase, order: MarketOrder, kind: RefusalKind
-) -> None:
-    """For the right reason."""
-    answer = client.send("tf1-240301-entry1-0000000000000002", order)
-
-    assert isinstance(answer, Refused)
-    assert answer.kind is kind
-
-
-@pytest.mark.parametrize("share", ["1.1", "2"])
-def test_a_stop_above_the_market_is_a_matter_of_geometry(client: Coinbase, share: str) -> None:
-    """Not of funds, and not unknown."""
-    answer = client.send("tf1-240301-stop1-0000000000000003", stop_below(bought(client), share))
-
-    assert isinstance(answer, Refused)
-    assert answer.kind is RefusalKind.GEOMETRY
 
 
 def test_a_limit_only_product_is_sold_by_an_immediate_limit(
@@ -298,24 +205,6 @@ def test_an_order_is_not_visible_at_once(client: Coinbase, exchange: SimulatedEx
 
     assert before == (None, [])
     assert client.order(entry.order_id) is not None
-
-
-def test_a_stop_that_triggers_is_no_live_stop(
-    client: Coinbase, exchange: SimulatedExchange
-) -> None:
-    """A fall to below the limit leaves it resting, and bare."""
-    last = bought(client)
-    stop = stop_below(last)
-    placed = client.send("tf1-240301-stop1-0000000000000001", stop)
-    assert isinstance(placed, Accepted)
-    at = exchange.now() + dt.timedelta(minutes=5)
-    exchange.plant_jump(BTC, at, stop.limit_price / 2, hold_until=at + dt.timedelta(hours=1))
-    exchange.advance_to(at + dt.timedelta(minutes=1))
-    state = client.order(placed.order_id)
-
-    assert state is not None
-    assert (state.status, state.trigger) == (OrderStatus.OPEN, Trigger.TRIGGERED)
-    assert not state.is_live_stop
 
 
 def test_an_ed25519_key_works_too(endpoint: Endpoint) -> None:
