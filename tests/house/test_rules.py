@@ -34,8 +34,8 @@ LOTS = "tf_lib.core.orders.lots_and_ticks"
 RULES = {
     "base and quote of a ticker": Rule(
         "tf_lib.text.tickers:base_of",
-        r'r?partition\("-"\)|\.split\("-"\)',
-        elsewhere=("tf_lib.simulator.faults.rules", "tf_lib.exchange.coinbase.lists"),
+        r"""r?partition\(['"]-['"]\)|\.r?split\(['"]-['"]""",
+        elsewhere=("tf_lib.simulator.faults.rules",),
     ),
     "fees are never below the configured ones": Rule(
         "tf_lib.core.model.account:fees_charged", r"maker=costs\.maker_fee|max\([^)]*(taker|maker)"
@@ -102,6 +102,12 @@ RULES = {
     ),
     "orders whose end is not known": Rule(
         "tf_lib.store.ledger_state:LedgerState", r"not \(\w+(\.key)?\.leg\.is_stop and"
+    ),
+    "the names of a product's rules": Rule(
+        "tf_lib.core.model.records:PRODUCT_FLAGS", r'"cancel_only",\s+"limit_only"|== "bool"'
+    ),
+    "an exchange that cannot be reached": Rule(
+        "tf_lib.app.connection:Place", r"the exchange at [^\n]* cannot be reached"
     ),
 }
 

@@ -60,6 +60,13 @@ class Place:
         """Read back what `to_mapping` wrote."""
         return cls(**record)
 
+    def unreachable(self, error: Exception, then: str) -> PreflightRefused:
+        """Return the refusal that says this exchange cannot be reached, and what to do `then`."""
+        return PreflightRefused(
+            f"the exchange at {self.base_url or 'the real exchange'} cannot be reached: {error}. "
+            f"Nothing was sent; resting stops stay at the exchange. Check the network and {then}."
+        )
+
 
 @dataclass(frozen=True)
 class Connection:

@@ -62,6 +62,16 @@ class Column:
     is_wide: bool = False
 
 
+def left(*names: str) -> list[Column]:
+    """Return plain columns of words."""
+    return [Column(name, LEFT) for name in names]
+
+
+def right(*names: str) -> list[Column]:
+    """Return plain columns of numbers."""
+    return [Column(name) for name in names]
+
+
 def table(columns: Sequence[Column], rows: Sequence[Row], *, empty: str, caption: str) -> Fragment:
     """
     Return a table; with no rows, the sentence that says so.

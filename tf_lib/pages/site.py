@@ -11,7 +11,6 @@ import datetime as dt
 import json
 import math
 import os
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -177,8 +176,7 @@ def _profile_part(profile: str, runs: Sequence[Run], root: Path) -> str:
         parts.append(banner(DayFacts.from_summary(days[-1].summary)).html)
     curve = equity_curve(profile, days)
     if curve is not None:
-        data = b64encode(curve.png()).decode("ascii")
-        parts.append(f'<img alt="{escape(curve.alt)}" src="data:image/png;base64,{data}">')
+        parts.append(curve.html)
     head = "".join(f"<th>{name}</th>" for name in _HEADINGS)
     rows = "\n".join(_row(run, root) for run in newest_first)
     parts.append(

@@ -14,6 +14,7 @@ import functools
 import io
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
@@ -156,9 +157,16 @@ class Chart(Figure):
         few.save(buffer, format="PNG", compress_level=6, dpi=(DPI, DPI))
         return buffer.getvalue()
 
+    def _png_text(self) -> str:
+        return base64.b64encode(self.png()).decode("ascii")
+
+    @property
+    def html(self) -> str:
+        """The picture inside a page."""
+        return f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{self._png_text()}">'
+
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
-        data = base64.b64encode(self.png()).decode("ascii")
-        bundle = {"image/png": data, "text/plain": self.alt}
+        bundle = {"image/png": self._png_text(), "text/plain": self.alt}
         return bundle, {"image/png": {"alt": self.alt}}
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -96,18 +96,23 @@ class ProcessLock:
 
     def holder_kind(self) -> str:
         """Return what the holder does, or nothing where it is not written."""
-        try:
-            return str(json.loads(self.holder_file.read_text(encoding="utf-8"))["kind"])
-        except (OSError, ValueError, KeyError):
-            return ""
+        return str(self._written().get("kind", ""))
 
     def holder(self) -> str:
         """Return who holds the lock, as far as it is written."""
+        who = self._written()
+        if not who:
+            return "an unnamed holder"
+        return f"{who['kind']} with pid {who['pid']} since {who['start'].isoformat()}"
+
+    def _written(self) -> dict[str, Any]:
+        """Return what the holder wrote of itself; nothing where that is not whole."""
         try:
             who = json.loads(self.holder_file.read_text(encoding="utf-8"))
-            return f"{who['kind']} with pid {who['pid']} since {who['start']}"
-        except (OSError, ValueError, KeyError):
-            return "an unnamed holder"
+            moments = {name: dt.datetime.fromisoformat(who[name]) for name in ("start", "deadline")}
+            return {"kind": who["kind"], "pid": int(who["pid"]), **moments}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
     def stranger(self) -> str:
         """Return why the holder is none of ours that will end by itself, or nothing when it is."""
@@ -123,14 +128,12 @@ class ProcessLock:
 
         if not self.is_held():
             return ""
-        try:
-            who = json.loads(self.holder_file.read_text(encoding="utf-8"))
-            pid, deadline = int(who["pid"]), dt.datetime.fromisoformat(who["deadline"])
-        except (OSError, ValueError, KeyError, TypeError):
+        who = self._written()
+        if not who:
             return "its holder has no name"
-        if not psutil.pid_exists(pid):
-            return f"its holder {who.get('kind')} with pid {pid} is gone"
-        if dt.datetime.now(dt.UTC) > deadline:
+        if not psutil.pid_exists(who["pid"]):
+            return f"its holder {who['kind']} with pid {who['pid']} is gone"
+        if dt.datetime.now(dt.UTC) > who["deadline"]:
             return f"{self.holder()} is past its deadline and could not be ended"
         return ""
 
@@ -145,12 +148,8 @@ class ProcessLock:
 
     def overdue(self, now: dt.datetime) -> tuple[int, dt.datetime] | None:
         """Return the holder's process and when it took the lock if its deadline is past."""
-        try:
-            who = json.loads(self.holder_file.read_text(encoding="utf-8"))
-            deadline, start = (dt.datetime.fromisoformat(who[k]) for k in ("deadline", "start"))
-            return (int(who["pid"]), start) if now > deadline else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        who = self._written()
+        return (who["pid"], who["start"]) if who and now > who["deadline"] else None
 
     def release(self) -> None:
         """Give the lock back; the holder's name goes with it."""
@@ -162,12 +161,7 @@ class ProcessLock:
         """Take the lock."""
         return self.acquire()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Give it back."""
         self.release()
 

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tf_lib.errors import PreflightRefused
-from tf_lib.exchange.port import Line
+from tf_lib.exchange.port import Line, PortfolioRef
 
 
-@dataclass(frozen=True)
-class AccountCheck:
-    """What the preflight found."""
-
-    portfolio_uuid: str
-    portfolio_name: str
-    clock_offset_seconds: float
-
-
-def check_account(line: Line, portfolio_name: str) -> AccountCheck:
+def check_account(line: Line, portfolio_name: str) -> PortfolioRef:
     """
-    Check the key and the portfolio it is bound to; sends nothing that changes anything.
+    Return the portfolio that the key is bound to; sends nothing that changes anything.
 
     Raises
     ------
@@ -36,11 +25,11 @@ def check_account(line: Line, portfolio_name: str) -> AccountCheck:
         raise PreflightRefused(
             "the key can transfer money out; make one that can only view and trade, and delete it"
         )
-    named = {p.uuid: p.name for p in line.portfolios() if not p.deleted}
-    name = named.get(key.portfolio_uuid)
-    if name != portfolio_name:
+    bound = {p.uuid: p for p in line.portfolios() if not p.deleted}.get(key.portfolio_uuid)
+    if bound is None or bound.name != portfolio_name:
+        found = bound.name if bound is not None else ""
         raise PreflightRefused(
-            f"the key is bound to portfolio {name or key.portfolio_uuid!r}; parameters want "
+            f"the key is bound to portfolio {found or key.portfolio_uuid!r}; parameters want "
             f"{portfolio_name!r} (portfolio.name). Nothing was sent."
         )
-    return AccountCheck(key.portfolio_uuid, name, 0.0)
+    return bound

@@ -84,7 +84,7 @@ def _exchange(config: Config, folder: ProfileFolder) -> str:
         line = connect(place).client.line
         check = check_account(line, config.portfolio.name)
         offset = 0.0 if config.exchange.clock == "exchange" else clock_offset(line)
-    return f"{check.portfolio_name} ({check.portfolio_uuid}), clock off by {offset:+.2f} s"
+    return f"{check.name} ({check.uuid}), clock off by {offset:+.2f} s"
 
 
 def _holdings(config: Config, folder: ProfileFolder) -> str:

@@ -17,7 +17,6 @@ from tf_lib.text.days import FORM, day_from
 from tf_lib.text.shown import shown
 
 if TYPE_CHECKING:
-    from tf_lib.core.model.records import Product
     from tf_lib.simulator.prices.day_bars import DayBars
     from tf_lib.simulator.prices.intraday import IntradayBars
 
@@ -57,10 +56,12 @@ def simulator_command(
     int
         Exit code.
     """
+    from tf_lib.store.candle_csv import read_products_file
+
     settings = SimulatorSettings(
         candles=_candles(candles),
         intraday=_intraday(candles),
-        products=_products(products),
+        products=read_products_file(products) if products is not None else {},
         starting_cash=_money(cash),
         portfolio_name=portfolio_name,
         state_file=state,
@@ -112,14 +113,6 @@ def _intraday(source: str) -> dict[str, IntradayBars]:
             raise BarsError(f"{file}: {name} has shorter candles of two lengths; one is enough")
         found[name] = IntradayBars.from_text(text, granularity=granularity, source=file)
     return found
-
-
-def _products(path: Path | None) -> dict[str, Product]:
-    if path is None:
-        return {}
-    from tf_lib.store.candle_csv import read_products_file
-
-    return dict(read_products_file(path))
 
 
 def _money(text: str) -> Decimal:

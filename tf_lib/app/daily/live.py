@@ -48,7 +48,7 @@ class LiveSession(LiveInputs):
         """Check the account, recover what earlier runs left open, and learn what is there."""
         desk = self.desk
         check = check_account(desk.client.line, desk.config.portfolio.name)
-        desk.ledger.pin(check.portfolio_uuid)
+        desk.ledger.pin(check.uuid)
         offset = self.clock_offset()
         if abs(offset) > _MAX_OFFSET_SECONDS:
             self._no_entries = f"the clock is {offset:+.1f} s off the exchange's"
@@ -58,8 +58,8 @@ class LiveSession(LiveInputs):
         self._learn()
         self._settle_all()
         return {
-            "portfolio": check.portfolio_name,
-            "portfolio_uuid": check.portfolio_uuid,
+            "portfolio": check.name,
+            "portfolio_uuid": check.uuid,
             "exchange": desk.client.line.host,
             "exchange_time": desk.now().isoformat(),
             "clock_offset_seconds": round(offset, 3),

@@ -95,11 +95,7 @@ def armed(
             connection = connect(place, patience)
             uuid = connection.client.line.key_permissions().portfolio_uuid
         except ExchangeError as error:
-            raise PreflightRefused(
-                f"the exchange at {place.base_url or 'the real exchange'} cannot be reached: "
-                f"{error}. Nothing was sent; resting stops stay at the exchange. Check the network "
-                "and try again."
-            ) from error
+            raise place.unreachable(error, "try again") from error
         with portfolio_lock(uuid, kind=kind):
             armed_for = ArmedFor(
                 name, connection.now().date().isoformat(), config_sha256(config), uuid

@@ -35,6 +35,7 @@ from tf_lib.store.heartbeat import Heartbeat
 from tf_lib.store.ledger import FILE_NAME, Ledger
 from tf_lib.store.run_folder import ProfileFolder
 
+_THEN = "run again within the gate, or with --force-run"
 _MIDNIGHT_WAIT = dt.timedelta(seconds=30)
 _TIME_TO_TRADE = dt.timedelta(minutes=1)
 """A run that is taken up later than this before its plan is too old could trade nothing."""
@@ -194,7 +195,7 @@ class Gate:
             try:
                 return self.reached(place).now()
             except ExchangeError as error:
-                raise _unreachable(place, error) from error
+                raise place.unreachable(error, _THEN) from error
 
     def reached(self, place: Place) -> Connection:
         """Return the connection to a place; deciding on the day may have made it already."""
@@ -205,9 +206,9 @@ class Gate:
     def checked(self, connection: Connection, place: Place) -> str:
         """Return the portfolio's uuid once key and portfolio are right."""
         try:
-            return check_account(connection.client.line, self.config.portfolio.name).portfolio_uuid
+            return check_account(connection.client.line, self.config.portfolio.name).uuid
         except ExchangeError as error:
-            raise _unreachable(place, error) from error
+            raise place.unreachable(error, _THEN) from error
 
     def check_day(self, connection: Connection, place: Place, day: dt.date) -> None:
         """Refuse a day that the exchange does not have: the machine's clock is wrong."""
@@ -221,18 +222,10 @@ class Gate:
                 connection.pause((midnight - theirs).total_seconds())
                 theirs = connection.client.line.server_time()
         except ExchangeError as error:
-            raise _unreachable(place, error) from error
+            raise place.unreachable(error, _THEN) from error
         if theirs.date() != day:
             raise PreflightRefused(
                 f"this machine's clock says {wall_now():%Y-%m-%d %H:%M:%S} UTC, the exchange's "
                 f"{theirs:%Y-%m-%d %H:%M:%S}: {day} is not its day. Nothing was sent; resting "
                 "stops stay at the exchange. Set the clock (NTP) and run again."
             )
-
-
-def _unreachable(place: Place, error: ExchangeError) -> PreflightRefused:
-    where = place.base_url or "the real exchange"
-    return PreflightRefused(
-        f"the exchange at {where} cannot be reached: {error}. Nothing was sent; resting stops stay "
-        "at the exchange. Check the network and run again within the gate, or with --force-run."
-    )

@@ -18,6 +18,7 @@ from typing import Any
 from tf_lib.errors import UnknownState
 from tf_lib.exchange.coinbase.line import CoinbaseLine
 from tf_lib.exchange.coinbase.values import Record, optional_text, records_of
+from tf_lib.text.tickers import base_of, quote_of
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +69,11 @@ class OurNames:
         return self._others.get(product_id) or self._twin(product_id)
 
     def _twin(self, product_id: str) -> str:
-        base, _, quote = product_id.partition("-")
-        if quote in _DOLLARS:
+        if quote_of(product_id) in _DOLLARS:
             for other in _DOLLARS:
-                if f"{base}-{other}" in self._used:
-                    return f"{base}-{other}"
+                twin = f"{base_of(product_id)}-{other}"
+                if twin in self._used:
+                    return twin
         return product_id
 
     def all_names(self, product_ids: Iterable[str]) -> list[str]:
@@ -81,18 +82,20 @@ class OurNames:
         for ours in product_ids:
             found[ours] = None
             found.update((name, None) for name, known in self._others.items() if known == ours)
-            base, _, quote = ours.partition("-")
-            if quote == "USDC" and self.ours(f"{base}-USD") == ours:
-                found[f"{base}-USD"] = None
+            twin = f"{base_of(ours)}-USD"
+            if quote_of(ours) == "USDC" and self.ours(twin) == ours:
+                found[twin] = None
         return list(found)
 
     def needs(self, currency: str) -> bool:
         """Whether a currency is traded here; everything is while nobody has said what is."""
-        return not self._used or any(currency in name.split("-") for name in self._used)
+        return not self._used or any(
+            currency in (base_of(name), quote_of(name)) for name in self._used
+        )
 
     def is_money(self, currency: str) -> bool:
         """Whether products are paid in a currency; each is while nobody has said what is traded."""
-        return not self._used or any(currency == name.partition("-")[2] for name in self._used)
+        return not self._used or any(currency == quote_of(name) for name in self._used)
 
 
 class Reads:

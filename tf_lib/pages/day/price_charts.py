@@ -34,6 +34,7 @@ from tf_lib.pages.style import (
     say_nothing_there,
     styled,
 )
+from tf_lib.text.tickers import quote_of
 
 DAYS_SHOWN = 200
 
@@ -78,7 +79,7 @@ def price_chart(
     _draw_stop_level(axes, signals, j, window)
     _draw_resting_stop(axes, window, stop)
     _draw_fills(axes, fills, ticker, decision)
-    axes.set_ylabel(f"price, {ticker.split('-')[-1]}")
+    axes.set_ylabel(f"price, {quote_of(ticker)}")
     date_axis(axes, window.bar_days)
     _fit_height(axes, bars, signals, j, window)
     _draw_signal(axes, signals, j, window)
@@ -128,7 +129,7 @@ def _title(decision: Decision, ticker: str, stop: float) -> tuple[str, str]:
     """Return what was decided in words, and the numbers behind it."""
     row = decision.to_mapping()["tickers"][ticker]
     held, close = words.number(row["current_notional"]), words.number(row["close"])
-    worth = f"{words.money(held)} {ticker.split('-')[-1]}"
+    worth = f"{words.money(held)} {quote_of(ticker)}"
     parts = [f"{worth} held before the trades" if held > DUST else "Not held before the trades"]
     parts.append(f"signal {words.signal(row['final_signal'])}")
     parts.append(f"close {words.price(close)}")

@@ -29,7 +29,9 @@ from tf_lib.pages.html import (
     Fragment,
     Row,
     bullets,
+    left,
     paragraph,
+    right,
     table,
 )
 
@@ -37,15 +39,10 @@ from tf_lib.pages.html import (
 def orders_table(rows: Rows) -> Fragment:
     """Return what became of each order; slippage is positive when it was against us."""
     columns = [
-        Column("ticker", LEFT),
-        Column("side", LEFT),
-        Column("size planned"),
-        Column("size filled"),
-        Column("price planned"),
-        Column("price filled"),
+        *left("ticker", "side"),
+        *right("size planned", "size filled", "price planned", "price filled"),
         Column("slippage", hint="against us when positive"),
-        Column("value"),
-        Column("fees"),
+        *right("value", "fees"),
         Column("what became of it", LEFT),
     ]
     done = [_order_row(row) for row in rows]
@@ -86,15 +83,10 @@ def stops_table(rows: Rows, *, bare_seconds: Mapping[str, float] | None = None) 
     """Return each position and the stop it is under."""
     columns = [
         Column("position", LEFT),
-        Column("held"),
-        Column("under stops"),
-        Column("stop"),
-        Column("limit"),
-        Column("last price"),
-        Column("below price"),
-        Column("unprotected today"),
-        Column("done", LEFT),
-        Column("why", LEFT),
+        *right(
+            "held", "under stops", "stop", "limit", "last price", "below price", "unprotected today"
+        ),
+        *left("done", "why"),
     ]
     lines = stop_lines(rows, bare_seconds or {})
     return table(
@@ -127,15 +119,15 @@ def protection_table(rows: Rows) -> Fragment:
     """Return of each position's stop its distance and age, the time unprotected, and gaps."""
     columns = [
         Column("position", LEFT),
-        Column("value"),
-        Column("limit below price"),
-        Column("resting since", LEFT),
-        Column("seen open", LEFT),
-        Column("unprotected today"),
-        Column("USD x s unprotected"),
-        Column("opens beyond the limit"),
-        Column("further, on average"),
-        Column("worth"),
+        *right("value", "limit below price"),
+        *left("resting since", "seen open"),
+        *right(
+            "unprotected today",
+            "USD x s unprotected",
+            "opens beyond the limit",
+            "further, on average",
+            "worth",
+        ),
     ]
     return table(
         columns,
@@ -202,11 +194,8 @@ def data_quality(
     say = f"{of_all} have a believable bar of yesterday."
     columns = [
         Column("ticker", LEFT),
-        Column("bars"),
-        Column("gaps"),
-        Column("bad bars"),
-        Column("yesterday", LEFT),
-        Column("history", LEFT),
+        *right("bars", "gaps", "bad bars"),
+        *left("yesterday", "history"),
     ]
     rows = []
     for j, ticker in enumerate(bars.tickers):
@@ -250,8 +239,7 @@ def _revision(one: object) -> str:
 def impediments_table(rows: Rows) -> Fragment:
     """Return what kept the run from doing what was decided, each with what to do about it."""
     columns = [
-        Column("what", LEFT),
-        Column("since", LEFT),
+        *left("what", "since"),
         Column("wanted and not done", LEFT, is_wide=True),
         Column("why", LEFT, is_wide=True),
         Column("what to do", LEFT, is_wide=True),

@@ -27,16 +27,8 @@ from tf_lib.pages.day.record_tables import (
     protection_table,
     stops_table,
 )
-from tf_lib.pages.html import (
-    LEFT,
-    NORMAL,
-    QUIET,
-    WARN,
-    Column,
-    Fragment,
-    Row,
-    table,
-)
+from tf_lib.pages.html import LEFT, NORMAL, QUIET, WARN, Column, Fragment, Row, left, right, table
+from tf_lib.text.tickers import base_of
 
 __all__ = [
     "DayFacts",
@@ -70,17 +62,13 @@ def decision_table(decision: Decision, builds: Sequence[OrderBuild] = ()) -> Fra
     """
     currency = decision.config.universe.quote_currency
     columns = [
-        Column("ticker", LEFT),
-        Column("sleeve", LEFT),
+        *left("ticker", "sleeve"),
         Column("signal", hint="final signal: blend times filters, long only"),
         Column("regime", hint="what the filters let through, 0 to 1"),
         Column("volatility", hint="a year"),
         Column("weight", hint="target, of deployable money"),
-        Column(f"target {currency}"),
-        Column(f"held {currency}"),
-        Column(f"trade {currency}"),
-        Column("order", LEFT),
-        Column("why", LEFT),
+        *right(f"target {currency}", f"held {currency}", f"trade {currency}"),
+        *left("order", "why"),
     ]
     built = {build.product_id: build for build in builds}
     tickers = decision.to_mapping()["tickers"]
@@ -120,7 +108,7 @@ def _order_in_words(row: Mapping[str, Any], build: OrderBuild | None) -> str:
     if build.order is None:
         return build.note
     order = build.order
-    return f"{order.side} {words.price(order.base_size)} {order.product_id.split('-')[0]}"
+    return f"{order.side} {words.price(order.base_size)} {base_of(order.product_id)}"
 
 
 def portfolio_table(decision: Decision) -> Fragment:
@@ -198,7 +186,7 @@ def stopped_out_notes(fills: Sequence[Mapping[str, Any]]) -> list[str]:
         value = sum(
             words.number(row["filled_size"]) * words.number(row["average_price"]) for row in rows
         )
-        units = f"{words.price(size)} {product.split('-')[0]}"
+        units = f"{words.price(size)} {base_of(product)}"
         by = "sold at the market" if any(row["leg"] == "em" for row in rows) else "sold by its stop"
         said.append(f"{product} was {by} on {date}: {units} at {words.price(value / size)}.")
     return said

@@ -7,7 +7,6 @@ set, or of the live days themselves.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from tf_lib.pages import words
-from tf_lib.pages.html import LEFT, Column, Fragment, Row, paragraph, table
+from tf_lib.pages.html import LEFT, Column, Fragment, Row, left, paragraph, right, table
 from tf_lib.pages.page import write_page
 from tf_lib.pages.research.backtest_charts import (
     NAMES,
@@ -27,7 +26,6 @@ from tf_lib.pages.research.backtest_charts import (
     monthly_chart,
     rolling_chart,
 )
-from tf_lib.pages.style import Chart
 
 _PERCENTS = (
     "total_return",
@@ -134,7 +132,7 @@ def report_body(record: TrackRecord) -> str:
         contribution_chart(record.tickers),
         cost_chart(record.costs),
     ]
-    pictures = [_picture(chart) for chart in charts]
+    pictures = [chart.html for chart in charts]
     parts = [
         f"<h1>{escape(record.title)}</h1>",
         paragraph(record.summary).html,
@@ -151,11 +149,6 @@ def report_body(record: TrackRecord) -> str:
         trades_table(record.trades).html,
     ]
     return "\n".join(parts)
-
-
-def _picture(chart: Chart) -> str:
-    data = base64.b64encode(chart.png()).decode("ascii")
-    return f'<img alt="{escape(chart.alt)}" src="data:image/png;base64,{data}">'
 
 
 def metrics_table(metrics: Mapping[str, float]) -> Fragment:
@@ -196,8 +189,7 @@ def earners_table(frame: pd.DataFrame, what: str) -> Fragment:
         Column(what, LEFT),
         Column("profit"),
         Column("contribution", hint="of the capital at the start; they add up to the return"),
-        Column("fills"),
-        Column("fees"),
+        *right("fills", "fees"),
         Column("exposure", hint="mean share of equity at the close"),
     ]
     rows = [
@@ -237,13 +229,8 @@ def reasons_table(trades: pd.DataFrame) -> Fragment:
 def trades_table(trades: pd.DataFrame, *, most: int = 500) -> Fragment:
     """Return the last fills, newest first."""
     columns = [
-        Column("date", LEFT),
-        Column("ticker", LEFT),
-        Column("side", LEFT),
-        Column("size"),
-        Column("price"),
-        Column("notional"),
-        Column("fee"),
+        *left("date", "ticker", "side"),
+        *right("size", "price", "notional", "fee"),
         Column("reason", LEFT),
     ]
     rows = [_fill_row(line) for line in trades[::-1].head(most).to_dict("records")]

@@ -6,7 +6,6 @@ It takes plain frames and texts; who makes them is no business of a page.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,10 +14,20 @@ from pathlib import Path
 import pandas as pd
 
 from tf_lib.pages import words
-from tf_lib.pages.html import BAD, LEFT, Column, Fragment, Row, bullets, paragraph, table
+from tf_lib.pages.html import (
+    BAD,
+    LEFT,
+    Column,
+    Fragment,
+    Row,
+    bullets,
+    left,
+    paragraph,
+    right,
+    table,
+)
 from tf_lib.pages.page import write_page
 from tf_lib.pages.research.sweep_charts import axes_chart, heat_maps, ranking_chart, short
-from tf_lib.pages.style import Chart
 
 MOST_ROWS = 25
 _SHOWN = ("sharpe", "plateau_sharpe", "plateau_worst", "cagr", "max_drawdown", "turnover")
@@ -77,7 +86,7 @@ def sweep_body(record: SweepRecord) -> str:
         verdict_box(record).html,
         figures_table(record.figures).html,
         "<h2>The landscape</h2>",
-        *[_picture(chart) for chart in (*charts, *heat_maps(good, record.paths))],
+        *[chart.html for chart in (*charts, *heat_maps(good, record.paths))],
         "<h2>Plateaus: the sets with the best neighbourhood</h2>",
         paragraph(plateau_note(good, can_tell=record.has_best_plateau)).html,
         sets_table(good, record.paths, by="plateau_sharpe").html,
@@ -135,12 +144,8 @@ def plateau_note(good: pd.DataFrame, *, can_tell: bool) -> str:
 def walk_table(walk: pd.DataFrame) -> Fragment:
     """Return what was chosen on the past, and what it did on the days that followed."""
     columns = [
-        Column("kind", LEFT),
-        Column("from", LEFT),
-        Column("to", LEFT),
-        Column("set"),
-        Column("Sharpe ratio in training"),
-        Column("Sharpe ratio after"),
+        *left("kind", "from", "to"),
+        *right("set", "Sharpe ratio in training", "Sharpe ratio after"),
     ]
     rows = [
         Row(
@@ -187,8 +192,3 @@ def _shown(name: str, value: object) -> str:
     if name in _PERCENTS:
         return words.percent(number)
     return f"{number:.2f}" if name in _SHOWN else f"{number:g}"
-
-
-def _picture(chart: Chart) -> str:
-    data = base64.b64encode(chart.png()).decode("ascii")
-    return f'<img alt="{escape(chart.alt)}" src="data:image/png;base64,{data}">'

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from tf_lib.core.model.products import BUILT_IN_PRODUCTS, default_product
-from tf_lib.core.model.records import Product
+from tf_lib.core.model.records import PRODUCT_FLAGS, Product
 from tf_lib.errors import InputError
 from tf_lib.simulator.prices.day_bars import DayBars
 
 _SYNTHETIC_TICK = "0.0001"
 _MOST_DECIMALS = 10
-_FLAG_TYPES = {field.name: field.type for field in fields(Product)}
-FLAG_NAMES = frozenset(
-    name for name, kind in _FLAG_TYPES.items() if kind == "bool" or name == "status"
-)
+FLAG_NAMES = frozenset({*PRODUCT_FLAGS, "status"})
 
 LISTED = "listed"
 """Not a flag of the exchange: whether it knows the product at all."""
