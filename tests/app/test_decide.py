@@ -119,7 +119,7 @@ def test_an_empty_portfolio_is_no_money(tmp_path: Path) -> None:
         ("[]", "expected an object with cash"),
         ('{"cash": NaN}', "cash: expected a decimal in quotes"),
         ('{"cash": "1", "cash": "2"}', "cash: this key stands twice"),
-        ('{"csah": "1"}', "csah: unknown key; expected some of cash, positions"),
+        ('{"csah": "1"}', "unknown key 'csah'; known are cash, positions"),
         ('{"cash": 15000.5}', "cash: expected a decimal in quotes"),
         ('{"cash": "-1"}', "cash: expected a decimal in quotes of at least 0"),
         ('{"cash": "much"}', "cash: expected a decimal in quotes"),

@@ -280,7 +280,7 @@ def test_fields_are_picked_by_what_stands_in_their_row(
         ({**REWARD, "amount": "-1"}, "amount: expected a number above 0, got '-1'"),
         ({**REWARD, "at": LATER}, "exactly one of at and daily_at"),
         ({**REWARD, "daily_at": 750}, "expected a time of day in quotes"),
-        ({**REWARD, "colour": "red"}, "unknown key colour"),
+        ({**REWARD, "colour": "red"}, "unknown key 'colour'"),
         ({"kind": "reward", "amount": 1, "at": LATER}, "reward: currency is missing"),
         ({"kind": "account", "currency": "EUR", "row": 3, "at": LATER}, "row must be a mapping"),
         (

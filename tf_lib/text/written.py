@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,14 @@ def key_file_words(path: Path, what: str) -> str:
         f"{path}: this is an API key file, not a {what}; it is named under exchange.key_file. "
         "Nothing of it is shown."
     )
+
+
+def check_keys(content: Iterable[object], known: Sequence[str], where: str) -> None:
+    """Refuse a key that is none of those known (`ParameterError`)."""
+    for key in content:
+        if key not in known:
+            name, names = shown_key(str(key)), ", ".join(known)
+            raise ParameterError(f"{where}: unknown key {name!r}; known are {names}")
 
 
 def read_yaml(path: Path, what: str = "parameter file") -> dict[str, Any]:

@@ -22,8 +22,9 @@ from tf_lib.errors import InputError, ParameterError
 from tf_lib.simulator.faults.daytimes import DaytimeWindow, read_days, time_of_day
 from tf_lib.simulator.simulated_clock import DAY, parse_rfc3339
 from tf_lib.simulator.venue import Venue
-from tf_lib.text.shown import shown, shown_key
+from tf_lib.text.shown import shown
 from tf_lib.text.tickers import base_of, quote_of
+from tf_lib.text.written import check_keys
 
 _TIMES = ("kind", "at", "daily_at", "dates")
 _NAMES = ("currency", "product", "to", "side", "flag", "source")
@@ -118,11 +119,7 @@ def _event(row: Any, source: str) -> AccountEvent:
     if kind is None:
         kinds = ", ".join(EVENT_KINDS)
         raise ParameterError(f"{source}: unknown kind {shown(name)}; known are {kinds}")
-    known = (*_TIMES, *kind.needs, *kind.may)
-    for key in row:
-        if key not in known:
-            name, names = shown_key(str(key)), ", ".join(known)
-            raise ParameterError(f"{source}: unknown key {name}; known are {names}")
+    check_keys(row, (*_TIMES, *kind.needs, *kind.may), source)
     for key in kind.needs:
         if key not in row:
             raise ParameterError(f"{source}: {name}: {key} is missing")

@@ -34,8 +34,8 @@ from tf_lib.simulator.faults.account_events import AccountEvent, read_events
 from tf_lib.simulator.faults.daytimes import WINDOW_KEYS, DaytimeWindow, read_window
 from tf_lib.simulator.faults.effects import BODIES, KINDS, PRICES
 from tf_lib.text.days import day_from
-from tf_lib.text.shown import shown, shown_key
-from tf_lib.text.written import read_yaml
+from tf_lib.text.shown import shown
+from tf_lib.text.written import check_keys, read_yaml
 
 PREFIX = "/api/v3/brokerage"
 
@@ -175,7 +175,7 @@ def read_faults(source: FaultPlan | Mapping[str, Any] | Path | str | None) -> Fa
 
 
 def _plan(mapping: Mapping[str, Any], source: str) -> FaultPlan:
-    _known(mapping, ("seed", "faults", "world", "events"), source)
+    check_keys(mapping, ("seed", "faults", "world", "events"), source)
     rules = mapping.get("faults") or []
     if not isinstance(rules, Sequence) or isinstance(rules, str):
         raise ParameterError(f"{source}: faults must be a list, got {shown(rules)}")
@@ -194,7 +194,7 @@ def fault_rule(mapping: Mapping[str, Any], source: str = "fault") -> FaultRule:
     if not isinstance(mapping, Mapping) or mapping.get("kind") not in KINDS:
         got = mapping.get("kind") if isinstance(mapping, Mapping) else mapping
         raise ParameterError(f"{source}: unknown kind {shown(got)}; known are {', '.join(KINDS)}")
-    _known(mapping, (*_RULE_KEYS, *_OPTION_KEYS), source)
+    check_keys(mapping, (*_RULE_KEYS, *_OPTION_KEYS), source)
     if str(mapping.get("body", "json")) not in BODIES:
         known = ", ".join(BODIES)
         raise ParameterError(f"{source}: body must be one of {known}, got {mapping['body']!r}")
@@ -275,11 +275,3 @@ def _calls(value: Any, source: str) -> frozenset[int]:
             raise ParameterError(f"{source}: more than {_MOST_CALLS} calls, got {item!r}")
         numbers |= set(range(int(first), int(last or first) + 1))
     return frozenset(numbers)
-
-
-def _known(mapping: Mapping[str, Any], keys: Sequence[str], source: str) -> None:
-    for key in mapping:
-        if key not in keys:
-            raise ParameterError(
-                f"{source}: unknown key {shown_key(str(key))!r}; known are {', '.join(keys)}"
-            )

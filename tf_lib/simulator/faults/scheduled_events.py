@@ -21,6 +21,7 @@ from tf_lib.simulator.replies import ApiError, RefusedError
 from tf_lib.simulator.simulated_clock import SECOND, parse_rfc3339
 from tf_lib.simulator.venue import Venue, derived_uuid
 from tf_lib.text.tickers import base_of, quote_of
+from tf_lib.text.written import check_keys
 
 _DELAYS = {
     "hold_release_seconds": "hold_release",
@@ -69,10 +70,7 @@ def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
     ParameterError
         An unknown key, naming those that are known.
     """
-    known = (*_DELAYS, *_DATED, *_RULES, _PARTIAL, _FAILURES)
-    for key in world:
-        if key not in known:
-            raise ParameterError(f"world: unknown key {key!r}; known are {', '.join(known)}")
+    check_keys(world, (*_DELAYS, *_DATED, *_RULES, _PARTIAL, _FAILURES), "world")
     for key, name in _DELAYS.items():
         if key in world:
             delay = _decimal(world[key], key)
@@ -207,11 +205,7 @@ def _plain(value: Any) -> Any:
 def _moment(item: Any, kind: str, keys: Sequence[str]) -> int:
     if not isinstance(item, Mapping):
         raise ParameterError(f"world: {kind}: expected a mapping, got {item!r}")
-    unknown = [key for key in item if key not in keys]
-    if unknown:
-        raise ParameterError(
-            f"world: {kind}: unknown key {unknown[0]!r}; known are {', '.join(keys)}"
-        )
+    check_keys(item, keys, f"world: {kind}")
     missing = [key for key in keys if key not in item and key not in _OPTIONAL]
     if missing:
         raise ParameterError(f"world: {kind}: {missing[0]} is missing")

@@ -19,7 +19,7 @@ from tf_lib.parameters import Config, load_config
 from tf_lib.store.candle_csv import products_of, read_universe
 from tf_lib.text.days import day_from
 from tf_lib.text.shown import shown, shown_key
-from tf_lib.text.written import read_written
+from tf_lib.text.written import check_keys, read_written
 
 _KEYS = ("cash", "positions", "mid_prices", "cooldowns", "open_stops")
 _Value = TypeVar("_Value")
@@ -71,11 +71,7 @@ def decide_command(
 def read_portfolio(path: Path, config: Config) -> PortfolioState:
     """Read a portfolio file strictly: a wrong key or number is named with the file."""
     content = _json(path)
-    for key in content:
-        if key not in _KEYS:
-            raise ParameterError(
-                f"{path}: {shown_key(key)}: unknown key; expected some of {', '.join(_KEYS)}"
-            )
+    check_keys(content, _KEYS, str(path))
     return PortfolioState(
         cash=_amount(content.get("cash", "0"), f"{path}: cash"),
         positions=_by_ticker(content, "positions", path, config, _amount),
