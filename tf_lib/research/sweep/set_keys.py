@@ -19,7 +19,7 @@ _WITHOUT_EFFECT = ("portfolio", "exchange", "notifications", "data")
 # Of the data section: which bars are believed is all that a backtest asks.
 _BELIEF = "max_gap_to_live"
 # Folders and modules of tf_lib whose code decides what evaluating a set gives.
-_EVALUATING = ("core", "research", "text", "parameters", "errors")
+_EVALUATING = ("core", "research", "text", "parameters", "errors", "public_list")
 _OWN = ("start_date", "end_date", "use_specific_start_date", "signal_start_date")
 # Sizing only: signals and bars are the same whatever these say.
 _SIZING_ONLY = frozenset(
