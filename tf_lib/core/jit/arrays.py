@@ -12,53 +12,56 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
-from numba import njit, types
+from numba import njit
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from tf_lib.core.jit.kernel_cache import KernelCache
-from tf_lib.core.jit.kernel_parts import LeafCompiler, PartCompiler
+from tf_lib.core.jit.kernel_cache import keep_on_disk
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 _njit: Any = njit  # its types do not know all of its options
-_types: Any = types
+_register_jitable: Any = register_jitable
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """
-    Compile a function over plain arrays; the machine code is kept beside its module.
-
-    A kernel that calls it gets it as a part of its own machine code.
-    """
-    door = _njit(error_model="numpy", no_cfunc_wrapper=True)(function)
-    door._cache = KernelCache(function)
-    part = _part(function, PartCompiler)
-    door.get_call_template, door.get_overload = part.get_call_template, part.get_overload
+    """Compile a function over plain arrays, for Python and other kernels; it is kept on disk."""
+    door = _njit(error_model="numpy", no_cfunc_wrapper=True, _nrt=True)(function)
+    keep_on_disk(door)
     return cast("Callable[_P, _R]", door)
 
 
 def leaf_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """
-    Compile a function that only kernels call, and that makes no array and returns none.
+    Let kernels call a function that makes no array and returns none.
 
     Its arrays live as long as its caller, so it need not count who holds them; in a short function
-    called for every ticker and day that counting is most of the time.
+    called for every ticker and day that counting is most of the time. Called from Python it is the
+    plain function.
     """
-    return cast("Callable[_P, _R]", _part(function, LeafCompiler))
+    return _leaf(function, is_copied=False)
 
 
-def _part(function: Callable[..., Any], compiler: type[PartCompiler]) -> Any:
-    part = _njit(error_model="numpy", no_cfunc_wrapper=True, pipeline_class=compiler)(function)
-    resolve = part.get_call_template
+def inlined_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """
+    Copy a leaf kernel into the kernels that call it.
 
-    def resolve_plain(args: Any, kws: Any) -> Any:
-        """Take a constant for a number like any other: numba compiles anew for each one."""
-        plain = {name: _types.unliteral(kind) for name, kind in kws.items()}
-        return resolve([_types.unliteral(kind) for kind in args], plain)
+    For one that takes many arrays inside a loop: to hand them over costs more than its work. A
+    copy costs time to compile, so the rest is left to the compiler's judgement.
+    """
+    return _leaf(function, is_copied=True)
 
-    part.get_call_template = resolve_plain
-    return part
+
+def _leaf(function: Callable[_P, _R], *, is_copied: bool) -> Callable[_P, _R]:
+    register = _register_jitable(
+        error_model="numpy",
+        no_cfunc_wrapper=True,
+        no_cpython_wrapper=True,
+        _nrt=False,
+        forceinline=is_copied,
+    )
+    return cast("Callable[_P, _R]", register(function))

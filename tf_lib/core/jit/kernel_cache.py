@@ -1,121 +1,115 @@
 """
-Kernel cache: machine code on disk that is never older than anything it was made from.
+Kernel cache: machine code on disk that is never older than the sources it was made from.
 
-numba keeps a compiled kernel beside its module and drops it when that file changes. But a kernel
-also holds the code of the kernels it calls and the constants it took from other modules, and
-numba does not look there: after an update of one module, kernels of another would go on with the
-old rules. Here the stamp of a kernel covers all that it reaches.
+numba drops what it kept of a kernel when that kernel's own file changes. But a kernel also holds
+the code of the kernels it calls and the constants it took from other modules, and numba does not
+look there: after an update of one module, kernels of another would go on with the old rules. So
+machine code lies in a folder named after a digest of all those sources: the core's, and those
+beside the kernel.
 
-A cache is a convenience: what cannot be read (torn by a power loss, or naming a class that an
-update took away) is compiled again, and a disk that takes no file costs time, not the run.
+A cache is a convenience: what cannot be read (torn by a power loss) is compiled again, and a disk
+that takes no file costs time, not the run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
-from collections.abc import Callable, Iterator
-from types import CodeType, FunctionType, ModuleType
+import os
+import pickle
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
-from numba.core import caching
+from numba import config
 
-_OWN = "tf_lib"
-_numba: Any = caching  # only half of it is typed
+_CORE = Path(__file__).resolve().parents[1]
+_PREFIX = "kernels-"
+_config: Any = config  # its types do not know what it is filled with
+_one_at_a_time = threading.Lock()
 _UNUSABLE = (
-    OSError, EOFError, _numba.pickle.UnpicklingError, AttributeError, ImportError, IndexError,
+    OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError,
     KeyError, TypeError, ValueError,
 )  # fmt: skip
 
 
-class KernelCache(_numba.FunctionCache):  # type: ignore[misc]
-    """The cache of one kernel, stamped with the content of everything it is compiled from."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        stamp = (self._impl.locator.get_source_stamp(), digest_of(function))
-        self._cache_file = _CacheFile(
-            cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=stamp
-        )
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the machine code for a signature, None when there is none that can be used."""
-        try:
-            return super().load_overload(sig, target_context)
-        except _UNUSABLE:
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep machine code, if the disk takes it."""
-        with contextlib.suppress(OSError):
-            super().save_overload(sig, data)
+def keep_on_disk(door: Any) -> None:
+    """Let a kernel that Python calls keep its machine code, if there is a disk that takes it."""
+    source = Path(door.py_func.__code__.co_filename).resolve()
+    with _one_at_a_time:
+        folder = cache_folder(source.parent)
+        if folder is None:
+            return
+        with _only_into(folder), contextlib.suppress(RuntimeError):
+            door.enable_caching()
+    door.compile = _forgiving(door.compile, folder)
 
 
-class _CacheFile(_numba.IndexDataCacheFile):  # type: ignore[misc]
-    """An index that counts as empty when it cannot be read."""
-
-    def _load_index(self) -> Any:
-        try:
-            return super()._load_index()
-        except _UNUSABLE:
-            return {}
-
-
-def digest_of(function: Callable[..., Any]) -> str:
+@functools.cache
+def cache_folder(beside: Path) -> Path | None:
     """
-    Return a digest of a function's code, of all functions it reaches and constants it reads.
+    Return the folder for kernels whose sources lie in another, None if none can be written.
 
-    Examples
-    --------
-    >>> def area(r): return r * r
-    >>> digest_of(area) == digest_of(area)
-    True
+    It is beside the sources; else, as where a package was installed for all, in the user's cache.
+    Those that earlier sources made are removed with the first use of a new one.
     """
+    name = _PREFIX + _digest([*_CORE.rglob("*.py"), *beside.glob("*.py")])
+    for base in _bases(beside):
+        folder = base / name
+        is_new = not folder.exists()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        for old in base.glob(_PREFIX + "*") if is_new else ():
+            if old != folder:
+                shutil.rmtree(old, ignore_errors=True)
+        return folder
+    return None
+
+
+def _bases(beside: Path) -> Iterator[Path]:
+    """Yield where folders may be; those not beside the sources are apart by installation."""
+    apart = f"{beside.name}-{hashlib.sha256(str(beside).encode()).hexdigest()[:16]}"
+    if _config.CACHE_DIR:
+        yield Path(_config.CACHE_DIR) / apart
+    yield beside / "__pycache__"
+    users = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    yield Path(users) / "tf-lib" / apart
+
+
+def _digest(sources: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for piece in _pieces(function, set()):
-        digest.update(piece.encode("utf-8", "backslashreplace"))
-        digest.update(b"\n")
-    return digest.hexdigest()
+    for path in sorted(sources):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
-def _pieces(function: Any, seen: set[int]) -> Iterator[str]:
-    plain = getattr(function, "py_func", function)
-    if id(plain) in seen:
-        return
-    seen.add(id(plain))
-    code: CodeType = plain.__code__
-    names = list(_names(code))
-    yield f"{plain.__qualname__} {code.co_code.hex()} {_constants(code)} {plain.__defaults__!r}"
-    for name in names:
-        value = plain.__globals__.get(name)
-        if isinstance(value, ModuleType) and value.__name__.startswith(_OWN):
-            for attribute in names:
-                yield from _value_pieces(attribute, getattr(value, attribute, None), seen)
-        else:
-            yield from _value_pieces(name, value, seen)
+@contextlib.contextmanager
+def _only_into(folder: Path) -> Iterator[None]:
+    """Name the one folder that numba may take: beside its module a kernel could grow stale."""
+    before = _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES
+    _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES = str(folder), "UserProvidedCacheLocator"
+    try:
+        yield
+    finally:
+        _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES = before
 
 
-def _value_pieces(name: str, value: Any, seen: set[int]) -> Iterator[str]:
-    if hasattr(value, "py_func") or isinstance(value, FunctionType):
-        yield from _pieces(value, seen)
-    elif isinstance(value, type):
-        yield f"{name} {value.__qualname__} {getattr(value, '_fields', ())}"
-    elif isinstance(value, bool | int | float | str | tuple):
-        yield f"{name} {value!r}"
+def _forgiving(compiled: Callable[[Any], Any], folder: Path) -> Callable[[Any], Any]:
+    """Compile again without what was kept; what was compiled but not kept is simply there then."""
 
+    def anew_if_unusable(signature: Any) -> Any:
+        try:
+            return compiled(signature)
+        except _UNUSABLE:
+            shutil.rmtree(folder, ignore_errors=True)
+            return compiled(signature)
 
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
-def _constants(code: CodeType) -> str:
-    """Return constants as text; a nested function stands for its code, not for its address."""
-    return repr(
-        [
-            f"{c.co_code.hex()} {_constants(c)}" if isinstance(c, CodeType) else repr(c)
-            for c in code.co_consts
-        ]
-    )
+    return anew_if_unusable

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from tf_lib.core.jit.arrays import kernel
+from tf_lib.core.jit.arrays import kernel, leaf_kernel
 from tf_lib.core.model.records import Product
 from tf_lib.core.orders import fills, lots_and_ticks, stops
 
@@ -29,7 +28,7 @@ def steps_table(products: Iterable[Product]) -> Records:
 
 
 for _rule in (*lots_and_ticks.KERNELS, *fills.KERNELS):
-    register_jitable(_rule)
+    leaf_kernel(_rule)
 
 whole_steps = kernel(lots_and_ticks.whole_steps)
 units_of = kernel(lots_and_ticks.units_of)

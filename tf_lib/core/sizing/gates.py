@@ -15,7 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
+from tf_lib.core.jit.arrays import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    inlined_kernel,
+    kernel,
+    leaf_kernel,
+)
 from tf_lib.core.model.account import fees_charged
 from tf_lib.core.model.records import FeeRates, Product, Reason
 from tf_lib.core.orders.compiled import (
@@ -179,7 +186,7 @@ def desired_trades(
     )
 
 
-@leaf_kernel
+@inlined_kernel
 def higher_stop(level: float, resting: float, held: bool) -> float:
     """Return the stop the gate uses: the higher of today's and the one that rests while held."""
     if not held or math.isnan(resting):
@@ -187,22 +194,20 @@ def higher_stop(level: float, resting: float, held: bool) -> float:
     return resting if math.isnan(level) else max(level, resting)
 
 
+@leaf_kernel
 def least_change(target: float, equity: float, rules: TradeRules) -> float:
     """Return the change of a position, in quote currency, that is not yet worth its cost."""
     floor = max(rules.threshold * equity, rules.threshold * abs(target))
     return max(floor, rules.least_trade)
 
 
+@leaf_kernel
 def is_zero(target_notional: float) -> bool:
     """Whether a target counts as nothing: what is held is sold, and nothing is bought."""
     return target_notional < LEAST_TARGET
 
 
-_least_change = leaf_kernel(least_change)
-_is_zero = leaf_kernel(is_zero)
-
-
-@leaf_kernel
+@inlined_kernel
 def _gate(
     i: int,
     target: float,
@@ -220,10 +225,10 @@ def _gate(
         return STALE
     if held and not day.known[i]:
         return UNKNOWN
-    if _is_zero(target):
+    if is_zero(target):
         return FULL_EXIT if held else NO_POSITION
     delta = target - current
-    if abs(delta) <= _least_change(target, equity, rules):
+    if abs(delta) <= least_change(target, equity, rules):
         return BELOW
     if delta < 0.0:
         return TRIM
@@ -245,7 +250,7 @@ def _gate(
 CURRENT, TARGET, TRADE, STOP = range(4)
 
 
-@leaf_kernel
+@inlined_kernel
 def trade_into(
     day: Standing,
     cash: float,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_lib.core.jit.arrays import FloatArray, IntArray, kernel, leaf_kernel
+from tf_lib.core.jit.arrays import FloatArray, IntArray, inlined_kernel, kernel, leaf_kernel
 from tf_lib.core.sizing.risk_parity import (
     SHARE_ERROR_MOST,
     BudgetRoom,
@@ -379,7 +379,7 @@ def _fill_known(
             summed[sleeve_of[i]] += signal[i]
 
 
-@leaf_kernel
+@inlined_kernel
 def size_into(
     signal: FloatArray,
     final_signal: FloatArray,

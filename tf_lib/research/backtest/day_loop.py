@@ -14,7 +14,14 @@ import math
 
 import numpy as np
 
-from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
+from tf_lib.core.jit.arrays import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    inlined_kernel,
+    kernel,
+    leaf_kernel,
+)
 from tf_lib.core.model.account import MOST_UNPRICED, WIDEST_SPREAD
 from tf_lib.core.model.cooldown import is_within
 from tf_lib.core.orders.compiled import is_dust, market_price, units_of
@@ -136,7 +143,7 @@ def _empty_standing(n: int) -> Standing:
     )
 
 
-@leaf_kernel
+@inlined_kernel
 def _look(
     row: int, market: MarketArrays, rules: Handling, book: Book, day: Standing, is_priced: BoolArray
 ) -> bool:
@@ -171,7 +178,7 @@ def _forget_if_gone(holding: LoopPosition, last: float, steps: Steps) -> None:
         holding.level = 0
 
 
-@leaf_kernel
+@inlined_kernel
 def _wanted(row: int, i: int, known: FloatArray, rules: Handling, book: Book) -> TargetStop:
     return protection_of(
         book.holdings[i],
@@ -183,7 +190,7 @@ def _wanted(row: int, i: int, known: FloatArray, rules: Handling, book: Book) ->
     )
 
 
-@leaf_kernel
+@inlined_kernel
 def _trade(
     row: int,
     is_priced: BoolArray,
@@ -211,7 +218,7 @@ def _trade(
             buy_planned(row, i, trade, price, reason, wanted, rules, book, tape)
 
 
-@leaf_kernel
+@inlined_kernel
 def _protect(row: int, market: MarketArrays, rules: Handling, book: Book, tape: Tape) -> None:
     """Clean up after what is gone, and cover all that is held."""
     for i in range(book.holdings.size):
@@ -230,7 +237,7 @@ def _protect(row: int, market: MarketArrays, rules: Handling, book: Book, tape: 
         cover(holding, slots, last, wanted, steps, rules.stops)
 
 
-@leaf_kernel
+@inlined_kernel
 def _note_decision(
     row: int,
     line: int,
@@ -250,7 +257,7 @@ def _note_decision(
             book.holdings[i].cooldown = row
 
 
-@leaf_kernel
+@inlined_kernel
 def _mark_run(row: int, line: int, bars: FloatArray, book: Book, tape: Tape) -> None:
     """Write down what the run leaves: equity at the open, and where the stops rest."""
     equity = book.cash[0]
@@ -261,7 +268,7 @@ def _mark_run(row: int, line: int, bars: FloatArray, book: Book, tape: Tape) -> 
     tape.days[line].equity_after = equity
 
 
-@leaf_kernel
+@inlined_kernel
 def _leave_ended(row: int, market: MarketArrays, rules: Handling, book: Book, tape: Tape) -> None:
     """Sell at its last close what has no price from the next day on: a frozen one is no worth."""
     for i in range(book.holdings.size):
@@ -273,7 +280,7 @@ def _leave_ended(row: int, market: MarketArrays, rules: Handling, book: Book, ta
             holding.level = 0
 
 
-@leaf_kernel
+@inlined_kernel
 def _mark_close(row: int, line: int, bars: FloatArray, book: Book, tape: Tape) -> None:
     """Write down what everything is worth at the day's close."""
     equity = book.cash[0]

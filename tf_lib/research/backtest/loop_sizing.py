@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_lib.core.jit.arrays import FloatArray, IntArray, kernel, leaf_kernel
+from tf_lib.core.jit.arrays import FloatArray, IntArray, inlined_kernel, kernel
 from tf_lib.core.sizing.covariance import (
     EWM_SPANS_KEPT,
     LEDOIT_WOLF,
@@ -61,7 +61,7 @@ def sizing_buffers(n_tickers: int, rules: Rules) -> SizingBuffers:
     )
 
 
-@leaf_kernel
+@inlined_kernel
 def sized(
     row: int,
     line: int,
@@ -102,7 +102,7 @@ def sized(
     return numbers.share_error
 
 
-@leaf_kernel
+@inlined_kernel
 def _choose(
     row: int, known: FloatArray, rules: Rules, day: Standing, buffers: SizingBuffers
 ) -> int:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_lib.core.jit.arrays import FloatArray, kernel, leaf_kernel
+from tf_lib.core.jit.arrays import FloatArray, inlined_kernel, kernel, leaf_kernel
 from tf_lib.core.orders.compiled import (
     Records,
     is_below_least,
@@ -68,7 +68,7 @@ class TargetStop(NamedTuple):
     may_move: bool
 
 
-@leaf_kernel
+@inlined_kernel
 def protection_of(
     holding: LoopPosition, level: float, atr: float, is_ok: bool, steps: Steps, ratchets: bool
 ) -> TargetStop:
@@ -92,7 +92,7 @@ def place(
     slot.is_triggered = False
 
 
-@leaf_kernel
+@inlined_kernel
 def cover(
     holding: LoopPosition,
     slots: Records,
@@ -138,7 +138,7 @@ def free_slots(slots: Records) -> None:
         slots[k].is_triggered = False
 
 
-@leaf_kernel
+@inlined_kernel
 def highest_stop(slots: Records, steps: Steps) -> float:
     """Return the highest level of a ticker's stops that have not triggered, NaN for none."""
     highest = 0
@@ -181,7 +181,7 @@ def write_fill(
     fills[k].fee += fee
 
 
-@leaf_kernel
+@inlined_kernel
 def meet_jump(row: int, bars: FloatArray, costs: CostRates, book: Book, tape: Tape) -> None:
     """Let yesterday's stops meet the jump to today's open, before the run looks at anything."""
     for i in range(book.holdings.size):
@@ -190,7 +190,7 @@ def meet_jump(row: int, bars: FloatArray, costs: CostRates, book: Book, tape: Ta
             _meet_path(row, i, (price, price, price, price), 0.0, costs, book, tape)
 
 
-@leaf_kernel
+@inlined_kernel
 def meet_day(row: int, bars: FloatArray, costs: CostRates, book: Book, tape: Tape) -> None:
     """Let the resting stops meet the rest of the day after the run."""
     for i in range(book.holdings.size):
@@ -206,7 +206,7 @@ def meet_open(row: int, market: MarketArrays, costs: CostRates, book: Book, tape
     meet_jump(row, market.bars, costs, book, tape)
 
 
-@leaf_kernel
+@inlined_kernel
 def _meet_path(
     row: int,
     i: int,
@@ -230,7 +230,7 @@ def _meet_path(
         _meet(row, i, highest, path, from_second, costs, book, tape)
 
 
-@leaf_kernel
+@inlined_kernel
 def _meet(
     row: int,
     i: int,
@@ -263,7 +263,7 @@ def _meet(
     book.holdings[i].cooldown = row
 
 
-@leaf_kernel
+@inlined_kernel
 def exit_triggered(row: int, bars: FloatArray, costs: CostRates, book: Book, tape: Tape) -> None:
     """
     Sell at the market what triggered stops could not sell at their limit, before the day's plan.
