@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ COIN = Product("COIN-USD", D("0.01"), D("0.01"), D("0.01"), D("0.01"), D(1))
 
 
 def wanted(
-    level: D | None, atr: float | None, *, product: Product = COIN, **stops: float
+    level: D | None, atr: float | None, *, product: Product = COIN, **stops: Any
 ) -> WantedStop:
     """A stop under the usual rules: 200 bps, 0.5 ATR, 50 bps."""
     return WantedStop(product, level, atr, stop_rules(StopsSection(**stops)))

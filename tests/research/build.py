@@ -95,7 +95,7 @@ def _signals(tickers: tuple[str, ...], days: pd.DatetimeIndex) -> Signals:
     return Signals(
         tickers,
         days,
-        values=Columns({}, is_short=no, is_good=~no),
+        values=Columns({}, is_short=no, is_good=~no, need_history=()),
         data_ok=np.ones(shape, dtype=np.bool_),
         simple_return=np.zeros(shape),
         history_bars=np.full(shape, 1000),
