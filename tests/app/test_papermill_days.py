@@ -1,13 +1,12 @@
 """
 Days through papermill are the same days: same plan to the byte, same orders, same wallets.
 
-Two busy days here; with TF_SLOW=1 ten of the issue's real days.
+Two busy days; the slow tests do ten real ones.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +38,14 @@ def traded(exchange: ExchangeState) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Profile, Profile, tuple[str, ...]]:
+@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.slow)])
+def twins(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Profile, Profile, tuple[str, ...]]:
     """Return the same days done in-process and through papermill."""
     folder = tmp_path_factory.mktemp("twins")
-    is_slow = bool(os.environ.get("TF_SLOW"))
     days: tuple[str, ...]
-    if is_slow:
+    if request.param:
         config, eve, days = real_parameters(folder / "days.yaml"), "2023-10-31", REAL
     else:
         config = write_parameters(folder / "days.yaml", universe=BUSY_UNIVERSE)

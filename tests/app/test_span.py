@@ -1,8 +1,8 @@
 """
 Weeks of days in a row, judged by the exchange's own state.
 
-Twice: on the made-up market that every newcomer gets, and on the real candles of the issue. With
-TF_SLOW=1 the latter is the whole span of the issue, 2023-11-01 to 2024-03-10.
+Twice: on the made-up market that every newcomer gets, and on the real candles of the issue. In the
+slow tests the latter is the whole span of the issue, 2023-11-01 to 2024-03-10.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -30,10 +29,12 @@ from tests.oracle.exchange_state import requests
 
 CASH_BUFFER = Decimal("0.15")
 MADE_UP_FROM = "2024-03-01"
-LAST_REAL_DAY = "2024-03-10" if os.environ.get("TF_SLOW") else "2023-11-21"
+REAL_SPANS = {"real": "2023-11-21", "whole": "2024-03-10"}
 
 
-@pytest.fixture(scope="session", params=["made-up", "real"])
+@pytest.fixture(
+    scope="session", params=["made-up", "real", pytest.param("whole", marks=pytest.mark.slow)]
+)
 def span(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Span:
     """Run the days once for all tests here."""
     folder = tmp_path_factory.mktemp("span")
@@ -41,7 +42,7 @@ def span(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         profile = Profile(write_parameters(folder / "demo.yaml"), folder / "runs")
         return run_span(profile, MADE_UP_FROM, "2024-03-18")
     profile = Profile(real_parameters(folder / "real.yaml"), folder / "runs")
-    return run_span(profile, "2023-11-01", LAST_REAL_DAY)
+    return run_span(profile, "2023-11-01", REAL_SPANS[request.param])
 
 
 def test_every_day_is_done_and_says_so(span: Span) -> None:

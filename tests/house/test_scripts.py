@@ -11,6 +11,7 @@ import pytest
 
 SCRIPTS = (
     ".ci/run",
+    "scripts/check.sh",
     "scripts/environment.sh",
     "scripts/lock.sh",
     "scripts/prove.sh",
