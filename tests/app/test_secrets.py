@@ -140,6 +140,8 @@ def _bad_answers(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     scene.exchange.add_fault(**rule)
     scene.call("run", *options, "--force-run", wanted=(1,))
     scene.exchange.clear_faults()
+    # Nor is it waited for an exchange that has not told its clock.
+    patch.setattr("time.sleep", lambda seconds: None)
     for rule in ({"kind": "unauthorized"}, {"kind": "status", "status": 502, "body": "html"}):
         scene.exchange.add_fault(endpoint="* /*", **rule)
         scene.call("run", *options, "--no-notebook", "--force-run", wanted=(5,))
