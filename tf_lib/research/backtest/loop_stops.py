@@ -113,9 +113,9 @@ def cover(
         place(slot, gap, last, wanted, steps, rules)
     elif wanted.may_move:
         for k in range(slots.size):
-            level = raised_ticks(slots[k].level, wanted.target, last, steps, rules)
-            if slots[k].lots > 0 and level != NOWHERE:
-                place(slots[k], slots[k].lots, last, wanted, steps, rules)
+            lots, level = slots[k].lots, slots[k].level
+            if lots > 0 and raised_ticks(level, wanted.target, last, steps, rules) != NOWHERE:
+                place(slots[k], lots, last, wanted, steps, rules)
     if covered_lots(slots) > 0:
         holding.level = max(holding.level, ticks_below(wanted.target, steps))
         holding.is_proven = True
