@@ -57,5 +57,5 @@ def test_a_file_that_is_not_text_is_named(folder: Path) -> None:
 
 
 def test_a_products_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"products\.csv: there is no such file"):
+    with pytest.raises(ParameterError, match=r"products\.csv: there is no such products file"):
         read_products_file(tmp_path / "products.csv")

@@ -8,6 +8,7 @@ screen tells whether the day was good; whatever the summary lacks is left out, n
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from tf_lib.core.model.impediments import in_a_line, kind_in_words
 Summary = Mapping[str, Any]
 Rows = list[list[str]]
 
+_INDENT = "  "
 _MOST_WORDS = 90
 _WHAT_TO_DO = {
     "done": "Nothing.",
@@ -235,14 +237,14 @@ def _data(summary: Summary) -> Rows:
 
 
 def _as_text(subject: str, todo: str, sections: Sequence[tuple[str, Rows]]) -> str:
-    parts = [subject, f"What to do\n{_indented(todo)}"]
+    parts = [subject, f"What to do\n{textwrap.indent(todo, _INDENT)}"]
     for title, rows in sections:
         widths = [max(map(len, column)) for column in zip(*_even(rows), strict=True)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in _even(rows)
         ]
-        parts.append(f"{title}\n" + _indented("\n".join(lines)))
+        parts.append(f"{title}\n" + textwrap.indent("\n".join(lines), _INDENT))
     return "\n\n".join(parts) + "\n"
 
 
@@ -263,10 +265,6 @@ def _even(rows: Rows) -> Rows:
     """Fill rows up to the same number of cells."""
     width = max(len(row) for row in rows)
     return [row + [""] * (width - len(row)) for row in rows]
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
 
 
 def _rows(summary: Summary, key: str) -> list[Summary]:

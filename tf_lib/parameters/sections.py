@@ -63,7 +63,6 @@ def _finite(value: float) -> float:
 
 IsoDate = Annotated[str, BeforeValidator(_iso_date)]
 Money = Annotated[str, BeforeValidator(_money)]
-Number = Annotated[float, AfterValidator(_finite)]
 Positive = Annotated[float, Field(gt=0), AfterValidator(_finite)]
 NonNegative = Annotated[float, Field(ge=0), AfterValidator(_finite)]
 Fraction = Annotated[float, Field(ge=0, le=1), AfterValidator(_finite)]

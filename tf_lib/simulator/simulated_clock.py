@@ -82,7 +82,7 @@ class SimulatedClock:
     def __init__(self, start: int, *, step: int, is_running: bool) -> None:
         self._now = start
         self._step = step
-        self._offset = start - _wall() if is_running else None
+        self._offset = start - wall_clock() if is_running else None
 
     @property
     def is_running(self) -> bool:
@@ -92,7 +92,7 @@ class SimulatedClock:
     def now(self) -> int:
         """Time of the exchange."""
         if self._offset is not None:
-            self._now = max(self._now, _wall() + self._offset)
+            self._now = max(self._now, wall_clock() + self._offset)
         return self._now
 
     def tick(self) -> int:
@@ -116,7 +116,3 @@ class SimulatedClock:
 def wall_clock() -> int:
     """Wall-clock time in microseconds since 1970."""
     return time.time_ns() // 1000
-
-
-def _wall() -> int:
-    return wall_clock()

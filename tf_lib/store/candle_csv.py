@@ -16,10 +16,10 @@ from tf_lib.core.model.products import (
 )
 from tf_lib.core.model.records import Product
 from tf_lib.core.model.renames import spliced
-from tf_lib.errors import BarsError, InputError, ParameterError
+from tf_lib.errors import BarsError
 from tf_lib.parameters import Config, UniverseSection
 from tf_lib.text.days import day_from
-from tf_lib.text.written import is_api_key, key_file_words, unreadable_words
+from tf_lib.text.written import read_written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def read_candle_texts(
             f"{folder}: no candle file for {', '.join(missing)} (expected "
             f"{missing[0]}.csv); there are {', '.join(found)}"
         )
-    return {name: (str(found[name]), _text(found[name], BarsError)) for name in wanted}
+    return {name: (str(found[name]), _candles(found[name])) for name in wanted}
 
 
 def last_day_of_candles(folder: Path, tickers: Iterable[str]) -> dt.date | None:
@@ -118,18 +118,22 @@ def _last_day(file: Path) -> dt.date | None:
         return None
 
 
+def _candles(path: Path) -> str:
+    return read_written(path, "candle file", error=BarsError)
+
+
 def read_intraday_texts(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:
     """Return name and text of each ``<PRODUCT>.<GRANULARITY>.csv``, by product and granularity."""
     found = {}
     for path in sorted(folder.glob("*.*.csv")):
         product_id, _, granularity = path.stem.partition(".")
-        found[product_id, granularity] = (str(path), _text(path, BarsError))
+        found[product_id, granularity] = (str(path), _candles(path))
     return found
 
 
 def read_products_file(path: Path) -> dict[str, Product]:
     """Read a products file, or say with file and line what is wrong (`ParameterError`)."""
-    return parse_products(_text(path, ParameterError), source=str(path))
+    return parse_products(read_written(path, "products file"), source=str(path))
 
 
 def products_of(
@@ -153,15 +157,3 @@ def products_of(
             text = (candles / f"{ticker}.csv").read_text(encoding="utf-8")
             table[ticker] = product_from_candles(ticker, text)
     return products_for(wanted, table)
-
-
-def _text(path: Path, error: type[InputError]) -> str:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise error(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as cause:
-        raise error(f"{path}: cannot be read: {unreadable_words(cause)}") from None
-    if is_api_key(text):
-        raise error(key_file_words(path, "candle file" if error is BarsError else "products file"))
-    return text

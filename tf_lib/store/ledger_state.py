@@ -158,19 +158,11 @@ class LedgerState:
 
     def bare_seconds_on(self, day: dt.date) -> dict[str, float]:
         """Return the seconds that each position was without its stop on a day."""
-        return {
-            product: round(seconds, 3)
-            for (on, product), seconds in sorted(self.bare_seconds.items())
-            if on == day
-        }
+        return _on_day(self.bare_seconds, day, digits=3)
 
     def bare_usd_seconds_on(self, day: dt.date) -> dict[str, float]:
         """Return seconds without a stop times the value that was without it, per position."""
-        return {
-            product: round(usd_seconds, 2)
-            for (on, product), usd_seconds in sorted(self.bare_usd_seconds.items())
-            if on == day
-        }
+        return _on_day(self.bare_usd_seconds, day, digits=2)
 
     def stops_of_holding(self, product_id: str) -> list[OrderRecord]:
         """Return the stops that reached the exchange since the holding last rose above dust."""
@@ -254,3 +246,9 @@ class LedgerState:
     def of_day(self, day: dt.date) -> list[OrderRecord]:
         """Return all orders intended on a day, in the order they were written."""
         return [order for order in self.orders.values() if order.key.day == day]
+
+
+def _on_day(
+    found: Mapping[tuple[dt.date, str], float], day: dt.date, *, digits: int
+) -> dict[str, float]:
+    return {name: round(n, digits) for (on, name), n in sorted(found.items()) if on == day}

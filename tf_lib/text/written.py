@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from tf_lib.errors import ParameterError
+from tf_lib.errors import InputError, ParameterError
 from tf_lib.text.shown import shown, shown_key
 
 Lines = dict[tuple[str, ...], int]
@@ -78,25 +78,28 @@ _Dumper.add_implicit_resolver(
 )
 
 
-def read_written(path: Path, what: str) -> str:
+def read_written(path: Path, what: str, *, error: type[InputError] = ParameterError) -> str:
     """
     Read a text that a person wrote.
 
     Raises
     ------
-    ParameterError
-        With the file, if it cannot be read or is an API key file.
+    InputError
+        As named, with the file, if it cannot be read or is an API key file.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ParameterError(f"{path}: there is no such {what}") from None
+        raise error(f"{path}: there is no such {what}") from None
     except IsADirectoryError:
-        raise ParameterError(f"{path}: is a folder; expected a {what}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path}: cannot be read: {unreadable_words(error)}") from None
-    if is_api_key(text):
-        raise ParameterError(key_file_words(path, what))
+        raise error(f"{path}: is a folder; expected a {what}") from None
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(f"{path}: cannot be read: {unreadable_words(cause)}") from None
+    if _API_KEY.search(text, 0, _KEY_FILE_CHARACTERS) is not None:
+        raise error(
+            f"{path}: this is an API key file, not a {what}; it is named under exchange.key_file. "
+            "Nothing of it is shown."
+        )
     return text
 
 
@@ -105,19 +108,6 @@ def unreadable_words(error: OSError | UnicodeDecodeError) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"it is not UTF-8 text (byte {error.start + 1})"
     return error.strerror or str(error)
-
-
-def is_api_key(text: str) -> bool:
-    """Whether a text is, or begins with, what an API key file holds."""
-    return _API_KEY.search(text, 0, _KEY_FILE_CHARACTERS) is not None
-
-
-def key_file_words(path: Path, what: str) -> str:
-    """Return what to say of an API key file that was named as something else."""
-    return (
-        f"{path}: this is an API key file, not a {what}; it is named under exchange.key_file. "
-        "Nothing of it is shown."
-    )
 
 
 def check_keys(content: Iterable[object], known: Sequence[str], where: str) -> None:
