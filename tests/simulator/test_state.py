@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.app.profile import command
 from tests.simulator.conftest import Hands, at, sdk_client
 from tests.simulator.test_order_entry import limit
 from tf_lib.errors import ParameterError, StateError
@@ -235,5 +236,5 @@ def test_a_taken_port_and_bad_options_are_clear(exchange: SimulatedExchange) -> 
         simulator_command(port=port)
     with pytest.raises(ParameterError, match="--cash"):
         simulator_command(cash="lots")
-    with pytest.raises(ParameterError, match="--as-of"):
-        simulator_command(as_of="yesterday")
+    code, said = command("simulator", "--candles", "synthetic", "--as-of", "yesterday")
+    assert (code, "--as-of must be" in said) == (2, True)

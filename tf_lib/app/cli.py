@@ -328,7 +328,7 @@ def simulator(
     return simulator_command(
         candles,
         products=products,
-        as_of=as_of,
+        as_of=_date(as_of, "--as-of"),
         port=port,
         state=state,
         cash=cash,

@@ -23,20 +23,16 @@ class TellsTime(Protocol):
     @property
     def host(self) -> str:
         """Host and port that are spoken to."""
-        ...
 
     @property
     def heard_time(self) -> HeardTime:
         """What its answers told of the time."""
-        ...
 
     def server_time(self) -> dt.datetime:
         """Return the exchange's own time."""
-        ...
 
     def listen(self, hear: Callable[[Mapping[str, str]], None]) -> None:
         """Let `hear` have the headers of every answer from now on."""
-        ...
 
 
 def wall_now() -> dt.datetime:

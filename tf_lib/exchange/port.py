@@ -301,19 +301,15 @@ class Line(TellsTime, Protocol):
 
     def key_permissions(self) -> KeyPermissions:
         """Return what the key may do; anything but a clear yes or no is unknown."""
-        ...
 
     def portfolios(self) -> list[PortfolioRef]:
         """Return the account's portfolios; a key may see more than it can trade."""
-        ...
 
     def advance_simulated(self, seconds: float) -> None:
         """Let time pass on a simulated exchange whose clock stands still; no other takes it."""
-        ...
 
     def close(self) -> None:
         """Close the connections."""
-        ...
 
 
 class Names(Protocol):
@@ -321,7 +317,6 @@ class Names(Protocol):
 
     def use(self, product_ids: Iterable[str]) -> None:
         """Say which products are traded here."""
-        ...
 
 
 class MarketData(Protocol):
@@ -330,11 +325,9 @@ class MarketData(Protocol):
     @property
     def line(self) -> Line:
         """The connection."""
-        ...
 
     def products(self, product_ids: Iterable[str]) -> dict[str, ListedProduct]:
         """Return rules and last prices in one request; what is not listed is absent."""
-        ...
 
     def candle_page(
         self, product_id: str, first_day: dt.date, last_day: dt.date
@@ -344,7 +337,6 @@ class MarketData(Protocol):
 
         Days without trades are absent. The bar of the running day is returned while it forms.
         """
-        ...
 
 
 class Exchange(MarketData, Protocol):
@@ -353,28 +345,22 @@ class Exchange(MarketData, Protocol):
     @property
     def names(self) -> Names:
         """Which products are traded here."""
-        ...
 
     @property
     def left_out(self) -> Mapping[str, None]:
         """Why records were left out so far: of others, and not to be read."""
-        ...
 
     def quotes(self, product_ids: Iterable[str]) -> dict[str, tuple[Decimal, Decimal]]:
         """Return best bid and ask, in one request; a product without both sides is absent."""
-        ...
 
     def last_trade(self, product_id: str) -> Decimal:
         """Return the price of the last trade, which is what stops are judged by."""
-        ...
 
     def fee_rates(self) -> FeeRates:
         """Return the account's fees of today."""
-        ...
 
     def holdings(self) -> AccountWallets:
         """Return what is owned of every currency: the whole list, or `UnknownState`."""
-        ...
 
     def orders(
         self,
@@ -393,24 +379,18 @@ class Exchange(MarketData, Protocol):
         is_open : bool
             Only those that are open; ones on their way in may be missing among them.
         """
-        ...
 
     def order(self, order_id: str) -> OrderState | None:
         """Return one order; None when there is none of that id, or right after a send not yet."""
-        ...
 
     def fills(self, order_ids: Iterable[str]) -> list[Fill]:
         """Return the fills of orders, each once, oldest first."""
-        ...
 
     def preview(self, order: StopOrder | MarketOrder) -> list[Refused]:
         """Return with what the exchange would refuse an order; nothing means it would pass."""
-        ...
 
     def send(self, client_order_id: str, order: StopOrder | MarketOrder) -> Answer:
         """Send an order once, under our id; the same id again is the same order, or refused."""
-        ...
 
     def cancel(self, order_ids: Sequence[str]) -> dict[str, CancelAnswer]:
         """Ask to cancel orders; accepted means asked for, not dead. An empty list sends nothing."""
-        ...

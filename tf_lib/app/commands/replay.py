@@ -20,7 +20,13 @@ import numpy as np
 import pandas as pd
 
 from tf_lib.app.record.resumption import ACCOUNT_NOW, SEAL
-from tf_lib.app.record.run_inputs import account_from, candles_from, config_of, day_of
+from tf_lib.app.record.run_inputs import (
+    account_from,
+    candles_from,
+    config_of,
+    day_of,
+    finished_run,
+)
 from tf_lib.core.decision import covariance_at
 from tf_lib.core.plan import Inputs, decision_of, lagged, plan_of, signals_of
 from tf_lib.errors import (
@@ -45,7 +51,7 @@ def replay_command(run_dir: Path) -> tuple[str, int]:
     0: the same (perhaps with a note that bytes differ within the tolerance); 1: it differs, with
     the first differences; 2: there is nothing to replay.
     """
-    folder = RunFolder(Path(run_dir), now=_no_clock)
+    folder = finished_run(Path(run_dir))
     if not (folder.path / "plan.json").is_file():
         return f"nothing to replay: {_lacks_a_plan(folder.path)}", EXIT_BAD_INPUT
     try:
@@ -73,15 +79,11 @@ def replay_command(run_dir: Path) -> tuple[str, int]:
 def _lacks_a_plan(path: Path) -> str:
     """Say why a folder is none of a run that came to a plan, and which one to name."""
     if not path.is_dir():
-        return f"{path}: there is no such folder. Name a run's, as runs/<profile>/<day>"
+        return f"{path}: there is no such folder of a run. Name one, as runs/<profile>/<day>"
     plans = sorted(path.glob("*/plan.json")) or sorted(path.glob("*/*/plan.json"))
     if plans:
         return f"{path} holds runs and is none itself. Name one of them, as {plans[-1].parent}"
     return f"{path} has no plan.json: it is none of a run, or of one that ended before its plan"
-
-
-def _no_clock() -> Any:
-    raise StateError("a replay writes nothing")
 
 
 def _again(folder: RunFolder, attempt: int | None) -> tuple[str, dict[str, pd.DataFrame]]:

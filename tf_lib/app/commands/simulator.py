@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 from tf_lib.errors import EXIT_DONE, BarsError, ParameterError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
-from tf_lib.text.days import FORM, day_from
-from tf_lib.text.shown import shown
 
 if TYPE_CHECKING:
     from tf_lib.simulator.prices.day_bars import DayBars
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 def simulator_command(
     candles: str = "synthetic",
     products: Path | None = None,
-    as_of: str | None = None,
+    as_of: dt.date | None = None,
     port: int = 0,
     state: Path | None = None,
     cash: str = "15000",
@@ -44,7 +42,7 @@ def simulator_command(
         ``synthetic`` or a candle folder.
     products : Path or None
         Products file; None: the built-in table.
-    as_of : str or None
+    as_of : date or None
         Day at whose 00:01 UTC a new state begins; None: now.
     port : int
         0 takes a free one.
@@ -66,7 +64,7 @@ def simulator_command(
         portfolio_name=portfolio_name,
         state_file=state,
         log_file=log,
-        as_of=_day(as_of),
+        as_of=as_of,
         seed=seed,
         faults=faults,
         running=True,
@@ -123,12 +121,3 @@ def _money(text: str) -> Decimal:
     if not amount.is_finite() or amount < 0:
         raise ParameterError(f"--cash must be an amount of at least 0, got {text!r}")
     return amount
-
-
-def _day(text: str | None) -> dt.date | None:
-    if text is None:
-        return None
-    try:
-        return day_from(text)
-    except ValueError:
-        raise ParameterError(f"--as-of must be {FORM}, got {shown(text)}") from None

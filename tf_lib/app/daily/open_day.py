@@ -19,7 +19,7 @@ from tf_lib.app.daily.day import Day
 from tf_lib.app.daily.live import LiveSession
 from tf_lib.app.daily.preview import PreviewSession
 from tf_lib.app.daily.recorded import RecordedSession
-from tf_lib.app.record.run_inputs import config_of, day_of
+from tf_lib.app.record.run_inputs import config_of, day_of, finished_run
 from tf_lib.errors import HaltRun, StateError
 from tf_lib.exchange.clock import clock_offset, wall_now
 from tf_lib.exchange.patience import Patience
@@ -79,13 +79,9 @@ def recorded_day(path: Path) -> Day:
     if not path.is_dir():
         raise StateError(f"{path}: there is no such run folder")
     config = config_of(path)
-    folder = RunFolder(path, now=_no_clock)
+    folder = finished_run(path)
     day = day_of(folder)
     return Day(day, config, RecordedSession(folder), folder, writes=False)
-
-
-def _no_clock() -> dt.datetime:
-    raise StateError("a recorded run writes nothing, so it has no time of its own")
 
 
 def armed_day(
@@ -105,7 +101,7 @@ def armed_day(
         The launcher's own, when the steps are done in its process: one connection and one
         reading of the ledger serve both. A dry run works on a copy of the ledger all the same.
     """
-    folder = RunFolder(path, now=_no_clock)
+    folder = finished_run(path)
     session = folder.read_json(SESSION_FILE)
     config = config_from_mapping(session["config"], source=str(path / SESSION_FILE))
     armed_for = ArmedFor(

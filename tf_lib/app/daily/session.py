@@ -29,65 +29,50 @@ class Session(Protocol):
 
     def connect(self) -> dict[str, Any]:
         """Reach the exchange, check key, portfolio and clock; recover what was left open."""
-        ...
 
     def candles(self) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         """Return daily candles through the day before, and what was odd about them."""
-        ...
 
     def account(self) -> Account:
         """Return holdings, prices, rules, fees and memory, read now."""
-        ...
 
     def doubts(self) -> Doubts:
         """Return the bars that earlier runs did not believe because of the live price."""
-        ...
 
     def note_doubts(self, known: Signals) -> None:
         """Remember the bars that are not believed, and say which stand in the way today."""
-        ...
 
     def start_cooldown(self, ticker: str) -> None:
         """Remember that the gate found a ticker at or below its stop today."""
-        ...
 
     def frozen_plan(self) -> dict[str, Any] | None:
         """Return the plan of an earlier attempt of this day, if it must be resumed."""
-        ...
 
     def plan_attempt(self) -> int | None:
         """Return the day's attempt whose plan is carried out; None where no order follows."""
-        ...
 
     def freeze(
         self, plan: dict[str, Any], protections: Mapping[str, Protection], now: dt.datetime
     ) -> None:
         """Make the plan the one that is carried out."""
-        ...
 
     def sell(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Carry out the plan's sells, product by product."""
-        ...
 
     def buy(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Carry out the plan's buys from cash that is there."""
-        ...
 
     def close_dust(self, products: Sequence[str]) -> list[OrderRow]:
         """Close residuals of products whose target is zero, where that is allowed."""
-        ...
 
     def refresh(self) -> Account:
         """Read the holdings again."""
-        ...
 
     def clean_up(self) -> list[StopRow]:
         """Cancel stops that are left of positions that are really gone."""
-        ...
 
     def protect(self) -> list[StopRow]:
         """Make sure that every held position rests under a stop."""
-        ...
 
     def fills(self) -> list[FillRow]:
         """
@@ -95,18 +80,14 @@ class Session(Protocol):
 
         ``taken`` is true of what a stop or an emergency exit sold since the last run.
         """
-        ...
 
     def protection(
         self, stops: list[StopRow], candles: Mapping[str, pd.DataFrame]
     ) -> list[ProtectionRow]:
         """Return the protection ledger: what each position's stop is worth."""
-        ...
 
     def bare_seconds(self) -> dict[str, float]:
         """Return how long each position was without its stop today."""
-        ...
 
     def complete(self) -> None:
         """Write that all effects of the day have happened."""
-        ...

@@ -18,6 +18,15 @@ from tf_lib.store.run_folder import RunFolder
 from tf_lib.text.written import read_yaml
 
 
+def finished_run(path: Path) -> RunFolder:
+    """Return the folder of a run that is over: it is read, and has no time of its own to write."""
+    return RunFolder(path, now=_no_clock)
+
+
+def _no_clock() -> dt.datetime:
+    raise StateError("a run that is over is not written to, so it has no time of its own")
+
+
 def write_candles(folder: RunFolder, candles: Mapping[str, pd.DataFrame]) -> None:
     """Keep the candles that a decision is made from."""
     folder.write_frame(CANDLES, _long(candles), durable=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from tf_lib.app.record.run_inputs import account_from, candles_from, config_of
+from tf_lib.app.record.run_inputs import account_from, candles_from, config_of, finished_run
 from tf_lib.core.model.account import Account
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import Product
@@ -125,13 +125,7 @@ def shadow_profile(
 
 def _run_folders(profile_dir: Path) -> list[RunFolder]:
     paths = ProfileFolder(profile_dir.parent, profile_dir.name).days()
-    return [
-        RunFolder(path, now=_no_clock) for path in paths if (path / "inputs/account.json").exists()
-    ]
-
-
-def _no_clock() -> dt.datetime:
-    raise StateError("a shadow writes nothing")
+    return [finished_run(path) for path in paths if (path / "inputs/account.json").exists()]
 
 
 def _orders(path: Path) -> list[OrderRecord]:
