@@ -21,7 +21,7 @@ from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.core.candles.quarantine import live_on
 from tf_lib.core.decision import Decision, decide
 from tf_lib.core.model.account import Account
-from tf_lib.core.model.records import ZERO, Holding, Protection, Reason, Side
+from tf_lib.core.model.records import ZERO, Holding, Protection, Reason
 from tf_lib.core.orders.build import OrderBuild, PlannedOrder, WantedStop, build_order, to_decimal
 from tf_lib.core.orders.stops import LAST_GOOD, REMEMBERED, TODAYS, UNKNOWN, level_today
 from tf_lib.core.signals.columns import Signals, believed, signals
@@ -60,16 +60,6 @@ class Plan:
     def orders(self) -> tuple[PlannedOrder, ...]:
         """The orders that are to be carried out, by ticker."""
         return tuple(build.order for build in self.builds if build.order is not None)
-
-    @property
-    def sells(self) -> tuple[PlannedOrder, ...]:
-        """Trims and exits."""
-        return tuple(order for order in self.orders if order.side is Side.SELL)
-
-    @property
-    def buys(self) -> tuple[PlannedOrder, ...]:
-        """Entries and additions."""
-        return tuple(order for order in self.orders if order.side is Side.BUY)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the content of plan.json."""

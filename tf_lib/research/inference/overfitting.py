@@ -230,14 +230,13 @@ class Overfitting:
         Log odds of the best set's relative rank out of sample; 0 is the median.
     chosen : int array (n_splits,)
         The set that was best in sample.
-    in_sample, out_of_sample : float array (n_splits,)
-        That set's Sharpe ratio per period in either half.
+    out_of_sample : float array (n_splits,)
+        That set's Sharpe ratio per period in the other half.
     """
 
     probability: float
     logits: FloatArray
     chosen: IntArray
-    in_sample: FloatArray
     out_of_sample: FloatArray
 
     @property
@@ -312,8 +311,8 @@ def probability_of_overfitting(blocks: BlockSums) -> Overfitting:
         raise ParameterError(f"overfitting is judged among at least two sets, got {n_sets}")
     at_once = max(1, min(_MOST_AT_ONCE, _NUMBERS_AT_ONCE // n_sets))
     parts = [_judged(blocks, chosen) for chosen in _halves(n_blocks, at_once)]
-    logits, best, inside, outside = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Overfitting(float((logits <= 0.0).mean()), logits, best, inside, outside)
+    logits, best, outside = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Overfitting(float((logits <= 0.0).mean()), logits, best, outside)
 
 
 def _halves(n_blocks: int, at_once: int) -> Iterator[FloatArray]:
@@ -325,21 +324,18 @@ def _halves(n_blocks: int, at_once: int) -> Iterator[FloatArray]:
         yield chosen
 
 
-def _judged(
-    blocks: BlockSums, chosen: FloatArray
-) -> tuple[FloatArray, IntArray, FloatArray, FloatArray]:
-    """Return logit, best set, and its Sharpe ratios in and out of sample, per choice."""
+def _judged(blocks: BlockSums, chosen: FloatArray) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Return logit, best set, and its Sharpe ratio out of sample, per choice."""
     inside, outside = _sharpes(blocks, chosen), _sharpes(blocks, 1.0 - chosen)
     # What never moved has no Sharpe ratio, so that it is not the best of sets that lost.
     best = np.where(np.isnan(inside), -np.inf, inside).argmax(axis=1)
-    inside, outside = np.nan_to_num(inside), np.nan_to_num(outside)
-    rows = np.arange(len(best))
-    reached = outside[rows, best][:, None]
+    outside = np.nan_to_num(outside)
+    reached = outside[np.arange(len(best)), best][:, None]
     # Ties share the average rank: rank among all, counted from 1.
     below = np.count_nonzero(outside < reached, axis=1)
     equal = np.count_nonzero(outside == reached, axis=1)
     relative = (below + (equal + 1) / 2.0) / (outside.shape[1] + 1.0)
-    return np.log(relative / (1.0 - relative)), best, inside[rows, best], reached[:, 0]
+    return np.log(relative / (1.0 - relative)), best, reached[:, 0]
 
 
 def _sharpes(blocks: BlockSums, chosen: FloatArray) -> FloatArray:

@@ -17,6 +17,7 @@ from tf_lib.simulator.matching.pricing import MONEY
 from tf_lib.simulator.prices.day_bars import plain
 from tf_lib.simulator.replies import invalid, not_found
 from tf_lib.simulator.venue import Venue
+from tf_lib.text.tickers import base_of
 
 PAGE = 100
 MOST_ORDERS = 1000
@@ -117,7 +118,7 @@ def _order_filter(query: Query) -> Callable[[Order], bool]:
             and (not kinds or terms.kind in kinds)
             and (not sides or terms.side in sides)
             and (not types or "SPOT" in types)
-            and (not assets or terms.base_currency in assets)
+            and (not assets or base_of(terms.product_id) in assets)
             and order.source in sources
         )
 

@@ -1,4 +1,4 @@
-"""A request's parameters: repeated keys, Go-style booleans, enumerations, bounded numbers."""
+"""A request's parameters: repeated keys, enumerations, bounded numbers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from urllib.parse import parse_qs
 
 from tf_lib.simulator.replies import invalid
 from tf_lib.simulator.simulated_clock import parse_rfc3339
-
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,6 @@ class Query:
         """Return the last value of a key, None if absent or empty."""
         values = self.all(name)
         return values[-1] if values else None
-
-    def flag(self, name: str) -> bool:
-        """Return a boolean, written as Go or Python writes it."""
-        value = self.one(name)
-        if value is None or value in _FALSE:
-            return False
-        if value in _TRUE:
-            return True
-        raise invalid(f"{name} must be a boolean, got {value[:40]!r}")
 
     def whole(self, name: str, default: int, *, most: int | None = None) -> int:
         """Return a whole number of at least 0; above `most` it is cut to it."""

@@ -26,6 +26,7 @@ from tf_lib.simulator.matching.order import ExchangeFill, Force, Kind, Order, St
 from tf_lib.simulator.matching.pricing import MONEY, ONE, Costs, FeeTier
 from tf_lib.simulator.prices.simulated_market import Market
 from tf_lib.simulator.simulated_clock import DAY
+from tf_lib.text.tickers import base_of, quote_of
 
 MONTH = 30 * DAY
 
@@ -292,9 +293,9 @@ class Matching:
         self.wallets.spend_held(terms.held_currency, spent)
         order.held -= spent
         if terms.is_buy:
-            self.wallets.deposit(terms.base_currency, size)
+            self.wallets.deposit(base_of(terms.product_id), size)
         else:
-            self.wallets.deposit(terms.quote_currency, value - fee)
+            self.wallets.deposit(quote_of(terms.product_id), value - fee)
         order.filled_size += size
         order.filled_value += value
         order.fees += fee

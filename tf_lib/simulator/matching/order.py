@@ -104,19 +104,9 @@ class Terms:
         return self.side is Side.BUY
 
     @property
-    def base_currency(self) -> str:
-        """What is traded."""
-        return base_of(self.product_id)
-
-    @property
-    def quote_currency(self) -> str:
-        """What it is paid with."""
-        return quote_of(self.product_id)
-
-    @property
     def held_currency(self) -> str:
         """What an open order of this kind holds."""
-        return self.quote_currency if self.is_buy else self.base_currency
+        return quote_of(self.product_id) if self.is_buy else base_of(self.product_id)
 
     def edited(self, price: Decimal, size: Decimal) -> Terms:
         """Return the terms with another price and size."""
