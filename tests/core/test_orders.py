@@ -215,13 +215,13 @@ def test_a_trim_that_would_leave_dust_is_an_exit_and_says_so(stop: WantedStop) -
     assert (
         build.order.note
         == build.note
-        == ("sells everything: the 0.10 that would be left are too small to be kept")
+        == ("sells everything: the 0.1 that would be left are too small to be kept")
     )
 
 
 def test_a_trim_whose_rest_could_carry_no_stop_is_an_exit_and_says_so() -> None:
     """0.12 left, worth 1.20: no dust, but under a stop at 8 it is worth less than 1."""
-    build = built(-98.85, Reason.TRIM, held="10")
+    build = built(-98.8, Reason.TRIM, held="10")
 
     assert build.order is not None
     assert build.order.leg is Leg.EXIT

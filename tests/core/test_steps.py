@@ -14,6 +14,7 @@ from tf_lib.core.model.records import Product
 from tf_lib.core.orders import compiled, lots_and_ticks
 from tf_lib.core.orders.build import (
     WantedStop,
+    affordable_size,
     below_minimum,
     ceil_to,
     floor_to,
@@ -211,6 +212,26 @@ def test_a_notional_buys_the_same_lots(product: Product, notional: float, price:
     assert abs(lots - int(exact)) <= 1
     if abs(exact - round(exact)) > exact * Decimal("4e-16"):
         assert lots == int(exact)
+
+
+@given(product=products(), cash=amounts, ask=amounts)
+def test_cash_pays_for_the_same_lots(product: Product, cash: float, ask: float) -> None:
+    """The size that is sent is exact: never more than cash pays for; the loop's differs by bits."""
+    slippage, fee = 0.001, 0.012
+    paid = to_decimal(ask) * (1 + to_decimal(slippage)) * (1 + to_decimal(fee))
+    assume(to_decimal(cash) / paid / product.base_increment < Decimal("1e14"))
+    size = affordable_size(
+        to_decimal(cash),
+        to_decimal(ask),
+        slippage=to_decimal(slippage),
+        fee=to_decimal(fee),
+        product=product,
+    )
+    steps = lots_and_ticks.steps_of(product)
+    lots = lots_and_ticks.lots_paid_for(cash, ask, slippage, fee, steps)
+
+    assert size * paid <= to_decimal(cash) < (size + product.base_increment) * paid
+    assert abs(lots - size / product.base_increment) <= 1
 
 
 @pytest.mark.parametrize("lots", [0, 7, 123456789, 10**13])

@@ -31,6 +31,8 @@ class Rule:
 
 
 LOTS = "tf_lib.core.orders.lots_and_ticks"
+EXACT = "tf_lib.core.orders.build"
+"""What is sent is sized in exact decimals; tests/core/test_steps.py holds both forms together."""
 RULES = {
     "base and quote of a ticker": Rule(
         "tf_lib.text.tickers:base_of",
@@ -92,8 +94,12 @@ RULES = {
     ),
     "least protectable size": Rule(f"{LOTS}:least_protectable", r"PILOT_MARGIN|\* 1\.1\b"),
     "pilot": Rule(f"{LOTS}:pilot_lots", r"MOST_PILOTS|<= 2 \* \w+"),
-    "lots that cash pays for": Rule(f"{LOTS}:lots_paid_for", r"\(1(\.0)? \+ \w*\.?slippage\)"),
-    "a notional in whole lots": Rule(f"{LOTS}:lots_for", r"notional\)? / [\w.]*(mid|price)\b"),
+    "lots that cash pays for": Rule(
+        f"{LOTS}:lots_paid_for", r"\(1(\.0)? \+ \w*\.?slippage\)", elsewhere=(EXACT,)
+    ),
+    "a notional in whole lots": Rule(
+        f"{LOTS}:lots_for", r"notional\)*? / [\w.]*(mid|price)\b", elsewhere=(EXACT,)
+    ),
     "a target that counts as zero": Rule(
         "tf_lib.core.sizing.gates:is_zero", r"LEAST_TARGET|< 1e-0?6\b"
     ),

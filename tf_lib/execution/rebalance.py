@@ -20,12 +20,12 @@ from tf_lib.core.model.records import ZERO, MarketOrder, Protection, Reason, Sid
 from tf_lib.core.model.run_rows import OrderRow
 from tf_lib.core.orders.build import (
     PlannedOrder,
+    affordable_size,
     below_minimum,
     floor_to,
     is_dust,
     to_decimal,
 )
-from tf_lib.core.orders.lots_and_ticks import lots_paid_for, steps_of
 from tf_lib.core.orders.stops import pilot_size
 from tf_lib.exchange.freshness import Read
 from tf_lib.exchange.port import RefusalKind
@@ -410,9 +410,10 @@ class Rebalance:
         book = self.desk.client.quotes([product_id]).get(product_id)
         if wallet is None or book is None:
             return ZERO
-        slippage = self.desk.config.execution_and_costs.transaction_cost_est
-        paid = (float(wallet.available), float(book[1]), slippage, float(self.taker_fee))
-        return lots_paid_for(*paid, steps_of(product)) * product.base_increment
+        slippage = to_decimal(self.desk.config.execution_and_costs.transaction_cost_est)
+        return affordable_size(
+            wallet.available, book[1], slippage=slippage, fee=self.taker_fee, product=product
+        )
 
     def _with_cover(self, result: TradeResult, cover: Cover) -> TradeResult:
         """Protect what was bought before anything else happens."""

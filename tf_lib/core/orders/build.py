@@ -190,8 +190,8 @@ def build_order(
     product = stop.product
     if trade_notional == 0:
         return OrderBuild(product.product_id, reason, None, "no trade desired")
-    lots = lots_and_ticks.lots_for(abs(trade_notional), float(quote.mid), steps_of(product))
-    size, side, leg, why = lots * product.base_increment, Side.BUY, Leg.ENTRY, ""
+    size = floor_to(to_decimal(abs(trade_notional)) / quote.mid, product.base_increment)
+    side, leg, why = Side.BUY, Leg.ENTRY, ""
     if trade_notional < 0:
         side, leg = Side.SELL, Leg.TRIM
         if reason is not Reason.FULL_EXIT:
@@ -212,6 +212,13 @@ def _why_nothing_stays(rest: Decimal, last: Decimal, stop: WantedStop) -> str:
     is_small = is_dust(rest, stop.product, last)
     why = "are too small to be kept" if is_small else "could carry no stop"
     return f"sells everything: the {left} that would be left {why}"
+
+
+def affordable_size(
+    cash: Decimal, ask: Decimal, *, slippage: Decimal, fee: Decimal, product: Product
+) -> Decimal:
+    """Return the whole steps that cash pays for at the ask, slippage and fee included."""
+    return floor_to(cash / (ask * (1 + slippage) * (1 + fee)), product.base_increment)
 
 
 def _too_small(size: Decimal, product: Product, price: Decimal) -> str:
