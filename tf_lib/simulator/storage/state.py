@@ -114,14 +114,16 @@ class State:
 
     def orders(self) -> list[Order]:
         """Read every order, oldest first."""
-        cursor = self._database.execute("SELECT * FROM orders ORDER BY number")
-        names = [column[0] for column in cursor.description]
-        return [read_order(dict(zip(names, row, strict=True))) for row in cursor]
+        return [read_order(row) for row in self._rows("orders")]
 
     def fills(self) -> list[ExchangeFill]:
         """Read every fill, oldest first."""
-        rows = self._database.execute("SELECT * FROM fills ORDER BY number")
-        return [read_fill(row) for row in rows]
+        return [read_fill(row) for row in self._rows("fills")]
+
+    def _rows(self, table: str) -> list[dict[str, Any]]:
+        cursor = self._database.execute(f"SELECT * FROM {table} ORDER BY number")
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def traded_products(self) -> dict[str, bool]:
         """Products that ever had an order, and whether one of them is still live."""
@@ -168,15 +170,10 @@ class State:
         """Write the wallets that changed."""
         for position, wallet in enumerate(wallets):
             if wallet.currency in wallets.dirty:
+                free, held = format(wallet.available, "f"), format(wallet.hold, "f")
                 self._database.execute(
                     "INSERT OR REPLACE INTO wallets VALUES (?, ?, ?, ?, ?)",
-                    (
-                        portfolio_uuid,
-                        position,
-                        wallet.currency,
-                        format(wallet.available, "f"),
-                        format(wallet.hold, "f"),
-                    ),
+                    (portfolio_uuid, position, wallet.currency, free, held),
                 )
         wallets.dirty.clear()
 
@@ -193,7 +190,8 @@ class State:
     def put_fills(self, fills: Iterable[ExchangeFill]) -> None:
         """Write new fills."""
         self._database.executemany(
-            f"INSERT INTO fills VALUES ({', '.join('?' * 12)})", [fill_row(f) for f in fills]
+            f"INSERT INTO fills VALUES ({', '.join('?' * 12)})",
+            [list(fill_row(fill).values()) for fill in fills],
         )
 
     def put_events(self, added: Iterable[Event], done: Iterable[int]) -> None:
