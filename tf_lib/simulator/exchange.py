@@ -18,7 +18,6 @@ from tf_lib.simulator.faults.account_events import renames
 from tf_lib.simulator.faults.rules import FaultPlan, Faults, fault_rule, read_faults
 from tf_lib.simulator.faults.scheduled_events import set_delays, thin_out
 from tf_lib.simulator.prices.paths import Jump
-from tf_lib.simulator.prices.simulated_market import Market
 from tf_lib.simulator.settings import SimulatorSettings
 from tf_lib.simulator.simulated_clock import SimulatedClock, micros, moment, start_of, wall_clock
 from tf_lib.simulator.start_up import begin_events, begin_world, make_venue, open_state
@@ -58,18 +57,16 @@ class SimulatedExchange:
     Parameters
     ----------
     settings : SimulatorSettings
-    market : Market or None
-        Where prices come from; None builds it from the settings.
     """
 
-    def __init__(self, settings: SimulatorSettings, *, market: Market | None = None) -> None:
+    def __init__(self, settings: SimulatorSettings) -> None:
         self.settings = replace(
             settings, candles=None, intraday={}
         )  # the market has its own arrays
         plan = read_faults(settings.faults)
         self._state = State(settings.state_file)
         try:
-            self.engine = self._opened(settings, plan, market)
+            self.engine = self._opened(settings, plan)
         except BaseException:
             self._state.close()
             raise
@@ -78,16 +75,14 @@ class SimulatedExchange:
         self._thread: threading.Thread | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def _opened(
-        self, settings: SimulatorSettings, plan: FaultPlan, market: Market | None
-    ) -> Engine:
+    def _opened(self, settings: SimulatorSettings, plan: FaultPlan) -> Engine:
         first = start_of(settings.as_of) if settings.as_of else wall_clock()
         now = int(self._state.meta("now", str(first)))
         if settings.running and settings.as_of is None:
             now = max(now, wall_clock())
         if plan.world.get("usdc_aliases") is True:
             settings = replace(settings, usdc_aliases=True)
-        venue = make_venue(settings, self._state, now, market, renamed=renames(plan.events))
+        venue = make_venue(settings, self._state, now, renamed=renames(plan.events))
         engine = Engine(
             venue,
             SimulatedClock(now, step=settings.step_ms * 1000, is_running=settings.running),

@@ -89,8 +89,6 @@ class SimulatorSettings:
         Keep the request log in memory, too.
     can_trade, can_transfer : bool
         Rights of the key.
-    key_bound_to : str or None
-        Name of the portfolio the key acts on, when that is not `portfolio_name`.
     """
 
     candles: Mapping[str, pd.DataFrame | DayBars] | None = None
@@ -117,4 +115,3 @@ class SimulatorSettings:
     keeps_log: bool = True
     can_trade: bool = True
     can_transfer: bool = False
-    key_bound_to: str | None = None

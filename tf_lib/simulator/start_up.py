@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tf_lib.core.model.records import Product
-from tf_lib.errors import InputError, ParameterError, StateError
+from tf_lib.errors import ParameterError, StateError
 from tf_lib.simulator.dispatcher import Engine
 from tf_lib.simulator.faults.account_events import AccountEvent, Calendar, RenameEvent
 from tf_lib.simulator.faults.scheduled_events import plant, set_delays
@@ -18,7 +18,7 @@ from tf_lib.simulator.matching.engine import Matching
 from tf_lib.simulator.matching.pricing import Costs, one_tier
 from tf_lib.simulator.prices.catalogue import LISTED, Catalogue, renamed_rules, rules_for
 from tf_lib.simulator.prices.day_bars import DayBars
-from tf_lib.simulator.prices.simulated_market import Market, PathMarket
+from tf_lib.simulator.prices.simulated_market import Market
 from tf_lib.simulator.settings import SimulatorSettings
 from tf_lib.simulator.storage.state import VERSION, State
 from tf_lib.simulator.venue import KeyRights, Portfolio, Venue, derived_uuid
@@ -95,11 +95,8 @@ def _portfolios(settings: SimulatorSettings, state: State) -> tuple[Portfolio, .
 
 
 def _products_and_market(
-    settings: SimulatorSettings,
-    market: Market | None,
-    traded: Mapping[str, bool],
-    renamed: Sequence[RenameEvent],
-) -> tuple[Catalogue, PathMarket]:
+    settings: SimulatorSettings, traded: Mapping[str, bool], renamed: Sequence[RenameEvent]
+) -> tuple[Catalogue, Market]:
     """Put products and prices together; what was traded before stays in a made-up market."""
     bars: dict[str, DayBars] | None = None
     if settings.candles is not None:
@@ -112,17 +109,14 @@ def _products_and_market(
     coming = tuple(each for each in renamed if bars is None or each.to not in bars)
     names = {each.to for each in coming}
     tickers = sorted({*(bars if bars is not None else (*settings.tickers, *traded))} - names)
-    if market is not None:
-        tickers, bars, coming = list(market.product_ids), None, ()
     rules: dict[str, Product] = rules_for(tickers, settings.products, bars)
-    if bars is None and market is None:
+    if bars is None:
         from tf_lib.simulator.prices.synthetic import synthetic_bars
 
         ticks = {name: product.price_increment for name, product in rules.items()}
         bars = synthetic_bars(tickers, seed=settings.seed, ticks=ticks)
-    bars = bars or {}
     _add_renamed(coming, settings.products, rules, bars)
-    homeless = [n for n, is_live in traded.items() if is_live and n not in bars and market is None]
+    homeless = [n for n, is_live in traded.items() if is_live and n not in bars]
     if homeless:
         names_of = ", ".join(sorted(homeless))
         raise StateError(f"the state holds live orders in {names_of}, which has no candles here")
@@ -130,7 +124,7 @@ def _products_and_market(
     catalogue = Catalogue(rules, twins)
     for each in coming:
         catalogue.flip(each.to, LISTED, False)
-    return catalogue, PathMarket(bars, rules, settings.intraday, twins)
+    return catalogue, Market(bars, rules, settings.intraday, twins)
 
 
 def _twins(rules: Mapping[str, Product]) -> dict[str, str]:
@@ -157,27 +151,18 @@ def _add_renamed(
 
 
 def make_venue(
-    settings: SimulatorSettings,
-    state: State,
-    now: int,
-    market: Market | None,
-    *,
-    renamed: Sequence[RenameEvent] = (),
+    settings: SimulatorSettings, state: State, now: int, *, renamed: Sequence[RenameEvent]
 ) -> Venue:
     """Put the exchange together: products, market, portfolios, and the key's rights."""
-    catalogue, made = _products_and_market(settings, market, state.traded_products(), renamed)
+    catalogue, market = _products_and_market(settings, state.traded_products(), renamed)
     portfolios = _portfolios(settings, state)
     books = {portfolio.uuid: Wallets() for portfolio in portfolios}
-    wanted = settings.key_bound_to or portfolios[1].name
-    bound = next((p for p in portfolios if p.name == wanted), None)
-    if bound is None:
-        names = ", ".join(portfolio.name for portfolio in portfolios)
-        raise InputError(f"no portfolio {wanted!r} to bind the key to; there are {names}")
+    bound = portfolios[1]
     costs = one_tier(settings.slippage, settings.maker_fee, settings.taker_fee)
     if settings.fee_tiers:
         costs = Costs(settings.slippage, settings.fee_tiers)
     matching = Matching(
-        market or made,
+        market,
         catalogue,
         books[bound.uuid],
         portfolio_uuid=bound.uuid,

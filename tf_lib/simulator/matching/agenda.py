@@ -17,6 +17,7 @@ from tf_lib.simulator.matching.conditions import Event
 from tf_lib.simulator.matching.order import Order
 from tf_lib.simulator.prices.paths import OrderLevels, Touch
 from tf_lib.simulator.prices.simulated_market import Market
+from tf_lib.simulator.simulated_clock import FOREVER
 
 
 class Waiting:
@@ -56,17 +57,12 @@ class Waiting:
 
     def met_by(self, price: Decimal) -> list[Order]:
         """Orders that a price satisfies, oldest first."""
-        return [order for name, order in self.orders.items() if _meets(price, self.bands[name])]
+        return [order for name, order in self.orders.items() if self.bands[name].met_by(price)]
 
 
 def _remove(levels: list[Decimal], level: Decimal | None) -> None:
     if level is not None:
         del levels[bisect_left(levels, level)]
-
-
-def _meets(price: Decimal, band: OrderLevels) -> bool:
-    fell = band.falling is not None and price <= band.falling
-    return fell or (band.rising is not None and price >= band.rising)
 
 
 class Agenda:
@@ -133,17 +129,11 @@ class Agenda:
 
     def next_touch(self, now: int, until: int) -> tuple[str, Touch] | None:
         """First product whose price meets an order, by `until`."""
-        if self.market.known_until < until:
-            self._stale.update(self._live)
         for product_id in self._stale:
             self._touches[product_id] = self._foresee(product_id, now)
         self._stale.clear()
-        found = ((t.at, name) for name, t in self._touches.items() if t and t.at <= until)
-        first = min(found, default=None)
-        if first is None:
-            return None
-        touch = self._touches[first[1]]
-        return (first[1], touch) if touch is not None else None
+        found = ((name, t) for name, t in self._touches.items() if t and t.at <= until)
+        return min(found, key=lambda each: (each[1].at, each[0]), default=None)
 
     def next_event(self, until: int) -> Event | None:
         """First event by `until`."""
@@ -161,5 +151,4 @@ class Agenda:
             return None
         falling = waiting.falling[-1] if waiting.falling else None
         rising = waiting.rising[0] if waiting.rising else None
-        horizon = self.market.known_until
-        return self.market.first_touch(product_id, now, horizon, OrderLevels(falling, rising))
+        return self.market.first_touch(product_id, now, FOREVER, OrderLevels(falling, rising))

@@ -15,7 +15,7 @@ from decimal import ROUND_DOWN, Decimal
 from itertools import takewhile
 from typing import Any
 
-from tf_lib.core.model.records import Product, Side
+from tf_lib.core.model.records import Product
 from tf_lib.core.orders import fills as rule
 from tf_lib.simulator.matching import pricing
 from tf_lib.simulator.matching.agenda import Agenda
@@ -100,7 +100,7 @@ class Matching:
     def market_price(self, terms: Terms) -> Decimal:
         """Price a market order would get now."""
         last = self.last_price(terms.product_id) or ZERO
-        return pricing.market_price(terms, last, self.costs.slippage)
+        return rule.market_price(last, self.costs.slippage, terms.is_buy)
 
     def base_size(self, terms: Terms) -> Decimal:
         """Size in base units; an amount of quote buys parts of steps, too, its fee included."""
@@ -211,12 +211,11 @@ class Matching:
     def _on_price(self, product_id: str, price: Decimal) -> None:
         self.agenda.path_changed(product_id)
         for order in self.agenda.met_by(product_id, price):
-            falling = order.band.falling
-            self._meet(order, price, fell=falling is not None and price <= falling)
+            self._meet(order, price)
 
-    def _meet(self, order: Order, price: Decimal, *, fell: bool) -> None:
+    def _meet(self, order: Order, price: Decimal) -> None:
         terms = order.terms
-        is_stop_side = terms.kind is Kind.BRACKET and fell != terms.is_buy
+        is_stop_side = terms.kind is Kind.BRACKET and order.band.fell(price) != terms.is_buy
         if order.awaits_trigger or (is_stop_side and not order.is_triggered):
             order.is_triggered = True
             self.touch_up(order)
@@ -329,7 +328,7 @@ class Matching:
             trade_id=str(uuid.uuid5(self._namespace, f"trade {number}")),
             order_id=order.order_id,
             product_id=order.terms.product_id,
-            side=Side(order.terms.side),
+            side=order.terms.side,
             price=price,
             size=size,
             commission=fee,
@@ -396,14 +395,12 @@ class Matching:
         """Let an order that has just come to rest meet a price that is there already."""
         if order.status is not Status.OPEN:
             return
-        last, band = self.last_price(order.terms.product_id), order.band
-        fell = last is not None and band.falling is not None and last <= band.falling
-        rose = last is not None and band.rising is not None and last >= band.rising
-        if last is not None and (fell or rose):
+        last = self.last_price(order.terms.product_id)
+        if last is not None and order.band.met_by(last):
             if order.terms.kind is Kind.LIMIT:
                 self.cross(order, last)
             else:
-                self._meet(order, last, fell=fell)
+                self._meet(order, last)
 
     def _on_execute(self, data: dict[str, Any]) -> None:
         order = self.orders[data["order_id"]]

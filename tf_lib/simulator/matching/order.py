@@ -166,18 +166,14 @@ class Order:
         """The prices it waits for."""
         terms = self.terms
         if self.awaits_trigger:
-            falling = terms.stops_falling
-            return (
-                OrderLevels(terms.stop_price, None)
-                if falling
-                else OrderLevels(None, terms.stop_price)
-            )
+            price, falling = terms.stop_price, terms.stops_falling
+            return OrderLevels(falling=price) if falling else OrderLevels(rising=price)
         if terms.kind is Kind.BRACKET and not self.is_triggered:
             if terms.is_buy:
                 return OrderLevels(terms.limit_price, terms.stop_price)
             return OrderLevels(terms.stop_price, terms.limit_price)
         limit = self.working_limit
-        return OrderLevels(limit, None) if terms.is_buy else OrderLevels(None, limit)
+        return OrderLevels(falling=limit) if terms.is_buy else OrderLevels(rising=limit)
 
     @property
     def working_limit(self) -> Decimal | None:

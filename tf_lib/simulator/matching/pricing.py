@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
-from tf_lib.core.orders import fills as rule
 from tf_lib.simulator.matching.balances import ZERO
 from tf_lib.simulator.matching.order import Kind, Terms
 
@@ -51,11 +50,6 @@ class Costs:
 def one_tier(slippage: Decimal, maker: Decimal, taker: Decimal) -> Costs:
     """Return the same fees whatever the volume."""
     return Costs(slippage, (FeeTier("Intro 1", ZERO, maker, taker),))
-
-
-def market_price(terms: Terms, last: Decimal, slippage: Decimal) -> Decimal:
-    """Price a market order gets when the last trade was at `last`."""
-    return rule.market_price(last, slippage, terms.is_buy)
 
 
 def base_size(terms: Terms, *, price: Decimal, taker: Decimal) -> Decimal:

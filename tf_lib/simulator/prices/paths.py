@@ -62,6 +62,15 @@ class OrderLevels:
     falling: Decimal | None = None
     rising: Decimal | None = None
 
+    def fell(self, price: Decimal) -> bool:
+        """Whether a price is at or below the level that is waited for from above."""
+        return self.falling is not None and fills.is_reached(price, self.falling, True)
+
+    def met_by(self, price: Decimal) -> bool:
+        """Whether a price satisfies an order on either side."""
+        rose = self.rising is not None and fills.is_reached(price, self.rising, False)
+        return rose or self.fell(price)
+
 
 @dataclass(frozen=True)
 class Touch:
@@ -123,7 +132,7 @@ def first_touch(
 
 
 def _touch_on(leg: PathSegment, band: OrderLevels, after: int) -> Touch | None:
-    if leg.begin > after and _is_beyond(leg.first, band):
+    if leg.begin > after and band.met_by(leg.first):
         return Touch(leg.begin, leg.first)
     falling = leg.last < leg.first
     level = band.falling if falling else band.rising
@@ -134,12 +143,6 @@ def _touch_on(leg: PathSegment, band: OrderLevels, after: int) -> Touch | None:
     crossed = fills.line_reaches(leg.first, leg.last, leg.begin, leg.end, level)
     at = int(crossed.to_integral_value(ROUND_CEILING))
     return Touch(min(max(at, after), leg.end), level)
-
-
-def _is_beyond(price: Decimal, band: OrderLevels) -> bool:
-    if band.falling is not None and fills.is_reached(price, band.falling, True):
-        return True
-    return band.rising is not None and fills.is_reached(price, band.rising, False)
 
 
 def extremes(

@@ -1,8 +1,7 @@
 """
 The market: what a product costs at a moment, when it meets a level, and its candles.
 
-`PathMarket` knows the future, because it draws its path from finished daily bars. Anything else
-that answers the `Market` protocol can stand behind the same exchange, for example live prices.
+It knows the future, because it draws its path from finished daily bars.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Protocol
 
 import numpy as np
 
@@ -29,44 +27,13 @@ from tf_lib.simulator.prices.paths import (
     flat_leg,
     with_jump,
 )
-from tf_lib.simulator.simulated_clock import DAY, FOREVER, SECOND
+from tf_lib.simulator.simulated_clock import DAY, SECOND
 
 _KEPT_DAYS = 4
 _CHUNK_ROWS, _KEPT_CHUNKS = 256, 256
 
 
-class Market(Protocol):
-    """Prices of products that have a market; moments are microseconds since 1970."""
-
-    @property
-    def product_ids(self) -> tuple[str, ...]:
-        """Products with a market, by name."""
-
-    @property
-    def known_until(self) -> int:
-        """Up to which moment `first_touch` can be asked."""
-
-    def last_price(self, product_id: str, at: int) -> Decimal | None:
-        """Price of the last trade, None before the product lists."""
-
-    def first_touch(
-        self, product_id: str, after: int, until: int, band: OrderLevels
-    ) -> Touch | None:
-        """First moment in (after, until] at which the price leaves a band."""
-
-    def candles(
-        self, product_id: str, *, start: int, end: int, step: int, now: int
-    ) -> list[Candle]:
-        """Buckets that begin in [start, end], oldest first; start, end and step in seconds."""
-
-    def volume_24h(self, product_id: str, at: int) -> Decimal:
-        """Base units traded in the last whole day."""
-
-    def plant_jump(self, product_id: str, jump: Jump) -> None:
-        """Let the price jump, where the market can."""
-
-
-class PathMarket:
+class Market:
     """
     The market that runs along the path of daily bars (`tf_lib.core.orders.fills`).
 
@@ -103,8 +70,6 @@ class PathMarket:
         self._jumps: dict[str, dict[int, list[Jump]]] = {}
         self._legs: dict[str, dict[int, list[PathSegment]]] = {name: {} for name in bars}
         self._chunks: dict[tuple[str, int], list[Candle]] = {}
-        self.product_ids: tuple[str, ...] = tuple(sorted(bars))
-        self.known_until = FOREVER
 
     def last_price(self, product_id: str, at: int) -> Decimal | None:
         """Price of the last trade, None before the product lists."""
