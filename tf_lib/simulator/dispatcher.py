@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Context, localcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import unquote
 
 from tf_lib.errors import InputError
@@ -70,7 +70,6 @@ class Engine:
         self.request_log: list[dict[str, Any]] = []
         self.happenings = Happenings(venue)
         self._state = state
-        self._log: IO[str] | None = None
         self._log_file = log_file
         if log_file is not None:
             log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +121,7 @@ class Engine:
             now = self.venue.matching.now
             rule = None if is_wait else self.faults.strike(method, path, text, now=now)
             if rule is not None and rule.kind in BEFORE:
-                answer = sent = BEFORE[rule.kind]({**rule.options, "request": body}, None)
+                answer = sent = BEFORE[rule.kind]({**rule.options, "request": body}, Response(200))
             else:
                 answer = sent = self._answer(method, path, query, body)
                 if rule is not None:
@@ -263,8 +262,6 @@ class Engine:
         with self._exclusive():
             self.save()
             self._state.close()
-            if self._log is not None:
-                self._log.close()
 
     def _write_log(
         self,
@@ -277,8 +274,6 @@ class Engine:
     ) -> None:
         if self._log_file is None and not self._keeps_log:
             return
-        if self._log_file is not None and self._log is None:
-            self._log = self._log_file.open("a", encoding="utf-8")
         line = {
             "wall_time": rfc3339(wall_clock()),
             "exchange_time": rfc3339(self.clock.now()),
@@ -293,9 +288,9 @@ class Engine:
         }
         if self._keeps_log:
             self.request_log.append(line)
-        if self._log is not None:
-            self._log.write(json.dumps(line, default=str) + "\n")
-            self._log.flush()
+        if self._log_file is not None:
+            with self._log_file.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(line, default=str) + "\n")
 
 
 def is_changing(method: str, path: str) -> bool:

@@ -95,22 +95,25 @@ class RefusedError(Exception):
         self.preview = preview
         self.message = message
 
-    def error_response(self) -> dict[str, str]:
-        """Return the body's ``error_response``."""
-        return {
+    def body(self, configuration: Any) -> dict[str, Any]:
+        """Return the answer to an order of this configuration."""
+        error_response = {
             "error": self.error,
             "message": self.message,
             "error_details": "",
             "preview_failure_reason": self.preview,
             "new_order_failure_reason": self.error,
         }
+        return {
+            "success": False,
+            "error_response": error_response,
+            "order_configuration": configuration,
+        }
 
 
-def insufficient_fund() -> RefusedError:
-    """Not enough that is available."""
-    return RefusedError(
-        "INSUFFICIENT_FUND", "PREVIEW_INSUFFICIENT_FUND", "Insufficient balance in source account"
-    )
+def refused(code: str, message: str = "") -> RefusedError:
+    """Return a refusal whose code in a preview is the same, after ``PREVIEW_``."""
+    return RefusedError(code, f"PREVIEW_{code}", message)
 
 
 def unsupported(message: str) -> RefusedError:

@@ -30,7 +30,6 @@ class KeyRights:
     """What the one API key may do, and the portfolio it is bound to."""
 
     portfolio: Portfolio
-    can_view: bool = True
     can_trade: bool = True
     can_transfer: bool = False
 

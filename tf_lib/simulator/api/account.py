@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -58,23 +59,13 @@ def account(venue: Venue, request: Request) -> Any:
 
 def _account_rows(venue: Venue) -> list[Any]:
     """Every wallet, and the odd rows before and after them."""
-    owner = venue.rights.portfolio.uuid
-    rows = [_account(venue, wallet, wallet.currency) for wallet in venue.books[owner]]
+    wallets = venue.books[venue.rights.portfolio.uuid]
+    rows = [account_view(venue, wallet, wallet.currency) for wallet in wallets]
     for number, odd in enumerate(venue.oddities.account_rows):
-        usual = _account(venue, Wallet(odd["currency"]), f"{odd['currency']} {number}")
+        usual = account_view(venue, Wallet(odd["currency"]), f"{odd['currency']} {number}")
         row = put_over(usual, odd["row"])
         rows.insert(0 if odd.get("first") is True else len(rows), row)
     return rows
-
-
-def _account(venue: Venue, wallet: Wallet, name: str) -> Any:
-    owner = venue.rights.portfolio.uuid
-    return account_view(
-        wallet,
-        account_uuid=venue.account_uuid(name, owner),
-        portfolio_uuid=owner,
-        created=venue.opened,
-    )
 
 
 def portfolios(venue: Venue, request: Request) -> Any:
@@ -85,12 +76,7 @@ def portfolios(venue: Venue, request: Request) -> Any:
 
 
 def _portfolio(portfolio: Portfolio) -> dict[str, Any]:
-    return {
-        "name": portfolio.name,
-        "uuid": portfolio.uuid,
-        "type": portfolio.type,
-        "deleted": False,
-    }
+    return {**asdict(portfolio), "deleted": False}
 
 
 def breakdown(venue: Venue, request: Request) -> Any:
@@ -169,7 +155,7 @@ def key_permissions(venue: Venue, request: Request) -> Any:
     """GET /key_permissions."""
     rights = venue.rights
     return {
-        "can_view": rights.can_view,
+        "can_view": True,
         "can_trade": rights.can_trade,
         "can_transfer": rights.can_transfer,
         "portfolio_uuid": rights.portfolio.uuid,

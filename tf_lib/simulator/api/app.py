@@ -15,13 +15,12 @@ from tf_lib.simulator.api.views import money
 from tf_lib.simulator.matching.balances import Wallet
 from tf_lib.simulator.matching.order_checks import text_field
 from tf_lib.simulator.prices.day_bars import plain
-from tf_lib.simulator.replies import ApiError, RefusedError, not_found
+from tf_lib.simulator.replies import ApiError, not_found, refused
 from tf_lib.simulator.simulated_clock import SECOND, rfc3339
 from tf_lib.simulator.venue import Venue, derived_uuid
 from tf_lib.text.tickers import base_of, quote_of
 
 _FIAT = ("EUR", "GBP", "USD")
-_FUTURES_ONLY = "PREVIEW_INVALID_PRODUCT_ID"
 _PLACES = Decimal("1E-12")
 
 
@@ -157,14 +156,8 @@ def futures_position(venue: Venue, request: Request) -> Any:
 
 def close_position(venue: Venue, request: Request) -> Any:
     """POST /orders/close_position: for futures alone, so refused as an order is."""
-    body = request.fields()
-    text_field(body, "product_id")
-    refusal = RefusedError("INVALID_PRODUCT_ID", _FUTURES_ONLY, "Not a futures product")
-    return {
-        "success": False,
-        "error_response": refusal.error_response(),
-        "order_configuration": None,
-    }
+    text_field(request.fields(), "product_id")
+    return refused("INVALID_PRODUCT_ID", "Not a futures product").body(None)
 
 
 def payment_method(venue: Venue, request: Request) -> Any:

@@ -48,9 +48,8 @@ def get_order(venue: Venue, request: Request) -> Any:
 
 
 def _order(venue: Venue, order: Order) -> dict[str, Any]:
-    owner = venue.rights.portfolio.uuid
-    view = order_view(order, user_id=venue.user_id, portfolio_uuid=owner)
-    return view | {"product_id": venue.shown_as(order.terms.product_id, "orders")}
+    product_id = venue.shown_as(order.terms.product_id, "orders")
+    return order_view(venue, order) | {"product_id": product_id}
 
 
 def list_orders(venue: Venue, request: Request) -> Any:
@@ -155,8 +154,7 @@ def list_fills(venue: Venue, request: Request) -> Any:
 
 
 def _fill(venue: Venue, fill: ExchangeFill) -> dict[str, Any]:
-    owner = venue.rights.portfolio.uuid
-    view = fill_view(fill, user_id=venue.user_id, portfolio_uuid=owner)
+    view = fill_view(venue, fill)
     if venue.matching.orders[fill.order_id].terms.quote_size is not None:
         value = (fill.price * fill.size).quantize(MONEY, ROUND_DOWN)
         view |= {"size_in_quote": True, "size": plain(value)}

@@ -46,12 +46,12 @@ def product(venue: Venue, request: Request) -> Any:
 
 
 def _product(venue: Venue, product: Product) -> dict[str, Any]:
-    quote = venue.quote(product.product_id)
-    volume = venue.volume(product.product_id) if quote else Decimal(0)
+    name, alias_of = product.product_id, venue.catalogue.alias_of
+    quote = venue.quote(name)
+    volume = venue.volume(name) if quote else Decimal(0)
     view = product_view(product, quote=quote, volume=volume)
-    name = product.product_id
-    view["alias"] = venue.catalogue.alias_of.get(name, "")
-    view["alias_to"] = venue.catalogue.aliases_of(name)
+    view["alias"] = alias_of.get(name, "")
+    view["alias_to"] = [twin for twin, product_id in alias_of.items() if product_id == name]
     if quote is None:
         view |= {"trading_disabled": True, "view_only": True}
     return view

@@ -55,7 +55,7 @@ def _old_order(venue: Venue, number: int, row: Mapping[str, Any]) -> dict[str, A
         last_fill=at,
         last_update=at,
     )
-    return _shown(order_view(order, user_id=venue.user_id, portfolio_uuid=owner), row)
+    return _shown(order_view(venue, order), row)
 
 
 def _old_fill(venue: Venue, number: int, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _old_fill(venue: Venue, number: int, row: Mapping[str, Any]) -> dict[str, An
         visible_from=at,
         is_maker=False,
     )
-    return _shown(fill_view(fill, user_id=venue.user_id, portfolio_uuid=owner), row)
+    return _shown(fill_view(venue, fill), row)
 
 
 def _shown(usual: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from tf_lib.core.model.records import Product
 from tf_lib.core.orders import fills as rule
 from tf_lib.simulator.api.queries import Request
 from tf_lib.simulator.matching import order_checks as entry
@@ -19,6 +18,7 @@ from tf_lib.simulator.replies import (
     RefusedError,
     invalid,
     missing_scope,
+    refused,
     used_client_id,
 )
 from tf_lib.simulator.venue import Venue, derived_uuid
@@ -50,11 +50,7 @@ def create(venue: Venue, request: Request) -> Any:
             judge(venue, terms, attached)
             known = venue.matching.place(terms, client_order_id, attached=attached).order_id
     except RefusedError as refusal:
-        return {
-            "success": False,
-            "error_response": refusal.error_response(),
-            "order_configuration": configuration,
-        }
+        return refusal.body(configuration)
     return {
         "success": True,
         "success_response": {
@@ -76,7 +72,7 @@ def _may_trade(venue: Venue, body: Mapping[str, Any]) -> None:
         raise ApiError(403, "PERMISSION_DENIED", "account is not available")
 
 
-def judge(venue: Venue, terms: Terms, attached: Terms | None = None) -> Product:
+def judge(venue: Venue, terms: Terms, attached: Terms | None = None) -> None:
     """
     Put an order, and what hangs on it, through every check the exchange makes before it takes it.
 
@@ -86,8 +82,8 @@ def judge(venue: Venue, terms: Terms, attached: Terms | None = None) -> Product:
         The first rule that is broken.
     """
     matching = venue.matching
-    last = matching.last_price(terms.product_id) if terms.product_id in venue.catalogue else None
     product = entry.check_product(venue.catalogue.get(terms.product_id), terms)
+    last = matching.last_price(terms.product_id)
     if last is None:
         raise RefusedError("INELIGIBLE_PAIR", "PREVIEW_MISSING_PRODUCT_PRICE_BOOK", "No market yet")
     entry.check_buys(terms, matching.world.refused_buys)
@@ -100,23 +96,19 @@ def judge(venue: Venue, terms: Terms, attached: Terms | None = None) -> Product:
     if attached is not None:
         check_attached(attached, terms, product, last)
     entry.check_post_only(terms, would_trade=matching.would_trade_now(terms))
-    needed = matching.needed(terms, size)
-    entry.check_funds(needed=needed, available=matching.wallets.available(terms.held_currency))
-    return product
+    if matching.needed(terms, size) > matching.wallets.available(terms.held_currency):
+        raise refused("INSUFFICIENT_FUND", "Insufficient balance in source account")
 
 
 def preview(venue: Venue, request: Request) -> Any:
     """POST /orders/preview: what the order would cost, and in ``errs`` why it would fail."""
-    body = request.fields()
+    body, terms, errors = request.fields(), None, []
     try:
         terms = entry.read_terms(body)
-    except RefusedError as refusal:
-        return _estimate(venue, None, [refusal.preview])
-    try:
         judge(venue, terms, read_attached(body, terms))
     except RefusedError as refusal:
-        return _estimate(venue, terms, [refusal.preview])
-    return _estimate(venue, terms, [])
+        errors = [refusal.preview]
+    return _estimate(venue, terms, errors)
 
 
 def _estimate(venue: Venue, terms: Terms | None, errors: list[str]) -> dict[str, Any]:

@@ -85,6 +85,7 @@ ROUTES = (
 )
 
 
+@lru_cache(maxsize=4096)
 def find_route(method: str, path: str) -> tuple[Route, tuple[str, ...]]:
     """
     Return the endpoint of a request and the parts of its path.
@@ -94,20 +95,11 @@ def find_route(method: str, path: str) -> tuple[Route, tuple[str, ...]]:
     ApiError
         404 if the path is unknown, 405 if it is known with another method.
     """
-    found, has_other_method = _look_up(method, path)
-    if found is not None:
-        return found
-    if has_other_method:
+    matches = [(route, route.pattern.fullmatch(path)) for route in ROUTES]
+    found = [(route, match.groups()) for route, match in matches if match is not None]
+    for route, parts in found:
+        if route.method == method:
+            return route, parts
+    if found:
         raise ApiError(405, "METHOD_NOT_ALLOWED", "Method Not Allowed")
     raise ApiError(404, "NOT_FOUND", "Not Found")
-
-
-@lru_cache(maxsize=4096)
-def _look_up(method: str, path: str) -> tuple[tuple[Route, tuple[str, ...]] | None, bool]:
-    has_other_method = False
-    for route in ROUTES:
-        match = route.pattern.fullmatch(path)
-        if match and route.method == method:
-            return (route, match.groups()), False
-        has_other_method = has_other_method or match is not None
-    return None, has_other_method

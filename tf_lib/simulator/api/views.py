@@ -10,6 +10,7 @@ from tf_lib.simulator.matching.balances import ZERO, Wallet
 from tf_lib.simulator.matching.order import ExchangeFill, Kind, Order
 from tf_lib.simulator.prices.day_bars import Candle, plain
 from tf_lib.simulator.simulated_clock import rfc3339
+from tf_lib.simulator.venue import Venue
 
 _AVERAGE = Decimal("1E-16")
 _FIAT = frozenset({"USD", "EUR", "GBP"})
@@ -20,28 +21,29 @@ def money(value: Decimal, currency: str) -> dict[str, str]:
     return {"value": plain(value), "currency": currency}
 
 
-def account_view(wallet: Wallet, *, account_uuid: str, portfolio_uuid: str, created: int) -> Any:
-    """Return one row of ``accounts``."""
+def account_view(venue: Venue, wallet: Wallet, name: str) -> dict[str, Any]:
+    """Return one row of ``accounts``, whose id follows from a name."""
+    owner = venue.rights.portfolio.uuid
     kind = "FIAT" if wallet.currency in _FIAT else "CRYPTO"
     return {
-        "uuid": account_uuid,
+        "uuid": venue.account_uuid(name, owner),
         "name": f"{wallet.currency} Wallet",
         "currency": wallet.currency,
         "available_balance": money(wallet.available, wallet.currency),
         "default": True,
         "active": True,
-        "created_at": rfc3339(created),
-        "updated_at": rfc3339(created),
+        "created_at": rfc3339(venue.opened),
+        "updated_at": rfc3339(venue.opened),
         "deleted_at": None,
         "type": f"ACCOUNT_TYPE_{kind}",
         "ready": True,
         "hold": money(wallet.hold, wallet.currency),
-        "retail_portfolio_id": portfolio_uuid,
+        "retail_portfolio_id": owner,
         "platform": "ACCOUNT_PLATFORM_CONSUMER",
     }
 
 
-def order_view(order: Order, *, user_id: str, portfolio_uuid: str) -> dict[str, Any]:
+def order_view(venue: Venue, order: Order) -> dict[str, Any]:
     """Return one order as ``get_order`` and ``list_orders`` show it."""
     terms = order.terms
     cost = order.fees if terms.is_buy else -order.fees
@@ -52,7 +54,7 @@ def order_view(order: Order, *, user_id: str, portfolio_uuid: str) -> dict[str, 
     return {
         "order_id": order.order_id,
         "product_id": terms.product_id,
-        "user_id": user_id,
+        "user_id": venue.user_id,
         "order_configuration": terms.configuration,
         "side": terms.side.value,
         "client_order_id": order.client_order_id,
@@ -87,7 +89,7 @@ def order_view(order: Order, *, user_id: str, portfolio_uuid: str) -> dict[str, 
         ],
         "leverage": "",
         "margin_type": "UNKNOWN_MARGIN_TYPE",
-        "retail_portfolio_id": portfolio_uuid,
+        "retail_portfolio_id": venue.rights.portfolio.uuid,
         "originating_order_id": order.originating_order_id,
         "attached_order_id": order.attached_order_id,
         "attached_order_configuration": order.attached.configuration if order.attached else None,
@@ -101,7 +103,7 @@ def _trigger_status(order: Order) -> str:
     return "STOP_TRIGGERED" if order.is_triggered else "STOP_PENDING"
 
 
-def fill_view(fill: ExchangeFill, *, user_id: str, portfolio_uuid: str) -> dict[str, Any]:
+def fill_view(venue: Venue, fill: ExchangeFill) -> dict[str, Any]:
     """Return one row of ``fills``."""
     return {
         "entry_id": fill.entry_id,
@@ -116,9 +118,9 @@ def fill_view(fill: ExchangeFill, *, user_id: str, portfolio_uuid: str) -> dict[
         "sequence_timestamp": rfc3339(fill.visible_from),
         "liquidity_indicator": "MAKER" if fill.is_maker else "TAKER",
         "size_in_quote": False,
-        "user_id": user_id,
+        "user_id": venue.user_id,
         "side": fill.side.value,
-        "retail_portfolio_id": portfolio_uuid,
+        "retail_portfolio_id": venue.rights.portfolio.uuid,
         "fillSource": "FILL_SOURCE_CLOB",
         "commission_detail_total": {"total_commission": plain(fill.commission)},
     }
@@ -168,11 +170,5 @@ def product_view(product: Product, *, quote: Quote | None, volume: Decimal) -> d
 
 def candle_view(candle: Candle) -> dict[str, str]:
     """Return one bucket; ``start`` is UNIX seconds."""
-    return {
-        "start": str(candle.start_second),
-        "low": candle.low,
-        "high": candle.high,
-        "open": candle.open,
-        "close": candle.close,
-        "volume": candle.volume,
-    }
+    names = ("low", "high", "open", "close", "volume")
+    return {"start": str(candle.start_second), **{name: getattr(candle, name) for name in names}}

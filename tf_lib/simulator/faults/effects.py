@@ -25,18 +25,18 @@ _TYPES = {"json": "application/json", "html": "text/html; charset=UTF-8"}
 _RATE_LIMITED = '{"errors":[{"id":"rate_limit_exceeded","message":"Too many requests"}]}'
 PRICES = ("open", "high", "low", "close")
 Options = Mapping[str, Any]
-Effect = Callable[[Options, Response | None], Response]
+Effect = Callable[[Options, Response], Response]
 
 
-def _no_answer(options: Options, reply: Response | None) -> Response:
+def _no_answer(options: Options, reply: Response) -> Response:
     return Response(0, cut=Cut.CLOSE, wait_seconds=float(options.get("seconds", 0)))
 
 
-def _reset(options: Options, reply: Response | None) -> Response:
+def _reset(options: Options, reply: Response) -> Response:
     return Response(0, cut=Cut.RESET)
 
 
-def _status(options: Options, reply: Response | None) -> Response:
+def _status(options: Options, reply: Response) -> Response:
     status, body = int(options.get("status", 503)), str(options.get("body", "json"))
     if status == 401:
         return unauthorized()
@@ -44,51 +44,43 @@ def _status(options: Options, reply: Response | None) -> Response:
     return Response(status, text=text, content_type=_TYPES.get(body, "text/plain; charset=utf-8"))
 
 
-def _unauthorized(options: Options, reply: Response | None) -> Response:
+def _unauthorized(options: Options, reply: Response) -> Response:
     return unauthorized()
 
 
-def _refuse(options: Options, reply: Response | None) -> Response:
+def _refuse(options: Options, reply: Response) -> Response:
     """Refuse an order as the exchange refuses one: inside an HTTP 200."""
     named = str(options.get("error", UNKNOWN)), str(options.get("preview", ""))
     refusal = RefusedError(*named, str(options.get("message", "")))
     body = options.get("request")
     configuration = body.get("order_configuration") if isinstance(body, Mapping) else None
-    payload = {
-        "success": False,
-        "error_response": refusal.error_response(),
-        "order_configuration": configuration,
-    }
-    return Response(200, payload)
+    return Response(200, refusal.body(configuration))
 
 
-def _truncated(options: Options, reply: Response | None) -> Response:
-    text = json.dumps(reply.payload if reply else {})
+def _truncated(options: Options, reply: Response) -> Response:
+    text = json.dumps(reply.payload)
     return Response(200, text=text[: max(1, len(text) // 2)])
 
 
-def _cut_in_reply(options: Options, reply: Response | None) -> Response:
-    return replace(reply or Response(200, {}), cut=Cut.TRUNCATE)
+def _cut_in_reply(options: Options, reply: Response) -> Response:
+    return replace(reply, cut=Cut.TRUNCATE)
 
 
-def _slow(options: Options, reply: Response | None) -> Response:
-    return replace(reply or Response(200, {}), wait_seconds=float(options.get("seconds", 1)))
+def _slow(options: Options, reply: Response) -> Response:
+    return replace(reply, wait_seconds=float(options.get("seconds", 1)))
 
 
-def _put_field(options: Options, reply: Response | None) -> Response:
-    payload = _copy(reply)
-    _walk(payload, str(options["field"]).split("."), options.get("value"), put=True)
-    return replace(reply or Response(200), payload=payload)
+def _on_field(*, put: bool) -> Effect:
+    def effect(options: Options, reply: Response) -> Response:
+        payload = _copy(reply)
+        _walk(payload, str(options["field"]).split("."), options.get("value"), put=put)
+        return replace(reply, payload=payload)
+
+    return effect
 
 
-def _remove_field(options: Options, reply: Response | None) -> Response:
-    payload = _copy(reply)
-    _walk(payload, str(options["field"]).split("."), None, put=False)
-    return replace(reply or Response(200), payload=payload)
-
-
-def _loop_cursor(options: Options, reply: Response | None) -> Response:
-    payload = dict(reply.payload) if reply and isinstance(reply.payload, dict) else {}
+def _loop_cursor(options: Options, reply: Response) -> Response:
+    payload = dict(reply.payload) if isinstance(reply.payload, dict) else {}
     more = {"has_next": True} if "has_next" in payload else {}
     return Response(200, payload | more | {"cursor": "MA=="})
 
@@ -119,16 +111,16 @@ def _chosen(items: list[Any], key: str) -> list[Any]:
     return [item for item in dicts if is_named and str(item.get(name)) == value]
 
 
-def _copy(reply: Response | None) -> Any:
-    return json.loads(json.dumps(reply.payload if reply else {}))
+def _copy(reply: Response) -> Any:
+    return json.loads(json.dumps(reply.payload))
 
 
 def _on_candles(change: Callable[[list[Any], Any], list[Any]]) -> Effect:
-    def effect(options: Options, reply: Response | None) -> Response:
+    def effect(options: Options, reply: Response) -> Response:
         payload = _copy(reply)
         if isinstance(payload, dict) and isinstance(payload.get("candles"), list):
             payload["candles"] = change(payload["candles"], options.get("value") or [])
-        return replace(reply or Response(200), payload=payload)
+        return replace(reply, payload=payload)
 
     return effect
 
@@ -161,10 +153,10 @@ def _scaled_row(row: Mapping[str, Any], factors: Mapping[str, Any]) -> dict[str,
     return {**row, **{key: format(value.normalize(), "f") for key, value in changed.items()}}
 
 
-def _skewed(options: Options, reply: Response | None) -> Response:
+def _skewed(options: Options, reply: Response) -> Response:
     payload = _copy(reply)
     if not isinstance(payload, dict) or "iso" not in payload:
-        return reply or Response(200, {})
+        return reply
     moved = dt.datetime.fromisoformat(payload["iso"]) + dt.timedelta(
         seconds=float(options.get("seconds", 0))
     )
@@ -174,7 +166,7 @@ def _skewed(options: Options, reply: Response | None) -> Response:
         "epochSeconds": str(int(since)),
         "epochMillis": str(int(since * 1000)),
     }
-    return replace(reply or Response(200), payload={**payload, **shown})
+    return replace(reply, payload={**payload, **shown})
 
 
 BEFORE: Mapping[str, Effect] = {
@@ -191,8 +183,8 @@ AFTER: Mapping[str, Effect] = {
     "status_after": _status,
     "truncated_json": _truncated,
     "slow": _slow,
-    "put_field": _put_field,
-    "remove_field": _remove_field,
+    "put_field": _on_field(put=True),
+    "remove_field": _on_field(put=False),
     "loop_cursor": _loop_cursor,
     "candles_missing": _on_candles(_without),
     "candles_doubled": _on_candles(_doubled),

@@ -30,14 +30,13 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.errors import ParameterError
+from tf_lib.simulator.api.routes import PREFIX
 from tf_lib.simulator.faults.account_events import AccountEvent, read_events
 from tf_lib.simulator.faults.daytimes import WINDOW_KEYS, DaytimeWindow, read_window
 from tf_lib.simulator.faults.effects import BODIES, KINDS, PRICES
 from tf_lib.text.days import day_from
 from tf_lib.text.shown import shown
 from tf_lib.text.written import check_keys, read_yaml
-
-PREFIX = "/api/v3/brokerage"
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,10 @@ _RULES = (
 )
 _LONGEST_DELAY = 10**10
 _REPLIES = ("lists", "books", "orders", "fills")
-_REFUSED_BUYS = ("base_sized", "all")
-_STOP_EDITS = ("ONLY_LIMIT_ORDER_EDITS_SUPPORTED", "FIELD_STOPPRICE_NOT_SUPPORTED")
+_CHOICES = {
+    "refused_buys": ("base_sized", "all"),
+    "stop_edit_refusal": ("ONLY_LIMIT_ORDER_EDITS_SUPPORTED", "FIELD_STOPPRICE_NOT_SUPPORTED"),
+}
 
 
 def set_delays(venue: Venue, world: Mapping[str, Any]) -> None:
@@ -90,11 +92,13 @@ def _set_rules(venue: Venue, world: Mapping[str, Any]) -> None:
             if amount is not None and amount <= 0:
                 raise ParameterError(f"world: {key}: expected a number above 0, got {value!r}")
             setattr(bent, key, amount)
-    if "refused_buys" in world:
-        if world["refused_buys"] not in _REFUSED_BUYS:
-            known, got = ", ".join(_REFUSED_BUYS), world["refused_buys"]
-            raise ParameterError(f"world: refused_buys must be one of {known}, got {got!r}")
-        bent.refused_buys = world["refused_buys"]
+    for key, known in _CHOICES.items():
+        if key in world:
+            value = world[key]
+            if value not in known:
+                names = ", ".join(known)
+                raise ParameterError(f"world: {key} must be one of {names}, got {value!r}")
+            setattr(bent, key, value)
     if "canonical_replies" in world:
         bent.canonical = _replies(world["canonical_replies"])
     if "fee_tiers" in world:
@@ -105,12 +109,6 @@ def _set_rules(venue: Venue, world: Mapping[str, Any]) -> None:
         bent.refuses_used_ids = world["duplicate_client_order_id"] is True
     if "token_skew_seconds" in world:
         bent.token_skew_seconds = float(_decimal(world["token_skew_seconds"], "token_skew_seconds"))
-    if "stop_edit_refusal" in world:
-        if world["stop_edit_refusal"] not in _STOP_EDITS:
-            known = ", ".join(_STOP_EDITS)
-            got = world["stop_edit_refusal"]
-            raise ParameterError(f"world: stop_edit_refusal must be one of {known}, got {got!r}")
-        bent.stop_edit_refusal = world["stop_edit_refusal"]
 
 
 def _replies(value: Any) -> frozenset[str]:

@@ -17,9 +17,9 @@ from tf_lib.core.model.records import Product, Side
 from tf_lib.simulator.matching.order import Force, Kind, Terms
 from tf_lib.simulator.replies import (
     RefusedError,
-    insufficient_fund,
     invalid,
     only_in_preview,
+    refused,
     unsupported,
 )
 from tf_lib.simulator.simulated_clock import parse_rfc3339
@@ -176,7 +176,7 @@ def _post_only(fields: Mapping[str, Any]) -> bool:
 def check_product(product: Product | None, terms: Terms) -> Product:
     """Refuse what the state of the product forbids."""
     if product is None:
-        raise RefusedError("INVALID_PRODUCT_ID", "PREVIEW_INVALID_PRODUCT_ID", "Unknown product")
+        raise refused("INVALID_PRODUCT_ID", "Unknown product")
     state = "PREVIEW_NOT_ALLOWED_BY_MARKET_STATE"
     if product.view_only or product.status != "online":
         raise RefusedError("INELIGIBLE_PAIR", state, "Product is not open for trading")
@@ -198,23 +198,15 @@ def check_product(product: Product | None, terms: Terms) -> Product:
 def check_grid(terms: Terms, product: Product) -> None:
     """Refuse sizes and prices that are not whole steps."""
     if _off(terms.base_size, product.base_increment):
-        raise RefusedError(
-            "INVALID_SIZE_PRECISION",
-            "PREVIEW_INVALID_SIZE_PRECISION",
-            "Too many decimals in order amount",
-        )
+        raise refused("INVALID_SIZE_PRECISION", "Too many decimals in order amount")
     if _off(terms.quote_size, product.quote_increment):
         raise only_in_preview("PREVIEW_INVALID_QUOTE_SIZE_PRECISION")
     if terms.kind is Kind.MARKET:
         return
     if not terms.limit_price:
-        raise RefusedError("INVALID_LIMIT_PRICE", "PREVIEW_INVALID_LIMIT_PRICE")
+        raise refused("INVALID_LIMIT_PRICE")
     if _off(terms.limit_price, product.price_increment):
-        raise RefusedError(
-            "INVALID_PRICE_PRECISION",
-            "PREVIEW_INVALID_PRICE_PRECISION",
-            "Too many decimals in order price",
-        )
+        raise refused("INVALID_PRICE_PRECISION", "Too many decimals in order price")
     if terms.kind is Kind.LIMIT:
         return
     if not terms.stop_price:
@@ -247,7 +239,7 @@ def check_geometry(terms: Terms, last: Decimal, now: int) -> None:
         raise only_in_preview("PREVIEW_STOP_PRICE_BELOW_LAST_TRADE_PRICE")
     if terms.kind is Kind.BRACKET:
         if (limit <= last) if not terms.is_buy else (limit >= last):
-            raise RefusedError("INVALID_LIMIT_PRICE", "PREVIEW_INVALID_LIMIT_PRICE")
+            raise refused("INVALID_LIMIT_PRICE")
     elif not terms.is_buy and limit > stop:
         raise only_in_preview("PREVIEW_STOP_PRICE_BELOW_LIMIT_PRICE")
     elif terms.is_buy and limit < stop:
@@ -280,17 +272,7 @@ def check_band(terms: Terms, last: Decimal, band: Decimal | None) -> None:
 def check_post_only(terms: Terms, *, would_trade: bool) -> None:
     """Refuse a post-only order that would take."""
     if terms.post_only and would_trade:
-        raise RefusedError(
-            "INVALID_LIMIT_PRICE_POST_ONLY",
-            "PREVIEW_INVALID_LIMIT_PRICE_POST_ONLY",
-            "invalid limit price for post-only",
-        )
-
-
-def check_funds(*, needed: Decimal, available: Decimal) -> None:
-    """Refuse what available funds do not carry."""
-    if needed > available:
-        raise insufficient_fund()
+        raise refused("INVALID_LIMIT_PRICE_POST_ONLY", "invalid limit price for post-only")
 
 
 def _off(value: Decimal | None, step: Decimal) -> bool:

@@ -43,10 +43,6 @@ class Catalogue(Mapping[str, Product]):
         self._products = {name: known[name] for name in sorted(known)}
         self._gone: dict[str, Product] = {}
 
-    def aliases_of(self, product_id: str) -> list[str]:
-        """Return the other names of a product."""
-        return [twin for twin, name in self.alias_of.items() if name == product_id]
-
     def __getitem__(self, product_id: str) -> Product:
         """Return the rules of a product as they are now."""
         return self._products[product_id]
