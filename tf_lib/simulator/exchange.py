@@ -7,6 +7,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -39,12 +40,8 @@ class Endpoint:
 
     def to_mapping(self) -> dict[str, str]:
         """Return the line a standalone exchange prints."""
-        return {
-            "base_url": self.base_url,
-            "ca_file": str(self.ca_file),
-            "key_file": str(self.key_file),
-            "portfolio_uuid": self.portfolio_uuid,
-        }
+        names = ("base_url", "ca_file", "key_file", "portfolio_uuid")
+        return {name: str(getattr(self, name)) for name in names}
 
 
 class SimulatedExchange:
@@ -70,10 +67,9 @@ class SimulatedExchange:
         except BaseException:
             self._state.close()
             raise
-        self._is_closed = False
         self._server: Server | None = None
-        self._thread: threading.Thread | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._ending = ExitStack()
+        self._ending.callback(self.engine.close)
 
     def _opened(self, settings: SimulatorSettings, plan: FaultPlan) -> Engine:
         first = start_of(settings.as_of) if settings.as_of else wall_clock()
@@ -121,10 +117,12 @@ class SimulatedExchange:
             ) from None
         hosts |= {f"{host}:{server.server_port}" for host in ("127.0.0.1", "localhost", "[::1]")}
         self._server = server
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
-        self._thread.start()
+        thread.start()
+        self._ending.callback(thread.join, timeout=5)
+        self._ending.callback(server.stop)
         return Endpoint(
             base_url=f"127.0.0.1:{server.server_port}",
             ca_file=credentials.ca_file,
@@ -135,18 +133,7 @@ class SimulatedExchange:
 
     def stop(self) -> None:
         """Close the door, save, and let go of the state; the object is done after it."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-        if self._thread is not None:
-            self._thread.join(timeout=5)
-            self._thread = None
-        if not self._is_closed:
-            self._is_closed = True
-            self.engine.close()
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        self._ending.close()
 
     def __enter__(self) -> Self:
         """Enter a block that ends with `stop`; `start` is still the caller's."""
@@ -227,5 +214,5 @@ class SimulatedExchange:
         state_file = self.settings.state_file
         if state_file is not None:
             return state_file.with_name(f"{state_file.stem}_keys")
-        self._folder = tempfile.TemporaryDirectory(prefix="tf_simulator_")
-        return Path(self._folder.name)
+        folder = tempfile.TemporaryDirectory(prefix="tf_simulator_")
+        return Path(self._ending.enter_context(folder))

@@ -47,8 +47,7 @@ def rfc3339(at: int) -> str:
     >>> rfc3339(1_500_000)
     '1970-01-01T00:00:01.500000Z'
     """
-    whole = _EPOCH + dt.timedelta(microseconds=at)
-    return f"{whole.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return f"{moment(at).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def parse_rfc3339(text: str) -> int | None:

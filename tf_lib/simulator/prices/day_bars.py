@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lib.core.candles.rows import candle_rows
+from tf_lib.core.candles.rows import FIELDS, candle_rows
 from tf_lib.errors import BarsError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIELDS = ("open", "high", "low", "close", "volume")
 EPOCH_DAY = dt.date(1970, 1, 1)
 
 
@@ -95,15 +94,6 @@ class DayBars:
     def __len__(self) -> int:
         """Count the bars."""
         return len(self.day)
-
-    def frame(self) -> pd.DataFrame:
-        """Return the bars in the form candle folders are read into."""
-        import pandas as pd
-
-        index = pd.DatetimeIndex(
-            self.day.astype("datetime64[D]").astype("datetime64[ns]"), name="date"
-        ).tz_localize("UTC")
-        return pd.DataFrame({name: getattr(self, name) for name in FIELDS}, index=index)
 
     def renamed(self, *, ratio: Decimal, first: int, tick: Decimal) -> DayBars:
         """Return the bars of a coin of which `ratio` units stand for one of this, from a day on."""

@@ -15,11 +15,10 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lib.core.candles.rows import FIELDS, intraday_rows
-from tf_lib.core.orders import fills
+from tf_lib.core.candles.rows import intraday_rows
 from tf_lib.errors import BarsError
 from tf_lib.simulator.prices.day_bars import Candle, DayBars, exact, shown
-from tf_lib.simulator.prices.paths import PathSegment, flat_leg
+from tf_lib.simulator.prices.paths import PathSegment, candle_legs, flat_leg
 from tf_lib.simulator.simulated_clock import DAY, SECOND, rfc3339
 
 GRANULARITIES = {
@@ -79,33 +78,23 @@ class IntradayBars:
         first, last = np.searchsorted(self.start, [begin, end])
         return range(int(first), int(last))
 
-    def legs(self, day: int, before: Decimal | None) -> list[PathSegment]:
-        """Return the path of a day; none if the day has no candle. `before` is the price then."""
-        return list(self._legs(day, before))
-
-    def _legs(self, day: int, before: Decimal | None) -> Iterator[PathSegment]:
+    def legs(self, day: int, before: Decimal | None) -> Iterator[PathSegment]:
+        """Yield the path of a day; none if the day has no candle. `before` is the price then."""
         at, price = day * DAY, before
         rows = self.rows(day * 86_400, (day + 1) * 86_400)
         for row in rows:
             begin = int(self.start[row]) * SECOND
-            o, h, low, c = (exact(float(each)) for each in self.values[:4, row])
+            prices = self.values[:4, row].tolist()
             if begin > at:
-                yield flat_leg(at, begin, o if price is None else price)
-            for index in range(fills.LEGS):
-                first, last, start, end = fills.day_leg(o, h, low, c, index)
-                yield PathSegment(
-                    begin + self._scaled(first), begin + self._scaled(last), start, end
-                )
-            at, price = begin + self.step * SECOND, c
+                yield flat_leg(at, begin, exact(prices[0]) if price is None else price)
+            yield from candle_legs(begin, self.step, prices)
+            at, price = begin + self.step * SECOND, exact(prices[3])
         if rows and at < (day + 1) * DAY and price is not None:
             yield flat_leg(at, (day + 1) * DAY, price)
 
-    def _scaled(self, second: int) -> int:
-        return second * self.step * SECOND // fills.DAY_ENDS
-
     def candle(self, row: int) -> Candle:
         """Return one candle exactly as it was given."""
-        texts = (shown(float(self.values[k, row])) for k in range(len(FIELDS)))
+        texts = (shown(value) for value in self.values[:, row].tolist())
         return Candle(int(self.start[row]), *texts)
 
     def volume(self, rows: range) -> Decimal:

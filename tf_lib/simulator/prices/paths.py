@@ -7,12 +7,13 @@ only strings days together, lays planted jumps over them and keeps moments as wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from tf_lib.core.orders import fills
-from tf_lib.simulator.simulated_clock import DAY, SECOND
+from tf_lib.simulator.prices.day_bars import exact
+from tf_lib.simulator.simulated_clock import SECOND
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,13 @@ class Touch:
     price: Decimal
 
 
-def day_legs(day: int, corners: tuple[Decimal, Decimal, Decimal, Decimal]) -> list[PathSegment]:
-    """Legs of a day with trades; `corners` are open, high, low, close."""
-    legs = []
+def candle_legs(begin: int, seconds: int, prices: Iterable[float]) -> Iterator[PathSegment]:
+    """Legs of a candle of any length, a day's in small; `prices` are open, high, low, close."""
+    o, h, low, c = (exact(float(price)) for price in prices)
     for index in range(fills.LEGS):
-        begin, end, first, last = fills.day_leg(*corners, index)
-        legs.append(PathSegment(day * DAY + begin * SECOND, day * DAY + end * SECOND, first, last))
-    return legs
+        first, last, start, end = fills.day_leg(o, h, low, c, index)
+        at, until = (begin + each * seconds * SECOND // fills.DAY_ENDS for each in (first, last))
+        yield PathSegment(at, until, start, end)
 
 
 def flat_leg(begin: int, end: int, price: Decimal) -> PathSegment:

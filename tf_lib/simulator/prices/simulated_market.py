@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from tf_lib.simulator.prices.paths import (
     OrderLevels,
     PathSegment,
     Touch,
-    day_legs,
+    candle_legs,
     extremes,
     first_touch,
     flat_leg,
@@ -68,8 +69,8 @@ class Market:
         self._ticks = {name: products[name].price_increment for name in bars}
         self._steps = {name: products[name].base_increment for name in bars}
         self._jumps: dict[str, dict[int, list[Jump]]] = {}
-        self._legs: dict[str, dict[int, list[PathSegment]]] = {name: {} for name in bars}
-        self._chunks: dict[tuple[str, int], list[Candle]] = {}
+        self._legs_of = lru_cache(maxsize=_KEPT_DAYS * len(bars))(self._draw)
+        self._chunk = lru_cache(maxsize=_KEPT_CHUNKS)(self._write)
 
     def last_price(self, product_id: str, at: int) -> Decimal | None:
         """Price of the last trade, None before the product lists."""
@@ -131,16 +132,7 @@ class Market:
         planted = self._jumps.setdefault(product_id, {}).setdefault(day, [])
         planted.append(jump)
         planted.sort(key=lambda each: each.at)
-        self._legs[product_id].pop(day, None)
-
-    def _legs_of(self, product_id: str, day: int) -> list[PathSegment]:
-        kept = self._legs[product_id]
-        legs = kept.get(day)
-        if legs is None:
-            while len(kept) >= _KEPT_DAYS:
-                kept.pop(next(iter(kept)))
-            legs = kept[day] = self._draw(product_id, day)
-        return legs
+        self._legs_of.cache_clear()
 
     def _draw(self, product_id: str, day: int) -> list[PathSegment]:
         bars = self._bars[product_id]
@@ -161,12 +153,11 @@ class Market:
         bars, shorter = self._bars[product_id], self._intraday.get(product_id)
         if shorter is not None:
             before = exact(float(bars.close[row - 1])) if row > 0 else None
-            legs = shorter.legs(day, before)
+            legs = list(shorter.legs(day, before))
             if legs:
                 return legs
         corners = (bars.open, bars.high, bars.low, bars.close)
-        o, h, low, c = (exact(float(values[row])) for values in corners)
-        return day_legs(day, (o, h, low, c))
+        return list(candle_legs(day * DAY, DAY // SECOND, (values[row] for values in corners)))
 
     def _days_to_search(
         self, product_id: str, first: int, last: int, band: OrderLevels
@@ -208,15 +199,9 @@ class Market:
             found += chunk[max(begin - first, 0) : end - first]
         return found
 
-    def _chunk(self, product_id: str, number: int) -> list[Candle]:
-        kept = self._chunks.get((product_id, number))
-        if kept is None:
-            while len(self._chunks) >= _KEPT_CHUNKS:
-                self._chunks.pop(next(iter(self._chunks)))
-            first = number * _CHUNK_ROWS
-            kept = self._bars[product_id].candles(first, first + _CHUNK_ROWS)
-            self._chunks[product_id, number] = kept
-        return kept
+    def _write(self, product_id: str, number: int) -> list[Candle]:
+        first = number * _CHUNK_ROWS
+        return self._bars[product_id].candles(first, first + _CHUNK_ROWS)
 
     def _bucket(self, product_id: str, start: int, stop: int, now: int) -> Candle | None:
         bars = self._bars[product_id]

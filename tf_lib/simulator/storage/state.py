@@ -58,10 +58,15 @@ class State:
     ----------
     path : Path or None
         The file; None keeps it in memory and saves nothing.
+
+    Attributes
+    ----------
+    is_kept : bool
+        Whether anything outlives the process.
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._is_kept = path is not None
+        self.is_kept = path is not None
         self._lock = _take_for_oneself(path) if path is not None else None
         try:
             self._database = sqlite3.connect(
@@ -99,11 +104,6 @@ class State:
     def commit(self) -> None:
         """Make what was written since `begin` outlive the process."""
         self._database.execute("COMMIT")
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether anything outlives the process."""
-        return self._is_kept
 
     # -- reading ------------------------------------------------------------------------------
 
