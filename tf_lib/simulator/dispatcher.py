@@ -161,7 +161,7 @@ class Engine:
                 return self._pass_time(body)
             route, parts = find_route(method, path)
             named = tuple(unquote(part) for part in parts)
-            request = Request(method, path, Query.read(query), body, named)
+            request = Request(Query.read(query), body, named)
             return Response(200, route.handler(self.venue, request))
         except ApiError as error:
             return error.reply

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tf_lib.errors import InputError, StateError
 from tf_lib.simulator.dispatcher import Engine
-from tf_lib.simulator.faults.account_events import renames
 from tf_lib.simulator.faults.rules import FaultPlan, Faults, fault_rule, read_faults
 from tf_lib.simulator.faults.scheduled_events import set_delays, thin_out
 from tf_lib.simulator.prices.paths import Jump
@@ -76,9 +75,7 @@ class SimulatedExchange:
         now = int(self._state.meta("now", str(first)))
         if settings.running and settings.as_of is None:
             now = max(now, wall_clock())
-        if plan.world.get("usdc_aliases") is True:
-            settings = replace(settings, usdc_aliases=True)
-        venue = make_venue(settings, self._state, now, renamed=renames(plan.events))
+        venue = make_venue(settings, self._state, now, plan)
         engine = Engine(
             venue,
             SimulatedClock(now, step=settings.step_ms * 1000, is_running=settings.running),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -39,7 +38,6 @@ class Response:
     content_type: str = "application/json"
     cut: Cut | None = None
     wait_seconds: float = 0.0
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class ApiError(Exception):

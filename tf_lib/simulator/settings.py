@@ -75,8 +75,6 @@ class SimulatorSettings:
         fraction; None: any distance.
     depth_usd : Decimal or None
         For how much one order finds another side when it takes; None: for any amount.
-    usdc_aliases : bool
-        List every ``X-USD`` as ``X-USDC``, too: the same book, paid with USDC.
     faults : FaultPlan, mapping, path or None
         What goes wrong, see `tf_lib.simulator.faults.rules`.
     step_ms : int
@@ -107,7 +105,6 @@ class SimulatorSettings:
     fee_tiers: tuple[FeeTier, ...] = ()
     price_band: Decimal | None = None
     depth_usd: Decimal | None = None
-    usdc_aliases: bool = False
     faults: FaultPlan | Mapping[str, Any] | Path | str | None = None
     step_ms: int = 20
     running: bool = False

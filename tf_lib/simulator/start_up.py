@@ -11,7 +11,8 @@ from typing import Any
 from tf_lib.core.model.records import Product
 from tf_lib.errors import ParameterError, StateError
 from tf_lib.simulator.dispatcher import Engine
-from tf_lib.simulator.faults.account_events import AccountEvent, Calendar, RenameEvent
+from tf_lib.simulator.faults.account_events import AccountEvent, Calendar, RenameEvent, renames
+from tf_lib.simulator.faults.rules import FaultPlan
 from tf_lib.simulator.faults.scheduled_events import plant, set_delays
 from tf_lib.simulator.matching.balances import Wallets
 from tf_lib.simulator.matching.engine import Matching
@@ -95,10 +96,11 @@ def _portfolios(settings: SimulatorSettings, state: State) -> tuple[Portfolio, .
 
 
 def _products_and_market(
-    settings: SimulatorSettings, traded: Mapping[str, bool], renamed: Sequence[RenameEvent]
+    settings: SimulatorSettings, traded: Mapping[str, bool], plan: FaultPlan
 ) -> tuple[Catalogue, Market]:
     """Put products and prices together; what was traded before stays in a made-up market."""
     bars: dict[str, DayBars] | None = None
+    renamed = renames(plan.events)
     if settings.candles is not None:
         bars = {
             name: each if isinstance(each, DayBars) else DayBars.from_frame(name, each)
@@ -120,7 +122,7 @@ def _products_and_market(
     if homeless:
         names_of = ", ".join(sorted(homeless))
         raise StateError(f"the state holds live orders in {names_of}, which has no candles here")
-    twins = _twins(rules) if settings.usdc_aliases else {}
+    twins = _twins(rules) if plan.world.get("usdc_aliases") is True else {}
     catalogue = Catalogue(rules, twins)
     for each in coming:
         catalogue.flip(each.to, LISTED, False)
@@ -128,6 +130,7 @@ def _products_and_market(
 
 
 def _twins(rules: Mapping[str, Product]) -> dict[str, str]:
+    """List every ``X-USD`` as ``X-USDC``, too: the same book, paid with USDC."""
     twins = {f"{name}C": name for name in rules if name.endswith("-USD")}
     return {twin: name for twin, name in twins.items() if twin not in rules}
 
@@ -150,11 +153,9 @@ def _add_renamed(
         bars[each.to] = before.renamed(ratio=each.ratio, first=each.day, tick=rule.price_increment)
 
 
-def make_venue(
-    settings: SimulatorSettings, state: State, now: int, *, renamed: Sequence[RenameEvent]
-) -> Venue:
+def make_venue(settings: SimulatorSettings, state: State, now: int, plan: FaultPlan) -> Venue:
     """Put the exchange together: products, market, portfolios, and the key's rights."""
-    catalogue, market = _products_and_market(settings, state.traded_products(), renamed)
+    catalogue, market = _products_and_market(settings, state.traded_products(), plan)
     portfolios = _portfolios(settings, state)
     books = {portfolio.uuid: Wallets() for portfolio in portfolios}
     bound = portfolios[1]

@@ -95,10 +95,6 @@ class Venue:
         bid = middle - tick if middle > tick else middle / 2
         return Quote(bid=bid, ask=middle + tick, last=last)
 
-    def volume(self, product_id: str) -> Decimal:
-        """Base units traded yesterday."""
-        return self.matching.market.volume_24h(product_id, self.matching.now)
-
 
 def derived_uuid(*parts: str) -> str:
     """Return an id that follows from its parts, so that equal exchanges have equal ids."""

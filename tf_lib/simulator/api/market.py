@@ -48,7 +48,8 @@ def product(venue: Venue, request: Request) -> Any:
 def _product(venue: Venue, product: Product) -> dict[str, Any]:
     name, alias_of = product.product_id, venue.catalogue.alias_of
     quote = venue.quote(name)
-    volume = venue.volume(name) if quote else Decimal(0)
+    matching = venue.matching
+    volume = matching.market.volume_24h(name, matching.now) if quote else Decimal(0)
     view = product_view(product, quote=quote, volume=volume)
     view["alias"] = alias_of.get(name, "")
     view["alias_to"] = [twin for twin, product_id in alias_of.items() if product_id == name]

@@ -104,13 +104,11 @@ def page(items: list[Any], query: Query, *, limit: int) -> tuple[list[Any], bool
 
 @dataclass(frozen=True)
 class Request:
-    """One request, without transport and token."""
+    """One request, without transport and token; `parts` are those its path holds."""
 
-    method: str
-    path: str
     query: Query
     body: Any
-    parts: tuple[str, ...] = ()
+    parts: tuple[str, ...]
 
     def fields(self) -> Mapping[str, Any]:
         """Return the body as an object."""

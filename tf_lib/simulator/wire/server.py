@@ -153,14 +153,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, reply: Response, length: int) -> bytes:
         reason, engine = self.responses.get(reply.status, ("",))[0], self.server.engine
-        extra = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
         closing = "connection: close\r\n" if self.close_connection else ""
         return (
             f"HTTP/1.1 {reply.status} {reason}\r\n"
             f"content-type: {reply.content_type}\r\n"
             f"content-length: {length}\r\n"
             f"date: {self.date_time_string(engine.date_seconds())}\r\n{engine.time_headers()}"
-            f"{_LIMIT_HEADERS}{extra}{closing}\r\n"
+            f"{_LIMIT_HEADERS}{closing}\r\n"
         ).encode("latin-1")
 
     def _hang_up(self, *, reset: bool) -> None:
