@@ -159,9 +159,9 @@ def test_outsiders_can_read_the_tables(
 def standalone(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], Endpoint]]:
     """Run the exchange in another process."""
     code = (
-        "import sys; from pathlib import Path; from tf_lib.app.commands.simulator import "
-        "simulator_command as run; "
-        "sys.exit(run('synthetic', as_of='2024-03-01', state=Path(sys.argv[1]), "
+        "import datetime as dt, sys; from pathlib import Path; "
+        "from tf_lib.app.commands.simulator import simulator_command as run; "
+        "sys.exit(run('synthetic', as_of=dt.date(2024, 3, 1), state=Path(sys.argv[1]), "
         "log=Path(sys.argv[2])))"
     )
     command = [sys.executable, "-c", code, str(folder / "state.sqlite"), str(folder / "log.jsonl")]
