@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -126,7 +126,7 @@ CLAIM = (
 def test_the_launchers_child_may_claim_it(tmp_path: Path) -> None:
     """As the kernel of a run does."""
     done = subprocess.run(
-        [sys.executable, "-c", CLAIM, *FOR.to_mapping().values()],
+        [sys.executable, "-c", CLAIM, *asdict(FOR).values()],
         env=os.environ | issue(tmp_path, FOR),
         check=False,
     )
@@ -139,7 +139,7 @@ def test_a_grandchild_or_stranger_may_not(tmp_path: Path) -> None:
     inner = f"import subprocess, sys; sys.exit(subprocess.call({[sys.executable, '-c', CLAIM]!r}"
     inner += " + sys.argv[1:]))"
     done = subprocess.run(
-        [sys.executable, "-c", inner, *FOR.to_mapping().values()],
+        [sys.executable, "-c", inner, *asdict(FOR).values()],
         env=os.environ | issue(tmp_path, FOR),
         capture_output=True,
         text=True,

@@ -21,6 +21,7 @@ Rows = list[list[str]]
 
 _INDENT = "  "
 _MOST_WORDS = 90
+_STOP = ("product", "status", "resting_level", "reason")
 _WHAT_TO_DO = {
     "done": "Nothing.",
     "attention": "Read what stood in the way, below: each says what to do about it.",
@@ -159,14 +160,14 @@ def _sections(summary: Summary) -> list[tuple[str, Rows]]:
         if _is_number(summary.get(name))
     ]
     sections = [
-        ("What stood in the way", _impediments(summary)),
+        ("What stood in the way", [[in_a_line(row)] for row in _rows(summary, "impediments")]),
         ("The day's result", _result(summary)),
         ("Account", account),
         ("Errors", _errors(summary)),
         ("Orders", [_order(row) for row in _rows(summary, "orders")]),
         ("Sold by stops since the last run", [_taken(row) for row in _rows(summary, "taken")]),
         ("Positions", _positions(summary)),
-        ("Stops", [_stop(row) for row in _rows(summary, "stops")]),
+        ("Stops", [_texts(row, *_STOP) for row in _rows(summary, "stops")]),
         ("Cooldowns", [[name, str(since)] for name, since in _items(summary, "cooldowns")]),
         ("Data", _data(summary)),
     ]
@@ -178,10 +179,6 @@ def _result(summary: Summary) -> Rows:
     if not isinstance(result, Mapping):
         return []
     return [[line] for line in result_in_lines(result, str(result.get("currency") or ""))]
-
-
-def _impediments(summary: Summary) -> Rows:
-    return [[in_a_line(row)] for row in _rows(summary, "impediments")]
 
 
 def _errors(summary: Summary) -> Rows:
@@ -220,10 +217,6 @@ def _positions(summary: Summary) -> Rows:
             ]
         )
     return rows
-
-
-def _stop(row: Summary) -> list[str]:
-    return _texts(row, "product", "status", "resting_level", "reason")
 
 
 def _data(summary: Summary) -> Rows:

@@ -29,6 +29,7 @@ from tf_lib.pages.day.stop_rows import stop_lines
 from tf_lib.pages.page import write_page
 from tf_lib.pages.style import BLUE, GREY, Chart, date_axis, styled
 from tf_lib.project import RUN_COMMAND
+from tf_lib.text.days import is_day
 from tf_lib.text.shown import printable
 
 PAGE_NAME = "index.html"
@@ -126,16 +127,9 @@ def read_runs(runs: Path, changed: Callable[[Path], Sequence[str]] | None = None
                 yield Run(profile.name, parent, kind, problem=problem)
                 continue
             for folder in folders:
-                if _is_day(folder.name[:10]) and folder.is_dir():
+                if is_day(folder.name[:10]) and folder.is_dir():
                     run = _sound(_read_run(profile.name, folder, kind), runs)
                     yield run if changed is None else replace(run, changed=tuple(changed(folder)))
-
-
-def _is_day(name: str) -> bool:
-    try:
-        return dt.date.fromisoformat(name).isoformat() == name
-    except ValueError:
-        return False
 
 
 def _read_run(profile: str, folder: Path, kind: str) -> Run:

@@ -16,7 +16,7 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,6 @@ class ArmedFor:
     day: str
     config_sha256: str
     portfolio_uuid: str
-
-    def to_mapping(self) -> dict[str, str]:
-        """Return plain values."""
-        return dict(self.__dict__)
 
 
 class Arming:
@@ -73,7 +69,7 @@ def issue(folder: Path, armed_for: ArmedFor) -> dict[str, str]:
     token = secrets.token_hex(32)
     path = folder / f"arming-{os.getpid()}-{secrets.token_hex(4)}.json"
     record = {
-        **armed_for.to_mapping(),
+        **asdict(armed_for),
         "launcher_pid": os.getpid(),
         "expires": (dt.datetime.now(dt.UTC) + _LIFETIME).isoformat(),
         "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
@@ -134,7 +130,7 @@ def _check(record: Mapping[str, Any], token: str, armed_for: ArmedFor) -> None:
             f"the arming token was made by process {record['launcher_pid']} for its own child; "
             f"this is process {os.getpid()}; nothing is sent"
         )
-    for name, wanted in armed_for.to_mapping().items():
+    for name, wanted in asdict(armed_for).items():
         if record.get(name) != wanted:
             raise PreflightRefused(
                 f"the run was armed for {name} {record.get(name)!r}, this is {wanted!r}; "

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from tf_lib.errors import UnreadableState
 from tf_lib.safety import epoch
+from tf_lib.store.files import json_record
 from tf_lib.store.ledger import FILE_NAME, Ledger
 
 RESCUE_NAME = "ledger_rescue.jsonl"
@@ -62,8 +62,7 @@ def _pinned(path: Path) -> str:
     """Return the portfolio that a line of a spoilt ledger still names, or nothing."""
     with contextlib.suppress(OSError):
         for piece in path.read_bytes().split(b"\n"):
-            with contextlib.suppress(ValueError):
-                line = json.loads(piece)
-                if isinstance(line, dict) and line.get("kind") == "pin":
-                    return str(line.get("portfolio_uuid", ""))
+            line = json_record(piece)
+            if line is not None and line.get("kind") == "pin":
+                return str(line.get("portfolio_uuid", ""))
     return ""

@@ -16,6 +16,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -185,13 +186,20 @@ def wait_for_guard(lock: ProcessLock, *, seconds: float) -> ProcessLock:
     LockHeld
         A run holds it, or the guard still did when the time was over.
     """
+    # A holder that is just beginning or ending has no name; it may be a guard.
+    return _taken_within(seconds, lock, is_awaited=lambda: lock.holder_kind() in ("guard", ""))
+
+
+def _taken_within(
+    seconds: float, lock: ProcessLock, *, is_awaited: Callable[[], bool]
+) -> ProcessLock:
+    """Take a lock, waiting so long at most, and only while its holder is one to wait for."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             return lock.acquire()
         except LockHeld:
-            # A holder that is just beginning or ending has no name; it may be a guard.
-            if lock.holder_kind() not in ("guard", "") or time.monotonic() >= deadline:
+            if not is_awaited() or time.monotonic() >= deadline:
                 raise
             time.sleep(_POLL_SECONDS)
 
@@ -206,17 +214,12 @@ def sender_lock(portfolio_uuid: str, state: Path, *, seconds: float = 30.0) -> P
         A process that somebody still watches over is sending.
     """
     lock = ProcessLock(lock_folder() / f"{portfolio_uuid}.sender.lock", kind="sender")
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return lock.acquire()
-        except LockHeld:
-            if time.monotonic() < deadline:
-                time.sleep(_POLL_SECONDS)
-                continue
-            if not _end_orphan(lock, state):
-                raise
-            return lock.acquire()
+    try:
+        return _taken_within(seconds, lock, is_awaited=lambda: True)
+    except LockHeld:
+        if not _end_orphan(lock, state):
+            raise
+        return lock.acquire()
 
 
 def _end_orphan(lock: ProcessLock, state: Path) -> bool:

@@ -9,9 +9,10 @@ then on and written to ``revisions.jsonl``. The bar of the running day never ent
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from tf_lib.core.candles.rows import FIELDS
 from tf_lib.errors import ExchangeError, RetryableError, StateError
 from tf_lib.exchange.port import MOST_DAYS_PER_PAGE, Bar, MarketData
 from tf_lib.store.candle_file import Candles, read_candles, write_candles
-from tf_lib.store.files import append_json_line
+from tf_lib.store.files import append_json_line, first_free
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,15 +182,7 @@ class CandleCache:
     def _log(self, revisions: Iterable[Revision], now: dt.datetime) -> None:
         for one in revisions:
             append_json_line(
-                self.folder / "revisions.jsonl",
-                {
-                    "at": now.isoformat(),
-                    "ticker": one.ticker,
-                    "day": one.day.isoformat(),
-                    "column": one.column,
-                    "old": one.old,
-                    "new": one.new,
-                },
+                self.folder / "revisions.jsonl", {"at": now.isoformat(), **asdict(one)}
             )
 
 
@@ -215,7 +208,8 @@ class _TickerUpdate:
         try:
             return read_candles(self.path, self.ticker)
         except StateError as error:
-            aside = _free_name(self.path)
+            names = (f"{self.path.name}.set-aside-{n}" for n in itertools.count(1))
+            aside = first_free(map(self.path.with_name, names))
             self.path.replace(aside)
             self.problem(f"cache set aside as {aside.name} and read again: {error}")
             return None
@@ -307,10 +301,3 @@ def _is_another_market(cached: Candles, fetched: dict[dt.date, Bar]) -> bool:
 
 def _midnight(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
-
-
-def _free_name(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.set-aside-{number}")).exists():
-        number += 1
-    return aside

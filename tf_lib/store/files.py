@@ -16,7 +16,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -169,20 +169,9 @@ def read_json_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
     """
     if not path.exists():
         return [], 0
-    records: list[dict[str, Any]] = []
-    unreadable = 0
-    for line in path.read_bytes().split(b"\n"):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if isinstance(record, dict):
-            records.append(record)
-        else:
-            unreadable += 1
-    return records, unreadable
+    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    records = [record for line in lines if (record := json_record(line)) is not None]
+    return records, len(lines) - len(records)
 
 
 def last_json_line(path: Path) -> dict[str, Any] | None:
@@ -192,14 +181,21 @@ def last_json_line(path: Path) -> dict[str, Any] | None:
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - _TAIL_BYTES, 0))
         pieces = file.read().split(b"\n")
-    for piece in reversed(pieces):
-        try:
-            record = json.loads(piece)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            return record
-    return None
+    return next((one for one in map(json_record, reversed(pieces)) if one is not None), None)
+
+
+def json_record(line: bytes) -> dict[str, Any] | None:
+    """Return the record that a line holds; None for one cut short, or that is no JSON object."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def first_free(paths: Iterable[Path]) -> Path:
+    """Return the first of several paths at which nothing is."""
+    return next(path for path in paths if not path.exists())
 
 
 def _is_torn(handle: int) -> bool:

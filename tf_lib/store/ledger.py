@@ -21,7 +21,7 @@ from tf_lib.core.model.client_ids import LegKey, client_id, parse_client_id
 from tf_lib.core.model.order_life import OrderStage, check_move
 from tf_lib.errors import PreflightRefused, StateError, TfError, UnreadableState
 from tf_lib.store.disk_reserve import FULL, give_up
-from tf_lib.store.files import sync_folder
+from tf_lib.store.files import json_record, sync_folder
 from tf_lib.store.ledger_checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from tf_lib.store.ledger_entries import apply_entry
 from tf_lib.store.ledger_state import DAY_MARKS, LedgerState, OrderRecord
@@ -76,7 +76,7 @@ class Ledger:
                 self.lines.append(self._applied(piece))
             except (TfError, ValueError, LookupError, TypeError, ArithmeticError) as error:
                 why = f"does not fit the lines before it ({type(error).__name__}: {error})"
-                if _parse(piece) is None:
+                if json_record(piece) is None:
                     why = "is not JSON"
                 raise UnreadableState(
                     f"{self.path}: line {number} {why}: {piece[:80]!r}. {_WHAT_TO_DO}"
@@ -85,7 +85,7 @@ class Ledger:
 
     def _applied(self, piece: bytes) -> dict[str, Any]:
         """Add one line as it stands on disk to the state, and return it."""
-        line = _parse(piece)
+        line = json_record(piece)
         if line is None:
             raise StateError("it is no JSON object")
         apply_entry(self.state, line)
@@ -262,11 +262,3 @@ def _flush_all(file: int, line: bytes) -> None:
     if written != len(line):
         raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were written")
     os.fsync(file)
-
-
-def _parse(piece: bytes) -> dict[str, Any] | None:
-    try:
-        line = json.loads(piece)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) else None

@@ -9,7 +9,7 @@ on the lines are for people, since no two clocks are the same.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -143,16 +143,12 @@ def _move(state: LedgerState, line: Mapping[str, Any]) -> None:
     _record_facts(state, order, line, changes)
 
 
-def _cancel_repeated(state: LedgerState, line: Mapping[str, Any]) -> None:
+def _sent_again(state: LedgerState, line: Mapping[str, Any]) -> None:
+    """A request went out once more: that for the order, or that to cancel it."""
     order = state.orders.get(line["client_id"])
     if order is not None:
-        state.orders[order.client_id] = _with(order, cancel_sent_at=_time(line["at"]))
-
-
-def _resent(state: LedgerState, line: Mapping[str, Any]) -> None:
-    order = state.orders.get(line["client_id"])
-    if order is not None:
-        state.orders[order.client_id] = _with(order, resent_at=_time(line["at"]))
+        moment = "cancel_sent_at" if line["kind"] == "cancel_repeated" else "resent_at"
+        state.orders[order.client_id] = _with(order, **{moment: _time(line["at"])})
 
 
 def _facts(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -218,10 +214,6 @@ def _take_over(state: LedgerState, line: Mapping[str, Any]) -> Decimal:
         known = state.fills_since_confirmed.get(base, ZERO)
         state.fills_since_confirmed[base] = known + units
     return units
-
-
-def _adopted(state: LedgerState, line: Mapping[str, Any]) -> None:
-    _take_over(state, line)
 
 
 def _locked(state: LedgerState, line: Mapping[str, Any]) -> None:
@@ -333,21 +325,21 @@ def _protected(state: LedgerState, line: Mapping[str, Any]) -> None:
     state.in_doubt = ""
 
 
-_HANDLERS = {
+_HANDLERS: Mapping[str, Callable[[LedgerState, Mapping[str, Any]], object]] = {
     "pin": _pin,
     "mark": _mark,
     "plan": _plan,
     "intent": _intent,
     "move": _move,
-    "resent": _resent,
-    "unanswered": _resent,
-    "cancel_repeated": _cancel_repeated,
+    "resent": _sent_again,
+    "unanswered": _sent_again,
+    "cancel_repeated": _sent_again,
     "facts": _facts,
     "level": _level,
     "flat": _flat,
     "cooldown": _cooldown,
     "confirmed": _confirmed,
-    "adopted": _adopted,
+    "adopted": _take_over,
     "locked": _locked,
     "found": _found,
     "renamed": _renamed,

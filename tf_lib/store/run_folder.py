@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -22,10 +23,12 @@ from tf_lib.store.files import (
     append_json_line,
     close_to_others,
     file_sha256,
+    first_free,
     read_json_lines,
     write_json,
     write_whole,
 )
+from tf_lib.text.days import is_day
 from tf_lib.text.written import unreadable_words, yaml_text
 
 if TYPE_CHECKING:
@@ -113,49 +116,36 @@ class ProfileFolder:
         """Make a day's folder for a new attempt; an earlier one moves under `attempts/`."""
         folder = self.day(day)
         if folder.exists():
-            kept = _free_name(self.path / "attempts", f"{day.isoformat()}-{max(attempt - 1, 1)}")
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            folder.rename(kept)
+            _moved(folder, self.path / "attempts" / f"{day.isoformat()}-{max(attempt - 1, 1)}")
         folder.mkdir(parents=True)
         return folder
 
     def open_dry(self, day: dt.date) -> Path:
         """Make a new folder for a dry run of a day."""
-        number = 1
-        while (folder := self.path / "dry" / f"{day.isoformat()}-{number}").exists():
-            number += 1
+        folder = first_free(
+            self.path / "dry" / f"{day.isoformat()}-{n}" for n in itertools.count(1)
+        )
         folder.mkdir(parents=True)
         return folder
 
     def move_aside(self) -> Path:
         """Move the whole folder under ``runs/earlier``, which holds no profile; return where."""
         last = next((day.name for day in reversed(self.days())), "no-day")
-        kept = _free_name(self.path.parent / "earlier", f"{self.profile}-{last}")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        self.path.rename(kept)
-        return kept
+        return _moved(self.path, self.path.parent / "earlier" / f"{self.profile}-{last}")
 
     def days(self) -> list[Path]:
         """Return the folders of all days that were run, oldest first."""
         if not self.path.is_dir():
             return []
-        return sorted(p for p in self.path.iterdir() if p.is_dir() and _is_day(p.name))
+        return sorted(p for p in self.path.iterdir() if p.is_dir() and is_day(p.name))
 
 
-def _is_day(name: str) -> bool:
-    try:
-        dt.date.fromisoformat(name)
-    except ValueError:
-        return False
-    return len(name) == 10
-
-
-def _free_name(parent: Path, name: str) -> Path:
-    number, path = 1, parent / name
-    while path.exists():
-        number += 1
-        path = parent / f"{name}.{number}"
-    return path
+def _moved(folder: Path, to: Path) -> Path:
+    """Move a folder to a path, or to the first free one beside it, as ``NAME.2``; return where."""
+    beside = (to.with_name(f"{to.name}.{n}") for n in itertools.count(2))
+    kept = first_free(itertools.chain([to], beside))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    return folder.rename(kept)
 
 
 def _changed(path: Path, name: str, sealed: str) -> str:
@@ -257,24 +247,22 @@ class RunFolder:
 
     def broken_seals(self, name: str) -> list[str]:
         """Return what is wrong with the files that were sealed, in words."""
-        found = [
-            _changed(self.path / each, each, sha) for each, sha in self.read_json(name).items()
-        ]
-        return [words for words in found if words]
+        return self._changes(self.read_json(name))
 
     def changed_since_done(self) -> list[str]:
         """Return what is no longer as the done mark says, in words; nothing without a mark."""
         if not (self.path / DONE_FILE).exists():
             return []
         try:
-            sealed = {str(row["path"]): str(row["sha256"]) for row in self._artifacts_done()}
+            rows = self.read_json(DONE_FILE)["artifacts"]
+            sealed = {str(row["path"]): str(row["sha256"]) for row in rows}
         except (StateError, OSError, KeyError, TypeError) as error:
             return [f"{DONE_FILE} cannot be read: {error}"]
-        found = [_changed(self.path / name, name, sha) for name, sha in sorted(sealed.items())]
-        return [words for words in found if words]
+        return self._changes(dict(sorted(sealed.items())))
 
-    def _artifacts_done(self) -> list[Mapping[str, Any]]:
-        return list(self.read_json(DONE_FILE)["artifacts"])
+    def _changes(self, sealed: Mapping[str, str]) -> list[str]:
+        found = (_changed(self.path / name, name, sha) for name, sha in sealed.items())
+        return [words for words in found if words]
 
     def make_read_only(self) -> None:
         """Take the right to write from every file: a record is not saved over by mistake."""

@@ -32,3 +32,12 @@ def day_from(text: object) -> dt.date:
         except ValueError:
             raise ValueError(f"expected {FORM}, and there is no such day") from None
     raise ValueError(f"expected {FORM}")
+
+
+def is_day(text: str) -> bool:
+    """Whether a text, as the name of a folder, is a day."""
+    try:
+        day_from(text)
+    except ValueError:
+        return False
+    return True
