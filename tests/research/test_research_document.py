@@ -9,7 +9,7 @@ import pytest
 from tests.app.profile import REAL_PRODUCTS
 from tests.core.build import REAL_CANDLES
 from tests.research.figures import BEGIN, DOCUMENT, END, figures, written
-from tf_lib.pages.research.backtest_report import _LABELS
+from tf_lib.pages.research.backtest_report import _FIGURES
 
 MAKE = "meant? make it anew: python -m tests.research.figures"
 
@@ -31,4 +31,4 @@ def test_the_tables_are_there_and_every_figure_is_explained() -> None:
     explained = set(re.findall(r"`([a-z_]+)`", document))
 
     assert "points" in tables
-    assert set(_LABELS) - {"best_day", "worst_day", "trades"} <= explained
+    assert set(_FIGURES) - {"best_day", "worst_day", "trades"} <= explained

@@ -2,20 +2,18 @@
 Style: what all charts share, so that they look like one hand drew them.
 
 Figures are made without pyplot: no global state, nothing to close, and a daily run does not pay
-for its import. Colours are those of Okabe and Ito, which stay apart for colour-blind readers;
-what matters is never said by colour alone.
+for its import. What matters is never said by colour alone.
 """
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
-import functools
 import io
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -70,21 +68,10 @@ _TITLE_COLUMNS, _NOTE_COLUMNS = 76, 98
 _TITLE_LINE, _ABOVE, _UNDER_TITLE, _BELOW = 0.175, 0.09, 0.3, 0.3
 
 _EPOCH = dt.date(1970, 1, 1)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw with the shared style, and leave everybody else's settings as they were."""
-
-    @functools.wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
-        with matplotlib.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return drawn
+styled = matplotlib.rc_context(STYLE)
+"""Decorates what draws with the shared style, and leaves everybody else's settings as they were."""
 
 
 class Chart(Figure):
@@ -215,12 +202,12 @@ def _month_starts(last: int) -> Iterator[tuple[int, int]]:
 
 
 def _month_name(month: int) -> str:
-    return _MONTHS[month % 12] if month % 12 else str(month // 12)
+    return MONTHS[month % 12] if month % 12 else str(month // 12)
 
 
 def _date(number: int, *, with_year: bool) -> str:
     day = _EPOCH + dt.timedelta(days=number)
-    return f"{day.day} {_MONTHS[day.month - 1]}" + (f" {day.year}" if with_year else "")
+    return f"{day.day} {MONTHS[day.month - 1]}" + (f" {day.year}" if with_year else "")
 
 
 def say_nothing_there(axes: Axes, why: str) -> None:
@@ -229,6 +216,29 @@ def say_nothing_there(axes: Axes, why: str) -> None:
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=GREY)
+
+
+def name_rows(
+    axes: Axes, names: Sequence[str], remarks: Sequence[str], colours: Sequence[str] = ()
+) -> None:
+    """Name the rows of a horizontal chart at the left, with a remark about each at the right."""
+    beside = axes.get_yaxis_transform()
+    for k, remark in enumerate(remarks):
+        colour = colours[k] if colours else GREY
+        axes.text(1.01, k, remark, transform=beside, va="center", color=colour)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+
+
+def write_in_cells(
+    axes: Axes, values: NDArray[np.float64], form: str, is_dark: NDArray[np.bool_]
+) -> None:
+    """Write each number that there is into its cell of a field of colours."""
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour, text = "white" if is_dark[row, column] else INK, f"{value:{form}}"
+            axes.text(column, row, text, ha="center", va="center", color=colour, size=6.5)
 
 
 def legend_above(axes: Axes, *, columns: int = 6, is_tight: bool = False) -> None:

@@ -86,9 +86,9 @@ def number(value: object) -> float:
     return float(str(value))
 
 
-def money(value: object, *, signed: bool = False) -> str:
+def money(value: object, *, signed: bool = False, digits: int = 0) -> str:
     """
-    Return an amount of quote currency in whole units.
+    Return an amount of quote currency, in whole units unless digits are asked for.
 
     Examples
     --------
@@ -98,8 +98,12 @@ def money(value: object, *, signed: bool = False) -> str:
     amount = number(value)
     if not math.isfinite(amount):
         return UNDEFINED
-    text = f"{amount:+,.0f}" if signed else f"{amount:,.0f}"
-    return "0" if text in ("-0", "+0") else text
+    return _plain_zero(f"{amount:{'+' if signed else ''},.{digits}f}")
+
+
+def _plain_zero(text: str) -> str:
+    """Return a number's text; a zero has no sign."""
+    return text if float(text.replace(",", "")) else text.lstrip("+-")
 
 
 def price(value: object) -> str:
@@ -132,9 +136,7 @@ def percent(value: object, *, digits: int = 1, signed: bool = False) -> str:
     amount = number(value)
     if not math.isfinite(amount):
         return UNDEFINED
-    text = f"{100 * amount:+.{digits}f}" if signed else f"{100 * amount:.{digits}f}"
-    is_zero = not float(text)
-    return f"{text.lstrip('+-') if is_zero else text} %"
+    return _plain_zero(f"{100 * amount:{'+' if signed else ''}.{digits}f}") + " %"
 
 
 def signal(value: object) -> str:

@@ -27,19 +27,30 @@ FAINT = 0.01
 
 @dataclass(frozen=True)
 class Window:
-    """The last days of the signals: their rows, and the day of each row's last bar."""
+    """One ticker's last days: its signals and prices, and the day of each row's last bar."""
 
+    signals: Signals
     rows: slice
+    column: int
     bar_days: FloatArray
 
     @classmethod
-    def of(cls, signals: Signals, row: int, days: int) -> Window:
-        """Return the rows that end at `row`."""
-        first = max(0, row + 1 - days)
-        numbers = np.asarray(signals.days.asi8, dtype=np.float64)
-        per_day = {"s": 86_400.0, "ms": 8.64e7, "us": 8.64e10, "ns": 8.64e13}[signals.days.unit]
+    def of(cls, decision: Decision, ticker: str, days: int) -> Window:
+        """Return the days that end with the day decided."""
+        signals = decision.signals
+        end = signals.row_of(decision.as_of) + 1
+        rows = slice(max(0, end - days), end)
+        known = signals.days[rows].tz_localize(None).to_numpy().astype("datetime64[D]")
         # Row D holds the bar of the day before.
-        return cls(slice(first, row + 1), numbers[first : row + 1] / per_day - 1.0)
+        return cls(signals, rows, signals.tickers.index(ticker), known.astype(np.float64) - 1.0)
+
+    def __getitem__(self, name: str) -> FloatArray:
+        """Return the ticker's values in one column of the signals."""
+        return self.of_prices(self.signals[name])
+
+    def of_prices(self, prices: FloatArray) -> FloatArray:
+        """Return the ticker's values in an array of all days and tickers."""
+        return prices[self.rows, self.column]
 
 
 def in_focus(decision: Decision) -> tuple[str, ...]:

@@ -65,24 +65,22 @@ def price_chart(
         With ``product_id``, ``side``, ``filled_size``, ``average_price`` and, when they are not
         of the day decided, ``date``.
     """
-    signals = decision.signals
-    j = signals.tickers.index(ticker)
-    window = Window.of(signals, signals.row_of(decision.as_of), days_shown)
+    window = Window.of(decision, ticker, days_shown)
     stop = _resting_level(stops, ticker)
     title, numbers = _title(decision, ticker, stop)
     chart = Chart(title, 2.7, note=numbers)
     (axes,) = chart.panels(left=0.62)
-    if not np.isfinite(signals["close"][window.rows, j]).any():
+    if not np.isfinite(window["close"]).any():
         say_nothing_there(axes, "no bars yet")
         return chart
-    _draw_market(axes, bars, signals, j, window)
-    _draw_stop_level(axes, signals, j, window)
+    _draw_market(axes, bars, window)
+    _draw_stop_level(axes, window)
     _draw_resting_stop(axes, window, stop)
     _draw_fills(axes, fills, ticker, decision)
     axes.set_ylabel(f"price, {quote_of(ticker)}")
     date_axis(axes, window.bar_days)
-    _fit_height(axes, bars, signals, j, window)
-    _draw_signal(axes, signals, j, window)
+    _fit_height(axes, bars, window)
+    _draw_signal(axes, window)
     legend_above(axes, columns=9, is_tight=True)
     return chart
 
@@ -102,24 +100,22 @@ def compact_prices(decision: Decision, *, days_shown: int = DAYS_SHOWN) -> Chart
         f"{signals.stop.label} stop (dashed)",
     )
     panels = chart.panels(rows, 3, left=0.12, gaps=(0.16, 0.42))
-    window = Window.of(signals, signals.row_of(decision.as_of), days_shown)
     for axes, ticker in zip(panels, others, strict=False):
-        _compact_panel(axes, signals, ticker, window)
+        _compact_panel(axes, ticker, Window.of(decision, ticker, days_shown))
     for axes in panels[len(others) :]:
         axes.set_visible(False)
     return chart
 
 
-def _compact_panel(axes: Axes, signals: Signals, ticker: str, window: Window) -> None:
-    j = signals.tickers.index(ticker)
-    close = signals["close"][window.rows, j]
+def _compact_panel(axes: Axes, ticker: str, window: Window) -> None:
+    close = window["close"]
     axes.set_title(f"{ticker}  {words.price(close[-1])}")
     if not np.isfinite(close).any():
         say_nothing_there(axes, "no bars yet")
         return
-    _draw_ribbon(axes, signals, j, window, with_lines=False)
+    _draw_ribbon(axes, window, with_lines=False)
     axes.plot(window.bar_days, close, color=INK, linewidth=1.0)
-    _draw_stop_level(axes, signals, j, window)
+    _draw_stop_level(axes, window)
     date_axis(axes, window.bar_days, most=3)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -155,13 +151,11 @@ def _ribbon_names(signals: Signals) -> list[str]:
     return sorted(names, key=lambda name: float(name.removeprefix("ema_")))
 
 
-def _draw_ribbon(
-    axes: Axes, signals: Signals, j: int, window: Window, *, with_lines: bool = True
-) -> None:
-    names = _ribbon_names(signals)
+def _draw_ribbon(axes: Axes, window: Window, *, with_lines: bool = True) -> None:
+    names = _ribbon_names(window.signals)
     if not names:
         return
-    averages = np.exp(np.array([signals[name][window.rows, j] for name in names]))
+    averages = np.exp(np.array([window[name] for name in names]))
     fast, slow = averages[0], averages[-1]
     for rises, colour, name in ((True, BLUE, "ribbon up"), (False, ORANGE, "down")):
         axes.fill_between(
@@ -180,27 +174,28 @@ def _draw_ribbon(
             axes.plot(window.bar_days, average, color=GREY, linewidth=0.4, alpha=0.6)
 
 
-def _draw_market(axes: Axes, bars: Bars, signals: Signals, j: int, window: Window) -> None:
+def _draw_market(axes: Axes, bars: Bars, window: Window) -> None:
     days = window.bar_days
-    _draw_ribbon(axes, signals, j, window)
+    _draw_ribbon(axes, window)
     for name, label in (("donchian_upper", "Donchian"), ("donchian_lower", "_")):
-        axes.step(days, signals[name][window.rows, j], where="post", color=SKY, lw=0.9, label=label)
-    low, high = bars.low[window.rows, j], bars.high[window.rows, j]
+        axes.step(days, window[name], where="post", color=SKY, lw=0.9, label=label)
+    low, high = window.of_prices(bars.low), window.of_prices(bars.high)
     known = np.isfinite(low) & np.isfinite(high)
     spans = [
         ((x, lo), (x, hi)) for x, lo, hi in zip(days[known], low[known], high[known], strict=True)
     ]
     axes.add_collection(LineCollection(spans, colors=PALE, linewidths=1.0, zorder=1.5))
-    axes.plot(days, signals["close"][window.rows, j], color=INK, label="close")
+    axes.plot(days, window["close"], color=INK, label="close")
 
 
-def _draw_stop_level(axes: Axes, signals: Signals, j: int, window: Window) -> None:
+def _draw_stop_level(axes: Axes, window: Window) -> None:
     """Draw the level of each day; faint where the close lies below it and nothing may be held."""
-    levels, close = (signals[name][window.rows, j] for name in (signals.stop.column, "close"))
+    strategy = window.signals.stop
+    levels, close = window[strategy.column], window["close"]
     look: dict[str, Any] = {"where": "post", "color": RED, "linestyle": (0, (3, 2))}
     axes.step(window.bar_days, levels, linewidth=0.8, alpha=0.35, **look)
     useful = np.where(close > levels, levels, np.nan)
-    axes.step(window.bar_days, useful, linewidth=1.1, label=f"{signals.stop.label} stop", **look)
+    axes.step(window.bar_days, useful, linewidth=1.1, label=f"{strategy.label} stop", **look)
 
 
 def _draw_resting_stop(axes: Axes, window: Window, stop: float) -> None:
@@ -210,13 +205,13 @@ def _draw_resting_stop(axes: Axes, window: Window, stop: float) -> None:
         axes.plot(x, [stop, stop], color=RED, linewidth=2.6, label="resting stop")
 
 
-def _draw_signal(axes: Axes, signals: Signals, j: int, window: Window) -> None:
+def _draw_signal(axes: Axes, window: Window) -> None:
     """Mark along the bottom on which days there was a signal to hold the ticker."""
     axes.fill_between(
         window.bar_days,
         0.0,
         0.022,
-        where=(np.nan_to_num(signals["final_signal"][window.rows, j]) > 0).tolist(),
+        where=(np.nan_to_num(window["final_signal"]) > 0).tolist(),
         transform=axes.get_xaxis_transform(),
         color=GREEN,
         linewidth=0,
@@ -249,10 +244,10 @@ def _draw_fills(axes: Axes, fills: Rows, ticker: str, decision: Decision) -> Non
         drawn.add(name)
 
 
-def _fit_height(axes: Axes, bars: Bars, signals: Signals, j: int, window: Window) -> None:
+def _fit_height(axes: Axes, bars: Bars, window: Window) -> None:
     """Fit the axis to prices and band; a stop level far away must not flatten them."""
-    low = np.concatenate([bars.low[window.rows, j], signals["donchian_lower"][window.rows, j]])
-    high = np.concatenate([bars.high[window.rows, j], signals["donchian_upper"][window.rows, j]])
+    low = np.concatenate([window.of_prices(bars.low), window["donchian_lower"]])
+    high = np.concatenate([window.of_prices(bars.high), window["donchian_upper"]])
     if not (np.isfinite(low).any() and np.isfinite(high).any()):
         return
     bottom, top = float(np.nanmin(low)), float(np.nanmax(high))

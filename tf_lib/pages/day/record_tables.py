@@ -7,7 +7,7 @@ Numbers are rounded for reading; the artifacts beside the page hold them in full
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -261,8 +261,8 @@ def impediments_table(rows: Rows) -> Fragment:
     return table(columns, lines, empty=said, caption="What stood in the way")
 
 
-def errors_table(rows: Rows, problems: Sequence[str] = ()) -> Fragment:
-    """Return what went wrong and what was noticed, in the order in which it was."""
+def errors_table(rows: Rows) -> Fragment:
+    """Return what went wrong, in the order in which it did."""
     columns = [Column("at", LEFT), Column("severity", LEFT), Column("message", LEFT)]
     lines = [
         Row(
@@ -275,4 +275,4 @@ def errors_table(rows: Rows, problems: Sequence[str] = ()) -> Fragment:
         )
         for row in rows
     ]
-    return table(columns, lines, empty="No errors.", caption="Errors") + bullets(problems)
+    return table(columns, lines, empty="No errors.", caption="Errors")

@@ -22,8 +22,10 @@ from tf_lib.pages.style import (
     SKY,
     Chart,
     legend_above,
+    name_rows,
     say_nothing_there,
     styled,
+    write_in_cells,
 )
 
 _ROW_INCHES = 0.23
@@ -54,14 +56,10 @@ def weights(decision: Decision) -> Chart:
         axes.axvline(
             100 * sizing.cap_value, color=RED, linewidth=0.9, linestyle=(0, (3, 2)), label="cap"
         )
-    for k, j in enumerate(rows):
-        amount = trades.trade_notional[j]
-        text = words.money(amount, signed=True) if amount else "no trade"
-        axes.text(1.01, k, text, transform=axes.get_yaxis_transform(), va="center", color=GREY)
-    axes.set_yticks(y, [sizing.tickers[j] for j in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
+    amounts = trades.trade_notional[rows]
+    said = [words.money(amount, signed=True) if amount else "no trade" for amount in amounts]
+    name_rows(axes, [sizing.tickers[j] for j in rows], said)
     axes.set_xlim(left=min(0.0, float(axes.get_xlim()[0])) if held.max() else -1.0)
-    axes.grid(visible=False, axis="y")
     axes.set_xlabel("% of deployable money (equity less the cash buffer)")
     legend_above(axes)
     return chart
@@ -121,13 +119,10 @@ def sleeve_risk(decision: Decision) -> Chart:
     axes.barh(y, np.nan_to_num(share), height=0.5, color=SKY, label="share of risk")
     axes.plot(configured, y, "|", color=PALE, ms=15, mew=2, label="budget in the parameters")
     axes.plot(budget, y, "|", color=INK, ms=15, mew=2, label="budget among active sleeves")
-    for k in range(count):
-        text = words.percent(share[k] / 100) if active[k] else "no signal"
-        axes.text(1.01, k, text, transform=axes.get_yaxis_transform(), va="center", color=GREY)
-    axes.set_yticks(y, list(sizing.sleeves))
-    axes.set_ylim(count - 0.4, -0.6)
+    pairs = zip(share, active, strict=True)
+    said = [words.percent(part / 100) if on else "no signal" for part, on in pairs]
+    name_rows(axes, sizing.sleeves, said)
     axes.set_xlim(0, max(100.0, float(np.nanmax(budget, initial=0.0)) + 2))
-    axes.grid(visible=False, axis="y")
     axes.set_xlabel("% of portfolio variance, before the cap")
     legend_above(axes)
     return chart
@@ -139,7 +134,6 @@ def volatility(decision: Decision) -> Chart:
     sizing = decision.sizing
     per_year = 100 * np.sqrt(decision.config.run.annual_trading_days)
     target = per_year * sizing.target_daily_volatility
-    names = ("target mix, all money in it", "before the cap", "after the cap")
     values = per_year * np.array(
         [
             sizing.unit_portfolio_volatility,
@@ -149,16 +143,11 @@ def volatility(decision: Decision) -> Chart:
     )
     chart = Chart(_volatility_title(decision, values[2], target), 0.3 * 3 + _AROUND_INCHES)
     (axes,) = chart.panels(left=1.3, right=0.75, below=0.48)
-    y = np.arange(3)
-    axes.barh(y, np.nan_to_num(values), height=0.5, color=[PALE, SKY, BLUE])
+    axes.barh(range(3), np.nan_to_num(values), height=0.5, color=[PALE, SKY, BLUE])
     axes.axvline(target, color=RED, linewidth=1.2, linestyle=(0, (3, 2)), label="target")
-    for k, value in enumerate(values):
-        text = words.percent(value / 100)
-        axes.text(1.01, k, text, transform=axes.get_yaxis_transform(), va="center", color=GREY)
-    axes.set_yticks(y, list(names))
-    axes.set_ylim(2.6, -0.6)
+    names = ("target mix, all money in it", "before the cap", "after the cap")
+    name_rows(axes, names, [words.percent(value / 100) for value in values])
     axes.set_xlim(0, 1.08 * max(target, float(np.nanmax(values, initial=0.0))))
-    axes.grid(visible=False, axis="y")
     axes.set_xlabel("% a year, from the covariance of the last days")
     legend_above(axes)
     return chart
@@ -220,20 +209,10 @@ def stops(rows: Rows, *, bare_seconds: Mapping[str, float] | None = None) -> Cha
     axes.barh(y, np.nan_to_num(distance), height=0.5, color=colours, alpha=0.75)
     axes.plot(distance, y, "|", color=INK, ms=11, mew=2, label="stop")
     axes.plot(limit, y, "|", color=ORANGE, ms=11, mew=2, label="limit")
-    for k, line in enumerate(lines):
-        axes.text(
-            1.01,
-            k,
-            line.remark,
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            color=GREY if line.is_protected else RED,
-        )
-    axes.set_yticks(y, [line.product for line in lines])
-    axes.set_ylim(len(lines) - 0.4, -0.6)
+    said = [GREY if line.is_protected else RED for line in lines]
+    name_rows(axes, [line.product for line in lines], [line.remark for line in lines], said)
     most = float(np.nanmax(np.concatenate([distance, limit, [1.0]])))
     axes.set_xlim(0, 1.06 * most)
-    axes.grid(visible=False, axis="y")
     axes.set_xlabel("% below the last price")
     legend_above(axes)
     return chart
@@ -248,16 +227,13 @@ def _stops_title(lines: list[StopLine]) -> str:
         said = [f"{words.listed(bare)}: NOT under a stop of the right size"] if bare else []
         said += [f"{words.listed(unknown)}: the holding is not known"] if unknown else []
         return "; ".join(said)
-    near = min((ln for ln in lines if np.isfinite(ln.distance)), default=None, key=_distance)
+    known = [line for line in lines if np.isfinite(line.distance)]
+    near = min(known, default=None, key=lambda line: line.distance)
     where = f"{words.percent(near.distance)} below the price" if near else "at an unknown distance"
     if len(lines) == 1:
         return f"{lines[0].product}, the only position, is under its stop, {where}"
     title = f"All {len(lines)} positions are under stops"
     return f"{title}; the nearest is {where} ({near.product})" if near else title
-
-
-def _distance(line: StopLine) -> float:
-    return line.distance
 
 
 @styled
@@ -273,9 +249,7 @@ def correlation(decision: Decision) -> Chart:
     chart = Chart(f"Mean correlation of two tickers {mean}", 0.36 * len(tickers) + 0.9)
     (axes,) = chart.panels(left=0.85, right=0.3, below=0.85)
     axes.imshow(shown, cmap="RdBu", vmin=-1.0, vmax=1.0, aspect="auto")
-    for a, b in np.argwhere(np.isfinite(shown)):
-        colour = "white" if abs(shown[a, b]) > 0.6 else INK
-        axes.text(b, a, f"{shown[a, b]:.2f}", ha="center", va="center", color=colour, size=6.5)
+    write_in_cells(axes, shown, ".2f", np.abs(shown) > 0.6)
     axes.set_xticks(range(len(tickers)), list(tickers), rotation=60, ha="right")
     axes.set_yticks(range(len(tickers)), list(tickers))
     axes.grid(visible=False)

@@ -124,26 +124,19 @@ def _small_multiples(
     rows = -(-count // columns)
     chart = Chart(title, _PANEL_INCHES * rows + 0.4 * (rows - 1) + 0.55)
     panels = chart.panels(rows, columns, left=0.42, gaps=(0.16, 0.4), below=0.55)
-    window = Window.of(signals, signals.row_of(decision.as_of), days_shown)
     for k, (axes, ticker) in enumerate(zip(panels, signals.tickers, strict=False)):
-        j = signals.tickers.index(ticker)
-        value = signals[area[0]][window.rows, j]
+        window = Window.of(decision, ticker, days_shown)
+        value = window[area[0]]
         axes.set_title(f"{ticker}  {words.signal(value[-1])}")
         _scale(axes, limits, is_left=k % columns == 0)
-        if not any(np.isfinite(signals[n][window.rows, j]).any() for n in (area[0], lines[0][0])):
-            say_nothing_there(axes, _why_empty(decision, j))
+        if not any(np.isfinite(window[name]).any() for name in (area[0], lines[0][0])):
+            say_nothing_there(axes, _why_empty(decision, k))
             continue
         axes.fill_between(
             window.bar_days, 0.0, value, color=GREEN, alpha=0.35, linewidth=0, label=area[1]
         )
         for name, colour, label in lines:
-            axes.plot(
-                window.bar_days,
-                signals[name][window.rows, j],
-                color=colour,
-                linewidth=0.9,
-                label=label,
-            )
+            axes.plot(window.bar_days, window[name], color=colour, linewidth=0.9, label=label)
         date_axis(axes, window.bar_days, most=3, labels=k + columns >= count)
     for axes in panels[count:]:
         axes.set_visible(False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from tf_lib.pages.style import (
     GREEN,
     GREY,
     INK,
+    MONTHS,
     ORANGE,
     PALE,
     PURPLE,
@@ -24,8 +24,10 @@ from tf_lib.pages.style import (
     Chart,
     date_axis,
     legend_above,
+    name_rows,
     say_nothing_there,
     styled,
+    write_in_cells,
 )
 
 _SLEEVE_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
@@ -133,16 +135,16 @@ def contribution_chart(tickers: pd.DataFrame) -> Chart:
         0.23 * max(len(table), 2) + 0.7,
     )
     (axes,) = chart.panels(left=0.95, right=0.9, below=0.48)
-    y = np.arange(len(table))
     shares = 100 * table["contribution"].to_numpy()
-    axes.barh(y, shares, height=0.6, color=[BLUE if share >= 0 else ORANGE for share in shares])
+    axes.barh(
+        range(len(table)),
+        shares,
+        height=0.6,
+        color=[BLUE if share >= 0 else ORANGE for share in shares],
+    )
     axes.axvline(0, color=INK, linewidth=0.6)
-    for k, profit in enumerate(table["profit"]):
-        text = words.money(profit, signed=True)
-        axes.text(1.01, k, text, transform=axes.get_yaxis_transform(), va="center", color=GREY)
-    axes.set_yticks(y, list(table.index))
-    axes.set_ylim(len(table) - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
+    said = [words.money(profit, signed=True) for profit in table["profit"]]
+    name_rows(axes, list(table.index), said)
     axes.set_xlabel("% of the capital at the start")
     return chart
 
@@ -180,16 +182,11 @@ def monthly_chart(monthly: pd.DataFrame) -> Chart:
     (axes,) = chart.panels(left=0.45)
     most = max(float(np.nanmax(np.abs(values[:, :-1]), initial=1.0)), 1.0)
     axes.imshow(values, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
-    for row, line in enumerate(values):
-        for column, value in enumerate(line):
-            if np.isfinite(value):
-                look: dict[str, Any] = {"weight": "bold"} if column == values.shape[1] - 1 else {}
-                colour = "white" if abs(value) > 0.65 * most else INK
-                axes.text(
-                    column, row, f"{value:.1f}", ha="center", va="center", color=colour,
-                    size=6.5, **look,
-                )  # fmt: skip
-    names = [_MONTHS[int(m) - 1] if m != "year" else "year" for m in monthly.columns]
+    write_in_cells(axes, values, ".1f", np.abs(values) > 0.65 * most)
+    for text in axes.texts:
+        if text.get_position()[0] == values.shape[1] - 1:
+            text.set_fontweight("bold")
+    names = [MONTHS[int(m) - 1] if m != "year" else "year" for m in monthly.columns]
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(monthly)), [str(year) for year in monthly.index])
     axes.tick_params(length=0)
@@ -197,9 +194,6 @@ def monthly_chart(monthly: pd.DataFrame) -> Chart:
     for spine in axes.spines.values():
         spine.set_color(PALE)
     return chart
-
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def _thousands(axes: Axes) -> None:

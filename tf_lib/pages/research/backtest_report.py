@@ -7,7 +7,7 @@ set, or of the live days themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -27,42 +27,40 @@ from tf_lib.pages.research.backtest_charts import (
     rolling_chart,
 )
 
-_PERCENTS = (
-    "total_return",
-    "cagr",
-    "volatility",
-    "target_volatility",
-    "max_drawdown",
-    "best_day",
-    "worst_day",
-    "hit_rate",
-    "exposure",
-)
-_MONEY = ("fees", "traded")
-_COUNTS = ("max_drawdown_days", "round_trips", "trades", "stops_hit", "stops_gapped")
-_LABELS = {
-    "total_return": "total return",
-    "cagr": "growth a year (CAGR)",
-    "volatility": "volatility a year",
-    "target_volatility": "its target (upper bound)",
-    "sharpe": "Sharpe ratio",
-    "sortino": "Sortino ratio",
-    "calmar": "Calmar ratio",
-    "max_drawdown": "deepest fall from a peak",
-    "max_drawdown_days": "longest time below a peak, days",
-    "best_day": "best day",
-    "worst_day": "worst day",
-    "hit_rate": "round trips with a profit",
-    "profit_factor": "profits over losses",
-    "round_trips": "round trips",
-    "trades": "fills",
-    "turnover": "turnover, times equity a year",
-    "traded": "notional traded",
-    "fees": "fees",
-    "exposure": "share of equity invested",
-    "stops_hit": "stops hit",
-    "stops_gapped": "of them on a gap",
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _ratio(value: float) -> str:
+    return words.UNDEFINED if value != value else f"{value:.2f}"
+
+
+_FIGURES: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "total_return": ("total return", words.percent),
+    "cagr": ("growth a year (CAGR)", words.percent),
+    "volatility": ("volatility a year", words.percent),
+    "target_volatility": ("its target (upper bound)", words.percent),
+    "sharpe": ("Sharpe ratio", _ratio),
+    "sortino": ("Sortino ratio", _ratio),
+    "calmar": ("Calmar ratio", _ratio),
+    "max_drawdown": ("deepest fall from a peak", words.percent),
+    "max_drawdown_days": ("longest time below a peak, days", _count),
+    "best_day": ("best day", words.percent),
+    "worst_day": ("worst day", words.percent),
+    "hit_rate": ("round trips with a profit", words.percent),
+    "profit_factor": ("profits over losses", _ratio),
+    "round_trips": ("round trips", _count),
+    "trades": ("fills", _count),
+    "turnover": ("turnover, times equity a year", _ratio),
+    "traded": ("notional traded", words.money),
+    "fees": ("fees", words.money),
+    "exposure": ("share of equity invested", words.percent),
+    "stops_hit": ("stops hit", _count),
+    "stops_gapped": ("of them on a gap", _count),
 }
+"""What each figure is called, and how it is written."""
+
 _REFERENCE_METRICS = ("total_return", "cagr", "volatility", "sharpe", "max_drawdown")
 
 
@@ -154,30 +152,21 @@ def report_body(record: TrackRecord) -> str:
 def metrics_table(metrics: Mapping[str, float]) -> Fragment:
     """Return the headline numbers, each under its usual name and in words."""
     rows = [
-        Row((label, _shown(name, metrics[name]), name))
-        for name, label in _LABELS.items()
+        Row((label, shown(metrics[name]), name))
+        for name, (label, shown) in _FIGURES.items()
         if name in metrics
     ]
     columns = [Column("figure", LEFT), Column("value"), Column("name", LEFT)]
     return table(columns, rows, empty="No figures.", caption="Figures of the whole span")
 
 
-def _shown(name: str, value: float) -> str:
-    if name in _PERCENTS:
-        return words.percent(value)
-    if name in _MONEY:
-        return words.money(value)
-    if name in _COUNTS:
-        return f"{value:,.0f}"
-    return words.UNDEFINED if value != value else f"{value:.2f}"
-
-
 def references_table(record: TrackRecord) -> Fragment:
     """Return the strategy beside what was held instead."""
-    columns = [Column("", LEFT), *(Column(_LABELS[name]) for name in _REFERENCE_METRICS)]
+    figures = [(name, *_FIGURES[name]) for name in _REFERENCE_METRICS]
+    columns = [Column("", LEFT), *(Column(label) for _, label, _ in figures)]
     lines = {"strategy": record.metrics, **record.reference_metrics}
     rows = [
-        Row((NAMES.get(name, name), *(_shown(m, line[m]) for m in _REFERENCE_METRICS)))
+        Row((NAMES.get(name, name), *(shown(line[figure]) for figure, _, shown in figures)))
         for name, line in lines.items()
     ]
     return table(columns, rows, empty="", caption="The strategy beside its references")

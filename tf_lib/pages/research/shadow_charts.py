@@ -74,18 +74,12 @@ def shadow_table(days: pd.DataFrame, causes: Sequence[str]) -> Fragment:
     columns = [Column("date", LEFT), *(Column(name.replace("_", " ")) for name in names)]
     rows = [
         Row(
-            (str(date), *(_cents(line[name]) for name in names)),
+            (str(date), *(words.money(line[name], signed=True, digits=2) for name in names)),
             WARN if abs(line[UNEXPLAINED]) >= 0.01 else "",
         )
         for date, line in days.to_dict("index").items()
         if abs(line["difference"]) >= 0.01
     ]
     summed = days[names].sum()
-    whole = Row(("all days", *(_cents(float(summed[name])) for name in names)))
+    whole = Row(("all days", *(words.money(total, signed=True, digits=2) for total in summed)))
     return table(columns, [*rows, whole], empty="", caption="Live days beside their backtests")
-
-
-def _cents(amount: float) -> str:
-    """Return money with cents: a shadow is about small differences."""
-    text = f"{amount:+,.2f}"
-    return "0.00" if text in ("-0.00", "+0.00") else text

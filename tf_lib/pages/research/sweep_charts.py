@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tf_lib.pages.style import BLUE, GREY, INK, ORANGE, RED, Chart, say_nothing_there, styled
+from tf_lib.pages.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    Chart,
+    say_nothing_there,
+    styled,
+    write_in_cells,
+)
 
 FIGURE, PLATEAU = "sharpe", "plateau_sharpe"
 MOST_AXES, MOST_MAPS, MOST_BINS = 6, 3, 10
@@ -117,10 +126,7 @@ def heat_map(table: pd.DataFrame, across: str, down: str) -> Chart:
     axes.set_xticks(range(grid.shape[1]), [str(name) for name in grid.columns])
     axes.set_yticks(range(grid.shape[0]), [str(name) for name in grid.index])
     middle = (np.nanmin(values) + np.nanmax(values)) / 2 if np.isfinite(values).any() else 0.0
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            colour = INK if value > middle else "white"
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, size=6.5)
+    write_in_cells(axes, values, ".2f", values <= middle)
     chart.colorbar(picture, ax=None, cax=_beside(chart, axes))
     return chart
 
