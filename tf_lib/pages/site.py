@@ -23,11 +23,11 @@ import numpy as np
 from tf_lib.core.model.day_result import change_in_short
 from tf_lib.core.model.run_rows import summary_file
 from tf_lib.errors import StateError
-from tf_lib.pages import words
+from tf_lib.pages import colours, words
 from tf_lib.pages.day.headline import DayFacts, Headline, Level, banner, verdict
 from tf_lib.pages.day.stop_rows import stop_lines
 from tf_lib.pages.page import write_page
-from tf_lib.pages.style import BLUE, GREY, Chart, date_axis, styled
+from tf_lib.pages.style import Chart, date_axis, styled
 from tf_lib.project import RUN_COMMAND
 from tf_lib.text.days import is_day
 from tf_lib.text.shown import printable
@@ -237,8 +237,8 @@ def equity_curve(profile: str, runs: Sequence[Run]) -> Chart | None:
         note=f"{len(known)} days; deepest fall from a high {words.percent(fall)}",
     )
     (axes,) = chart.panels(left=0.62)
-    axes.plot(days, equity, color=BLUE, linewidth=1.4)
-    axes.plot(days, np.maximum.accumulate(equity), color=GREY, linewidth=0.6, linestyle=":")
+    axes.plot(days, equity, color=colours.BLUE, linewidth=1.4)
+    axes.plot(days, np.maximum.accumulate(equity), color=colours.GREY, linewidth=0.6, linestyle=":")
     axes.set_ylabel("equity")
     date_axis(axes, days)
     return chart

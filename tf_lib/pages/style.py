@@ -23,9 +23,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-INK, GREY, PALE, GRID = "#222222", "#6b6b6b", "#c8c8c8", "#e8e8e8"
-BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
-SKY, PURPLE = "#56b4e9", "#cc79a7"
+from tf_lib.pages import colours
 
 # Typed loosely: the stubs want every key as a literal.
 STYLE: Any = {
@@ -36,22 +34,22 @@ STYLE: Any = {
     "axes.titlelocation": "left",
     "axes.titlepad": 4.0,
     "axes.labelsize": 7.5,
-    "axes.labelcolor": GREY,
-    "axes.edgecolor": PALE,
+    "axes.labelcolor": colours.GREY,
+    "axes.edgecolor": colours.PALE,
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": GRID,
+    "grid.color": colours.GRID,
     "grid.linewidth": 0.6,
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5,
-    "xtick.color": PALE,
-    "ytick.color": PALE,
-    "xtick.labelcolor": GREY,
-    "ytick.labelcolor": GREY,
-    "text.color": INK,
+    "xtick.color": colours.PALE,
+    "ytick.color": colours.PALE,
+    "xtick.labelcolor": colours.GREY,
+    "ytick.labelcolor": colours.GREY,
+    "text.color": colours.INK,
     "legend.frameon": False,
     "legend.fontsize": 7.5,
     "legend.handlelength": 1.4,
@@ -98,7 +96,7 @@ class Chart(Figure):
         full = WIDTH, height_inches + self.head_inches
         for row, line in enumerate([*lines, *notes]):
             y = 1 - (_ABOVE + _TITLE_LINE * row) / full[1]
-            look = {"weight": "bold", "size": 9.0} if row < len(lines) else {"color": GREY}
+            look = {"weight": "bold", "size": 9.0} if row < len(lines) else {"color": colours.GREY}
             self.text(0.012, y, line, va="top", ha="left", **look)
 
     def panels(
@@ -215,16 +213,16 @@ def say_nothing_there(axes: Axes, why: str) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(visible=False)
-    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=GREY)
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=colours.GREY)
 
 
 def name_rows(
-    axes: Axes, names: Sequence[str], remarks: Sequence[str], colours: Sequence[str] = ()
+    axes: Axes, names: Sequence[str], remarks: Sequence[str], shades: Sequence[str] = ()
 ) -> None:
     """Name the rows of a horizontal chart at the left, with a remark about each at the right."""
     beside = axes.get_yaxis_transform()
     for k, remark in enumerate(remarks):
-        colour = colours[k] if colours else GREY
+        colour = shades[k] if shades else colours.GREY
         axes.text(1.01, k, remark, transform=beside, va="center", color=colour)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -237,7 +235,7 @@ def write_in_cells(
     """Write each number that there is into its cell of a field of colours."""
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            colour, text = "white" if is_dark[row, column] else INK, f"{value:{form}}"
+            colour, text = "white" if is_dark[row, column] else colours.INK, f"{value:{form}}"
             axes.text(column, row, text, ha="center", va="center", color=colour, size=6.5)
 
 

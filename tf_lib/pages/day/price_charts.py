@@ -16,24 +16,10 @@ from matplotlib.collections import LineCollection
 from tf_lib.core.candles.bars import Bars
 from tf_lib.core.decision import Decision
 from tf_lib.core.signals.columns import Signals
-from tf_lib.pages import words
+from tf_lib.pages import colours, words
 from tf_lib.pages.day.focus import DUST, Rows, Window, in_focus
 from tf_lib.pages.day.reasons import why
-from tf_lib.pages.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PALE,
-    RED,
-    SKY,
-    Chart,
-    date_axis,
-    legend_above,
-    say_nothing_there,
-    styled,
-)
+from tf_lib.pages.style import Chart, date_axis, legend_above, say_nothing_there, styled
 from tf_lib.text.tickers import quote_of
 
 DAYS_SHOWN = 200
@@ -114,7 +100,7 @@ def _compact_panel(axes: Axes, ticker: str, window: Window) -> None:
         say_nothing_there(axes, "no bars yet")
         return
     _draw_ribbon(axes, window, with_lines=False)
-    axes.plot(window.bar_days, close, color=INK, linewidth=1.0)
+    axes.plot(window.bar_days, close, color=colours.INK, linewidth=1.0)
     _draw_stop_level(axes, window)
     date_axis(axes, window.bar_days, most=3)
     axes.set_yticks([])
@@ -157,7 +143,7 @@ def _draw_ribbon(axes: Axes, window: Window, *, with_lines: bool = True) -> None
         return
     averages = np.exp(np.array([window[name] for name in names]))
     fast, slow = averages[0], averages[-1]
-    for rises, colour, name in ((True, BLUE, "ribbon up"), (False, ORANGE, "down")):
+    for rises, colour, name in ((True, colours.BLUE, "ribbon up"), (False, colours.ORANGE, "down")):
         axes.fill_between(
             window.bar_days,
             fast,
@@ -171,28 +157,28 @@ def _draw_ribbon(axes: Axes, window: Window, *, with_lines: bool = True) -> None
         )
     if with_lines:
         for average in averages:
-            axes.plot(window.bar_days, average, color=GREY, linewidth=0.4, alpha=0.6)
+            axes.plot(window.bar_days, average, color=colours.GREY, linewidth=0.4, alpha=0.6)
 
 
 def _draw_market(axes: Axes, bars: Bars, window: Window) -> None:
     days = window.bar_days
     _draw_ribbon(axes, window)
     for name, label in (("donchian_upper", "Donchian"), ("donchian_lower", "_")):
-        axes.step(days, window[name], where="post", color=SKY, lw=0.9, label=label)
+        axes.step(days, window[name], where="post", color=colours.SKY, lw=0.9, label=label)
     low, high = window.of_prices(bars.low), window.of_prices(bars.high)
     known = np.isfinite(low) & np.isfinite(high)
     spans = [
         ((x, lo), (x, hi)) for x, lo, hi in zip(days[known], low[known], high[known], strict=True)
     ]
-    axes.add_collection(LineCollection(spans, colors=PALE, linewidths=1.0, zorder=1.5))
-    axes.plot(days, window["close"], color=INK, label="close")
+    axes.add_collection(LineCollection(spans, colors=colours.PALE, linewidths=1.0, zorder=1.5))
+    axes.plot(days, window["close"], color=colours.INK, label="close")
 
 
 def _draw_stop_level(axes: Axes, window: Window) -> None:
     """Draw the level of each day; faint where the close lies below it and nothing may be held."""
     strategy = window.signals.stop
     levels, close = window[strategy.column], window["close"]
-    look: dict[str, Any] = {"where": "post", "color": RED, "linestyle": (0, (3, 2))}
+    look: dict[str, Any] = {"where": "post", "color": colours.RED, "linestyle": (0, (3, 2))}
     axes.step(window.bar_days, levels, linewidth=0.8, alpha=0.35, **look)
     useful = np.where(close > levels, levels, np.nan)
     axes.step(window.bar_days, useful, linewidth=1.1, label=f"{strategy.label} stop", **look)
@@ -202,7 +188,7 @@ def _draw_resting_stop(axes: Axes, window: Window, stop: float) -> None:
     if np.isfinite(stop):
         first, last = window.bar_days[[0, -1]]
         x = [last - 0.10 * (last - first), last + 1.0]
-        axes.plot(x, [stop, stop], color=RED, linewidth=2.6, label="resting stop")
+        axes.plot(x, [stop, stop], color=colours.RED, linewidth=2.6, label="resting stop")
 
 
 def _draw_signal(axes: Axes, window: Window) -> None:
@@ -213,14 +199,14 @@ def _draw_signal(axes: Axes, window: Window) -> None:
         0.022,
         where=(np.nan_to_num(window["final_signal"]) > 0).tolist(),
         transform=axes.get_xaxis_transform(),
-        color=GREEN,
+        color=colours.GREEN,
         linewidth=0,
         label="signal",
     )
 
 
 def _draw_fills(axes: Axes, fills: Rows, ticker: str, decision: Decision) -> None:
-    looks = {"BUY": ("^", GREEN, "bought"), "SELL": ("v", RED, "sold")}
+    looks = {"BUY": ("^", colours.GREEN, "bought"), "SELL": ("v", colours.RED, "sold")}
     drawn: set[str] = set()
     for row in fills:
         is_filled = words.number(row.get("filled_size")) > 0

@@ -8,18 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from tf_lib.core.decision import Decision
-from tf_lib.pages import words
+from tf_lib.pages import colours, words
 from tf_lib.pages.day.focus import DUST, Rows
 from tf_lib.pages.day.stop_rows import StopLine, stop_lines
 from tf_lib.pages.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PALE,
-    RED,
-    SKY,
     Chart,
     legend_above,
     name_rows,
@@ -48,13 +40,17 @@ def weights(decision: Decision) -> Chart:
     wanted = 100 * sizing.target_weight[rows]
     traded = held + 100 * trades.trade_notional[rows] / deployable
     y = np.arange(len(rows))
-    axes.hlines(y, held, traded, color=PALE, linewidth=3.0, zorder=2)
-    axes.plot(held, y, "o", color="white", markeredgecolor=GREY, ms=6, label="held before")
-    axes.plot(traded, y, "o", color=BLUE, ms=5, label="after the trades planned")
-    axes.plot(wanted, y, "|", color=INK, ms=11, mew=1.6, label="target")
+    axes.hlines(y, held, traded, color=colours.PALE, linewidth=3.0, zorder=2)
+    axes.plot(held, y, "o", color="white", markeredgecolor=colours.GREY, ms=6, label="held before")
+    axes.plot(traded, y, "o", color=colours.BLUE, ms=5, label="after the trades planned")
+    axes.plot(wanted, y, "|", color=colours.INK, ms=11, mew=1.6, label="target")
     if np.isfinite(sizing.cap_value):
         axes.axvline(
-            100 * sizing.cap_value, color=RED, linewidth=0.9, linestyle=(0, (3, 2)), label="cap"
+            100 * sizing.cap_value,
+            color=colours.RED,
+            linewidth=0.9,
+            linestyle=(0, (3, 2)),
+            label="cap",
         )
     amounts = trades.trade_notional[rows]
     said = [words.money(amount, signed=True) if amount else "no trade" for amount in amounts]
@@ -116,9 +112,11 @@ def sleeve_risk(decision: Decision) -> Chart:
     y = np.arange(count)
     share, budget = 100 * sizing.risk_share, 100 * sizing.sleeve_budget
     configured = [100 * decision.config.universe.sleeves[s].weight for s in sizing.sleeves]
-    axes.barh(y, np.nan_to_num(share), height=0.5, color=SKY, label="share of risk")
-    axes.plot(configured, y, "|", color=PALE, ms=15, mew=2, label="budget in the parameters")
-    axes.plot(budget, y, "|", color=INK, ms=15, mew=2, label="budget among active sleeves")
+    axes.barh(y, np.nan_to_num(share), height=0.5, color=colours.SKY, label="share of risk")
+    axes.plot(
+        configured, y, "|", color=colours.PALE, ms=15, mew=2, label="budget in the parameters"
+    )
+    axes.plot(budget, y, "|", color=colours.INK, ms=15, mew=2, label="budget among active sleeves")
     pairs = zip(share, active, strict=True)
     said = [words.percent(part / 100) if on else "no signal" for part, on in pairs]
     name_rows(axes, sizing.sleeves, said)
@@ -143,8 +141,10 @@ def volatility(decision: Decision) -> Chart:
     )
     chart = Chart(_volatility_title(decision, values[2], target), 0.3 * 3 + _AROUND_INCHES)
     (axes,) = chart.panels(left=1.3, right=0.75, below=0.48)
-    axes.barh(range(3), np.nan_to_num(values), height=0.5, color=[PALE, SKY, BLUE])
-    axes.axvline(target, color=RED, linewidth=1.2, linestyle=(0, (3, 2)), label="target")
+    axes.barh(
+        range(3), np.nan_to_num(values), height=0.5, color=[colours.PALE, colours.SKY, colours.BLUE]
+    )
+    axes.axvline(target, color=colours.RED, linewidth=1.2, linestyle=(0, (3, 2)), label="target")
     names = ("target mix, all money in it", "before the cap", "after the cap")
     name_rows(axes, names, [words.percent(value / 100) for value in values])
     axes.set_xlim(0, 1.08 * max(target, float(np.nanmax(values, initial=0.0))))
@@ -205,11 +205,11 @@ def stops(rows: Rows, *, bare_seconds: Mapping[str, float] | None = None) -> Cha
     y = np.arange(len(lines))
     distance = np.array([100 * line.distance for line in lines])
     limit = np.array([100 * line.limit_distance for line in lines])
-    colours = [GREEN if line.is_protected else RED for line in lines]
-    axes.barh(y, np.nan_to_num(distance), height=0.5, color=colours, alpha=0.75)
-    axes.plot(distance, y, "|", color=INK, ms=11, mew=2, label="stop")
-    axes.plot(limit, y, "|", color=ORANGE, ms=11, mew=2, label="limit")
-    said = [GREY if line.is_protected else RED for line in lines]
+    shades = [colours.GREEN if line.is_protected else colours.RED for line in lines]
+    axes.barh(y, np.nan_to_num(distance), height=0.5, color=shades, alpha=0.75)
+    axes.plot(distance, y, "|", color=colours.INK, ms=11, mew=2, label="stop")
+    axes.plot(limit, y, "|", color=colours.ORANGE, ms=11, mew=2, label="limit")
+    said = [colours.GREY if line.is_protected else colours.RED for line in lines]
     name_rows(axes, [line.product for line in lines], [line.remark for line in lines], said)
     most = float(np.nanmax(np.concatenate([distance, limit, [1.0]])))
     axes.set_xlim(0, 1.06 * most)

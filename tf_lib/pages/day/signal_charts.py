@@ -10,29 +10,16 @@ from matplotlib.axes import Axes
 
 from tf_lib.core.decision import Decision
 from tf_lib.core.signals.components import FILTERS, blended_components
-from tf_lib.pages import words
+from tf_lib.pages import colours, words
 from tf_lib.pages.day.focus import FAINT, Window
-from tf_lib.pages.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PURPLE,
-    RED,
-    SKY,
-    Chart,
-    date_axis,
-    say_nothing_there,
-    styled,
-)
+from tf_lib.pages.style import Chart, date_axis, say_nothing_there, styled
 
 DAYS_SHOWN = 180
 _COLUMNS = 3
 _PANEL_INCHES = 1.0
 
-_RANK_COLOURS = (BLUE, ORANGE, PURPLE, SKY, RED)
-_FILTER_COLOURS = (BLUE, PURPLE, ORANGE, SKY, RED)
+_RANK_COLOURS = (colours.BLUE, colours.ORANGE, colours.PURPLE, colours.SKY, colours.RED)
+_FILTER_COLOURS = (colours.BLUE, colours.PURPLE, colours.ORANGE, colours.SKY, colours.RED)
 
 
 @styled
@@ -43,7 +30,7 @@ def signal_components(decision: Decision, *, days_shown: int = DAYS_SHOWN) -> Ch
     return _small_multiples(
         decision,
         title,
-        lines=[*_coloured(ranks, _RANK_COLOURS), ("weighted_signal", INK, "blend")],
+        lines=[*_coloured(ranks, _RANK_COLOURS), ("weighted_signal", colours.INK, "blend")],
         area=("final_signal", "final signal (after filters, long only)"),
         limits=(-0.55, 0.55),
         days_shown=days_shown,
@@ -51,10 +38,10 @@ def signal_components(decision: Decision, *, days_shown: int = DAYS_SHOWN) -> Ch
 
 
 def _coloured(
-    named: Sequence[tuple[str, str]], colours: Sequence[str]
+    named: Sequence[tuple[str, str]], palette: Sequence[str]
 ) -> list[tuple[str, str, str]]:
     """Return column, colour and label of each line."""
-    pairs = zip(named, itertools.cycle(colours), strict=False)
+    pairs = zip(named, itertools.cycle(palette), strict=False)
     return [(column, colour, label) for (column, label), colour in pairs]
 
 
@@ -133,7 +120,7 @@ def _small_multiples(
             say_nothing_there(axes, _why_empty(decision, k))
             continue
         axes.fill_between(
-            window.bar_days, 0.0, value, color=GREEN, alpha=0.35, linewidth=0, label=area[1]
+            window.bar_days, 0.0, value, color=colours.GREEN, alpha=0.35, linewidth=0, label=area[1]
         )
         for name, colour, label in lines:
             axes.plot(window.bar_days, window[name], color=colour, linewidth=0.9, label=label)
@@ -150,7 +137,7 @@ def _scale(axes: Axes, limits: tuple[float, float], *, is_left: bool) -> None:
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks] if is_left else [""] * 3)
     axes.set_ylim(*limits)
     if limits[0] < -0.1:
-        axes.axhline(0.0, color=GREY, linewidth=0.6)
+        axes.axhline(0.0, color=colours.GREY, linewidth=0.6)
 
 
 def _why_empty(decision: Decision, j: int) -> str:

@@ -9,18 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from tf_lib.pages import words
+from tf_lib.pages import colours, words
 from tf_lib.pages.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
     MONTHS,
-    ORANGE,
-    PALE,
-    PURPLE,
-    RED,
-    SKY,
     Chart,
     date_axis,
     legend_above,
@@ -30,8 +21,7 @@ from tf_lib.pages.style import (
     write_in_cells,
 )
 
-_SLEEVE_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
-_REFERENCE_COLOURS = {"btc_held": ORANGE, "equal_weight": GREY}
+_REFERENCE_COLOURS = {"btc_held": colours.ORANGE, "equal_weight": colours.GREY}
 NAMES = {"btc_held": "BTC held", "equal_weight": "equal weight", "strategy": "strategy"}
 
 
@@ -55,13 +45,15 @@ def equity_chart(equity: pd.Series[float], references: Mapping[str, pd.Series[fl
     days = days_of(equity.index)
     curves = {"strategy": equity, **references}
     for name, curve in reversed(curves.items()):
-        colour = BLUE if name == "strategy" else _REFERENCE_COLOURS.get(name, PURPLE)
+        colour = (
+            colours.BLUE if name == "strategy" else _REFERENCE_COLOURS.get(name, colours.PURPLE)
+        )
         width = 1.4 if name == "strategy" else 0.9
         above.plot(days, curve, color=colour, linewidth=width, label=NAMES.get(name, name))
         fall = 100 * (curve / curve.cummax() - 1)
         below.plot(days, fall, color=colour, linewidth=0.6 * width)
     below.fill_between(
-        days, 100 * (equity / equity.cummax() - 1), 0, color=BLUE, alpha=0.18, linewidth=0
+        days, 100 * (equity / equity.cummax() - 1), 0, color=colours.BLUE, alpha=0.18, linewidth=0
     )
     above.set_yscale("log")
     above.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -89,12 +81,12 @@ def rolling_chart(returns: pd.Series[float], *, window: int, target: float, per_
     )
     above, below = chart.panels(2, gaps=(0.3, 0.3))
     days = days_of(returns.index)
-    above.plot(days, 100 * spread * root, color=BLUE)
-    above.axhline(100 * target, color=RED, linewidth=0.9, linestyle=(0, (3, 2)))
+    above.plot(days, 100 * spread * root, color=colours.BLUE)
+    above.axhline(100 * target, color=colours.RED, linewidth=0.9, linestyle=(0, (3, 2)))
     above.set_ylabel("% a year")
     above.set_ylim(bottom=0)
-    below.plot(days, (mean / spread.where(spread > 0)) * root, color=GREEN)
-    below.axhline(0, color=INK, linewidth=0.6)
+    below.plot(days, (mean / spread.where(spread > 0)) * root, color=colours.GREEN)
+    below.axhline(0, color=colours.INK, linewidth=0.6)
     below.set_ylabel("Sharpe ratio")
     date_axis(above, days, labels=False)
     date_axis(below, days)
@@ -116,7 +108,7 @@ def exposure_chart(sleeves: pd.DataFrame) -> Chart:
         days,
         *[100 * sleeves[name] for name in sleeves],
         labels=[str(name) for name in sleeves],
-        colors=[_SLEEVE_COLOURS[k % len(_SLEEVE_COLOURS)] for k in range(len(sleeves.columns))],
+        colors=colours.SERIES,
         linewidth=0,
     )
     axes.set_ylabel("% of equity")
@@ -140,9 +132,9 @@ def contribution_chart(tickers: pd.DataFrame) -> Chart:
         range(len(table)),
         shares,
         height=0.6,
-        color=[BLUE if share >= 0 else ORANGE for share in shares],
+        color=[colours.BLUE if share >= 0 else colours.ORANGE for share in shares],
     )
-    axes.axvline(0, color=INK, linewidth=0.6)
+    axes.axvline(0, color=colours.INK, linewidth=0.6)
     said = [words.money(profit, signed=True) for profit in table["profit"]]
     name_rows(axes, list(table.index), said)
     axes.set_xlabel("% of the capital at the start")
@@ -162,10 +154,10 @@ def cost_chart(costs: pd.DataFrame) -> Chart:
         for axes in (left, right):
             say_nothing_there(axes, "nothing was traded")
         return chart
-    left.bar(days, costs["traded"], width=22, color=SKY)
+    left.bar(days, costs["traded"], width=22, color=colours.SKY)
     left.set_ylabel("notional")
     _thousands(left)
-    right.plot(days, costs["fees"].cumsum(), color=RED)
+    right.plot(days, costs["fees"].cumsum(), color=colours.RED)
     right.set_ylabel("fees so far")
     _thousands(right)
     for axes in (left, right):
@@ -192,7 +184,7 @@ def monthly_chart(monthly: pd.DataFrame) -> Chart:
     axes.tick_params(length=0)
     axes.grid(visible=False)
     for spine in axes.spines.values():
-        spine.set_color(PALE)
+        spine.set_color(colours.PALE)
     return chart
 
 

@@ -7,25 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tf_lib.pages import words
+from tf_lib.pages import colours, words
 from tf_lib.pages.html import LEFT, WARN, Column, Fragment, Row, table
-from tf_lib.pages.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PURPLE,
-    RED,
-    SKY,
-    Chart,
-    date_axis,
-    legend_above,
-    say_nothing_there,
-    styled,
-)
+from tf_lib.pages.style import Chart, date_axis, legend_above, say_nothing_there, styled
 
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY, INK)
+_COLOURS = (*colours.SERIES, colours.GREY, colours.INK)
 UNEXPLAINED = "unexplained"
 
 
@@ -52,9 +38,13 @@ def shadow_chart(days: pd.DataFrame, causes: Sequence[str]) -> Chart:
             say_nothing_there(axes, "no day could be shadowed")
         return chart
     numbers = pd.DatetimeIndex(days.index).to_numpy().astype("datetime64[D]").astype(np.float64)
-    above.plot(numbers, days["live_change"].cumsum(), color=BLUE, label="live")
+    above.plot(numbers, days["live_change"].cumsum(), color=colours.BLUE, label="live")
     above.plot(
-        numbers, days["shadow_change"].cumsum(), color=ORANGE, label="backtest", linestyle=":"
+        numbers,
+        days["shadow_change"].cumsum(),
+        color=colours.ORANGE,
+        label="backtest",
+        linestyle=":",
     )
     legend_above(above)
     for name, colour in zip((*causes, UNEXPLAINED), _COLOURS, strict=True):
@@ -62,7 +52,7 @@ def shadow_chart(days: pd.DataFrame, causes: Sequence[str]) -> Chart:
             below.plot(numbers, days[name].cumsum(), color=colour, label=name.replace("_", " "))
     if below.lines:
         legend_above(below, columns=4, is_tight=True)
-    below.axhline(0, color=GREY, linewidth=0.6)
+    below.axhline(0, color=colours.GREY, linewidth=0.6)
     date_axis(above, numbers, labels=False)
     date_axis(below, numbers)
     return chart

@@ -9,16 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tf_lib.pages.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    RED,
-    Chart,
-    say_nothing_there,
-    styled,
-    write_in_cells,
-)
+from tf_lib.pages import colours
+from tf_lib.pages.style import Chart, say_nothing_there, styled, write_in_cells
 
 FIGURE, PLATEAU = "sharpe", "plateau_sharpe"
 MOST_AXES, MOST_MAPS, MOST_BINS = 6, 3, 10
@@ -99,8 +91,8 @@ def _one_axis(axes: Axes, table: pd.DataFrame, path: str) -> None:
     groups = table.groupby(binned(table[path]), observed=True)[FIGURE]
     mean, low, high = groups.mean(), groups.min(), groups.max()
     at = np.arange(len(mean))
-    axes.fill_between(at, low, high, color=BLUE, alpha=0.15, linewidth=0)
-    axes.plot(at, mean, color=BLUE, marker="o", markersize=2.5)
+    axes.fill_between(at, low, high, color=colours.BLUE, alpha=0.15, linewidth=0)
+    axes.plot(at, mean, color=colours.BLUE, marker="o", markersize=2.5)
     axes.set_title(short(path))
     step = max(1, -(-len(at) // 4))
     axes.set_xticks(at[::step], [str(name) for name in mean.index[::step]])
@@ -158,9 +150,9 @@ def ranking_chart(table: pd.DataFrame, luck: float) -> Chart:
         say_nothing_there(axes, "no set has a Sharpe ratio")
         return chart
     at = np.arange(figures.size)
-    axes.scatter(at, around, color=ORANGE, s=3, linewidths=0)
-    axes.plot(at, figures, color=BLUE)
-    axes.axhline(luck, color=RED, linewidth=0.9, linestyle=(0, (3, 2)))
-    axes.axhline(0, color=GREY, linewidth=0.6)
+    axes.scatter(at, around, color=colours.ORANGE, s=3, linewidths=0)
+    axes.plot(at, figures, color=colours.BLUE)
+    axes.axhline(luck, color=colours.RED, linewidth=0.9, linestyle=(0, (3, 2)))
+    axes.axhline(0, color=colours.GREY, linewidth=0.6)
     axes.set_ylabel("Sharpe ratio")
     return chart
