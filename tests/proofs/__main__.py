@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from tests.proofs.proofs import BUILD, PROOFS, SAMPLE, Amount, prove
 from tests.proofs.result import Result
@@ -34,16 +34,9 @@ def main() -> int:
     asked = parser.parse_args()
     began = time.monotonic()
     amount = SAMPLE if asked.sample else Amount()
-    wanted = {
-        "crash_cases": asked.crash_cases,
-        "second_kills": asked.second_kills,
-        "wall_cases": asked.wall_cases,
-        "seed": asked.seed,
-        "minutes": asked.minutes,
-        "wrong_answers": asked.wrong_answers,
-        "soak_days": asked.soak_days,
-    }
-    amount = replace(amount, **{k: v for k, v in wanted.items() if v is not None})
+    amounts = {one.name for one in fields(Amount)}
+    wanted = {k: v for k, v in vars(asked).items() if k in amounts and v is not None}
+    amount = replace(amount, **wanted)
     results = []
     for result in prove(asked.only or list(PROOFS), amount, into=None if asked.sample else BUILD):
         print("\n  ".join([result.line(), *result.failures[:20]]), flush=True)
@@ -59,10 +52,8 @@ def main() -> int:
 def sum_up(results: list[Result], seconds: float) -> str:
     """Return the one line that a person reads first."""
     failures = sum(len(result.failures) for result in results)
-    caught, planted = (
-        sum(len(r.caught) for r in results),
-        sum(r.planted for r in results),
-    )
+    caught = sum(len(result.caught) for result in results)
+    planted = sum(result.planted for result in results)
     verdict = "ALL PROOFS HOLD" if all(result.holds for result in results) else "NOT PROVEN"
     worst = max((r.worst_bare_seconds for r in results), default=0.0)
     return (

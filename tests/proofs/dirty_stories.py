@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
 from tests.proofs import dirt
 from tests.proofs.crash import NO_LAGS
+from tests.proofs.exchange_stories import first_point
 from tests.proofs.story import BUSY, EXIT_DAY, Story, legs_of
-from tests.proofs.troubles import first_point
 
 CRUMB_DAYS = 3
 GATE = ("--gate-minutes", "5")
@@ -238,25 +238,3 @@ def locked_products_still_leave(story: Story) -> None:
             story.expect(story.held.held(name) >= theirs[name], f"theirs of {name} is kept")
     story.expect(left, "a locked product is to leave on some day")
     story.end()
-
-
-DIRTY_STORIES: dict[str, Callable[[Story], None]] = {
-    function.__name__: function
-    for function in (
-        crumbs_from_nowhere,
-        one_book_without_a_bid,
-        a_held_book_far_from_its_last_trade,
-        what_was_there_before,
-        started_after_the_gate,
-        a_storm_at_midnight,
-        a_high_that_never_was,
-        an_old_backup,
-        an_old_backup_and_lost_stops,
-        holds_that_come_back_late,
-        one_stop_in_a_band,
-        every_stop_in_a_band,
-        buys_in_quote_currency_only,
-        every_buy_refused,
-        locked_products_still_leave,
-    )
-}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,6 @@ from tests.proofs.soak import CPU_OF_A_QUIET_DAY, DAYS
 
 CPU_MS_AIMED_AT = 50
 DOCUMENT = PROJECT / "docs" / "proofs.md"
-ORDER = (
-    "crash",
-    "wall",
-    "papermill",
-    "hardships",
-    "by-hand",
-    "answers",
-    "scenarios",
-    "teeth",
-    "cron",
-    "soak",
-)
 WHAT = {
     "crash": (
         "Killed and found again",
@@ -137,7 +126,7 @@ NOT_PROVEN = """\
 def write_document(results: Path) -> Path:
     """Write the document and return its path."""
     found = {}
-    for name in ORDER:
+    for name in WHAT:
         path = results / f"{name}.json"
         if path.exists():
             found[name] = Result.read(path)
@@ -153,7 +142,7 @@ def _lines(found: Mapping[str, Result]) -> Iterator[str]:
     yield ""
     yield "| proof | cases | failures | longest unprotected | minutes | commit |"
     yield "|---|--:|--:|--:|--:|---|"
-    for name in ORDER:
+    for name in WHAT:
         result = found.get(name)
         if result is None:
             yield f"| {WHAT[name][0]} | not run | | | | |"
@@ -171,7 +160,7 @@ def _lines(found: Mapping[str, Result]) -> Iterator[str]:
     yield "## The oracle"
     yield ""
     yield ORACLE.rstrip()
-    for name in ORDER:
+    for name in WHAT:
         if name in found:
             yield from _section(name, found[name])
     yield ""
@@ -199,7 +188,7 @@ def _section(name: str, result: Result) -> Iterator[str]:
     yield ""
     yield f"## {title}"
     yield ""
-    yield from _wrapped(what)
+    yield from textwrap.wrap(what, 100, break_on_hyphens=False)
     yield ""
     said = result.line().partition(": ")[2]
     yield said[0].upper() + said[1:] + "."
@@ -235,14 +224,3 @@ def _told(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) else json.dumps(value)
-
-
-def _wrapped(text: str, width: int = 100) -> Iterator[str]:
-    line = ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > width:
-            yield line
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    yield line

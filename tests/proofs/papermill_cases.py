@@ -33,16 +33,18 @@ from tests.proofs.result import Met
 from tests.proofs.stage import Stage
 from tests.proofs.wire import Wire
 
-FATES = (
-    "kernel killed",
-    "runner killed",
-    "both killed",
-    "runner terminated",
-    "runner interrupted",
-    "asleep for twenty minutes",
-    "asleep past midnight",
-    "kernel hangs past its deadline",
-)
+ALLOWED: dict[str, tuple[int, ...]] = {
+    "kernel killed": (1, 3),
+    "runner killed": (-9,),
+    "both killed": (-9,),
+    "runner terminated": (-15, 1, 3),
+    "runner interrupted": (1, 3, -2),
+    "asleep for twenty minutes": (0,),
+    "asleep past midnight": (0, 1),
+    "kernel hangs past its deadline": (-9,),
+}
+"""Fates, and the exit codes that the runner may end with."""
+FATES = tuple(ALLOWED)
 MOMENTS = ("before", "after")
 _PATIENCE_SECONDS = 90.0
 
@@ -110,16 +112,7 @@ def meet(stage: Stage, scene: Scene, case: Case) -> Met[Case]:
 
 def _exit_code(case: Case, code: int, run: Run) -> Iterator[str]:
     """Yield what is wrong with how the runner ended."""
-    allowed: tuple[int, ...] = {
-        "kernel killed": (1, 3),
-        "runner killed": (-9,),
-        "both killed": (-9,),
-        "runner terminated": (-15, 1, 3),
-        "runner interrupted": (1, 3, -2),
-        "asleep for twenty minutes": (0,),
-        "asleep past midnight": (0, 1),
-        "kernel hangs past its deadline": (-9,),
-    }[case.fate]
+    allowed = ALLOWED[case.fate]
     if code not in allowed:
         yield f"exit: {code}, wanted one of {allowed}: {run.said()[-400:]}"
 
@@ -217,24 +210,21 @@ def struck(stage: Stage, case: Case, run: Run) -> Iterator[None]:
 
 def strike(stage: Stage, case: Case, run: Run) -> threading.Thread | None:
     """Do it; what takes time is done beside."""
-    fate = case.fate
-    if fate == "kernel killed":
-        run.send(run.kernels, signal.SIGKILL)
-    elif fate == "runner killed":
-        run.send(run.family[:1], signal.SIGKILL)
-    elif fate == "both killed":
-        run.send(run.family, signal.SIGKILL)
-    elif fate == "runner terminated":
-        run.send(run.family[:1], signal.SIGTERM)
-    elif fate == "runner interrupted":
-        run.send(run.family[:1], signal.SIGINT)
-    else:
-        run.send(run.family, signal.SIGSTOP)
-        beside = _hang if fate.startswith("kernel hangs") else _sleep
-        worker = threading.Thread(target=beside, args=(stage, case, run))
-        worker.start()
-        return worker
-    return None
+    signals = {
+        "kernel killed": (run.kernels, signal.SIGKILL),
+        "runner killed": (run.family[:1], signal.SIGKILL),
+        "both killed": (run.family, signal.SIGKILL),
+        "runner terminated": (run.family[:1], signal.SIGTERM),
+        "runner interrupted": (run.family[:1], signal.SIGINT),
+    }
+    if case.fate in signals:
+        run.send(*signals[case.fate])
+        return None
+    run.send(run.family, signal.SIGSTOP)
+    beside = _hang if case.fate.startswith("kernel hangs") else _sleep
+    worker = threading.Thread(target=beside, args=(stage, case, run))
+    worker.start()
+    return worker
 
 
 def _sleep(stage: Stage, case: Case, run: Run) -> None:

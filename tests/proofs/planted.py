@@ -1,248 +1,221 @@
 """
 Planted faults: each breaks one rule of execution, and the proofs must catch it by name.
 
-They are patches of one process; nothing of ``tf_lib`` knows of them.
+They are patches of one process; nothing of ``tf_lib`` knows of them. A fault is a function that is
+called in the place of another: it is given that one first, and then what that one was called with.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import hashlib
 import os
+import pkgutil
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-ZERO = Decimal(0)
+FAULTS: dict[str, Callable[[], None]] = {}
 
 
-def put(owner: object, name: str, fault: object) -> Any:
-    """Put a fault in the place of what is there, and return that; it must be there."""
-    honest = getattr(owner, name)
-    setattr(owner, name, fault)
+def put(target: str, fault: object) -> Any:
+    """Put a fault in the place of a dotted name, and return what is there; it must be there."""
+    owner, _, name = target.rpartition(".")
+    place = pkgutil.resolve_name(owner)
+    honest = getattr(place, name)
+    setattr(place, name, fault)
     return honest
 
 
-def no_fsync() -> None:
+def wrap(target: str, fault: Callable[..., Any]) -> None:
+    """Let a fault be called instead, with what was there before the arguments."""
+    honest: Any = put(target, lambda *given, **more: fault(honest, *given, **more))
+
+
+def in_place_of(*targets: str) -> Callable[[Callable[..., Any]], None]:
+    """Return what makes a function the fault of its name, called in the place of these."""
+
+    def made(fault: Callable[..., Any]) -> None:
+        @functools.wraps(fault)
+        def planted() -> None:
+            for target in targets:
+                wrap(f"tf_lib.{target}", fault)
+
+        FAULTS[fault.__name__] = planted
+
+    return made
+
+
+def several(fault: Callable[[], None]) -> Callable[[], None]:
+    """Make what puts several faults into their places the fault of its name."""
+    return FAULTS.setdefault(fault.__name__, fault)
+
+
+def plant(name: str) -> None:
+    """Break one rule in this process."""
+    FAULTS[name]()
+
+
+@in_place_of("store.ledger.Ledger._append")
+def no_fsync(_: Any, ledger: Any, line: bytes) -> None:
     """Write the ledger without flushing it."""
-    from tf_lib.store.ledger import Ledger
-
-    def append(ledger: Any, line: bytes) -> None:
-        os.write(ledger._file, line)
-
-    put(Ledger, "_append", append)
+    os.write(ledger._file, line)
 
 
-def restore_only_in_finally() -> None:
+@in_place_of("execution.protection.Cover._close")
+def restore_only_in_finally(close: Any, cover: Any, gap: Any, stops: Any) -> None:
     """Leave it to the run that cancelled a stop to place it again; nobody else does."""
-    from tf_lib.execution.protection import Cover
-
-    close = Cover._close
-
-    def closed(cover: Any, gap: Any, stops: Any) -> None:
-        if not any(stop.cancel_sent for stop in cover.position.ended_stops()):
-            close(cover, gap, stops)
-
-    put(Cover, "_close", closed)
+    if not any(stop.cancel_sent for stop in cover.position.ended_stops()):
+        close(cover, gap, stops)
 
 
-def ordinal_always_1() -> None:
-    from tf_lib.store.ledger import Ledger
+@in_place_of("store.ledger.Ledger.next_ordinal")
+def ordinal_always_1(*_: Any, **__: Any) -> int:
+    return 1
 
-    put(Ledger, "next_ordinal", lambda ledger, key, known: 1)
 
-
-def open_list_trusted() -> None:
+@in_place_of("execution.order_sender.Desk._look_up")
+def open_list_trusted(_: Any, desk: Any, record: Any) -> Any:
     """Look for an order in the list of open ones only."""
-    from tf_lib.execution.order_sender import Desk
-
-    def look_up(desk: Any, record: Any) -> Any:
-        listed = desk.client.orders(is_open=True)
-        return next((o for o in listed if o.client_order_id == record.client_id), None)
-
-    put(Desk, "_look_up", look_up)
+    listed = desk.client.orders(is_open=True)
+    return next((o for o in listed if o.client_order_id == record.client_id), None)
 
 
-def stale_zero_trusted() -> None:
+@in_place_of("execution.reconciliation._doubt", "execution.position.Position._doubt")
+def stale_zero_trusted(*_: Any) -> None:
     """Believe the account list whatever our own fills say."""
-    from tf_lib.execution import reconciliation
-    from tf_lib.execution.position import Position
-
-    put(reconciliation, "_doubt", lambda desk, product, holding: None)
-    put(Position, "_doubt", lambda position, holding: "")
 
 
+@several
 def guard_raises() -> None:
     """Let the guard compute a level and move intact stops to it."""
-    from tf_lib.execution import protect_all
-    from tf_lib.execution.order_sender import Desk
 
-    def raised(desk: Any, product: Any) -> Any:
-        known = fallback(desk, product)
+    def raised(fallback: Any, *given: Any) -> Any:
+        known = fallback(*given)
         level = known.target_level * Decimal("1.02")
         return dataclasses.replace(known, target_level=level, may_move=True)
 
-    fallback = put(protect_all, "fallback_protection", raised)
-    put(Desk, "_must_stay", lambda desk, record: False)
+    wrap("tf_lib.execution.protect_all.fallback_protection", raised)
+    put("tf_lib.execution.order_sender.Desk._must_stay", lambda desk, record: False)
 
 
+@several
 def size_in_the_id() -> None:
     """Let the body take part in the id."""
-    from tf_lib.store import ledger
-
     body_of = {"text": ""}
-    intend = ledger.Ledger.intend
 
-    def remembered(book: Any, key: Any, body: Any, **more: Any) -> Any:
+    def remembered(intend: Any, book: Any, key: Any, body: Any, **more: Any) -> Any:
         body_of["text"] = str(sorted(body.items()))
         return intend(book, key, body, **more)
 
-    def mixed(uuid: str, key: Any, ordinal: int) -> str:
+    def mixed(honest: Any, uuid: str, key: Any, ordinal: int) -> str:
         digest = hashlib.sha256((uuid + str(key) + body_of["text"]).encode()).hexdigest()
         return str(honest(uuid, key, ordinal))[:-16] + digest[:16]
 
-    put(ledger.Ledger, "intend", remembered)
-    honest = put(ledger, "client_id", mixed)
+    wrap("tf_lib.store.ledger.Ledger.intend", remembered)
+    wrap("tf_lib.store.ledger.client_id", mixed)
 
 
-def unknown_buy_resent() -> None:
-    from tf_lib.execution.order_sender import Desk
+@in_place_of("execution.order_sender.Desk._may_resend")
+def unknown_buy_resent(*_: Any) -> bool:
+    return True
 
-    put(Desk, "_may_resend", lambda desk, record: True)
 
-
+@several
 def token_reusable() -> None:
     """Leave the token's file where it was when it is claimed."""
 
-    path_class = type(Path())
-    rename = path_class.rename
+    def kept(rename: Any, path: Path, target: Any) -> Any:
+        if not path.name.startswith("arming-"):
+            return rename(path, target)
+        content = path.read_bytes()
+        moved = rename(path, target)
+        path.write_bytes(content)
+        return moved
 
-    def kept(path: Path, target: Any) -> Any:
-        if path.name.startswith("arming-"):
-            content = path.read_bytes()
-            moved = rename(path, target)
-            path.write_bytes(content)
-            return moved
-        return rename(path, target)
-
-    put(Path, "rename", kept)
+    wrap("pathlib.Path.rename", kept)
 
 
-def done_before_effects() -> None:
+@in_place_of("app.launch.runner.Runner._claim")
+def done_before_effects(claim: Any, runner: Any, ledger: Any, day: Any, uuid: str) -> Any:
     """Mark the day done when it is claimed."""
-    from tf_lib.app.launch.runner import Runner
-
-    claim = Runner._claim
-
-    def claimed(runner: Any, ledger: Any, day: Any, uuid: str) -> Any:
-        attempt = claim(runner, ledger, day, uuid)
-        ledger.mark(day, "done", run_id=attempt.run_id, exit_code=0)
-        return attempt
-
-    put(Runner, "_claim", claimed)
+    attempt = claim(runner, ledger, day, uuid)
+    ledger.mark(day, "done", run_id=attempt.run_id, exit_code=0)
+    return attempt
 
 
-def clamp_remembered() -> None:
+@in_place_of("execution.protection.Cover._remember")
+def clamp_remembered(remember: Any, cover: Any) -> None:
     """Keep the level at which a stop rests, not the one where it belongs."""
-    from tf_lib.execution.protection import Cover
-
-    remember = Cover._remember
-
-    def remembered(cover: Any) -> None:
-        cover.protection = dataclasses.replace(
-            cover.protection, target_level=cover.result.resting_level
-        )
-        remember(cover)
-
-    put(Cover, "_remember", remembered)
+    level = cover.result.resting_level
+    cover.protection = dataclasses.replace(cover.protection, target_level=level)
+    remember(cover)
 
 
-def hold_not_awaited() -> None:
-    from tf_lib.execution.position import Position
-
-    put(Position, "await_release", lambda position, wanted: wanted)
-
-
-def plan_age_ignored() -> None:
-    from tf_lib.execution.rebalance import Rebalance
-
-    put(Rebalance, "_too_late", lambda rebalance: "")
+@in_place_of("execution.position.Position.await_release")
+def hold_not_awaited(_: Any, position: Any, wanted: Any) -> Any:
+    return wanted
 
 
-def plan_age_asked_once() -> None:
+@in_place_of("execution.rebalance.Rebalance._too_late")
+def plan_age_ignored(*_: Any) -> str:
+    return ""
+
+
+@in_place_of("execution.rebalance.Rebalance.execute")
+def plan_age_asked_once(execute: Any, rebalance: Any, planned: Any) -> Any:
     """Ask for the plan's age when an order's turn comes, and not again before it is sent."""
-    from tf_lib.execution.rebalance import Rebalance
-
-    execute, too_late = Rebalance.execute, Rebalance._too_late
-
-    def executed(rebalance: Any, planned: Any) -> Any:
-        said = too_late(rebalance)
-        put(Rebalance, "_too_late", lambda rebalance: said)
+    said = rebalance._too_late()
+    rebalance._too_late = lambda: said
+    try:
         return execute(rebalance, planned)
+    finally:
+        del rebalance._too_late
 
-    put(Rebalance, "execute", executed)
 
-
-def foreign_stop_cancelled() -> None:
+@in_place_of("execution.protection.Cover.ensure")
+def foreign_stop_cancelled(ensure: Any, cover: Any) -> Any:
     """Cancel whatever sells a product before it is covered."""
-    from tf_lib.execution.protection import Cover
-
-    ensure = Cover.ensure
-
-    def cleared(cover: Any) -> Any:
-        product_id = cover.position.product_id
-        for order in cover.desk.client.orders([product_id], is_open=True):
-            if not order.client_order_id.startswith("tf1-"):
-                cover.desk.client.cancel([order.order_id])
-        return ensure(cover)
-
-    put(Cover, "ensure", cleared)
+    for order in cover.desk.client.orders([cover.position.product_id], is_open=True):
+        if not order.client_order_id.startswith("tf1-"):
+            cover.desk.client.cancel([order.order_id])
+    return ensure(cover)
 
 
-def undefined_signal_sold() -> None:
+@in_place_of("core.decision._standing")
+def undefined_signal_sold(standing: Any, *arguments: Any, **more: Any) -> Any:
     """Take a signal that is not defined for one that is zero."""
-    from tf_lib.core import decision
-
-    standing = decision._standing
-
-    def known(*arguments: Any, **more: Any) -> Any:
-        day = standing(*arguments, **more)
-        return day._replace(known=day.known | True)
-
-    put(decision, "_standing", known)
+    day = standing(*arguments, **more)
+    return day._replace(known=day.known | True)
 
 
-def cancel_before_look() -> None:
+@in_place_of("execution.position.Position.accepts_sells")
+def cancel_before_look(*_: Any) -> bool:
     """Cancel a stop without asking whether the product takes another."""
-    from tf_lib.execution.position import Position
-
-    put(Position, "accepts_sells", lambda position: True)
+    return True
 
 
-def unknown_taken_for_refused() -> None:
+@in_place_of("exchange.coinbase.client.judge_create")
+def unknown_taken_for_refused(judge: Any, reply: Any, **more: Any) -> Any:
     """Read every answer that is no clean success as a no."""
-    from tf_lib.exchange.coinbase import client
     from tf_lib.exchange.port import RefusalKind, Refused, Unknown
 
-    def judged(reply: Any, **more: Any) -> Any:
-        answer = judge(reply, **more)
-        if isinstance(answer, Unknown):
-            return Refused("HTTP_503", answer.why, RefusalKind.VENUE)
-        return answer
-
-    judge = put(client, "judge_create", judged)
+    answer = judge(reply, **more)
+    if isinstance(answer, Unknown):
+        return Refused("HTTP_503", answer.why, RefusalKind.VENUE)
+    return answer
 
 
+@several
 def intent_after_the_answer() -> None:
     """Send first, write down afterwards."""
-    from tf_lib.store.ledger import Ledger
+    held: list[bytes] = []
 
-    append, held = Ledger._append, []
-
-    def late(ledger: Any, line: bytes) -> None:
+    def late(append: Any, ledger: Any, line: bytes) -> None:
         if b'"kind": "intent"' in line:
             held.append(line)
             return
@@ -250,204 +223,154 @@ def intent_after_the_answer() -> None:
             append(ledger, one)
         held.clear()
 
-    put(Ledger, "_append", late)
+    wrap("tf_lib.store.ledger.Ledger._append", late)
 
 
-def no_lock() -> None:
+@in_place_of("safety.lock.ProcessLock.acquire")
+def no_lock(_: Any, lock: Any) -> Any:
     """Let everybody in."""
-    from tf_lib.safety.lock import ProcessLock
-
-    put(ProcessLock, "acquire", lambda lock: lock)
+    return lock
 
 
-def epoch_ignored() -> None:
-    from tf_lib.safety import epoch
+@in_place_of("safety.epoch.check")
+def epoch_ignored(*_: Any, **__: Any) -> None:
+    pass
 
-    put(epoch, "check", lambda state, started_under: None)
 
-
-def whole_size_again() -> None:
+@in_place_of("execution.rebalance.Rebalance.remaining")
+def whole_size_again(_: Any, rebalance: Any, planned: Any) -> Any:
     """Resume a plan without looking at what was filled."""
-    from tf_lib.execution.rebalance import Rebalance
-
-    put(Rebalance, "remaining", lambda rebalance, planned: planned.base_size)
+    return planned.base_size
 
 
-def bare_since_now() -> None:
+@in_place_of("execution.unprotected_time.BareTime.begin")
+def bare_since_now(begin: Any, clock: Any, product: Any, since: object = None) -> Any:
     """Start the clock of an unprotected position when it is found."""
-    from tf_lib.execution.unprotected_time import BareTime
-
-    begin = BareTime.begin
-    put(BareTime, "begin", lambda clock, product, since=None: begin(clock, product))
+    return begin(clock, product)
 
 
-def torn_line_kept() -> None:
+@in_place_of("store.ledger.Ledger._write")
+def torn_line_kept(write: Any, ledger: Any, text: str) -> None:
     """Write on behind half a line."""
-    from tf_lib.store.ledger import Ledger
-
-    write = Ledger._write
-
-    def written(ledger: Any, text: str) -> None:
-        ledger._torn_bytes = 0
-        write(ledger, text)
-
-    put(Ledger, "_write", written)
+    ledger._torn_bytes = 0
+    write(ledger, text)
 
 
-def done_not_flushed() -> None:
+@in_place_of(
+    "store.files.write_whole", "store.run_folder.write_whole", "app.launch.finish.write_whole"
+)
+def done_not_flushed(write: Any, path: Any, content: Any, *, durable: bool = True) -> None:
     """Rename files into place without flushing them or their folder."""
-    from tf_lib.app.launch import finish
-    from tf_lib.store import files, run_folder
-
-    write = files.write_whole
-
-    def careless(path: Any, content: Any, *, durable: bool = True) -> None:
-        write(path, content, durable=False)
-
-    put(files, "write_whole", careless)
-    put(run_folder, "write_whole", careless)
-    put(finish, "write_whole", careless)
+    write(path, content, durable=False)
 
 
-def no_cooldown() -> None:
+@in_place_of(
+    "execution.order_sender.Desk._start_cooldown", "execution.rebalance.Rebalance._is_cooling"
+)
+def no_cooldown(*_: Any) -> bool:
     """Forget that a position was stopped out."""
-    from tf_lib.execution.order_sender import Desk
-    from tf_lib.execution.rebalance import Rebalance
-
-    put(Desk, "_start_cooldown", lambda desk, record: None)
-    put(Rebalance, "_is_cooling", lambda rebalance, product: False)
+    return False
 
 
+@several
 def funds_lead_to_exit() -> None:
     """Sell at the market when the exchange says that funds are lacking."""
-    from tf_lib.execution import stop_placement
-    from tf_lib.execution.position import Position
-
-    put(stop_placement, "_AGAIN", frozenset())
-    put(Position, "await_release", lambda position, wanted: wanted)
+    put("tf_lib.execution.stop_placement._AGAIN", frozenset())
+    FAULTS["hold_not_awaited"]()
 
 
-def impediments_forgotten() -> None:
+@in_place_of("app.record.impediment_rows.found_in")
+def impediments_forgotten(*_: Any) -> list[Any]:
     """Do not look for what stood in the way."""
-    from tf_lib.app.record import impediment_rows
-
-    put(impediment_rows, "found_in", lambda record: [])
+    return []
 
 
+@several
 def done_whatever_stood_in_the_way() -> None:
-    from tf_lib.app.record.summary import RunFacts
-
-    put(RunFacts, "state", property(lambda facts: "done"))
+    put("tf_lib.app.record.summary.RunFacts.state", property(lambda facts: "done"))
 
 
-def missed_exits_are_fine() -> None:
+@in_place_of("app.launch.finish.keeps_from_trading")
+def missed_exits_are_fine(*_: Any, **__: Any) -> bool:
     """Let no impediment make an exit code."""
-    from tf_lib.app.launch import finish
-
-    put(finish, "keeps_from_trading", lambda found, is_anything_done: False)
+    return False
 
 
-def late_start_skips() -> None:
+@in_place_of("app.launch.gate.Gate.in_doubt")
+def late_start_skips(*_: Any) -> str:
     """Let a start that has nothing to run look at nothing."""
-    from tf_lib.app.launch.gate import Gate
-
-    put(Gate, "in_doubt", lambda gate: "")
+    return ""
 
 
-def storm_not_waited() -> None:
+@in_place_of("exchange.patience.Patience.wait")
+def storm_not_waited(*_: Any, **__: Any) -> bool:
     """Give up when the first reads of the day fail."""
-    from tf_lib.exchange.patience import Patience
-
-    put(Patience, "wait", lambda patience, why, **more: False)
+    return False
 
 
-def bad_row_stops_all() -> None:
+@in_place_of("exchange.coinbase.lists.Reads.leave_out")
+def bad_row_stops_all(_: Any, reads: Any, why: str) -> None:
     """Take a row of somebody else's for one that matters."""
     from tf_lib.errors import UnknownState
-    from tf_lib.exchange.coinbase.lists import Reads
 
-    def refused(reads: Any, why: str) -> None:
-        raise UnknownState(why)
-
-    put(Reads, "leave_out", refused)
+    raise UnknownState(why)
 
 
-def bad_book_stops_all() -> None:
+@in_place_of("app.daily.live.LiveSession.account")
+def bad_book_stops_all(account: Any, live: Any) -> Any:
     """Trade nothing when one product has no price."""
-    from tf_lib.app.daily.live import LiveSession
-
-    account = LiveSession.account
-
-    def halted(live: Any) -> Any:
-        read = account(live)
-        live._account = dataclasses.replace(read, halt="no price" if live._unpriced else "")
-        return live._account
-
-    put(LiveSession, "account", halted)
+    read = account(live)
+    live._account = dataclasses.replace(read, halt="no price" if live._unpriced else "")
+    return live._account
 
 
-def nearer_limit_not_tried() -> None:
+@in_place_of("execution.stop_placement._nearer")
+def nearer_limit_not_tried(*_: Any) -> list[Any]:
     """Meet a price band with the same limit again, and lower levels."""
-    from tf_lib.execution import stop_placement
-
-    put(stop_placement, "_nearer", lambda order, tick: [])
+    return []
 
 
-def holds_not_waited_for() -> None:
+@in_place_of("execution.position.Position.await_release")
+def holds_not_waited_for(_: Any, position: Any, wanted: Any) -> Any:
     """Take what is free at once for all that will be."""
-    from tf_lib.execution.position import Position
-
-    put(Position, "await_release", lambda position, wanted: position._freed(position._wallet()))
+    return position._freed(position._wallet())
 
 
-def wrong_bars_believed() -> None:
+@in_place_of("core.signals.columns.believed_bars")
+def wrong_bars_believed(_: Any, bars: Any, rules: Any, live: Any = None, doubts: Any = None) -> Any:
     from tf_lib.core.candles.quarantine import BelievedBars
-    from tf_lib.core.signals import columns
 
-    put(
-        columns,
-        "believed_bars",
-        lambda bars, rules, live=None, doubts=None: BelievedBars(bars, (), (), ()),
-    )
+    return BelievedBars(bars, (), (), ())
 
 
-def crumbs_lock() -> None:
+@in_place_of("execution.ownership._is_adopted")
+def crumbs_lock(*_: Any, **__: Any) -> bool:
     """Lock a product for whatever came to it."""
-    from tf_lib.execution import ownership
-
-    put(ownership, "_is_adopted", lambda *given, **more: False)
+    return False
 
 
-def first_holdings_are_ours() -> None:
+@in_place_of("execution.reconciliation._doubt")
+def first_holdings_are_ours(doubt: Any, desk: Any, product: Any, holding: Any) -> Any:
     """Take what was there before the first run for our own."""
-    from tf_lib.execution import reconciliation
-
-    doubt = reconciliation._doubt
-
-    def trusting(desk: Any, product: Any, holding: Any) -> Any:
-        is_first = product.base_currency not in desk.ledger.state.confirmed
-        return None if is_first else doubt(desk, product, holding)
-
-    put(reconciliation, "_doubt", trusting)
+    is_first = product.base_currency not in desk.ledger.state.confirmed
+    return None if is_first else doubt(desk, product, holding)
 
 
-def exits_locked() -> None:
+@in_place_of("app.daily.live.LiveSession._exits")
+def exits_locked(*_: Any) -> dict[str, Any]:
     """Let a lock stop exits, too."""
-    from tf_lib.app.daily.live import LiveSession
-
-    put(LiveSession, "_exits", lambda live, *given: {})
+    return {}
 
 
-def old_level_trusted() -> None:
+@in_place_of("execution.protect_all.is_level_old")
+def old_level_trusted(*_: Any) -> bool:
     """Believe the ledger's level whatever the exchange has shown since."""
-    from tf_lib.execution import protect_all
-
-    put(protect_all, "is_level_old", lambda desk, name: False)
+    return False
 
 
+@several
 def clock_goes_back() -> None:
     """Take the machine's time, and put it right by whole seconds of ``Date`` when it seems off."""
-    from tf_lib.exchange.clock import HeardTime
 
     def hear(heard: Any, told: dt.datetime) -> None:
         off = int(told.timestamp()) - time.time()
@@ -456,73 +379,17 @@ def clock_goes_back() -> None:
     def now(heard: Any) -> dt.datetime:
         return dt.datetime.fromtimestamp(time.time() + heard._ahead, dt.UTC)
 
-    put(HeardTime, "hear", hear)
-    put(HeardTime, "now", now)
+    put("tf_lib.exchange.clock.HeardTime.hear", hear)
+    put("tf_lib.exchange.clock.HeardTime.now", now)
 
 
+@several
 def plan_orders_by_time() -> None:
     """Take what was sent since the plan was made for its orders, by a clock that goes back."""
-    from tf_lib.store.ledger_state import LedgerState
-
     clock_goes_back()
 
     def of_plan(state: Any, key: Any) -> Any:
         since = dt.datetime.fromisoformat(state.plans[key.day]["planned_at"])
         return [order for order in state.of_leg(key) if order.intended_at >= since]
 
-    put(LedgerState, "of_plan", of_plan)
-
-
-FAULTS: dict[str, Callable[[], None]] = {
-    function.__name__: function
-    for function in (
-        no_fsync,
-        restore_only_in_finally,
-        ordinal_always_1,
-        open_list_trusted,
-        stale_zero_trusted,
-        guard_raises,
-        size_in_the_id,
-        unknown_buy_resent,
-        token_reusable,
-        done_before_effects,
-        clamp_remembered,
-        hold_not_awaited,
-        plan_age_ignored,
-        plan_age_asked_once,
-        foreign_stop_cancelled,
-        undefined_signal_sold,
-        cancel_before_look,
-        unknown_taken_for_refused,
-        intent_after_the_answer,
-        no_lock,
-        epoch_ignored,
-        whole_size_again,
-        bare_since_now,
-        torn_line_kept,
-        done_not_flushed,
-        no_cooldown,
-        funds_lead_to_exit,
-        impediments_forgotten,
-        done_whatever_stood_in_the_way,
-        missed_exits_are_fine,
-        late_start_skips,
-        storm_not_waited,
-        bad_row_stops_all,
-        bad_book_stops_all,
-        nearer_limit_not_tried,
-        holds_not_waited_for,
-        wrong_bars_believed,
-        crumbs_lock,
-        first_holdings_are_ours,
-        exits_locked,
-        old_level_trusted,
-        clock_goes_back,
-        plan_orders_by_time,
-    )
-}
-
-
-def plant(name: str) -> None:
-    """Break one rule in this process."""
-    FAULTS[name]()
+    put("tf_lib.store.ledger_state.LedgerState.of_plan", of_plan)

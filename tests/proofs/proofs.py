@@ -17,15 +17,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from tests.proofs import answers, by_hand, crash, cron_matrix, hardships, papermill_cases, soak
+from tests.proofs import answers, by_hand, crash, cron_matrix, machine_faults, papermill_cases, soak
 from tests.proofs.busy import SCENES, busy_stage, scene_of
 from tests.proofs.crash import Case, Play, Scene, every_case, on_machine
+from tests.proofs.fault_checks import CHECKS, try_fault
 from tests.proofs.fork_server import PROJECT
 from tests.proofs.result import Met, Result, commit_of, told
 from tests.proofs.sample import sampled
 from tests.proofs.scenarios import STORIES, tell
 from tests.proofs.stage import Stage
-from tests.proofs.teeth import TEETH, bite
 from tests.proofs.wall import SETTINGS
 
 T = TypeVar("T")
@@ -42,10 +42,10 @@ class Amount:
     wall_cases: int = 250
     wrong_answers: int = 600
     stories: tuple[str, ...] = tuple(STORIES)
-    faults: tuple[str, ...] = tuple(TEETH)
+    faults: tuple[str, ...] = tuple(CHECKS)
     zones: tuple[str, ...] = ()
     papermill_cases: int = 48
-    hardships: tuple[str, ...] | None = None
+    machine_faults: tuple[str, ...] | None = None
     hands: tuple[str, ...] = ()
     soak_days: int = soak.DAYS
     seed: int = 20261122
@@ -62,7 +62,7 @@ SAMPLE = Amount(
     faults=("token_reusable", "clamp_remembered"),
     papermill_cases=1,
     hands=("a_copied_token",),
-    hardships=("429 from call 28 on",),
+    machine_faults=("429 from call 28 on",),
     zones=("Australia/Lord_Howe",),
     soak_days=3,
     is_sample=True,
@@ -173,14 +173,14 @@ def _story(bench: Bench, name: str) -> Met[str]:
 
 
 def _fault(bench: Bench, fault: str) -> Met[str]:
-    """Planted faults: each is caught, and its stand is silent without it."""
-    caught = bite(bench.stage, bench.scene(), fault)
-    silent = bite(bench.stage, bench.scene(), fault, is_planted=False)
+    """Planted faults: each is caught, and its trial is silent without it."""
+    caught = try_fault(bench.stage, bench.scene(), fault)
+    silent = try_fault(bench.stage, bench.scene(), fault, is_planted=False)
     found = []
     if not caught.by:
         found.append(f"was not caught by its kind: {list(caught.findings)}")
     if silent.findings:
-        found.append(f"its stand is not silent without it: {silent.findings}")
+        found.append(f"its trial is not silent without it: {silent.findings}")
     return Met(fault, 0, tuple(found), caught=caught.by)
 
 
@@ -202,16 +202,20 @@ def _answer_figures(
     return {"calls": len(calls), "cases there are": len(everything)} | answers.figures(mets)
 
 
-def _hardships(bench: Bench, amount: Amount) -> list[hardships.Hardship]:
+def _machine_faults(bench: Bench, amount: Amount) -> list[machine_faults.MachineFault]:
     """Full and unwritable disks, spoilt files, wrong keys, storms of 429, a line that dies."""
-    everything = hardships.every_hardship(mounts=hardships.can_mount(bench.stage.folder))
-    return [one for one in everything if amount.hardships is None or one.name in amount.hardships]
+    everything = machine_faults.every_fault(mounts=machine_faults.can_mount(bench.stage.folder))
+    return [
+        one
+        for one in everything
+        if amount.machine_faults is None or one.name in amount.machine_faults
+    ]
 
 
-def _hardship_figures(
-    bench: Bench, amount: Amount, mets: Sequence[Met[hardships.Hardship]]
+def _machine_figures(
+    bench: Bench, amount: Amount, mets: Sequence[Met[machine_faults.MachineFault]]
 ) -> dict[str, Any]:
-    mounts = hardships.can_mount(bench.stage.folder)
+    mounts = machine_faults.can_mount(bench.stage.folder)
     codes = {met.case.name: met.code for met in mets}
     return {"disks of a few megabytes were tried": mounts, "exit codes": codes}
 
@@ -268,9 +272,9 @@ PROOFS: dict[str, Proof[Any, Any]] = {
         _answer_figures,
     ),
     "hardships": Proof(
-        _hardships,
-        lambda bench, one: hardships.meet(bench.stage, bench.scene(), one),
-        _hardship_figures,
+        _machine_faults,
+        lambda bench, one: machine_faults.meet(bench.stage, bench.scene(), one),
+        _machine_figures,
     ),
     "by-hand": Proof(
         lambda bench, amount: list(by_hand.every_hand(amount.hands)),

@@ -109,10 +109,10 @@ class Result:
             if self.worst_bare_seconds
             else ""
         )
-        teeth = f", caught {len(self.caught)}/{self.planted}" if self.planted else ""
+        caught = f", caught {len(self.caught)}/{self.planted}" if self.planted else ""
         return (
             f"{self.name}: {what}, {self.cases} cases, {len(self.failures)} failures"
-            f"{bare}{teeth}, {self.seconds:.0f} s"
+            f"{bare}{caught}, {self.seconds:.0f} s"
         )
 
     def write(self, path: Path) -> None:

@@ -7,15 +7,13 @@ What the oracle judges is asked after every story; beyond that a story expects i
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-from tests.proofs import troubles
+from tests.proofs import dirty_stories, exchange_stories
 from tests.proofs.crash import LAGS, NO_LAGS
-from tests.proofs.dirty_stories import DIRTY_STORIES
 from tests.proofs.stage import Stage
-from tests.proofs.story import BUSY, EXIT_DAY, Story, days_of, legs_of
+from tests.proofs.story import BUSY, EXIT_DAY, Story, days_of, legs_of, stories_of
 
 CENT = Decimal("0.01")
 
@@ -146,12 +144,8 @@ def breach_between_plan_and_buy(story: Story) -> None:
     product = "ADA-USD"
     price = story.last(product) * Decimal("0.7")
     at = story.stage.exchange.now() + dt.timedelta(milliseconds=700)
-    story.stage.exchange.plant_jump(
-        product,
-        at,
-        story.stage.on_grid(product, price),
-        hold_until=at + dt.timedelta(hours=3),
-    )
+    to, until = story.stage.on_grid(product, price), at + dt.timedelta(hours=3)
+    story.stage.exchange.plant_jump(product, at, to, hold_until=until)
     story.run(code=None)
     bought = [o for leg in ("en", "pi") for o in story.orders(leg, BUSY) if o.product == product]
     story.expect(not any(o.created > at for o in bought), "nothing is bought below the stop")
@@ -260,41 +254,9 @@ def dust(story: Story) -> None:
     story.end()
 
 
-STORIES: dict[str, Callable[[Story], None]] = {
-    function.__name__: function
-    for function in (
-        a_stretch_of_days,
-        a_day_with_lags,
-        a_day_with_pending_orders,
-        a_forced_run_with_unchanged_data,
-        a_finished_day_again,
-        stopped_out_overnight,
-        jump_below_the_limit,
-        jump_and_back,
-        level_above_the_market,
-        breach_between_plan_and_buy,
-        a_manual_sale,
-        a_deposit,
-        a_foreign_stop,
-        a_foreign_sale,
-        a_stop_that_vanished,
-        a_vanished_stop_below_the_market,
-        troubles.a_halted_product,
-        troubles.a_limit_only_product,
-        troubles.halted_after_the_cancel,
-        troubles.stops_refused,
-        troubles.stale_accounts_after_a_buy,
-        troubles.stale_accounts_for_the_guard,
-        troubles.an_answer_without_proof,
-        troubles.a_cancel_that_is_turned_down,
-        dust,
-        troubles.bad_data,
-        troubles.an_undefined_signal,
-        troubles.a_lost_ledger,
-        troubles.an_old_plan,
-        troubles.asleep_in_the_middle,
-    )
-} | DIRTY_STORIES
+STORIES = (
+    stories_of(globals()) | stories_of(vars(exchange_stories)) | stories_of(vars(dirty_stories))
+)
 
 
 def tell(stage: Stage, eve: Path, name: str, planted: str = "") -> Story:

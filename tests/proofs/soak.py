@@ -91,10 +91,10 @@ class World:
         """Live through all days."""
         for number in range(self.days):
             self.day = FIRST + dt.timedelta(days=number)
-            kind = self.chance.choices(list(KINDS), [weight for weight, _ in KINDS.values()])[0]
+            kind = self.chance.choices(list(KINDS), list(KINDS.values()))[0]
             self.kinds[kind] += 1
             self.stage.go_to(self.day)
-            is_known_well = getattr(self, KINDS[kind][1])()
+            is_known_well = getattr(self, kind)()
             if is_known_well and (kind != "quiet" or number % 10 == 9):
                 self._judge(kind)
             self.result.days += 1
@@ -148,9 +148,8 @@ class World:
         chance, exchange = self.chance, self.stage.exchange
         for rule in chance.sample(GENERAL, chance.choice((1, 1, 2, 3))):
             endpoint = chance.choice(("* /*", "GET /*", "POST /*", "* /orders*"))
-            exchange.add_fault(
-                endpoint=endpoint, probability=chance.choice((0.03, 0.1, 0.3)), **rule
-            )
+            coin = chance.choice((0.03, 0.1, 0.3))
+            exchange.add_fault(endpoint=endpoint, probability=coin, **rule)
         self._run(expected=None)
         exchange.clear_faults()
         self.stage.wait(200)
@@ -227,9 +226,9 @@ class World:
             self.moved.append((currency, amount, stage.exchange.now()))
             self._run()
         elif deed == "book":
-            mend = dirt.thin_book(stage, chance, product)
+            put_right = dirt.thin_book(stage, chance, product)
             self._run(expected=None)
-            mend()
+            put_right()
         else:
             dirt.refused_stop(stage, product)
             self._run(expected=None)
@@ -291,16 +290,8 @@ class World:
         self.result.failures.append(f"{self.day}: {what}")
 
 
-KINDS = {
-    "quiet": (64, "quiet"),
-    "killed": (12, "killed"),
-    "faults": (7, "faults"),
-    "lags": (3, "lags"),
-    "jump": (5, "jump"),
-    "meddled": (3, "meddled"),
-    "dirty": (6, "dirty"),
-}
-"""Weight in a hundred, and who does it."""
+KINDS = {"quiet": 64, "killed": 12, "faults": 7, "lags": 3, "jump": 5, "meddled": 3, "dirty": 6}
+"""Weight in a hundred of each kind of day; the method of `World` by its name does it."""
 
 
 def every_world(days: int, progress: Path, stamp: str) -> list[Case]:
@@ -313,10 +304,7 @@ def meet(made: Stage, case: Case) -> Met[WorldResult]:
     """Live in one world, unless the same code did before."""
     result = _known(case) or _lived(made, case)
     return Met(
-        result,
-        findings=tuple(result.failures),
-        worst_bare=result.worst_bare,
-        count=result.days,
+        result, findings=tuple(result.failures), worst_bare=result.worst_bare, count=result.days
     )
 
 

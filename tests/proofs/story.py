@@ -7,7 +7,9 @@ A story given the name of a planted fault runs its commands with it.
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -124,3 +126,15 @@ def legs_of(exchange: ExchangeState, day: dt.date | None = None) -> set[str]:
 
 def days_of(exchange: ExchangeState) -> set[dt.date]:
     return {o.day for o in exchange.orders if o.is_own}
+
+
+def stories_of(module: Mapping[str, Any]) -> dict[str, Callable[[Story], None]]:
+    """Return the stories that a module tells: its public functions of a story and nothing else."""
+    return {
+        name: function
+        for name, function in module.items()
+        if inspect.isfunction(function)
+        and function.__module__ == module["__name__"]
+        and not name.startswith("_")
+        and list(inspect.signature(function).parameters) == ["story"]
+    }

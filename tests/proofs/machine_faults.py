@@ -1,5 +1,5 @@
 """
-Hardships: what a machine, a key and a network do to a run, one at a time.
+Faults of the machine: what a machine, a key and a network do to a run, one at a time.
 
 Each ends with the right exit code, a record of it, every position protected once a guard has
 looked, and nothing locked. Disks are real ones of a few megabytes where this process may mount
@@ -30,8 +30,8 @@ ROOM_KB = (0, 8, 40, 80, 120, 160, 240)
 
 
 @dataclass(frozen=True)
-class Hardship:
-    """One hardship: how it is brought about, and the exit codes it may lead to."""
+class MachineFault:
+    """One fault: how it is brought about, and the exit codes it may lead to."""
 
     name: str
     codes: tuple[int, ...]
@@ -42,18 +42,18 @@ class Hardship:
         return self.name
 
 
-def meet(stage: Stage, scene: Scene, hardship: Hardship) -> Met[Hardship]:
-    """Run the busy day under a hardship; a guard looks when it is over."""
+def meet(stage: Stage, scene: Scene, fault: MachineFault) -> Met[MachineFault]:
+    """Run the busy day under a fault; a guard looks when it is over."""
     stage.put_back(scene.eve)
     findings: list[str] = []
-    with hardship.bring(stage):
+    with fault.bring(stage):
         ended = stage.run(hasty=True)
         stage.wait(60)
         during = stage.guard(hasty=True)
-    findings += _ended_well(stage, scene, hardship, ended)
+    findings += _ended_well(stage, scene, fault, ended)
     if during.code not in (0, 1, 2, 3, 5):
         findings.append(f"exit: a guard in the middle of it ended with {during.code}")
-    if not hardship.sends and stage.count_changes():
+    if not fault.sends and stage.count_changes():
         findings.append(f"sent: {stage.count_changes()} changing requests")
     stage.wait(840)
     looked = stage.guard(hasty=True)
@@ -68,12 +68,12 @@ def meet(stage: Stage, scene: Scene, hardship: Hardship) -> Met[Hardship]:
     if tomorrow.code:
         findings.append(f"after: the next day ended with {tomorrow.code}: {tomorrow.said[-300:]}")
     findings += [f"next day: {one}" for one in judge(evidence_of(stage))]
-    return Met(hardship, ended.code, tuple(findings), worst)
+    return Met(fault, ended.code, tuple(findings), worst)
 
 
-def _ended_well(stage: Stage, scene: Scene, hardship: Hardship, ended: Ended) -> Iterator[str]:
-    if ended.code not in hardship.codes:
-        yield f"exit: {ended.code}, wanted {hardship.codes}: {ended.said[-400:]}"
+def _ended_well(stage: Stage, scene: Scene, fault: MachineFault, ended: Ended) -> Iterator[str]:
+    if ended.code not in fault.codes:
+        yield f"exit: {ended.code}, wanted {fault.codes}: {ended.said[-400:]}"
     if "Traceback" in ended.said:
         yield f"message: a traceback instead of one: {ended.said[-400:]}"
     beats = stage.state / "heartbeat.jsonl"
@@ -166,12 +166,8 @@ def _on_a_disk(stage: Stage) -> Iterator[Path]:
 
 def mount(disk: Path) -> None:
     """Mount an empty disk of a few megabytes."""
-    options = f"size={DISK_BYTES},mode=0700"
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)],
-        check=True,
-        capture_output=True,
-    )
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=0700", "tmpfs", str(disk)]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def can_mount(folder: Path) -> bool:
@@ -216,13 +212,13 @@ def _read_only(stage: Stage) -> Iterator[None]:
 ANY = (0, 1, 3, 5)
 
 
-def every_hardship(*, mounts: bool) -> list[Hardship]:
+def every_fault(*, mounts: bool) -> list[MachineFault]:
     """Return all of them."""
     found = [
-        Hardship("a key the exchange does not know", (5,), _another_key, sends=False),
-        Hardship("a spoilt candle cache", (0,), _spoilt_cache),
-        Hardship("an edited ledger", (2,), _edited_ledger, sends=False),
-        Hardship("a spoilt epoch", (2,), _spoilt_epoch, sends=False),
+        MachineFault("a key the exchange does not know", (5,), _another_key, sends=False),
+        MachineFault("a spoilt candle cache", (0,), _spoilt_cache),
+        MachineFault("an edited ledger", (2,), _edited_ledger, sends=False),
+        MachineFault("a spoilt epoch", (2,), _spoilt_epoch, sends=False),
     ]
     storms: dict[str, dict[str, Any]] = {
         "429": {"kind": "status", "status": 429},
@@ -234,12 +230,16 @@ def every_hardship(*, mounts: bool) -> list[Hardship]:
         for first in FIRST_CALLS:
             codes = (5,) if first == 1 else ANY
             found.append(
-                Hardship(f"{name} from call {first} on", codes, _answers(first, **rule), first > 4)
+                MachineFault(
+                    f"{name} from call {first} on", codes, _answers(first, **rule), first > 4
+                )
             )
     if mounts:
         for kilobytes in ROOM_KB:
             codes = (2,) if kilobytes == 0 else (0, 1, 2, 3)
             bring = _full_but_for(kilobytes)
-            found.append(Hardship(f"{kilobytes} kB left on the disk", codes, bring, kilobytes > 0))
-        found.append(Hardship("a disk that cannot be written", (2,), _read_only, sends=False))
+            found.append(
+                MachineFault(f"{kilobytes} kB left on the disk", codes, bring, kilobytes > 0)
+            )
+        found.append(MachineFault("a disk that cannot be written", (2,), _read_only, sends=False))
     return found

@@ -1,5 +1,5 @@
 """
-Scenario days on which the exchange, its data or the machine makes trouble.
+Scenario days on which the exchange, its data or the machine fails.
 
 They are listed and told in `scenarios`.
 """
@@ -76,7 +76,7 @@ def refuse_stops(story: Story, product: str) -> None:
 
 def stale_accounts_after_a_buy(story: Story) -> None:
     """The account list lags behind fills by seconds: nothing is taken for zero."""
-    with lagging_accounts(story):
+    with _lagging_accounts(story):
         story.run(code=None)
     story.end()
 
@@ -87,7 +87,7 @@ def stale_accounts_for_the_guard(story: Story) -> None:
     story.begin()
     bought = max(p.number for p in points if p.what == "ledger intent en")
     sent = next(p.number for p in points if p.number > bought and p.what == "POST /orders")
-    with lagging_accounts(story):
+    with _lagging_accounts(story):
         story.stage.run(planted=story.planted, kill={"number": sent, "moment": "after"})
         story.stage.wait(2)
         story.guard()
@@ -95,7 +95,7 @@ def stale_accounts_for_the_guard(story: Story) -> None:
 
 
 @contextlib.contextmanager
-def lagging_accounts(story: Story) -> Iterator[None]:
+def _lagging_accounts(story: Story) -> Iterator[None]:
     """Let the account list show for eight seconds what it was before an order."""
     wire = Wire(story.stage)
     stale: list[tuple[dt.datetime, Any]] = []
