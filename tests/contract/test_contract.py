@@ -16,6 +16,7 @@ import pytest
 
 from tests.contract.__main__ import FACTS, main, report, why_not
 from tests.contract.asking import PREFIX, REAL_HOST, Asker, Fact, read_facts
+from tests.simulator.conftest import order_body
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.api.routes import ROUTES
 from tf_lib.simulator.prices.synthetic import FIRST_DAY
@@ -61,12 +62,7 @@ def _orders(exchange: SimulatedExchange) -> Iterator[tuple[str, str, dict[str, d
 def _placed(
     exchange: SimulatedExchange, name: str, side: str, configuration: dict[str, dict[str, str]]
 ) -> str:
-    body = {
-        "client_order_id": name,
-        "product_id": "BTC-USD",
-        "side": side,
-        "order_configuration": configuration,
-    }
+    body = order_body(side, configuration, name)
     _, reply = exchange.engine.handle("POST", f"{PREFIX}/orders", None, body)
     return str(reply["success_response"]["order_id"])
 

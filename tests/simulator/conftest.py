@@ -106,15 +106,11 @@ class Hands:
     def order(self, side: str, configuration: dict[str, Any], product: str = "BTC-USD") -> Any:
         """Return the create reply."""
         self._count += 1
-        return self.post(
-            "/orders",
-            {
-                "client_order_id": f"hand-{self._count}",
-                "product_id": product,
-                "side": side,
-                "order_configuration": configuration,
-            },
-        )
+        name = f"hand-{self._count}"
+        return self.post("/orders", order_body(side, configuration, name, product_id=product))
+
+    def preview(self, side: str, configuration: dict[str, Any]) -> Any:
+        return self.post("/orders/preview", order_body(side, configuration))
 
     def made(self, side: str, configuration: dict[str, Any], product: str = "BTC-USD") -> str:
         """Return the id of an order that must be taken."""
@@ -135,11 +131,15 @@ class Hands:
         """Return available and hold."""
         for account in self.get("/accounts", limit=250)["accounts"]:
             if account["currency"] == currency:
-                return (
-                    Decimal(account["available_balance"]["value"]),
-                    Decimal(account["hold"]["value"]),
-                )
+                free, hold = account["available_balance"], account["hold"]
+                return Decimal(free["value"]), Decimal(hold["value"])
         return Decimal(0), Decimal(0)
+
+
+def order_body(side: str, configuration: Any, name: str = "x", **more: Any) -> dict[str, Any]:
+    """Return what is posted to make an order; `more` is put to it, or in its place."""
+    body = {"client_order_id": name, "product_id": "BTC-USD", "side": side}
+    return body | {"order_configuration": configuration} | more
 
 
 def stop_limit(size: str, stop: str, limit: str) -> dict[str, Any]:

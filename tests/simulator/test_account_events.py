@@ -18,6 +18,7 @@ from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 Make = Callable[..., SimulatedExchange]
 REWARD = {"kind": "reward", "currency": "ETH", "amount": "0.00000002", "daily_at": "00:00:30"}
 LATER = "2024-03-02T12:00:00Z"
+CLOSE = {"kind": "flag", "product": "BTC-USD", "flag": "view_only", "value": True, "at": LATER}
 
 
 def with_events(settings: SimulatorSettings, *events: dict[str, Any]) -> SimulatorSettings:
@@ -125,8 +126,7 @@ def test_a_product_closes_and_its_stops_are_cancelled(
     settings: SimulatorSettings, make_exchange: Make
 ) -> None:
     """Only those of the product, only where the event says so; what they held is free again."""
-    close = {"kind": "flag", "product": "BTC-USD", "flag": "view_only", "value": True, "at": LATER}
-    exchange = make_exchange(with_events(settings, close | {"cancels": True}))
+    exchange = make_exchange(with_events(settings, CLOSE | {"cancels": True}))
     hands = Hands(exchange)
     hands.buy("1")
     hands.buy("1", "ETH-USD")
@@ -283,10 +283,7 @@ def test_fields_are_picked_by_what_stands_in_their_row(
         ({**REWARD, "colour": "red"}, "unknown key 'colour'"),
         ({"kind": "reward", "amount": 1, "at": LATER}, "reward: currency is missing"),
         ({"kind": "account", "currency": "EUR", "row": 3, "at": LATER}, "row must be a mapping"),
-        (
-            {"kind": "flag", "product": "XX-USD", "flag": "view_only", "value": True, "at": LATER},
-            "no product 'XX-USD'",
-        ),
+        ({**CLOSE, "product": "XX-USD"}, "no product 'XX-USD'"),
     ],
 )
 def test_events_that_cannot_be(

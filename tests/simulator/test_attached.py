@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import Hands, at
-from tests.simulator.test_order_entry import limit, market
+from tests.simulator.conftest import Hands, at, order_body
+from tests.simulator.test_order_entry import UNKNOWN, UNSUPPORTED, limit, market
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+
+ONE = market(base_size="1")
 
 
 def bracket(take_profit: str, trigger: str, **more: Any) -> dict[str, Any]:
@@ -23,16 +25,8 @@ def bracket(take_profit: str, trigger: str, **more: Any) -> dict[str, Any]:
 def asked(
     hands: Hands, configuration: dict[str, Any], attached: Any, side: str = "BUY", name: str = "one"
 ) -> Any:
-    return hands.post(
-        "/orders",
-        {
-            "client_order_id": name,
-            "product_id": "BTC-USD",
-            "side": side,
-            "order_configuration": configuration,
-            "attached_order_configuration": attached,
-        },
-    )
+    body = order_body(side, configuration, name, attached_order_configuration=attached)
+    return hands.post("/orders", body)
 
 
 def made(hands: Hands, configuration: dict[str, Any], attached: Any) -> tuple[str, str]:
@@ -98,22 +92,12 @@ def test_a_stop_that_is_met_when_it_comes_triggers_at_once(hands: Hands) -> None
 @pytest.mark.parametrize(
     ("side", "configuration", "attached", "code"),
     [
-        (
-            "BUY",
-            market(base_size="1"),
-            bracket("110", "95", base_size="1"),
-            "ATTACHED_ORDER_SIZE_MUST_BE_NIL",
-        ),
-        (
-            "BUY",
-            market(base_size="1"),
-            {"limit_limit_gtc": {"limit_price": "110"}},
-            "UNSUPPORTED_ORDER_CONFIGURATION",
-        ),
-        ("SELL", limit("1", "120"), bracket("90", "130"), "UNSUPPORTED_ORDER_CONFIGURATION"),
-        ("BUY", market(base_size="1"), bracket("99", "95"), "INVALID_LIMIT_PRICE"),
-        ("BUY", market(base_size="1"), bracket("110", "101"), "UNKNOWN_FAILURE_REASON"),
-        ("BUY", market(base_size="1"), bracket("110.001", "95"), "INVALID_PRICE_PRECISION"),
+        ("BUY", ONE, bracket("110", "95", base_size="1"), "ATTACHED_ORDER_SIZE_MUST_BE_NIL"),
+        ("BUY", ONE, {"limit_limit_gtc": {"limit_price": "110"}}, UNSUPPORTED),
+        ("SELL", limit("1", "120"), bracket("90", "130"), UNSUPPORTED),
+        ("BUY", ONE, bracket("99", "95"), "INVALID_LIMIT_PRICE"),
+        ("BUY", ONE, bracket("110", "101"), UNKNOWN),
+        ("BUY", ONE, bracket("110.001", "95"), "INVALID_PRICE_PRECISION"),
     ],
 )
 def test_refused_whole(
@@ -127,13 +111,7 @@ def test_refused_whole(
 
 @pytest.mark.parametrize("attached", [[], "x", {"a": {}, "b": {}}, {"trigger_bracket_gtc": 3}])
 def test_malformed_is_a_400(exchange: SimulatedExchange, attached: Any) -> None:
-    body = {
-        "client_order_id": "one",
-        "product_id": "BTC-USD",
-        "side": "BUY",
-        "order_configuration": market(base_size="1"),
-        "attached_order_configuration": attached,
-    }
+    body = order_body("BUY", ONE, attached_order_configuration=attached)
     status, reply = exchange.engine.handle("POST", "/api/v3/brokerage/orders", None, body)
     assert (status, reply["error"]) == (400, "INVALID_ARGUMENT")
 

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.simulator.conftest import BARS, PREFIX, at, bar_frame
+from tests.simulator.conftest import BARS, PREFIX, at, bar_frame, order_body
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.dispatcher import LineError
 from tf_lib.simulator.simulated_clock import DAY, micros
@@ -104,20 +104,9 @@ class Exchange(RuleBasedStateMachine):
         return f"{last * Decimal(share):.2f}"
 
     def create(
-        self,
-        product: str,
-        side: str,
-        configuration: dict[str, Any],
-        client_id: str,
-        **more: Any,
+        self, product: str, side: str, configuration: Any, client_id: str, **more: Any
     ) -> None:
-        body = {
-            "client_order_id": client_id,
-            "product_id": product,
-            "side": side,
-            "order_configuration": configuration,
-            **more,
-        }
+        body = order_body(side, configuration, client_id, product_id=product, **more)
         reply = self.call("/orders", body)
         if reply and reply["success"]:
             order_id = reply["success_response"]["order_id"]
@@ -173,10 +162,8 @@ class Exchange(RuleBasedStateMachine):
     def buy_with_a_bracket(
         self, product: str, size: str, share: str, is_market: bool, n: int
     ) -> None:
-        fields = {
-            "limit_price": self.price(product, "1.20"),
-            "stop_trigger_price": self.price(product, "0.85"),
-        }
+        high, low = self.price(product, "1.20"), self.price(product, "0.85")
+        fields = {"limit_price": high, "stop_trigger_price": low}
         parent = {"limit_limit_gtc": {"base_size": size, "limit_price": self.price(product, share)}}
         if is_market:
             parent = {"market_market_ioc": {"base_size": size}}
@@ -193,12 +180,8 @@ class Exchange(RuleBasedStateMachine):
     @precondition(lambda self: self.client_ids)
     def edit(self, which: int, size: str, share: str) -> None:
         ids = sorted(self.client_ids.values())
-        body = {
-            "order_id": ids[which % len(ids)],
-            "price": self.price("BTC-USD", share),
-            "size": size,
-        }
-        self.call("/orders/edit", body)
+        price = self.price("BTC-USD", share)
+        self.call("/orders/edit", {"order_id": ids[which % len(ids)], "price": price, "size": size})
 
     @rule(minutes=st.sampled_from([1, 30, 300, 1440, 3000]))
     def time_passes(self, minutes: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import PREFIX, Hands, at, sdk_client, stop_limit
+from tests.simulator.conftest import PREFIX, Hands, at, order_body, sdk_client, stop_limit
 from tests.simulator.test_order_entry import limit
 from tf_lib.errors import ParameterError
 from tf_lib.simulator import Endpoint, SimulatedExchange, SimulatorSettings
@@ -20,18 +20,14 @@ from tf_lib.simulator.dispatcher import LineError
 from tf_lib.simulator.faults.effects import BODIES
 
 Make = Callable[..., SimulatedExchange]
+FIRST_TIER = {"name": "Intro", "usd_from": 0, "maker": "0.005", "taker": "0.009"}
 ORDERS = "/orders/historical/batch"
 
 
 def reply_to(hands: Hands, exchange: SimulatedExchange, **fault: Any) -> tuple[int, Any]:
     """Return what a market buy of 1 is answered with under a fault; 0 where the line was cut."""
     exchange.add_fault(endpoint="POST /orders", calls=[1], **fault)
-    body = {
-        "client_order_id": "x",
-        "product_id": "BTC-USD",
-        "side": "BUY",
-        "order_configuration": {"market_market_ioc": {"base_size": "1"}},
-    }
+    body = order_body("BUY", {"market_market_ioc": {"base_size": "1"}})
     try:
         return exchange.engine.handle("POST", f"{PREFIX}/orders", None, body)
     except LineError:
@@ -89,13 +85,9 @@ def test_null_missing_and_unknown_fields(exchange: SimulatedExchange, hands: Han
 
 def test_unknown_enum_values(exchange: SimulatedExchange, hands: Hands) -> None:
     order_id = hands.buy("1")
+    at_order = {"kind": "put_field", "endpoint": "GET /orders/historical/*"}
     for name, value in (("order_type", "UNKNOWN_ORDER_TYPE"), ("status", "UNKNOWN_ORDER_STATUS")):
-        exchange.add_fault(
-            kind="put_field",
-            endpoint="GET /orders/historical/*",
-            field=f"order.{name}",
-            value=value,
-        )
+        exchange.add_fault(field=f"order.{name}", value=value, **at_order)
         assert hands.show(order_id)[name] == value
         exchange.clear_faults()
 
@@ -192,9 +184,8 @@ def test_edits_queue(exchange: SimulatedExchange, hands: Hands) -> None:
     assert result["failure_reason"] == "ORDER_IS_BEING_REPLACED"
     exchange.advance_to(at("2024-03-01 00:03"))
     shown = hands.show(order)
-    assert (shown["status"], shown["order_configuration"]["limit_limit_gtc"]["limit_price"]) == (
-        "OPEN", "80",
-    )  # fmt: skip
+    assert shown["status"] == "OPEN"
+    assert shown["order_configuration"]["limit_limit_gtc"]["limit_price"] == "80"
     assert hands.wallet("USD")[1] == 160 * Decimal("1.012")
 
 
@@ -238,7 +229,7 @@ def test_stops_refuse_edits_in_either_way(exchange: SimulatedExchange, hands: Ha
 
 def test_rules_of_a_schedule(settings: SimulatorSettings, make_exchange: Make) -> None:
     tiers = [
-        {"name": "Intro", "usd_from": 0, "maker": "0.005", "taker": "0.009"},
+        FIRST_TIER,
         {"name": "Advanced 1", "usd_from": 1000, "maker": "0.003", "taker": "0.006"},
     ]
     world = {"price_band": "0.1", "depth_usd": "500", "fee_tiers": tiers}
@@ -286,8 +277,7 @@ def test_buys_that_the_exchange_does_not_take(
     assert reply["success"] is sized_in_base
     assert reply["error_response"]["error"] == "UNSUPPORTED_ORDER_CONFIGURATION"
     assert reply["error_response"]["message"]
-    asked = {"product_id": "BTC-USD", "side": "BUY", "order_configuration": in_base}
-    assert hands.post("/orders/preview", asked)["errs"] == ["PREVIEW_INVALID_ORDER_CONFIG"]
+    assert hands.preview("BUY", in_base)["errs"] == ["PREVIEW_INVALID_ORDER_CONFIG"]
     in_quote = hands.order("BUY", {"market_market_ioc": {"quote_size": "50"}})
     assert in_quote["success"] is sized_in_quote
     assert hands.order("BUY", limit("1", "50"))["success"] is at_a_limit
@@ -322,10 +312,7 @@ def test_one_refused_stop_on_a_day(exchange: SimulatedExchange, hands: Hands) ->
         ({"refused_buys": "some"}, "refused_buys must be one of base_sized, all"),
         ({"fee_tiers": []}, "fee_tiers must be a list"),
         ({"fee_tiers": [{"name": "a"}]}, "each has name, usd_from, maker, taker"),
-        (
-            {"fee_tiers": [{"name": "a", "usd_from": 5, "maker": 0, "taker": 0}]},
-            "must begin at 0 and rise",
-        ),
+        ({"fee_tiers": [{**FIRST_TIER, "usd_from": 5}]}, "must begin at 0 and rise"),
         ({"price_band": "wide"}, "price_band: expected a decimal"),
         ({"stop_edit_refusal": "NO"}, "stop_edit_refusal must be one of"),
         ({"edit_ack_seconds": "soon"}, "edit_ack_seconds: expected a decimal"),
@@ -396,12 +383,8 @@ def test_every_run_of_a_schedule_is_identical(
         exchange = make_exchange(kept)
         for number in range(40):
             side = "BUY" if number % 3 else "SELL"
-            body = {
-                "client_order_id": f"c{number // 2}",
-                "product_id": "BTC-USD",
-                "side": side,
-                "order_configuration": limit("1", "98" if side == "BUY" else "102"),
-            }
+            price = "98" if side == "BUY" else "102"
+            body = order_body(side, limit("1", price), f"c{number // 2}")
             asks: tuple[tuple[str, str, Any], ...] = (
                 ("POST", "/orders", body),
                 ("GET", "/accounts", None),
@@ -423,9 +406,8 @@ def test_every_run_of_a_schedule_is_identical(
 
     first = run("one")
     assert first == run("two")
-    assert {line["fault"] for line in first} == {None} | {
-        rule["kind"] for rule in SCHEDULE["faults"]
-    }
+    kinds = {rule["kind"] for rule in SCHEDULE["faults"]}
+    assert {line["fault"] for line in first} == {None} | kinds
 
 
 def test_replies_may_name_the_canonical_product(

@@ -20,6 +20,7 @@ from tf_lib.simulator.faults.rules import read_faults
 from tf_lib.simulator.faults.scheduled_events import _DATED, _DELAYS, _FAILURES, _PARTIAL, _RULES
 
 Make = Callable[..., SimulatedExchange]
+DEPOSIT = {"currency": "USD", "at": "2024-03-01"}
 
 
 def outcomes(exchange: SimulatedExchange, path: str, count: int) -> list[Any]:
@@ -229,10 +230,7 @@ world:
         ({"world": {"hold_release": 5}}, "unknown key 'hold_release'"),
         ({"world": {"jumps": [{"product": "BTC-USD", "at": "noon", "price": "1"}]}}, "at must be"),
         ({"world": {"jumps": [{"at": "2024-03-01T00:10:00Z", "cost": 1}]}}, "unknown key 'cost'"),
-        (
-            {"world": {"deposits": [{"currency": "USD", "at": "2024-03-01", "amount": "much"}]}},
-            "expected a decimal",
-        ),
+        ({"world": {"deposits": [{**DEPOSIT, "amount": "much"}]}}, "expected a decimal"),
     ],
 )
 def test_a_wrong_schedule_is_named(

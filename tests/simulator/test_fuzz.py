@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from tests.simulator.conftest import BARS, PREFIX, bar_frame
+from tests.simulator.conftest import BARS, PREFIX, bar_frame, order_body
 from tf_lib.errors import InputError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.api.routes import ROUTES
@@ -191,12 +191,7 @@ def test_any_request_gets_a_proper_answer(
 def test_any_order_gets_a_proper_answer(
     shared: SimulatedExchange, kind: str, fields: dict[str, Any], side: str, path: str, number: int
 ) -> None:
-    body = {
-        "client_order_id": f"f{number}",
-        "product_id": "BTC-USD",
-        "side": side,
-        "order_configuration": {kind: fields},
-    }
+    body = order_body(side, {kind: fields}, f"f{number}")
     status, payload = shared.engine.handle("POST", PREFIX + path, None, body)
     assert status in (200, 400)
     if status == 200 and path == "/orders":

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import PREFIX, Hands, stop_limit
+from tests.simulator.conftest import PREFIX, Hands, order_body, stop_limit
 from tf_lib.simulator import SimulatedExchange
 
 
@@ -23,106 +23,32 @@ def buy_stop(size: str, stop: str, limit_price: str) -> dict[str, Any]:
     return {name: {**fields, "stop_direction": "STOP_DIRECTION_STOP_UP"}}
 
 
+UNKNOWN, UNSUPPORTED = "UNKNOWN_FAILURE_REASON", "UNSUPPORTED_ORDER_CONFIGURATION"
 REFUSED = [
-    ("BUY", market(base_size="1000"), "INSUFFICIENT_FUND", "PREVIEW_INSUFFICIENT_FUND"),
-    ("SELL", market(base_size="3"), "INSUFFICIENT_FUND", "PREVIEW_INSUFFICIENT_FUND"),
-    (
-        "BUY",
-        market(base_size="0.123456789"),
-        "INVALID_SIZE_PRECISION",
-        "PREVIEW_INVALID_SIZE_PRECISION",
-    ),
-    (
-        "BUY",
-        market(quote_size="3.111"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_INVALID_QUOTE_SIZE_PRECISION",
-    ),
-    (
-        "SELL",
-        market(quote_size="50"),
-        "UNSUPPORTED_ORDER_CONFIGURATION",
-        "PREVIEW_INVALID_ORDER_CONFIG",
-    ),
-    (
-        "BUY",
-        market(quote_size="50", base_size="1"),
-        "UNSUPPORTED_ORDER_CONFIGURATION",
-        "PREVIEW_INVALID_ORDER_CONFIG",
-    ),
-    (
-        "BUY",
-        market(base_size="1e-05"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_NON_NUMERIC_ORDER_SIZE",
-    ),
-    (
-        "BUY",
-        market(base_size="0.00999999"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_INVALID_BASE_SIZE_TOO_SMALL",
-    ),
-    (
-        "BUY",
-        market(quote_size="0.99"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_INVALID_QUOTE_SIZE_TOO_SMALL",
-    ),
-    (
-        "BUY",
-        market(quote_size="150000001"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_INVALID_QUOTE_SIZE_TOO_LARGE",
-    ),
-    ("BUY", limit("1", "99.001"), "INVALID_PRICE_PRECISION", "PREVIEW_INVALID_PRICE_PRECISION"),
+    ("BUY", market(base_size="1000"), "INSUFFICIENT_FUND", "INSUFFICIENT_FUND"),
+    ("SELL", market(base_size="3"), "INSUFFICIENT_FUND", "INSUFFICIENT_FUND"),
+    ("BUY", market(base_size="0.123456789"), "INVALID_SIZE_PRECISION", "INVALID_SIZE_PRECISION"),
+    ("BUY", market(quote_size="3.111"), UNKNOWN, "INVALID_QUOTE_SIZE_PRECISION"),
+    ("SELL", market(quote_size="50"), UNSUPPORTED, "INVALID_ORDER_CONFIG"),
+    ("BUY", market(quote_size="50", base_size="1"), UNSUPPORTED, "INVALID_ORDER_CONFIG"),
+    ("BUY", market(base_size="1e-05"), UNKNOWN, "NON_NUMERIC_ORDER_SIZE"),
+    ("BUY", market(base_size="0.00999999"), UNKNOWN, "INVALID_BASE_SIZE_TOO_SMALL"),
+    ("BUY", market(quote_size="0.99"), UNKNOWN, "INVALID_QUOTE_SIZE_TOO_SMALL"),
+    ("BUY", market(quote_size="150000001"), UNKNOWN, "INVALID_QUOTE_SIZE_TOO_LARGE"),
+    ("BUY", limit("1", "99.001"), "INVALID_PRICE_PRECISION", "INVALID_PRICE_PRECISION"),
     (
         "SELL",
         limit("1", "99", post_only=True),
         "INVALID_LIMIT_PRICE_POST_ONLY",
-        "PREVIEW_INVALID_LIMIT_PRICE_POST_ONLY",
+        "INVALID_LIMIT_PRICE_POST_ONLY",
     ),
-    (
-        "SELL",
-        stop_limit("1", "95.001", "93"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_INVALID_STOP_PRICE_PRECISION",
-    ),
-    (
-        "SELL",
-        stop_limit("1", "100", "93"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_STOP_PRICE_ABOVE_LAST_TRADE_PRICE",
-    ),
-    (
-        "SELL",
-        stop_limit("1", "95", "95.01"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_STOP_PRICE_BELOW_LIMIT_PRICE",
-    ),
-    (
-        "BUY",
-        buy_stop("1", "99", "105"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_STOP_PRICE_BELOW_LAST_TRADE_PRICE",
-    ),
-    (
-        "BUY",
-        buy_stop("1", "105", "104"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_STOP_PRICE_ABOVE_LIMIT_PRICE",
-    ),
-    (
-        "SELL",
-        stop_limit("0.011", "95", "90"),
-        "UNKNOWN_FAILURE_REASON",
-        "PREVIEW_INVALID_BASE_SIZE_TOO_SMALL",
-    ),
-    (
-        "SELL",
-        {"market_market_fok": {"base_size": "1"}},
-        "UNSUPPORTED_ORDER_CONFIGURATION",
-        "PREVIEW_INVALID_ORDER_CONFIG",
-    ),
+    ("SELL", stop_limit("1", "95.001", "93"), UNKNOWN, "INVALID_STOP_PRICE_PRECISION"),
+    ("SELL", stop_limit("1", "100", "93"), UNKNOWN, "STOP_PRICE_ABOVE_LAST_TRADE_PRICE"),
+    ("SELL", stop_limit("1", "95", "95.01"), UNKNOWN, "STOP_PRICE_BELOW_LIMIT_PRICE"),
+    ("BUY", buy_stop("1", "99", "105"), UNKNOWN, "STOP_PRICE_BELOW_LAST_TRADE_PRICE"),
+    ("BUY", buy_stop("1", "105", "104"), UNKNOWN, "STOP_PRICE_ABOVE_LIMIT_PRICE"),
+    ("SELL", stop_limit("0.011", "95", "90"), UNKNOWN, "INVALID_BASE_SIZE_TOO_SMALL"),
+    ("SELL", {"market_market_fok": {"base_size": "1"}}, UNSUPPORTED, "INVALID_ORDER_CONFIG"),
 ]
 
 
@@ -144,12 +70,8 @@ def test_refused_inside_a_200(
     }
     assert reply["error_response"]["error"] == error
     assert reply["error_response"]["new_order_failure_reason"] == error
-    assert reply["error_response"]["preview_failure_reason"] == preview
-    shown = hands.post(
-        "/orders/preview",
-        {"product_id": "BTC-USD", "side": side, "order_configuration": configuration},
-    )
-    assert shown["errs"] == [preview]
+    assert reply["error_response"]["preview_failure_reason"] == f"PREVIEW_{preview}"
+    assert hands.preview(side, configuration)["errs"] == [f"PREVIEW_{preview}"]
     assert (hands.wallet("USD"), hands.wallet("BTC")) == before
 
 
@@ -186,27 +108,12 @@ def test_state_of_the_product(
 MALFORMED = [
     {},
     {"client_order_id": "x"},
-    {"client_order_id": "x", "product_id": "BTC-USD", "side": "HOLD", "order_configuration": {}},
-    {"client_order_id": "x", "product_id": "BTC-USD", "side": "BUY", "order_configuration": {}},
+    order_body("HOLD", {}),
+    order_body("BUY", {}),
     {"client_order_id": "", "product_id": "BTC-USD", "side": "BUY"},
-    {
-        "client_order_id": "x",
-        "product_id": "BTC-USD",
-        "side": "BUY",
-        "order_configuration": {"limit_limit_ioc": {"base_size": "1"}},
-    },
-    {
-        "client_order_id": "x",
-        "product_id": "BTC-USD",
-        "side": "BUY",
-        "order_configuration": {"market_market_ioc": {"base_size": 1}},
-    },
-    {
-        "client_order_id": "x",
-        "product_id": "BTC-USD",
-        "side": "BUY",
-        "order_configuration": {"market_market_ioc": []},
-    },
+    order_body("BUY", {"limit_limit_ioc": {"base_size": "1"}}),
+    order_body("BUY", {"market_market_ioc": {"base_size": 1}}),
+    order_body("BUY", {"market_market_ioc": []}),
     ["not", "an", "object"],
     None,
 ]
@@ -239,15 +146,7 @@ def test_missing_things_are_404(exchange: SimulatedExchange) -> None:
 
 def test_a_client_id_makes_one_order_for_ever(exchange: SimulatedExchange, hands: Hands) -> None:
     def ask(side: str, configuration: dict[str, Any]) -> Any:
-        return hands.post(
-            "/orders",
-            {
-                "client_order_id": "same",
-                "product_id": "BTC-USD",
-                "side": side,
-                "order_configuration": configuration,
-            },
-        )
+        return hands.post("/orders", order_body(side, configuration, "same"))
 
     first = ask("BUY", limit("1", "90"))["success_response"]["order_id"]
     hands.post("/orders/batch_cancel", {"order_ids": [first]})
@@ -261,25 +160,13 @@ def test_a_client_id_makes_one_order_for_ever(exchange: SimulatedExchange, hands
 
 
 def test_a_refused_order_does_not_use_up_its_client_id(hands: Hands) -> None:
-    body = {
-        "client_order_id": "twice",
-        "product_id": "BTC-USD",
-        "side": "BUY",
-        "order_configuration": market(base_size="1000"),
-    }
-    assert not hands.post("/orders", body)["success"]
-    body["order_configuration"] = market(base_size="1")
-    assert hands.post("/orders", body)["success"]
+    assert not hands.post("/orders", order_body("BUY", market(base_size="1000")))["success"]
+    assert hands.post("/orders", order_body("BUY", market(base_size="1")))["success"]
 
 
 def test_a_key_that_may_not_trade(exchange: SimulatedExchange) -> None:
     venue = exchange.engine.venue
     venue.rights = type(venue.rights)(venue.rights.portfolio, can_trade=False)
-    body = {
-        "client_order_id": "x",
-        "product_id": "BTC-USD",
-        "side": "BUY",
-        "order_configuration": market(base_size="1"),
-    }
+    body = order_body("BUY", market(base_size="1"))
     status, payload = exchange.engine.handle("POST", f"{PREFIX}/orders", None, body)
     assert (status, payload["error_details"]) == (403, "Missing required scopes")

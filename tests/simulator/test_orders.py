@@ -40,9 +40,8 @@ def test_buy_for_an_amount_of_money_includes_the_fee(hands: Hands) -> None:
     assert hands.wallet("BTC")[0] == D(order["filled_size"])
     # 1000 / 1.012 / 100.1 = 9.87155137352765811..., of which a step is 0.00000001
     assert order["filled_size"] == "9.8715513735276581"
-    assert not hands.order("SELL", {"market_market_ioc": {"base_size": order["filled_size"]}})[
-        "success"
-    ]
+    everything = {"market_market_ioc": {"base_size": order["filled_size"]}}
+    assert not hands.order("SELL", everything)["success"]
     hands.made("SELL", {"market_market_ioc": {"base_size": "9.87155137"}})
     assert hands.wallet("BTC") == (D("0.0000000035276581"), 0)
 
@@ -50,8 +49,7 @@ def test_buy_for_an_amount_of_money_includes_the_fee(hands: Hands) -> None:
 def test_preview_of_a_buy_for_an_amount_of_money(hands: Hands) -> None:
     """Says the size that the buy has: no whole steps, and the whole amount as its total."""
     configuration = {"market_market_ioc": {"quote_size": "1000"}}
-    asked = {"product_id": "BTC-USD", "side": "BUY", "order_configuration": configuration}
-    said = hands.post("/orders/preview", asked)
+    said = hands.preview("BUY", configuration)
     assert said["errs"] == []
     assert said["base_size"] == "9.8715513735276581"
     assert D(said["order_total"]) == 1000
@@ -101,9 +99,8 @@ def test_opening_between_stop_and_limit_fills_at_the_jump(
 def test_planted_jump(exchange: SimulatedExchange, hands: Hands) -> None:
     hands.buy("10")
     stop = hands.stop("10", "98", "95")
-    exchange.plant_jump(
-        "BTC-USD", at("2024-03-01 00:10"), D("85"), hold_until=at("2024-03-01 02:00")
-    )
+    until = at("2024-03-01 02:00")
+    exchange.plant_jump("BTC-USD", at("2024-03-01 00:10"), D("85"), hold_until=until)
     exchange.advance_to(at("2024-03-01 01:00"))
     assert hands.show(stop)["trigger_status"] == "STOP_TRIGGERED"
     assert hands.get("/products/BTC-USD")["price"] == "85"
@@ -237,11 +234,8 @@ def test_edit(exchange: SimulatedExchange, hands: Hands) -> None:
         assert not reply["success"]
         return reply["error_response"]["edit_order_failure_reason"]
 
-    assert edit(order, price="94", size="20") == {
-        "success": True,
-        "success_response": {"order_id": order},
-        "errors": [],
-    }
+    taken = {"success": True, "success_response": {"order_id": order}, "errors": []}
+    assert edit(order, price="94", size="20") == taken
     shown = hands.show(order)
     assert shown["order_configuration"]["limit_limit_gtc"]["limit_price"] == "94"
     assert [e["size"] for e in shown["edit_history"]] == ["20"]
