@@ -44,15 +44,8 @@ def candles_of(closes: Sequence[float], *, first: dt.date = FIRST_DAY) -> pd.Dat
     """Candles that open at the close before, one unit wide around open and close."""
     close = np.array(closes, dtype=float)
     opens = np.concatenate([close[:1], close[:-1]])
-    return frame_of(
-        {
-            "open": opens,
-            "high": np.maximum(opens, close) + 1.0,
-            "low": np.minimum(opens, close) * 0.99,
-            "close": close,
-        },
-        first=first,
-    )
+    high, low = np.maximum(opens, close) + 1.0, np.minimum(opens, close) * 0.99
+    return frame_of({"open": opens, "high": high, "low": low, "close": close}, first=first)
 
 
 def frame_of(
@@ -71,15 +64,9 @@ def random_candles(seed: int, n_days: int, *, first: dt.date = FIRST_DAY) -> pd.
     log_close = np.log(100.0) + np.cumsum(regime + random.normal(0, 0.03, n_days))
     close = np.exp(log_close)
     opens = np.concatenate([[100.0], close[:-1]]) * np.exp(random.normal(0, 0.002, n_days))
-    return frame_of(
-        {
-            "open": opens,
-            "high": np.maximum(opens, close) * np.exp(np.abs(random.normal(0, 0.01, n_days))),
-            "low": np.minimum(opens, close) * np.exp(-np.abs(random.normal(0, 0.01, n_days))),
-            "close": close,
-        },
-        first=first,
-    )
+    high = np.maximum(opens, close) * np.exp(np.abs(random.normal(0, 0.01, n_days)))
+    low = np.minimum(opens, close) * np.exp(-np.abs(random.normal(0, 0.01, n_days)))
+    return frame_of({"open": opens, "high": high, "low": low, "close": close}, first=first)
 
 
 def market(n_days: int = 700) -> dict[str, pd.DataFrame]:

@@ -33,16 +33,8 @@ CONFIG = config_with()
 TODAY = day(N_DAYS)
 EMPTY = PortfolioState(cash=15_000.0)
 TICKER_KEYS = [
-    *COLUMNS,
-    "data_ok",
-    "sleeve",
-    "sleeve_multiplier",
-    "risk_budget_weight",
-    "target_weight",
-    "target_notional",
-    "current_notional",
-    "trade_notional",
-    "reason",
+    *(*COLUMNS, "data_ok", "sleeve", "sleeve_multiplier", "risk_budget_weight", "target_weight"),
+    *("target_notional", "current_notional", "trade_notional", "reason"),
 ]
 
 
@@ -76,6 +68,12 @@ def decided(
 ) -> Decision:
     filled = with_last_closes(portfolio, known, as_of=as_of)
     return decide(bars, filled, config, as_of=as_of, computed=known, **options)
+
+
+def entered(decision: Decision) -> tuple[int, str]:
+    """Place and name of the first ticker that is bought anew."""
+    at = decision.trades.reasons.index(Reason.ENTER)
+    return at, decision.trades.tickers[at]
 
 
 def test_the_mapping_has_the_shape_that_was_agreed(
@@ -195,20 +193,15 @@ def test_a_young_ticker_is_listed_and_not_sized(known: Signals) -> None:
     assert young["reason"] == "no_position"
 
     held = PortfolioState(cash=1.0, positions={"DDD-USD": 1.0})
-    assert decided(bars, known, as_of, held).to_mapping()["tickers"]["DDD-USD"]["reason"] == (
-        "unknown_signal"
-    )
+    kept = decided(bars, known, as_of, held).to_mapping()["tickers"]["DDD-USD"]
+    assert kept["reason"] == "unknown_signal"
 
 
 def test_a_cooldown_holds_for_its_days_and_not_before_it_began() -> None:
     start = dt.date(2024, 3, 8)
 
-    assert [is_cooling(start, start + dt.timedelta(days=k), days=7) for k in (-1, 0, 6, 7)] == [
-        False,
-        True,
-        True,
-        False,
-    ]
+    for later, cools in {-1: False, 0: True, 6: True, 7: False}.items():
+        assert is_cooling(start, start + dt.timedelta(days=later), days=7) is cools
     assert not is_cooling(None, start, days=7)
 
 
@@ -216,8 +209,7 @@ def test_a_cooling_ticker_is_not_bought_but_still_sized(
     bars: Bars, known: Signals, busy_day: dt.date
 ) -> None:
     plain = decided(bars, known, busy_day)
-    at = [reason is Reason.ENTER for reason in plain.trades.reasons].index(True)
-    ticker = plain.trades.tickers[at]
+    at, ticker = entered(plain)
     cooling = PortfolioState(cash=15_000.0, cooldowns={ticker: busy_day - dt.timedelta(days=6)})
     decision = decided(bars, known, busy_day, cooling)
 
@@ -229,8 +221,7 @@ def test_what_cannot_be_protected_or_must_not_be_traded_is_not(
     bars: Bars, known: Signals, busy_day: dt.date
 ) -> None:
     plain = decided(bars, known, busy_day)
-    at = [reason is Reason.ENTER for reason in plain.trades.reasons].index(True)
-    ticker = plain.trades.tickers[at]
+    at, ticker = entered(plain)
     bare = decided(bars, known, busy_day, not_protectable=frozenset({ticker}))
     forced = {ticker: Reason.UNKNOWN_SIGNAL}
     kept = decided(bars, known, busy_day, no_trade=forced)
@@ -242,8 +233,7 @@ def test_what_cannot_be_protected_or_must_not_be_traded_is_not(
 
 def test_a_breach_at_the_gate_is_dated_today(bars: Bars, known: Signals, busy_day: dt.date) -> None:
     plain = decided(bars, known, busy_day)
-    at = [reason is Reason.ENTER for reason in plain.trades.reasons].index(True)
-    ticker = plain.trades.tickers[at]
+    at, ticker = entered(plain)
     stop = float(known["chandelier_stop"][known.row_of(busy_day), at])
     below = PortfolioState(cash=15_000.0, mid_prices={ticker: stop * 0.999})
     decision = decided(bars, known, busy_day, below)

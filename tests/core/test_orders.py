@@ -32,13 +32,9 @@ from tf_lib.parameters import StopsSection
 D = Decimal
 
 COIN = Product(
-    product_id="COIN-USD",
-    base_increment=D("0.01"),
-    price_increment=D("0.001"),
-    quote_increment=D("0.01"),
-    base_min_size=D("0.05"),
-    quote_min_size=D("1"),
+    "COIN-USD", D("0.01"), D("0.001"), D("0.01"), base_min_size=D("0.05"), quote_min_size=D(1)
 )
+TEN_AT_LEAST = Product("C-USD", D("0.001"), D("0.01"), D("0.01"), D("0.001"), D(10))
 QUOTE = Quote(bid=D("9.999"), ask=D("10.001"), last=D("10"))  # mid 10
 STOP = WantedStop(COIN, D("8"), 0.5, stop_rules(StopsSection()))  # limit 7.75
 WIDE = WantedStop(COIN, D("8"), 0.5, stop_rules(StopsSection(limit_buffer_atr=30)))  # limit 7.2
@@ -47,13 +43,8 @@ WIDE = WantedStop(COIN, D("8"), 0.5, stop_rules(StopsSection(limit_buffer_atr=30
 def built(
     notional: float, reason: Reason, *, held: str = "0", stop: WantedStop = STOP
 ) -> OrderBuild:
-    return build_order(
-        stop,
-        trade_notional=notional,
-        reason=reason,
-        quote=QUOTE,
-        holding=Holding(D(held), D(0)),
-    )
+    holding = Holding(D(held), D(0))
+    return build_order(stop, trade_notional=notional, reason=reason, quote=QUOTE, holding=holding)
 
 
 # -- the border ------------------------------------------------------------------------------------
@@ -144,16 +135,7 @@ def rounds(draw: st.DrawFn) -> tuple[Product, D, D, D, float, StopsSection]:
 
 
 @given(rounds())
-@example(
-    (
-        Product("C-USD", D("0.001"), D("0.01"), D("0.01"), D("0.001"), D(10)),
-        D("26.315"),
-        D("0.4"),
-        D("0.41"),
-        0.02,
-        StopsSection(),
-    )
-)
+@example((TEN_AT_LEAST, D("26.315"), D("0.4"), D("0.41"), 0.02, StopsSection()))
 def test_gate_builder_and_stop_agree_on_what_can_be_held(
     case: tuple[Product, D, D, D, float, StopsSection],
 ) -> None:
@@ -161,9 +143,8 @@ def test_gate_builder_and_stop_agree_on_what_can_be_held(
     product, size, level, last, atr, stops = case
     stop = WantedStop(product, level, atr, stop_rules(stops))
     lots = int(size / product.base_increment)
-    gate = compiled.is_protectable(
-        lots, float(level), float(last), atr, steps_of(product), stop.rules
-    )
+    steps = steps_of(product)
+    gate = compiled.is_protectable(lots, float(level), float(last), atr, steps, stop.rules)
     plan = plan_stop(stop, last, base_size=size)
 
     sold = 1 + int(10 / last)
@@ -212,11 +193,8 @@ def test_a_trim_that_would_leave_dust_is_an_exit_and_says_so(stop: WantedStop) -
     assert build.order is not None
     assert (build.order.leg, build.order.base_size) == (Leg.EXIT, D("10.00"))
     assert build.order.reason is Reason.TRIM
-    assert (
-        build.order.note
-        == build.note
-        == ("sells everything: the 0.1 that would be left are too small to be kept")
-    )
+    assert build.note == "sells everything: the 0.1 that would be left are too small to be kept"
+    assert build.order.note == build.note
 
 
 def test_a_trim_whose_rest_could_carry_no_stop_is_an_exit_and_says_so() -> None:

@@ -14,6 +14,7 @@ from tf_lib.parameters import UniverseSection
 from tf_lib.store.candle_csv import read_universe
 
 DAY = "2024-10-18"
+TO_B = {"to": "B-USD", "from": DAY}
 
 
 def universe(ratio: str, **more: object) -> UniverseSection:
@@ -54,11 +55,8 @@ def test_without_old_bars_nothing_changes() -> None:
 def test_a_chain_of_renames_is_followed() -> None:
     """LEND became MAT, which became XTZ."""
     chain = {"LEND-USD": {"to": "MAT-USD", "from": "2024-10-17", "ratio": "2"}}
-    frames = {
-        "LEND-USD": bars("2024-10-16", 16.0),
-        "MAT-USD": bars("2024-10-17", 8.0),
-        "XTZ-USD": bars(DAY, 2.0),
-    }
+    older, old = bars("2024-10-16", 16.0), bars("2024-10-17", 8.0)
+    frames = {"LEND-USD": older, "MAT-USD": old, "XTZ-USD": bars(DAY, 2.0)}
 
     found = spliced(frames, universe("4", **chain))
 
@@ -72,13 +70,7 @@ def test_a_chain_of_renames_is_followed() -> None:
         ({"XTZ-USD": {"to": "BTC-USD", "from": DAY}}, "still in tickers"),
         ({"MAT-USD": {"to": "XTZ-USD", "from": DAY, "ratio": "0"}}, "above 0"),
         ({"MAT-USD": {"to": "XTZ-USD", "from": "soon"}}, "YYYY-MM-DD"),
-        (
-            {
-                "A-USD": {"to": "B-USD", "from": DAY},
-                "B-USD": {"to": "A-USD", "from": DAY},
-            },
-            "not after it",
-        ),
+        ({"A-USD": TO_B, "B-USD": {**TO_B, "to": "A-USD"}}, "not after it"),
     ],
 )
 def test_a_rename_that_leads_nowhere_is_refused(renamed: object, said: str) -> None:

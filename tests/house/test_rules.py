@@ -89,8 +89,7 @@ RULES = {
         f"{LOTS}:is_small_rest", r"is_beside and |beside\w* and not [\w.]*is_protectable"
     ),
     "which stop takes lots that have none": Rule(
-        f"{LOTS}:slot_for_rest",
-        r"third < second|smallest = ",
+        f"{LOTS}:slot_for_rest", r"third < second|smallest = "
     ),
     "least protectable size": Rule(f"{LOTS}:least_protectable", r"PILOT_MARGIN|\* 1\.1\b"),
     "pilot": Rule(f"{LOTS}:pilot_lots", r"MOST_PILOTS|<= 2 \* \w+"),

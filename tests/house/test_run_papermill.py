@@ -151,13 +151,10 @@ def test_failed_set_up_runs_nothing(checkout: Checkout) -> None:
 
 def test_every_option_reaches_python(checkout: Checkout) -> None:
     """In the order given, with values that hold blanks whole."""
-    options = (
-        *("--profile", "live", "--force-run", "--dry-run"),
-        *("--run-at-utc-hour", "1", "--gate-minutes", "9"),
-    )
-    checkout.run(*options)
+    options = "--profile live --force-run --dry-run --run-at-utc-hour 1 --gate-minutes 9"
+    checkout.run(*options.split())
 
-    assert checkout.calls() == [f"-m tf_lib run {' '.join(options)}"]
+    assert checkout.calls() == [f"-m tf_lib run {options}"]
 
 
 def test_relative_paths_are_relative_to_the_caller(checkout: Checkout) -> None:

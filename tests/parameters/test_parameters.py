@@ -35,10 +35,8 @@ def strategy() -> dict[str, Any]:
 
 def written(folder: Path, content: Any, name: str = "mine.yaml") -> Path:
     path = folder / name
-    path.write_text(
-        content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False),
-        encoding="utf-8",
-    )
+    text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -128,15 +126,8 @@ def test_order_in_a_file_changes_nothing(tmp_path: Path, strategy: dict[str, Any
     plain = load_config(STRATEGY)
 
     assert config.universe.sorted_tickers == plain.universe.sorted_tickers
-    assert (
-        config.universe.sorted_sleeves
-        == plain.universe.sorted_sleeves
-        == (
-            "AI",
-            "L1_Alt",
-            "L1_Core",
-        )
-    )
+    assert config.universe.sorted_sleeves == plain.universe.sorted_sleeves
+    assert config.universe.sorted_sleeves == ("AI", "L1_Alt", "L1_Core")
     assert config.universe.sleeve_of == plain.universe.sleeve_of
 
 
@@ -166,10 +157,8 @@ def test_maps_merge_and_the_later_file_wins(tmp_path: Path) -> None:
 
 def test_lists_and_sleeves_replace_whole(tmp_path: Path) -> None:
     """Half of the old sleeves would not sum to one."""
-    universe = {
-        "tickers": ["BTC-USD"],
-        "sleeves": {"Only": {"weight": 1.0, "tickers": ["BTC-USD"]}},
-    }
+    only = {"tickers": ["BTC-USD"]}
+    universe = {**only, "sleeves": {"Only": {"weight": 1.0, **only}}}
     config = load_config(written(tmp_path, {"extends": str(STRATEGY), "universe": universe}))
 
     assert config.universe.tickers == ["BTC-USD"]
@@ -222,9 +211,8 @@ def test_extends_what_is_not_there(tmp_path: Path) -> None:
 
 def test_extends_must_be_a_name(tmp_path: Path) -> None:
     """One file."""
-    assert "extends: expected a file name, got a list of 2" in refusal(
-        written(tmp_path, {"extends": ["a", "b"]})
-    )
+    said = refusal(written(tmp_path, {"extends": ["a", "b"]}))
+    assert "extends: expected a file name, got a list of 2" in said
 
 
 def test_an_error_names_the_file_that_holds_the_value(tmp_path: Path) -> None:
@@ -284,9 +272,8 @@ def test_a_file_that_is_no_parameter_file(tmp_path: Path, text: str, part: str) 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """A folder, or bytes that are no text."""
     (tmp_path / "folder.yaml").mkdir()
-    assert "folder.yaml: is a folder; expected a parameter file" in refusal(
-        tmp_path / "folder.yaml"
-    )
+    said = refusal(tmp_path / "folder.yaml")
+    assert "folder.yaml: is a folder; expected a parameter file" in said
 
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     assert "bytes.yaml: cannot be read" in refusal(tmp_path / "bytes.yaml")
@@ -376,9 +363,8 @@ def test_every_key_of_the_strategy_is_required(
         holder = holder[part]
     del holder[key[-1]]
 
-    assert f"{'.'.join(key)}: this key is required and missing" in refusal(
-        written(tmp_path, strategy)
-    )
+    said = refusal(written(tmp_path, strategy))
+    assert f"{'.'.join(key)}: this key is required and missing" in said
 
 
 # -- values ----------------------------------------------------------------------------------------
@@ -445,11 +431,8 @@ def test_a_bad_value(
     tmp_path: Path, strategy: dict[str, Any], key: str, value: Any, part: str
 ) -> None:
     """File, key, what came and what was expected."""
-    *parts, last = key.split(".")
-    holder = strategy
-    for each in parts:
-        holder = holder.setdefault(each, {})
-    holder[last] = value
+    section, _, last = key.rpartition(".")
+    put(section, **{last: value})(strategy)
     lines = refusal(written(tmp_path, strategy)).splitlines()
 
     (line,) = [x for x in lines if x.startswith(f"{tmp_path}/mine.yaml: {key}")]
@@ -472,13 +455,6 @@ def test_what_can_be_chosen_is_what_the_table_holds(key: str, table: Mapping[str
     assert get_args(RiskSection.model_fields[key].annotation) == tuple(table)
 
 
-def set_universe(**changes: Any) -> Change:
-    def change(strategy: dict[str, Any]) -> None:
-        strategy["universe"] |= changes
-
-    return change
-
-
 def weights(*numbers: float) -> Change:
     def change(strategy: dict[str, Any]) -> None:
         for sleeve, number in zip(strategy["universe"]["sleeves"].values(), numbers, strict=True):
@@ -498,8 +474,8 @@ def with_ticker(sleeve: str | None, ticker: str) -> Change:
 def put(section: str, **values: Any) -> Change:
     def change(strategy: dict[str, Any]) -> None:
         holder = strategy
-        for part in section.split("."):
-            holder = holder[part]
+        for part in section.split(".") if section else ():
+            holder = holder.setdefault(part, {})
         holder |= values
 
     return change

@@ -28,14 +28,10 @@ DIP_AND_RECOVERY = (100.0, 104.0, 90.0, 102.0)
 def fills(result: BacktestResult) -> list[tuple[str, str, float, float]]:
     """Return day of the span, reason, size and price of each fill."""
     first = result.days[0]
+    rows = result.trades[["date", "reason", "size", "price"]].itertuples(index=False)
     return [
-        (
-            f"{(row['date'] - first).days}",
-            row["reason"],
-            round(row["size"], 8),
-            round(row["price"], 8),
-        )
-        for row in result.trades.to_dict("records")
+        (f"{(day - first).days}", why, round(size, 8), round(price, 8))
+        for day, why, size, price in rows
     ]
 
 
@@ -82,11 +78,8 @@ def test_an_unknown_signal_sells_nothing_and_keeps_the_stop() -> None:
     result = lived(flat(), flat(signal=math.nan, is_ok=False), flat(signal=math.nan))
 
     assert len(result.trades) == 1
-    assert list(result.reasons["AAA-USD"]) == [
-        "enter",
-        "stale_or_missing_ohlc",
-        "unknown_signal",
-    ]
+    reasons = ["enter", "stale_or_missing_ohlc", "unknown_signal"]
+    assert list(result.reasons["AAA-USD"]) == reasons
     assert list(result.stops["AAA-USD"]) == [95.0, 95.0, 95.0]
 
 
@@ -115,12 +108,8 @@ def test_nothing_is_bought_at_or_below_its_stop_and_a_cooldown_begins() -> None:
     """Breached on the first day; cooling for the rest of seven days."""
     result = lived(flat(stop=100.0), *[flat()] * 8)
 
-    assert list(result.reasons["AAA-USD"]) == [
-        "stop_breached",
-        *["cooldown_active"] * 6,
-        "enter",
-        "below_threshold",
-    ]
+    reasons = ["stop_breached", *["cooldown_active"] * 6, "enter", "below_threshold"]
+    assert list(result.reasons["AAA-USD"]) == reasons
 
 
 # -- stops ---------------------------------------------------------------------------------

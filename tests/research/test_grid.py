@@ -16,6 +16,8 @@ from tf_lib.research.sweep.plateaus import axis_ranks, best_plateau_row, plateau
 FAST = "signals.moving_average.fast_mavg"
 ATR = "risk_and_sizing.atr_multiplier"
 
+TWO_THOUSAND = {"start": 1, "stop": 2000, "step": 1}
+
 
 def grid(mapping: dict[str, Any]) -> Grid:
     return grid_of(mapping, config_with(), source="g.yaml")
@@ -53,10 +55,7 @@ def test_all_combinations_in_the_order_of_names() -> None:
 
     assert made.paths == (ATR, FAST)
     assert [(one[ATR], one[FAST]) for one in made.sets] == [
-        (1.5, 10),
-        (1.5, 20),
-        (2.0, 10),
-        (2.0, 20),
+        (atr, fast) for atr in (1.5, 2.0) for fast in (10, 20)
     ]
     assert made.is_product
 
@@ -139,13 +138,7 @@ def test_whole_values_can_be_swept() -> None:
         ({"sets": [3]}, "expected a list of mappings"),
         ({"sets": [{"no.such": 3}]}, "unknown parameter path"),
         ({"run.start_date": ["2022-01-01"]}, "the days are the same"),
-        (
-            {
-                FAST: {"start": 1, "stop": 2000, "step": 1},
-                ATR: {"low": 1, "high": 2, "n": 2000},
-            },
-            "4000000 combinations",
-        ),
+        ({FAST: TWO_THOUSAND, ATR: {"low": 1, "high": 2, "n": 2000}}, "4000000 combinations"),
         ({ATR: {"start": 0, "stop": 1, "step": 1e-9}}, "at most 1000000"),
     ],
 )

@@ -34,6 +34,11 @@ BUSY = {
     "risk_and_sizing.cap_high": 1.0,
 }
 
+TRAIL = {
+    "risk_and_sizing.stop_loss_strategy": "PercentageTrail",
+    "risk_and_sizing.trail_percentage": 0.06,
+}
+
 
 @pytest.fixture(scope="module")
 def candles() -> dict[str, pd.DataFrame]:
@@ -49,10 +54,7 @@ def candles() -> dict[str, pd.DataFrame]:
     [
         {},
         {"risk_and_sizing.covariance": "ledoit_wolf"},
-        {
-            "risk_and_sizing.stop_loss_strategy": "PercentageTrail",
-            "risk_and_sizing.trail_percentage": 0.06,
-        },
+        TRAIL,
     ],
     ids=["sample", "ledoit_wolf", "percentage trail"],
 )
@@ -102,11 +104,11 @@ def test_a_leak_in_the_loop_is_caught(
     column: str,
 ) -> None:
     """By the day that knows less, and by the live path."""
-    monkeypatch.setattr(
-        backtest_module,
-        "history_of",
-        lambda *its, **named: leaking(history_of(*its, **named), leak),
-    )
+
+    def leaky(*its: Any, **named: Any) -> History:
+        return leaking(history_of(*its, **named), leak)
+
+    monkeypatch.setattr(backtest_module, "history_of", leaky)
     proof = prove_backtest(candles, config_with(BUSY), every_days=11)
 
     assert not proof.passed

@@ -128,14 +128,7 @@ def test_round_trips_count_fees_and_only_what_is_closed() -> None:
     44.62 bought at 100.10 and sold at 109.89 gains 4,903.2918 - 58.8395016 - 4,520.059544 =
     324.3927544. The equity is then 15,324.3927544, the next target 45.59 units, sold by a stop.
     """
-    result = lived(
-        flat(),
-        flat(110.0, signal=0.0),
-        flat(),
-        flat(94.5),
-        *[flat()] * 6,
-        flat(),
-    )
+    result = lived(flat(), flat(110.0, signal=0.0), flat(), flat(94.5), *[flat()] * 7)
     gain = 4_903.2918 - 58.8395016 - 4_520.059544
     size = 45.59
     loss = size * 94.4055 * (1 - 0.012) - size * 100.1 * 1.012
@@ -160,17 +153,10 @@ def test_contributions_add_up_to_the_total() -> None:
     result = lived(flat(), flat(120.0))
 
     assert result.by_ticker["contribution"].sum() == pytest.approx(result.metrics["total_return"])
-    assert list(result.by_ticker.columns) == [
-        "sleeve",
-        "profit",
-        "contribution",
-        "trades",
-        "fees",
-        "exposure",
-    ]
-    assert result.by_sleeve.loc["Core", "profit"] == pytest.approx(
-        result.equity["equity"].iloc[-1] - 15_000
-    )
+    columns = "sleeve profit contribution trades fees exposure"
+    assert " ".join(result.by_ticker.columns) == columns
+    profit = result.equity["equity"].iloc[-1] - 15_000
+    assert result.by_sleeve.loc["Core", "profit"] == pytest.approx(profit)
 
 
 def test_exit_reasons_count_sales_only() -> None:
@@ -194,12 +180,8 @@ def test_held_is_bought_at_the_first_open() -> None:
 
 def test_equal_weight_is_made_even_each_day() -> None:
     """Up a tenth and down a tenth is even; then up a tenth and unchanged is 5 %."""
-    history = history_of_days(
-        {
-            "AAA-USD": [flat(), flat(110.0), flat(121.0)],
-            "BBB-USD": [flat(), flat(90.0), flat(90.0)],
-        }
-    )
+    rising, falling = [flat(), flat(110.0), flat(121.0)], [flat(), flat(90.0), flat(90.0)]
+    history = history_of_days({"AAA-USD": rising, "BBB-USD": falling})
     span = (history.n_days - 3, history.n_days)
 
     assert equal_weight_equity(history, span) == pytest.approx([1.0, 1.0, 1.05])
