@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from tf_lib.core.model.account import closes_as_text, closes_of_text
+from tf_lib.core.model.account import closes_of_text, plain
 from tf_lib.store.files import write_json
 
 FILE = "not_believed.json"
@@ -39,4 +39,4 @@ def remember_doubts(folder: Path, doubts: Closes) -> None:
     merged = {t: {**known.get(t, {}), **doubts.get(t, {})} for t in {*known, *doubts}}
     if merged != known:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / FILE, closes_as_text(merged))
+        write_json(folder / FILE, plain(merged))

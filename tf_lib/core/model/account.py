@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -98,30 +98,8 @@ class Account:
 
     def to_mapping(self) -> dict[str, Any]:
         """Return plain values; all amounts are decimal strings."""
-        return {
-            "day": self.day.isoformat(),
-            "read_at": self.read_at.isoformat(),
-            "quote_currency": self.quote_currency,
-            "wallets": {
-                currency: {"available": _text(w.available), "hold": _text(w.hold)}
-                for currency, w in sorted(self.wallets.items())
-            },
-            "quotes": {
-                t: {"bid": _text(q.bid), "ask": _text(q.ask), "last": _text(q.last)}
-                for t, q in sorted(self.quotes.items())
-            },
-            "products": {t: _product_mapping(p) for t, p in sorted(self.products.items())},
-            "fees": {"maker": self.fees.maker, "taker": self.fees.taker},
-            "open_stops": {t: _text(level) for t, level in sorted(self.open_stops.items())},
-            "levels": {t: _text(level) for t, level in sorted(self.levels.items())},
-            "cooldowns": {t: day.isoformat() for t, day in sorted(self.cooldowns.items())},
-            "blocked": dict(sorted(self.blocked.items())),
-            "exits": {t: _text(units) for t, units in sorted(self.exits.items())},
-            "not_protectable": sorted(self.not_protectable),
-            "no_buys": self.no_buys,
-            "halt": self.halt,
-            "doubts": closes_as_text(self.doubts),
-        }
+        record: dict[str, Any] = plain(self)
+        return record
 
     @classmethod
     def from_mapping(cls, record: Mapping[str, Any]) -> Account:
@@ -154,16 +132,23 @@ class Account:
         )
 
 
-def closes_as_text(doubts: Mapping[str, Mapping[dt.date, float]]) -> dict[str, dict[str, float]]:
-    """Return closes by ticker and day as JSON holds them."""
-    return {
-        ticker: {day.isoformat(): close for day, close in sorted(days.items())}
-        for ticker, days in sorted(doubts.items())
-    }
+def plain(value: Any) -> Any:
+    """Return a value of this vocabulary as JSON holds it: amounts and days as text, by name."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {plain(key): plain(one) for key, one in sorted(value.items())}
+    if isinstance(value, tuple):
+        return sorted(value)
+    if is_dataclass(value):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    return value
 
 
 def closes_of_text(record: Mapping[str, Mapping[str, float]]) -> dict[str, dict[dt.date, float]]:
-    """Read back what `closes_as_text` made; errors of Python if it is something else."""
+    """Read back doubts that are `plain`; errors of Python if it is something else."""
     return {
         str(ticker): {dt.date.fromisoformat(day): float(close) for day, close in days.items()}
         for ticker, days in record.items()
@@ -203,16 +188,6 @@ def doubt_of_quote(quote: Quote) -> str:
             f"trade {quote.last}"
         )
     return ""
-
-
-def _text(value: Decimal) -> str:
-    return format(value, "f")
-
-
-def _product_mapping(product: Product) -> dict[str, Any]:
-    steps = {name: _text(getattr(product, name)) for name in PRODUCT_STEPS}
-    flags = {name: getattr(product, name) for name in PRODUCT_FLAGS}
-    return {"product_id": product.product_id, "status": product.status, **steps, **flags}
 
 
 def _product(record: Mapping[str, Any]) -> Product:

@@ -175,10 +175,7 @@ def grown(closes: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     closes : mapping of ticker to close then and close now
     """
     returns = {t: now / then - 1.0 for t, (then, now) in closes.items() if then > 0}
-    found: dict[str, float] = {}
-    for ticker in sorted(returns):
-        if base_of(ticker) == "BTC":
-            found[ticker] = returns[ticker]
+    found = {ticker: one for ticker, one in sorted(returns.items()) if base_of(ticker) == "BTC"}
     if returns:
         found["equal_weight"] = sum(returns.values()) / len(returns)
     return found

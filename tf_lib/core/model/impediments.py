@@ -17,41 +17,47 @@ from tf_lib.core.model.run_rows import ImpedimentRow
 
 
 class ImpedimentKind(StrEnum):
-    """What stands in the way; with the product it is what two days are compared by."""
+    """
+    What stands in the way; with the product it is what two days are compared by.
 
-    LOCKED = "locked"
-    UNKNOWN_HOLDING = "unknown_holding"
-    NOT_LISTED = "not_listed"
-    NOT_TRADABLE = "not_tradable"
-    NO_PRICE = "no_price"
-    NOT_PROTECTABLE = "not_protectable"
-    STOP_REFUSED = "stop_refused"
-    BUY_REFUSED = "buy_refused"
-    SELL_REFUSED = "sell_refused"
-    NOT_DONE = "not_done"
-    UNPROTECTED = "unprotected"
-    NO_BUYS = "no_buys"
-    HALTED = "halted"
-    EQUITY_UNEXPLAINED = "equity_unexplained"
-    WRONG_CURRENCY = "wrong_currency"
-    FEES_UNREADABLE = "fees_unreadable"
-    HISTORY_UNREADABLE = "history_unreadable"
-    LEDGER_UNREADABLE = "ledger_unreadable"
-    DATA_NOT_BELIEVED = "data_not_believed"
+    Attributes
+    ----------
+    in_words : str
+        As a reader would say it.
+    passes_by_itself : bool
+        Whether the next run may be rid of it without anybody's doing.
+    """
 
+    in_words: str
+    passes_by_itself: bool
 
-PASSES_BY_ITSELF = frozenset(
-    {
-        ImpedimentKind.NO_BUYS,
-        ImpedimentKind.NO_PRICE,
-        ImpedimentKind.NOT_DONE,
-        ImpedimentKind.HALTED,
-        ImpedimentKind.EQUITY_UNEXPLAINED,
-        ImpedimentKind.FEES_UNREADABLE,
-        ImpedimentKind.DATA_NOT_BELIEVED,
-    }
-)
-"""Kinds that the next run may be rid of without anybody's doing."""
+    def __new__(
+        cls, value: str, in_words: str = "", passes_by_itself: bool = False
+    ) -> ImpedimentKind:
+        """Return a kind with what is said of it."""
+        kind = str.__new__(cls, value)
+        kind._value_, kind.in_words, kind.passes_by_itself = value, in_words, passes_by_itself
+        return kind
+
+    LOCKED = "locked", "locked"
+    UNKNOWN_HOLDING = "unknown_holding", "holding unknown"
+    NOT_LISTED = "not_listed", "not listed any more"
+    NOT_TRADABLE = "not_tradable", "takes no orders"
+    NO_PRICE = "no_price", "without a believable price", True
+    NOT_PROTECTABLE = "not_protectable", "not protectable"
+    STOP_REFUSED = "stop_refused", "stop refused"
+    BUY_REFUSED = "buy_refused", "buy refused"
+    SELL_REFUSED = "sell_refused", "sell refused"
+    NOT_DONE = "not_done", "trade not done", True
+    UNPROTECTED = "unprotected", "UNPROTECTED"
+    NO_BUYS = "no_buys", "buys nothing", True
+    HALTED = "halted", "trades nothing", True
+    EQUITY_UNEXPLAINED = "equity_unexplained", "changed by more than is explained", True
+    WRONG_CURRENCY = "wrong_currency", "money in another currency"
+    FEES_UNREADABLE = "fees_unreadable", "fees unreadable", True
+    HISTORY_UNREADABLE = "history_unreadable", "order history unreadable"
+    LEDGER_UNREADABLE = "ledger_unreadable", "ledger unreadable"
+    DATA_NOT_BELIEVED = "data_not_believed", "bars not believed", True
 
 
 @dataclass(frozen=True)
@@ -85,14 +91,9 @@ class Impediment:
     since: dt.date | None = None
 
     @property
-    def scope(self) -> str:
-        """``product`` or ``portfolio``."""
-        return "product" if self.product else "portfolio"
-
-    @property
     def needs_person(self) -> bool:
         """Whether it stays until somebody does something, or keeps money in what is to be sold."""
-        return self.is_missed_exit or self.kind not in PASSES_BY_ITSELF
+        return self.is_missed_exit or not self.kind.passes_by_itself
 
     @property
     def key(self) -> tuple[str, str]:
@@ -103,7 +104,7 @@ class Impediment:
         """Return plain values for the summary and the log."""
         return {
             "kind": str(self.kind),
-            "scope": self.scope,
+            "scope": "product" if self.product else "portfolio",
             "product": self.product,
             "since": self.since.isoformat() if self.since is not None else None,
             "wanted": self.wanted,
@@ -205,27 +206,6 @@ def in_a_line(record: Mapping[str, Any]) -> str:
 def kind_in_words(record: Mapping[str, Any]) -> str:
     """Return what stands in the way, as a reader would say it."""
     kind = str(record.get("kind", ""))
-    return _IN_WORDS.get(kind, kind.replace("_", " "))
-
-
-_IN_WORDS: Mapping[str, str] = {
-    ImpedimentKind.LOCKED: "locked",
-    ImpedimentKind.UNKNOWN_HOLDING: "holding unknown",
-    ImpedimentKind.NOT_LISTED: "not listed any more",
-    ImpedimentKind.NOT_TRADABLE: "takes no orders",
-    ImpedimentKind.NO_PRICE: "without a believable price",
-    ImpedimentKind.NOT_PROTECTABLE: "not protectable",
-    ImpedimentKind.STOP_REFUSED: "stop refused",
-    ImpedimentKind.BUY_REFUSED: "buy refused",
-    ImpedimentKind.SELL_REFUSED: "sell refused",
-    ImpedimentKind.NOT_DONE: "trade not done",
-    ImpedimentKind.UNPROTECTED: "UNPROTECTED",
-    ImpedimentKind.NO_BUYS: "buys nothing",
-    ImpedimentKind.HALTED: "trades nothing",
-    ImpedimentKind.EQUITY_UNEXPLAINED: "changed by more than is explained",
-    ImpedimentKind.WRONG_CURRENCY: "money in another currency",
-    ImpedimentKind.FEES_UNREADABLE: "fees unreadable",
-    ImpedimentKind.HISTORY_UNREADABLE: "order history unreadable",
-    ImpedimentKind.LEDGER_UNREADABLE: "ledger unreadable",
-    ImpedimentKind.DATA_NOT_BELIEVED: "bars not believed",
-}
+    # A record of another version may hold a kind that is not known here.
+    known = {str(one): one.in_words for one in ImpedimentKind}
+    return known.get(kind, kind.replace("_", " "))

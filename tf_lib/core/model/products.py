@@ -19,8 +19,7 @@ from tf_lib.core.candles.rows import lowest_price, price_decimals
 from tf_lib.core.model.records import PRODUCT_FLAGS, PRODUCT_STEPS, Product
 from tf_lib.errors import ParameterError
 
-_DEFAULT_BASE_STEP = "0.00000001"
-_DEFAULT_TICK = "0.00000001"
+_DEFAULT_STEP = "0.00000001"
 
 FINEST_DECIMALS = 18
 """Of a tick: ten to this power is the largest that a whole number of 64 bits holds."""
@@ -50,7 +49,7 @@ _RULES = (
 
 
 def default_product(
-    product_id: str, *, tick: str = _DEFAULT_TICK, base_step: str = _DEFAULT_BASE_STEP
+    product_id: str, *, tick: str = _DEFAULT_STEP, base_step: str = _DEFAULT_STEP
 ) -> Product:
     """Return a product with these steps that is open for trading, at least 1 in quote currency."""
     return Product(
