@@ -13,16 +13,16 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tf_lib.core.candles.rows import FIELDS
 from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray, kernel
 from tf_lib.errors import BarsError
 
-FIELDS = ("open", "high", "low", "close", "volume")
 _COLUMNS = pd.Index(FIELDS)
 LONG_GAP_DAYS = 3
 BARS_AFTER_LONG_GAP = 30
@@ -92,12 +92,7 @@ class Bars:
 
     def row_of(self, day: dt.date) -> int:
         """Return the row of a day, or say which days there are."""
-        row = (day - self.days[0].date()).days
-        if not 0 <= row < len(self.days):
-            raise BarsError(
-                f"there are no bars for {day}: rows go from {self.days[0].date()} to {self.as_of}"
-            )
-        return row
+        return row_among(self.days, day, what="bars")
 
     def select(self, tickers: Sequence[str]) -> Bars:
         """Return the bars of these tickers, by name; a ticker without bars here is an error."""
@@ -108,21 +103,32 @@ class Bars:
         if wanted == self.tickers:
             return self
         keep = np.array([self.tickers.index(ticker) for ticker in wanted])
+        grids: dict[str, Any] = {
+            name: _columns(getattr(self, name), keep) for name in (*FIELDS, "present", "recovering")
+        }
         return replace(
             self,
             tickers=wanted,
-            open=_columns(self.open, keep),
-            high=_columns(self.high, keep),
-            low=_columns(self.low, keep),
-            close=_columns(self.close, keep),
-            volume=_columns(self.volume, keep),
-            present=_columns(self.present, keep),
-            recovering=_columns(self.recovering, keep),
+            **grids,
             first_row=self.first_row[keep],
             end_row=self.end_row[keep],
             gaps=tuple(gap for gap in self.gaps if gap.ticker in wanted),
             bad_bars=tuple(bad for bad in self.bad_bars if bad[0] in wanted),
         )
+
+
+def row_among(days: pd.DatetimeIndex, day: dt.date, *, what: str) -> int:
+    """Return the row of a day on a grid of days, or say of `what` there is nothing for it."""
+    row = (day - days[0].date()).days
+    if not 0 <= row < len(days):
+        span = f"{days[0].date()} to {days[-1].date()}"
+        raise BarsError(f"there are no {what} for {day}: rows go from {span}")
+    return row
+
+
+def by_field(grids: FloatArray) -> dict[str, Any]:
+    """Return grids [field, ticker, row] by the name of their field, as `Bars` holds them."""
+    return dict(zip(FIELDS, (grid.T for grid in grids), strict=True))
 
 
 def _columns(grid: NDArray[_Number], keep: IntArray) -> NDArray[_Number]:
@@ -170,11 +176,11 @@ def lag_bars(candles: Mapping[str, pd.DataFrame], *, as_of: dt.date | None = Non
     tickers = tuple(sorted(candles))
     limit = _FOREVER if as_of is None else _day_number(as_of)
     scanned = [_scanned(ticker, candles[ticker], limit) for ticker in tickers]
-    spans = [_first_and_last(one) for one in scanned if one.n_usable]
-    if not spans:
+    firsts = [int(one.days[one.usable.argmax()]) for one in scanned if one.n_usable]
+    if not firsts:
         before = "" if as_of is None else f" before {as_of}"
         raise BarsError(f"no usable bar{before}: {_spans(candles)}")
-    origin = min(first for first, _ in spans)
+    origin = min(firsts)
     today = limit if as_of is not None else 1 + max(int(s.days[-1]) for s in scanned if s.n_bars)
     n_rows = today - origin
     grids = np.empty((len(FIELDS), len(tickers), n_rows))
@@ -183,14 +189,6 @@ def lag_bars(candles: Mapping[str, pd.DataFrame], *, as_of: dt.date | None = Non
     for j, one in enumerate(scanned):
         _place(*one[:4], origin, j, grids, present, extent)
     return _assemble(tickers, scanned, grids, present, extent, origin)
-
-
-def _first_and_last(one: _Scanned) -> tuple[int, int]:
-    """Return the days of the first and the last bar that can be used."""
-    if one.n_usable == one.n_bars:
-        return int(one.days[0]), int(one.days[one.n_bars - 1])
-    rows = np.flatnonzero(one.usable[: one.n_bars])
-    return int(one.days[rows[0]]), int(one.days[rows[-1]])
 
 
 @kernel
@@ -210,26 +208,15 @@ def _place(
 
     Days without a bar inside the history are flat at the last close. An unknown volume is 0.
     """
-    grid, end, started = grids[:, j], 0, False
+    grid = grids[:, j]
     for k in range(n_bars):
-        if not usable[k]:
-            continue
-        row = days[k] - origin
-        if not started:
-            extent[0, j], end, started = row, row, True
-            grid[:, :row] = np.nan
-        while end < row:
+        if usable[k]:
+            row = days[k] - origin
             for field in range(4):
-                grid[field, end] = grid[3, end - 1]
-            grid[4, end] = 0.0
-            end += 1
-        for field in range(4):
-            grid[field, row] = values[field, k]
-        grid[4, row] = values[4, k] if math.isfinite(values[4, k]) else 0.0
-        present[j, row] = True
-        end = row + 1
-    grid[:, end:] = np.nan
-    extent[1, j] = end
+                grid[field, row] = values[field, k]
+            grid[4, row] = values[4, k] if math.isfinite(values[4, k]) else 0.0
+            present[j, row] = True
+    extent[0, j], extent[1, j] = fill_flat(grid, present[j])
 
 
 def _assemble(
@@ -256,15 +243,10 @@ def _assemble(
         if one.n_usable < one.n_bars
         for k in np.flatnonzero(~one.usable[: one.n_bars])
     ]
-    opens, highs, lows, closes, volumes = (grid.T for grid in grids)
     return Bars(
         tickers=tickers,
         days=_days(origin + 1, n_rows),
-        open=opens,
-        high=highs,
-        low=lows,
-        close=closes,
-        volume=volumes,
+        **by_field(grids),
         present=present.T,
         first_row=extent[0],
         end_row=extent[1],

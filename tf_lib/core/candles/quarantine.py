@@ -20,7 +20,14 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lib.core.candles.bars import BARS_AFTER_LONG_GAP, Bars, fill_flat, mark_recovery
+from tf_lib.core.candles.bars import (
+    BARS_AFTER_LONG_GAP,
+    Bars,
+    by_field,
+    fill_flat,
+    mark_recovery,
+)
+from tf_lib.core.candles.rows import FIELDS
 from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
 
 MOST_ATR_IN_A_RANGE = 25.0
@@ -338,15 +345,10 @@ def _without_quarantined(bars: Bars, why: IntArray, released: IntArray) -> Belie
     for k, (j, seen) in enumerate(views):
         for row in np.unique(released[j][released[j] <= seen]).tolist():
             recovering[k, row : row + BARS_AFTER_LONG_GAP] = True
-    opens, highs, lows, closes, volumes = (grid.T for grid in values)
     believed = replace(
         bars,
         tickers=tuple(bars.tickers[j] for j, _ in views),
-        open=opens,
-        high=highs,
-        low=lows,
-        close=closes,
-        volume=volumes,
+        **by_field(values),
         present=present.T,
         recovering=recovering.T,
         first_row=np.array([column.first for column in columns]),
@@ -368,8 +370,7 @@ class _Column(NamedTuple):
 
 
 def _column(bars: Bars, j: int, is_missing: BoolArray) -> _Column:
-    fields = (bars.open, bars.high, bars.low, bars.close, bars.volume)
-    values = np.array([field[:, j] for field in fields])
+    values = np.array([getattr(bars, name)[:, j] for name in FIELDS])
     present = np.ascontiguousarray(bars.present[:, j])
     if not is_missing.any():
         first, end = int(bars.first_row[j]), int(bars.end_row[j])

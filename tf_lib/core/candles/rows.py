@@ -11,8 +11,9 @@ Imports neither numba nor, but for a frame, pandas: a process that only needs pr
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from decimal import Context
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,7 @@ def candle_rows(text: str, *, source: str) -> tuple[NDArray[np.datetime64], Floa
     if not body.strip():
         raise BarsError(f"{source}: there is a header but no candle")
     fast = _read_plain(body)
-    days, values = fast if fast is not None else _read_line_by_line(body, source)
+    days, values = fast if fast is not None else _read_line_by_line(body, source, HEADER, _day)
     _check_values(days, values, source)
     return days, values
 
@@ -116,13 +117,9 @@ def intraday_rows(
         raise BarsError(f"{source} line 1: expected {INTRADAY_HEADER}, got {header[:80]!r}")
     if not body.strip():
         raise BarsError(f"{source}: there is a header but no candle")
-    moments: list[dt.datetime] = []
-    rows: list[list[float]] = []
-    for where, fields in _lines(body, source, header):
-        moments.append(_time(fields[0], where, step_seconds))
-        rows.append(_numbers(fields, where))
-    times = np.array(moments, dtype="datetime64[s]")
-    values = np.array(rows, dtype=np.float64).T
+    begin = functools.partial(_time, step_seconds=step_seconds)
+    moments, values = _read_line_by_line(body, source, header, begin)
+    times = moments.astype("datetime64[s]")
     _check_values(times, values, source)
     return times, values
 
@@ -194,30 +191,22 @@ def _read_plain(body: str) -> tuple[np.ndarray, FloatArray] | None:
     return (days, values) if in_form and believed else None
 
 
-def _read_line_by_line(body: str, source: str) -> tuple[np.ndarray, FloatArray]:
-    """Read a body strictly, stopping at the first line that is wrong."""
-    days: list[dt.date] = []
+def _read_line_by_line(
+    body: str, source: str, header: str, begin: Callable[[str, str], dt.date]
+) -> tuple[np.ndarray, FloatArray]:
+    """Read a body strictly, stopping at the first line that is wrong; `begin` reads its time."""
+    begins: list[dt.date] = []
     rows: list[list[float]] = []
-    for where, fields in _lines(body, source, HEADER):
-        days.append(_day(fields[0], where))
-        rows.append(_numbers(fields, where))
-    return np.array(days, dtype="datetime64[D]"), np.array(rows, dtype=np.float64).T
-
-
-def _lines(body: str, source: str, header: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield where each line stands, and its six fields."""
     for number, line in enumerate(body.removesuffix("\n").split("\n"), start=2):
         where = f"{source} line {number}"
         fields = line.split(",")
         if len(fields) != 6:
             got = f"{len(fields)}: {line!r:.80}"
             raise BarsError(f"{where}: expected 6 fields ({header}), got {got}")
-        yield where, fields
-
-
-def _numbers(fields: list[str], where: str) -> list[float]:
-    pairs = zip(FIELDS, fields[1:], strict=True)
-    return [_number(field, f"{where}: {name}") for name, field in pairs]
+        begins.append(begin(fields[0], where))
+        pairs = zip(FIELDS, fields[1:], strict=True)
+        rows.append([_number(field, f"{where}: {name}") for name, field in pairs])
+    return np.array(begins, dtype=np.datetime64), np.array(rows, dtype=np.float64).T
 
 
 def _time(field: str, where: str, step_seconds: int) -> dt.datetime:

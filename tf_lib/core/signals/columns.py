@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tf_lib.core.candles.bars import Bars
+from tf_lib.core.candles.bars import Bars, row_among
 from tf_lib.core.candles.quarantine import (
     NO_DOUBTS,
     BelievedBars,
@@ -29,8 +29,6 @@ from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray
 from tf_lib.core.signals import grids
 from tf_lib.core.signals.components import FILTERS, Components, Memo, blended_components
 from tf_lib.core.signals.stop_levels import STOP_STRATEGIES, StopStrategy
-from tf_lib.core.signals.windows import last_known
-from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
 
 
@@ -91,13 +89,7 @@ class Signals:
 
     def row_of(self, day: dt.date) -> int:
         """Return the row of a day, or say which days there are."""
-        row = (day - self.days[0].date()).days
-        if not 0 <= row < len(self.days):
-            raise BarsError(
-                f"there are no signals for {day}: rows go from {self.days[0].date()} "
-                f"to {self.days[-1].date()}"
-            )
-        return row
+        return row_among(self.days, day, what="signals")
 
     def row(self, day: dt.date) -> dict[str, FloatArray]:
         """Return every column of one day, each of shape (n_tickers,)."""
@@ -159,7 +151,7 @@ def signals(
     reported = {"close": parts.close, **blended, **_stop_columns(parts, stop)}
     columns: dict[str, FloatArray | Callable[[], FloatArray]] = {}
     columns |= {name: known.seen(grid) for name, grid in reported.items()}
-    columns |= {name: _seen_when_drawn(known, made) for name, made in _drawn(parts).items()}
+    columns |= _drawn(parts, known)
     history = known.seen(_history(known.bars))
     data_ok = known.seen(known.bars.present.T & ~known.bars.recovering.T)
     return Signals(
@@ -188,12 +180,6 @@ def believed(
         float(config.risk_and_sizing.rolling_atr_window), float(config.data.max_gap_to_live)
     )
     return believed_bars(bars, rules, live=live, doubts=doubts)
-
-
-def _seen_when_drawn(
-    known: BelievedBars, made: Callable[[], FloatArray]
-) -> Callable[[], FloatArray]:
-    return lambda: known.seen(made())
 
 
 class Columns(Mapping[str, FloatArray]):
@@ -226,19 +212,16 @@ class Columns(Mapping[str, FloatArray]):
 
     def __getitem__(self, name: str) -> FloatArray:
         if name not in self._known:
-            self._known[name] = last_known(*self._raw_of(name)).T
+            self.write(name, out := np.empty(self._short.T.shape))
+            self._known[name] = out
         return self._known[name]
 
     def write(self, name: str, out: FloatArray) -> None:
         """Write a column's first rows into an array [row, ticker], and keep nothing."""
-        raw, short, good = self._raw_of(name)
-        n_rows = len(out)
-        grids.fill_last_known(raw[:, :n_rows], short[:, :n_rows], good[:, :n_rows], out)
-
-    def _raw_of(self, name: str) -> tuple[FloatArray, BoolArray, BoolArray]:
-        made = self._raw[name]
+        made, rows = self._raw[name], slice(len(out))
         raw = made() if callable(made) else made
-        return raw, self._short if name in self._need_history else self._never, self._good
+        short = self._short if name in self._need_history else self._never
+        grids.fill_last_known(raw[:, rows], short[:, rows], self._good[:, rows], out)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._raw)
@@ -309,22 +292,16 @@ def _stop_columns(parts: Components, stop: StopStrategy) -> dict[str, FloatArray
     }
 
 
-def _drawn(parts: Components) -> dict[str, Callable[[], FloatArray]]:
+def _drawn(parts: Components, known: BelievedBars) -> dict[str, Callable[[], FloatArray]]:
     """Columns that only charts read, made when one does."""
+
+    def one_of(made: Callable[[], FloatArray], k: int) -> Callable[[], FloatArray]:
+        return lambda: known.seen(made()[k])
+
     window = parts.config.signals.donchian.entry_rolling_donchian_window
-    return {
-        "donchian_upper": lambda: parts.channel(window)[0],
-        "donchian_lower": lambda: parts.channel(window)[1],
-        **{
-            f"ema_{span:.0f}": functools.partial(_average, parts, k)
-            for k, span in enumerate(parts.spans)
-        },
-    }
-
-
-def _average(parts: Components, k: int) -> FloatArray:
-    average: FloatArray = parts.averages()[k]
-    return average
+    bands = functools.partial(parts.channel, window)
+    averages = {f"ema_{s:.0f}": one_of(parts.averages, k) for k, s in enumerate(parts.spans)}
+    return {"donchian_upper": one_of(bands, 0), "donchian_lower": one_of(bands, 1), **averages}
 
 
 def _known_returns(parts: Components) -> FloatArray:

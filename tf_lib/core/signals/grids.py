@@ -20,52 +20,44 @@ ROWS_AT_ONCE = 32
 
 
 @leaf_kernel
-def _put(part: FloatArray, out: FloatArray, first: int) -> None:
+def _put(part: FloatArray, out: FloatArray) -> None:
     """Write one ticker's part; plain, because an assignment of slices compiles slowly."""
     for t in range(part.size):
-        out[first + t] = part[t]
+        out[t] = part[t]
 
 
 @kernel
 def fill_slope(rows: IntArray, log_close: FloatArray, spans: FloatArray, out: FloatArray) -> None:
     """Slope of the ribbon."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            _put(
-                of_one.ribbon_slope(of_one.ribbon(log_close[j, first:end], spans), spans),
-                out[j],
-                first,
-            )
+        its = slice(rows[j, 0], rows[j, 1])
+        _put(of_one.ribbon_slope(of_one.ribbon(log_close[j, its], spans), spans), out[j, its])
 
 
 @kernel
 def fill_ribbon(rows: IntArray, log_close: FloatArray, spans: FloatArray, out: FloatArray) -> None:
     """The ribbon, [span, ticker, row]."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            averages = of_one.ribbon(log_close[j, first:end], spans)
-            for k in range(spans.size):
-                _put(averages[k], out[k, j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        averages = of_one.ribbon(log_close[j, its], spans)
+        for k in range(spans.size):
+            _put(averages[k], out[k, j, its])
 
 
 @kernel
 def fill_normal_rank(rows: IntArray, values: FloatArray, window: int, out: FloatArray) -> None:
     """See `indicators.normal_rank`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            _put(of_one.normal_rank(values[j, first:end], window), out[j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        _put(of_one.normal_rank(values[j, its], window), out[j, its])
 
 
 @kernel
 def fill_smoothed(rows: IntArray, values: FloatArray, span: float, out: FloatArray) -> None:
     """See `windows.ewm_mean`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            _put(windows.ewm_mean(values[j, first:end], span), out[j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        _put(windows.ewm_mean(values[j, its], span), out[j, its])
 
 
 @kernel
@@ -74,32 +66,30 @@ def fill_channel(
 ) -> None:
     """Highest high and lowest low, [band, ticker, row]."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            bands = of_one.channel(high[j, first:end], low[j, first:end], window, shift)
-            _put(bands[0], out[0, j], first)
-            _put(bands[1], out[1, j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        bands = of_one.channel(high[j, its], low[j, its], window, shift)
+        _put(bands[0], out[0, j, its])
+        _put(bands[1], out[1, j, its])
 
 
 @kernel
 def fill_position(rows: IntArray, close: FloatArray, bands: FloatArray, out: FloatArray) -> None:
     """See `indicators.channel_position`; `bands` as from `fill_channel`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            upper, lower = bands[0, j, first:end], bands[1, j, first:end]
-            _put(of_one.channel_position(close[j, first:end], upper, lower), out[j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        upper, lower = bands[0, j, its], bands[1, j, its]
+        _put(of_one.channel_position(close[j, its], upper, lower), out[j, its])
 
 
 @kernel
 def fill_rank(rows: IntArray, values: FloatArray, window: int, least: int, out: FloatArray) -> None:
     """Percentile rank less one half; see `windows.rolling_rank`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            rank = windows.rolling_rank(values[j, first:end], window, least)
-            for t in range(rank.size):
-                out[j, first + t] = rank[t] - 0.5
+        its = slice(rows[j, 0], rows[j, 1])
+        rank = windows.rolling_rank(values[j, its], window, least)
+        for t in range(rank.size):
+            rank[t] -= 0.5
+        _put(rank, out[j, its])
 
 
 @kernel
@@ -114,12 +104,9 @@ def fill_quality(
 ) -> None:
     """See `indicators.trend_quality`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            quality = of_one.trend_quality(
-                log_close[j, first:end], window, lower, upper, smooth_span
-            )
-            _put(quality, out[j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        quality = of_one.trend_quality(log_close[j, its], window, lower, upper, smooth_span)
+        _put(quality, out[j, its])
 
 
 @kernel
@@ -133,39 +120,35 @@ def fill_penalty(
 ) -> None:
     """See `indicators.restlessness_penalty`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            penalty = of_one.restlessness_penalty(
-                log_close[j, first:end], *windows_used, least, days_per_year
-            )
-            _put(penalty, out[j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        penalty = of_one.restlessness_penalty(
+            log_close[j, its], *windows_used, least, days_per_year
+        )
+        _put(penalty, out[j, its])
 
 
 @kernel
 def fill_confirmed(rows: IntArray, quality: FloatArray, days: int, out: FloatArray) -> None:
     """See `indicators.confirmed`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            _put(of_one.confirmed(quality[j, first:end], days), out[j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        _put(of_one.confirmed(quality[j, its], days), out[j, its])
 
 
 @kernel
 def fill_returns(rows: IntArray, close: FloatArray, out: FloatArray) -> None:
     """See `indicators.simple_returns`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            _put(of_one.simple_returns(close[j, first:end]), out[j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        _put(of_one.simple_returns(close[j, its]), out[j, its])
 
 
 @kernel
 def fill_spread(rows: IntArray, values: FloatArray, window: int, out: FloatArray) -> None:
     """See `indicators.spread`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            _put(of_one.spread(values[j, first:end], window), out[j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        _put(of_one.spread(values[j, its], window), out[j, its])
 
 
 @kernel
@@ -179,21 +162,17 @@ def fill_true_range(
 ) -> None:
     """See `indicators.average_true_range`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            its = of_one.average_true_range(
-                high[j, first:end], low[j, first:end], close[j, first:end], span
-            )
-            _put(its, out[j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        reach = of_one.average_true_range(high[j, its], low[j, its], close[j, its], span)
+        _put(reach, out[j, its])
 
 
 @kernel
 def fill_highest(rows: IntArray, values: FloatArray, window: int, out: FloatArray) -> None:
     """See `windows.rolling_max`."""
     for j in range(rows.shape[0]):
-        first, end = rows[j, 0], rows[j, 1]
-        if first < end:
-            _put(windows.rolling_max(values[j, first:end], window), out[j], first)
+        its = slice(rows[j, 0], rows[j, 1])
+        _put(windows.rolling_max(values[j, its], window), out[j, its])
 
 
 @kernel
@@ -211,7 +190,12 @@ def fill_history_days(present: BoolArray, first_row: IntArray, days: IntArray) -
 def fill_last_known(
     column: FloatArray, is_short: BoolArray, is_good: BoolArray, out: FloatArray
 ) -> None:
-    """Write `windows.last_known` of a column as [row, ticker], a day next to the next."""
+    """
+    Write a column as far as it is known, as [row, ticker], a day next to the next.
+
+    Undefined where there is too little history; a row that is not good shows the last good one,
+    and nothing before the first.
+    """
     n_tickers, n_rows = column.shape
     last = np.empty(n_tickers)
     for j in range(n_tickers):

@@ -34,6 +34,8 @@ LEAST_VALUES_OF_STD = 14
 def ribbon(log_close: FloatArray, spans: FloatArray) -> FloatArray:
     """Return one exponential average of log close per span, shape (n_spans, n_rows)."""
     out = np.empty((spans.size, log_close.size))
+    if log_close.size == 0:
+        return out
     alpha, decay, average = np.empty(spans.size), np.empty(spans.size), np.empty(spans.size)
     for s in range(spans.size):
         alpha[s] = 2.0 / (spans[s] + 1.0)

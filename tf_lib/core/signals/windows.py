@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray, kernel, leaf_kernel
+from tf_lib.core.jit.arrays import FloatArray, IntArray, kernel, leaf_kernel
 
 _ALL_BUT_SIGN = 0x7FFF_FFFF_FFFF_FFFF
 _HIGHEST_KEY, _LOWEST_KEY = _ALL_BUT_SIGN, -_ALL_BUT_SIGN - 1
@@ -368,22 +368,4 @@ def rolling_r_squared(values: FloatArray, window: int) -> FloatArray:
         start = t + 1 - window
         if start >= 0 and same < window and squares[start] > 0.0:
             out[t] = products[start] ** 2 / (time_squares * squares[start])
-    return out
-
-
-@kernel
-def last_known(column: FloatArray, is_short: BoolArray, is_good: BoolArray) -> FloatArray:
-    """
-    Return a column [ticker, row] as far as it is known.
-
-    Undefined where there is too little history; a row that is not good shows the last good one,
-    and nothing before the first.
-    """
-    out = np.empty(column.shape)
-    for j in range(column.shape[0]):
-        last = np.nan
-        for t in range(column.shape[1]):
-            if is_good[j, t]:
-                last = np.nan if is_short[j, t] else column[j, t]
-            out[j, t] = last
     return out
