@@ -16,23 +16,19 @@ from tf_lib.research.inference.bootstrap import (
 )
 
 
-def test_circular_blocks_are_consecutive_and_wrap() -> None:
-    """Every block of four continues where it began; after the last day comes the first."""
-    rows = resampled_rows(10, Resampling(block_rows=4, kind="circular", n_samples=200))
-    steps = np.diff(rows, axis=1) % 10
-
-    assert (steps[:, [0, 1, 2, 4, 5, 6, 8]] == 1).all()
-    assert (rows == 9).any()
-    assert rows.min() >= 0
-    assert rows.max() == 9
-
-
 def test_stationary_blocks_have_the_mean_length_asked_for() -> None:
-    """A row begins a block with probability one over the mean length, and where it likes."""
+    """
+    A row begins a block with probability one over the mean length, and where it likes.
+
+    After the last day comes the first.
+    """
     rows = resampled_rows(1000, Resampling(block_rows=10, n_samples=200, seed=3))
     breaks = (np.diff(rows, axis=1) % 1000 != 1).mean()
 
     assert breaks == pytest.approx(0.1, abs=0.003)
+    assert rows.min() == 0
+    assert rows.max() == 999
+    assert (rows[:, 1:][rows[:, :-1] == 999] == 0).mean() == pytest.approx(0.9, abs=0.05)
 
 
 def test_the_same_seed_draws_the_same_histories() -> None:
@@ -82,7 +78,6 @@ def test_figures_by_hand() -> None:
     [
         (lambda: Resampling(block_rows=0.5), "block_rows must be at least 1, got 0.5"),
         (lambda: Resampling(n_samples=0), "n_samples"),
-        (lambda: Resampling(kind="jackknife"), "jackknife"),  # type: ignore[arg-type]
         (lambda: resampled_rows(1, Resampling()), "at least two rows"),
         (lambda: bootstrap_band(np.zeros(9), annual_sharpe, Resampling(), level=1.0), "level"),
         (lambda: bootstrap_band(np.array([np.nan]), annual_sharpe, Resampling()), "finite"),

@@ -338,7 +338,7 @@ def test_paths_of_cross_validation_cover_every_day_with_choices_that_did_not_see
     """With one single set every path is its own returns, so that all Sharpe ratios agree."""
     returns = np.random.default_rng(6).normal(0.001, 0.01, (1, 230))
     plans = Plans(None, None, CombinatorialPurged(6, 2, purge_rows=3, embargo_rows=3), 0)
-    found = select([Returns(("a",), returns)], {"a": 0}, 230, plans)
+    found = select([Returns(("a",), returns)].copy, {"a": 0}, 230, plans)
     expected = returns.mean() / returns.std(ddof=1)
 
     assert found.path_sharpes.tolist() == pytest.approx([expected] * 5)
@@ -355,7 +355,7 @@ def test_skill_passes_and_noise_does_not() -> None:
     for returns in (noise, skilled):
         keys = tuple(str(n) for n in range(20))
         places = {key: int(key) for key in keys}
-        found = select([Returns(keys, returns)], places, 900, usual_plans(900))
+        found = select([Returns(keys, returns)].copy, places, 900, usual_plans(900))
         sharpes = returns.mean(axis=1) / returns.std(axis=1, ddof=1)
         count = TrialCount(20, float(sharpes.var(ddof=1)))
         verdicts.append(judge(returns[sharpes.argmax()], found, count))
@@ -385,7 +385,9 @@ def judged(returns: FloatArray) -> Judgement:
     """Every row a set and a trial."""
     keys = tuple(str(n) for n in range(len(returns)))
     n_days = returns.shape[1]
-    found = select([Returns(keys, returns)], {k: int(k) for k in keys}, n_days, usual_plans(n_days))
+    found = select(
+        [Returns(keys, returns)].copy, {k: int(k) for k in keys}, n_days, usual_plans(n_days)
+    )
     sharpes = returns.mean(axis=1) / returns.std(axis=1, ddof=1)
     variance = float(sharpes.var(ddof=1)) if len(returns) > 1 else 0.0
     return judge(returns[sharpes.argmax()], found, TrialCount(len(returns), variance))

@@ -104,7 +104,7 @@ def judged(returns: FloatArray) -> Judgement:
     n_days = returns.shape[1]
     n_blocks = min(16, n_days // 10 // 2 * 2)
     plans = Plans(None, None, None, n_blocks if n_blocks >= 4 else 0)
-    found = select([Returns(keys, returns)], {key: int(key) for key in keys}, n_days, plans)
+    found = select([Returns(keys, returns)].copy, {key: int(key) for key in keys}, n_days, plans)
     sharpes = returns.mean(axis=1) / returns.std(axis=1, ddof=1)
     trials = TrialCount(len(returns), float(sharpes.var(ddof=1)))
     return judge(returns[sharpes.argmax()], found, trials, days_per_year=DAYS_PER_YEAR)

@@ -121,14 +121,10 @@ class TickerDay:
         return Flow(units, price, abs(units) * price * self.fee_rate)
 
     @property
-    def own_end_units(self) -> float:
-        """What own orders and stops leave."""
-        return (self.start_units + self.filled.units) * (1.0 - self.stopped.share)
-
-    @property
     def manual_units(self) -> float:
-        """What others added or took away."""
-        units = self.end_units - self.own_end_units
+        """What others added to what own orders and stops leave, or took away."""
+        own = (self.start_units + self.filled.units) * (1.0 - self.stopped.share)
+        units = self.end_units - own
         scale = max(abs(self.start_units), abs(self.end_units), abs(self.filled.units))
         return units if abs(units) > _UNITS_TOLERANCE * max(scale, 1e-6) else 0.0
 
@@ -176,8 +172,8 @@ def split_ticker(day: TickerDay) -> dict[str, float]:
     filled = day.at_model_cost(day.filled.units, model_price)
     priced = day.at_model_cost(day.filled.units, day.filled.price)
     # Where the model's stop did not fire there is no model price to compare with.
-    sold = replace(live, price=stop.price, fee_rate=stop.fee_rate) if stop.share > 0 else live
-    sold = replace(sold, fee_rate=day.fee_rate) if stop.share == 0 else sold
+    at_model = {"price": stop.price, "fee_rate": stop.fee_rate}
+    sold = replace(live, **(at_model if stop.share > 0 else {"fee_rate": day.fee_rate}))
     stop_cause = "missed_fills" if live.share < stop.share else "timing"
     ideal = day.at_model_cost(day.ideal_units, model_price)
     planned = day.at_model_cost(day.planned_units, model_price)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray, IntArray
 from tf_lib.errors import ParameterError
-from tf_lib.research.backtest.statistics import LEAST_DEVIATION
+from tf_lib.research.inference.overfitting import row_sharpes
 
 # From resampled returns of shape (n_samples, n_rows) to one figure each.
 Statistic = Callable[[FloatArray], FloatArray]
@@ -29,16 +28,13 @@ class Resampling:
     Attributes
     ----------
     block_rows : float or None
-        Length of a block, the mean one when `kind` is stationary. None: the cube root of the
-        number of rows, the order that keeps bias and noise in balance.
-    kind : str
-        ``stationary``: block lengths are random, so that the resampled series is stationary;
-        ``circular``: all blocks are equally long. Both wrap from the last day to the first.
+        Mean length of a block. None: the cube root of the number of rows, the order that keeps
+        bias and noise in balance. Lengths are random, so that the resampled series is stationary;
+        blocks wrap from the last day to the first.
     n_samples, seed : int
     """
 
     block_rows: float | None = None
-    kind: Literal["stationary", "circular"] = "stationary"
     n_samples: int = 1000
     seed: int = 0
 
@@ -47,8 +43,6 @@ class Resampling:
             raise ParameterError(f"block_rows must be at least 1, got {self.block_rows}")
         if self.n_samples < 1:
             raise ParameterError(f"n_samples must be at least 1, got {self.n_samples}")
-        if self.kind not in ("stationary", "circular"):
-            raise ParameterError(f"kind must be stationary or circular, got {self.kind!r}")
 
 
 @dataclass(frozen=True)
@@ -79,10 +73,7 @@ def resampled_rows(n_rows: int, resampling: Resampling) -> IntArray:
     length = resampling.block_rows or max(1.0, n_rows ** (1.0 / 3.0))
     random = np.random.default_rng(resampling.seed)
     shape = (resampling.n_samples, n_rows)
-    if resampling.kind == "stationary":
-        begins = random.random(shape) < 1.0 / length
-    else:
-        begins = np.broadcast_to(np.arange(n_rows) % round(length) == 0, shape).copy()
+    begins = random.random(shape) < 1.0 / length
     begins[:, 0] = True
     starts = random.integers(0, n_rows, shape)
     columns = np.arange(n_rows)
@@ -126,11 +117,7 @@ def bootstrap_band(
 
 def annual_sharpe(returns: FloatArray, *, periods_per_year: float = 365.0) -> FloatArray:
     """Annualized Sharpe ratio of each row of returns; 0 where nothing ever moved."""
-    mean: FloatArray = returns.mean(axis=1)
-    deviation: FloatArray = returns.std(axis=1, ddof=1)
-    sharpe = np.zeros_like(mean)
-    np.divide(mean, deviation, out=sharpe, where=deviation > LEAST_DEVIATION)
-    return sharpe * float(np.sqrt(periods_per_year))
+    return row_sharpes(returns) * float(np.sqrt(periods_per_year))
 
 
 def annual_growth(returns: FloatArray, *, periods_per_year: float = 365.0) -> FloatArray:

@@ -87,6 +87,15 @@ def daily_sharpe(returns: FloatArray) -> float:
     return float(returns.mean()) / deviation if deviation > LEAST_DEVIATION else 0.0
 
 
+def row_sharpes(returns: FloatArray, *, still: float = 0.0) -> FloatArray:
+    """Sharpe ratio per day of each row; `still` where nothing ever moved. Rows do not mix."""
+    mean: FloatArray = returns.mean(axis=1)
+    deviation: FloatArray = returns.std(axis=1, ddof=1)
+    sharpe = np.full_like(mean, still)
+    np.divide(mean, deviation, out=sharpe, where=deviation > LEAST_DEVIATION)
+    return sharpe
+
+
 def spread(moments: SharpeMoments) -> float:
     """Return the standard error of the Sharpe ratio, times the root of the periods less one."""
     sharpe = moments.sharpe

@@ -45,14 +45,14 @@ from tf_lib.research.lookahead.decision_check import (
     CUT,
     NOISE,
     NOISE_DAYS,
+    Beside,
     LookaheadProof,
     Progress,
     before,
-    differences,
+    compared,
     noise_of,
-    proof_lines,
+    report,
     since,
-    table_of,
 )
 
 LIVE = "the live path"
@@ -98,26 +98,19 @@ def prove_backtest(
     noise = noise_of(candles, seed)
     traded = set().union(*(frame.index for frame in candles.values()))
     days = [stamp.date() for stamp in whole.days if stamp in traded]
-    checked = days[::-1][::every_days][::-1]
-    found: list[pd.DataFrame] = []
-    columns: tuple[str, ...] = ()
-    n_values = 0
-    for number, day in enumerate(checked):
+
+    def beside(day: dt.date) -> Beside:
         expected = _decided(whole, day)
-        columns = tuple(expected)
         bare = _with_open(candles, day)
         cut, noisy = lived(bare, day), lived(_with_noise(candles, noise, day), day)
-        seen = [(CUT, _decided(cut, day)), (NOISE, _decided(noisy, day))]
+        seen = [(CUT, expected, _decided(cut, day)), (NOISE, expected, _decided(noisy, day))]
         if day > cut.days[0].date():
-            morning = lived(bare, day - dt.timedelta(days=1))
-            seen.append((LIVE, _live(candles, config, morning, day, products)))
-        for test, got in seen:
-            its = {name: expected[name] for name in got}
-            n_values += sum(value.size for value in its.values())
-            found.extend(differences(its, got, (day, whole.tickers, test)))
-        if progress is not None:
-            progress(number + 1, len(checked))
-    return LookaheadProof(table_of(found), columns, len(whole.days), len(checked), n_values)
+            live = _live(candles, config, lived(bare, day - dt.timedelta(days=1)), day, products)
+            seen.append((LIVE, {name: expected[name] for name in live}, live))
+        return list(seen)
+
+    checked = days[::-1][::every_days][::-1]
+    return compared(beside, checked, whole.tickers, n_days=len(whole.days), progress=progress)
 
 
 def _decided(result: BacktestResult, day: dt.date) -> dict[str, FloatArray]:
@@ -298,10 +291,5 @@ def warm_up_decisions(
 
 def backtest_report(proof: LookaheadProof, decisions: pd.DataFrame) -> str:
     """Return the proof of the compiled path, and what its start of history does, as text."""
-    lines = [
-        *proof_lines("look-ahead in the backtest", proof, (CUT, NOISE, LIVE)),
-        "",
-        f"the last {COMPARED_DAYS} days run when every history begins some days later",
-        decisions.to_string(index=False) if len(decisions) else "  not enough history to say",
-    ]
-    return "\n".join(lines) + "\n"
+    about = f"the last {COMPARED_DAYS} days run when every history begins some days later"
+    return report("look-ahead in the backtest", proof, (CUT, NOISE, LIVE), (about, decisions))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -48,6 +48,8 @@ class Seen(Protocol):
 # From candles to what is known on each day through the last one to decide.
 Compute = Callable[[Candles, dt.date], Seen]
 Progress = Callable[[int, int], None]
+# Tests of one day: name, what is expected by column, and what came of it without the future.
+Beside = list[tuple[str, Mapping[str, FloatArray], Mapping[str, FloatArray]]]
 
 
 @dataclass(frozen=True)
@@ -146,30 +148,47 @@ def prove_no_lookahead(
     progress : callable (days checked, days to check), optional
     """
     days = _days(candles)
-    end = days[-1]
     noise = noise_of(candles, seed)
-    whole = compute(candles, end)
+    whole = compute(candles, days[-1])
+
+    def beside(day: dt.date) -> Beside:
+        expected = whole.row(day)
+        seen = _without_future(candles, noise, day, compute)
+        return [(test, expected, its.row(day)) for test, its in seen]
+
     checked = days[::-1][::every_days][::-1]
-    found: list[pd.DataFrame] = []
+    return compared(beside, checked, whole.tickers, n_days=len(days), progress=progress)
+
+
+def compared(
+    beside: Callable[[dt.date], Beside],
+    checked: Sequence[dt.date],
+    tickers: tuple[str, ...],
+    *,
+    n_days: int,
+    progress: Progress | None,
+) -> LookaheadProof:
+    """Compare bit for bit, on each day that is checked, what was expected with what came of it."""
+    found: list[tuple[Any, ...]] = []
     columns: tuple[str, ...] = ()
     n_values = 0
     for number, day in enumerate(checked):
-        expected = whole.row(day)
-        columns = tuple(expected)
-        for test, seen in _without_future(candles, noise, day, compute):
+        tests = beside(day)
+        columns = tuple(tests[0][1])
+        for test, expected, got in tests:
             n_values += sum(value.size for value in expected.values())
-            found.extend(differences(expected, seen.row(day), (day, whole.tickers, test)))
+            for column, value in expected.items():
+                for position in np.argwhere(_bits_differ(value, got[column])):
+                    at = tuple(position)
+                    pair = value[at], got[column][at]
+                    found.append((day, tickers[at[0]], column, test, *pair))
         if progress is not None:
             progress(number + 1, len(checked))
-    return LookaheadProof(table_of(found), columns, len(days), len(checked), n_values)
+    table = pd.DataFrame(found, columns=_COLUMNS)
+    return LookaheadProof(table, columns, n_days, len(checked), n_values)
 
 
 _COLUMNS = ["day", "ticker", "column", "test", "with_future", "without_future"]
-
-
-def table_of(found: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return all differences as one table."""
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=_COLUMNS)
 
 
 def _without_future(
@@ -185,22 +204,6 @@ def _without_future(
         (NOISE, compute(noisy, day + dt.timedelta(days=NOISE_DAYS))),
         (UNFINISHED, compute(half_done, day)),
     ]
-
-
-def differences(
-    expected: Mapping[str, FloatArray],
-    got: Mapping[str, FloatArray],
-    where: tuple[dt.date, tuple[str, ...], str],
-) -> list[pd.DataFrame]:
-    """Return a row for each value that is not the same bits; `where` is day, tickers, test."""
-    day, tickers, test = where
-    found = []
-    for column, value in expected.items():
-        for position in np.argwhere(_bits_differ(value, got[column])):
-            at = tuple(position)
-            fields = (day, tickers[at[0]], column, test, value[at], got[column][at])
-            found.append(pd.DataFrame([fields], columns=_COLUMNS))
-    return found
 
 
 def _bits_differ(one: FloatArray, other: FloatArray) -> BoolArray:
@@ -288,18 +291,17 @@ def warm_up_table(
 
 def lookahead_report(proof: LookaheadProof, warm_up: pd.DataFrame) -> str:
     """Return the proof and the warm-up table as text."""
-    lines = [
-        *proof_lines("look-ahead", proof, (CUT, NOISE, UNFINISHED)),
-        "",
-        f"start of history: largest change over the last {COMPARED_DAYS} days when every history",
-        "begins some days later (recursive averages fade, they never quite forget)",
-        warm_up.to_string(index=False) if len(warm_up) else "  not enough history to say",
-    ]
-    return "\n".join(lines) + "\n"
+    about = (
+        f"start of history: largest change over the last {COMPARED_DAYS} days when every history\n"
+        "begins some days later (recursive averages fade, they never quite forget)"
+    )
+    return report("look-ahead", proof, (CUT, NOISE, UNFINISHED), (about, warm_up))
 
 
-def proof_lines(title: str, proof: LookaheadProof, tests: Sequence[str]) -> list[str]:
-    """Return what was proven, and what was found against it."""
+def report(
+    title: str, proof: LookaheadProof, tests: Sequence[str], start: tuple[str, pd.DataFrame]
+) -> str:
+    """Return what was proven, what was found against it, and what the start of history does."""
     lines = [
         f"{title}: {'none found' if proof.passed else 'FOUND'}",
         f"  {proof.n_days_checked} of {proof.n_days} days checked, {len(proof.columns)} columns, "
@@ -314,4 +316,6 @@ def proof_lines(title: str, proof: LookaheadProof, tests: Sequence[str]) -> list
             f"  {len(proof.differences)} values differ, in {', '.join(proof.leaking_columns)}:",
             proof.differences.head(_SHOWN).to_string(index=False),
         ]
-    return lines
+    about, table = start
+    shown = table.to_string(index=False) if len(table) else "  not enough history to say"
+    return "\n".join([*lines, "", about, shown]) + "\n"

@@ -93,7 +93,8 @@ def grid_of(mapping: Mapping[str, Any], config: Config, *, source: str) -> Grid:
         if content or draw is not None:
             raise ParameterError(f"{source}: sets stands alone, it cannot be mixed with paths")
         sets = _listed(listed, known, source)
-        return _made(sets, is_product=False, source=source, n_written=len(sets))
+        grid = _made(sets, is_product=False, source=source)
+        return replace(grid, n_repeated=len(sets) - len(grid.sets))
     axes = {
         path: _Axis(path, value, known, source)
         for path, value in sorted(_flat(content, known, source))
@@ -116,19 +117,12 @@ def grid_of(mapping: Mapping[str, Any], config: Config, *, source: str) -> Grid:
     return replace(_made(products, is_product=True, source=source), n_repeated=repeated)
 
 
-def _made(
-    sets: Iterator[Changes] | Sequence[Changes],
-    *,
-    is_product: bool,
-    source: str,
-    n_written: int = 0,
-) -> Grid:
+def _made(sets: Iterable[Changes], *, is_product: bool, source: str) -> Grid:
     unique = _once({path: _rounded(value) for path, value in one.items()} for one in sets)
     if not unique:
         raise ParameterError(f"{source}: the grid is empty, there is no set to try")
     paths = sorted({path for one in unique for path in one})
-    n_repeated = max(n_written - len(unique), 0)
-    return Grid(tuple(paths), tuple(unique), is_product, n_repeated)
+    return Grid(tuple(paths), tuple(unique), is_product)
 
 
 def _once(values: Iterable[_Value]) -> list[_Value]:
@@ -252,7 +246,7 @@ class _Axis:
             raise ParameterError(f"{self.where}: {n_steps + 1} values, at most {MOST_SETS}")
         if all(isinstance(number, int) for number in (start, step)):
             return [start + k * step for k in range(n_steps + 1)]
-        return [self._rounded(start + k * step) for k in range(n_steps + 1)]
+        return [self._plain(start + k * step) for k in range(n_steps + 1)]
 
     def _spread_values(self, given: Mapping[str, Any]) -> list[Any]:
         low, high = self._numbers(given, ("low", "high"))
@@ -264,10 +258,10 @@ class _Axis:
         if low > high:
             raise ParameterError(f"{self.where}: low {low} lies above high {high}")
         spread = np.geomspace(low, high, n) if log else np.linspace(low, high, n)
-        return list(dict.fromkeys(self._rounded(float(value)) for value in spread))
+        return list(dict.fromkeys(self._plain(float(value)) for value in spread))
 
-    def _rounded(self, value: float) -> Any:
-        return round(value) if self.is_whole else float(f"{value:.12g}")
+    def _plain(self, value: float) -> Any:
+        return round(value) if self.is_whole else _rounded(value)
 
     def drawn(self, random: np.random.Generator) -> Any:
         """Return one value: of the list, or anywhere in the range."""
@@ -275,10 +269,10 @@ class _Axis:
             return self.values[int(random.integers(len(self.values)))]
         low, high = self._numbers(self.spread, ("low", "high"))
         if self.spread.get("log", False):
-            return self._rounded(math.exp(random.uniform(math.log(low), math.log(high))))
+            return self._plain(math.exp(random.uniform(math.log(low), math.log(high))))
         if self.is_whole:
             return int(random.integers(round(low), round(high) + 1))
-        return self._rounded(random.uniform(low, high))
+        return self._plain(random.uniform(low, high))
 
 
 def _drawn(axes: Mapping[str, _Axis], draw: Any, source: str) -> Iterator[Changes]:

@@ -9,6 +9,7 @@ best is held against days that did not choose it. Passing is necessary, not suff
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.research.inference.bootstrap import (
     Band,
     Resampling,
+    Statistic,
     annual_growth,
     annual_sharpe,
     bootstrap_band,
@@ -28,6 +30,7 @@ from tf_lib.research.inference.bootstrap import (
 from tf_lib.research.inference.overfitting import (
     Overfitting,
     SharpeMoments,
+    daily_sharpe,
     deflated_sharpe,
     expected_maximum_sharpe,
     minimum_track_record,
@@ -37,7 +40,7 @@ from tf_lib.research.inference.overfitting import (
     spread,
 )
 from tf_lib.research.inference.trial_luck import independent_trials
-from tf_lib.research.sweep.selection import BLOCK_DAYS, P_ALLOWED, Chosen, Selection, row_sharpes
+from tf_lib.research.sweep.selection import BLOCK_DAYS, P_ALLOWED, Chosen, Selection
 
 DSR_WANTED = 0.95
 PBO_ALLOWED = 0.50
@@ -301,7 +304,9 @@ class Judgement:
             "sharpe_of_luck": self._yearly(self.luck),
             "probabilistic_sharpe": self.probabilistic,
             "deflated_sharpe": self.deflated,
-            "minimum_track_record_days": _finite(self.track_record_days),
+            "minimum_track_record_days": (
+                self.track_record_days if math.isfinite(self.track_record_days) else None
+            ),
             "reality_check_p_value": self.p_value,
             "reality_check_p_error": self.p_error,
             "probability_of_overfitting": over.probability if over else None,
@@ -309,10 +314,7 @@ class Judgement:
             "walk_forward_rolling_sharpe": self.walk_sharpe(self.rolling),
             "walk_forward_anchored_sharpe": self.walk_sharpe(self.anchored),
             "cross_validation_path_sharpes": [self._yearly(s) for s in self.path_sharpes],
-            "bands": {
-                name: {"value": b.value, "low": b.low, "high": b.high, "level": b.level}
-                for name, b in self.bands.items()
-            },
+            "bands": {name: dataclasses.asdict(band) for name, band in self.bands.items()},
         }
 
     def walk_sharpe(self, walk: tuple[Chosen, ...]) -> float | None:
@@ -320,7 +322,7 @@ class Judgement:
         if not walk:
             return None
         joined = np.concatenate([choice.test_returns for choice in walk])
-        return self._yearly(float(row_sharpes(joined[None, :])[0])) if joined.size > 1 else None
+        return self._yearly(daily_sharpe(joined)) if joined.size > 1 else None
 
 
 def judge(
@@ -370,16 +372,9 @@ def judge(
 def _bands(returns: FloatArray, days_per_year: float) -> dict[str, Band]:
     """Bands of the figures people look at first, all of the same resampled histories."""
     how = Resampling(block_rows=min(BLOCK_DAYS, returns.size / 2), n_samples=_SAMPLES)
-    return {
-        "sharpe": bootstrap_band(
-            returns, lambda drawn: annual_sharpe(drawn, periods_per_year=days_per_year), how
-        ),
-        "cagr": bootstrap_band(
-            returns, lambda drawn: annual_growth(drawn, periods_per_year=days_per_year), how
-        ),
-        "max_drawdown": bootstrap_band(returns, deepest_drawdown, how),
+    figures: dict[str, Statistic] = {
+        "sharpe": functools.partial(annual_sharpe, periods_per_year=days_per_year),
+        "cagr": functools.partial(annual_growth, periods_per_year=days_per_year),
+        "max_drawdown": deepest_drawdown,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    return {name: bootstrap_band(returns, figure, how) for name, figure in figures.items()}

@@ -67,17 +67,8 @@ class Parts:
         self._check_code(evaluations)
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{digest(*(one.key for one in evaluations))}.parquet"
-        table = pa.table(
-            {
-                "key": [one.key for one in evaluations],
-                "status": [one.status for one in evaluations],
-                "problem": [one.problem for one in evaluations],
-                "metrics": [list(one.metrics) for one in evaluations],
-                "returns": [one.returns for one in evaluations],
-                "code": [one.code for one in evaluations],
-            },
-            schema=_SCHEMA,
-        )
+        columns = {name: [getattr(one, name) for one in evaluations] for name in _SCHEMA.names}
+        table = pa.table(columns, schema=_SCHEMA)
         beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
         try:
             pq.write_table(table, beside)

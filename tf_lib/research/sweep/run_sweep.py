@@ -11,24 +11,25 @@ whatever order they finished, and wherever it was stopped in between.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tf_lib.core.jit.arrays import BoolArray, FloatArray
+from tf_lib.core.jit.arrays import BoolArray
 from tf_lib.errors import HaltRun
 from tf_lib.research.sweep.evaluate import METRICS, Evaluation
 from tf_lib.research.sweep.folder_lock import research_lock
 from tf_lib.research.sweep.grid import Changes, Grid
 from tf_lib.research.sweep.judgement import Judgement, TrialCount, judge
 from tf_lib.research.sweep.plateaus import axis_ranks, best_plateau_row, plateaus
-from tf_lib.research.sweep.result_files import Parts, Returns, landed_trials
+from tf_lib.research.sweep.result_files import Parts, landed_trials
 from tf_lib.research.sweep.selection import Plans, select, usual_plans
 from tf_lib.research.sweep.study import PlannedSet, Study, in_chunks
 from tf_lib.research.sweep.trials import INVALID, OK, Trial, TrialLedger
@@ -153,7 +154,7 @@ def run_sweep(
             for landed in arriving:
                 parts.write(landed)
                 ledger.add(_trial(one, study) for one in landed)
-                done.update((one.key, _without_returns(one)) for one in landed)
+                done.update((one.key, replace(one, returns=np.empty(0))) for one in landed)
                 best = max(best, _best_so_far(landed))
                 if progress is not None:
                     progress(len(done), len(wanted), best * math.sqrt(_days_per_year(study)))
@@ -172,10 +173,6 @@ def _best_so_far(evaluations: Iterable[Evaluation]) -> float:
     """Return the highest Sharpe ratio per day of sets that traded; -inf without any."""
     traded = (one for one in evaluations if math.isfinite(one.metric("sharpe")))
     return max((one.metric("sharpe_daily") for one in traded), default=-math.inf)
-
-
-def _without_returns(one: Evaluation) -> Evaluation:
-    return Evaluation(one.key, one.status, one.problem, one.metrics, np.empty(0))
 
 
 def _days_per_year(study: Study) -> float:
@@ -207,10 +204,7 @@ def _table(
 
 
 def _at(base: Mapping[str, Any], path: str) -> Any:
-    here: Any = base
-    for part in path.split("."):
-        here = here[part]
-    return here
+    return functools.reduce(lambda here, part: here[part], path.split("."), base)
 
 
 def _parameter(path: str, sets: Sequence[Changes], base: Mapping[str, Any]) -> list[Any]:
@@ -245,8 +239,8 @@ def _judged(
     good = table[_judged_rows(table)].drop_duplicates("key")
     numbers = {str(key): int(n) for key, n in zip(good["key"], good["set"], strict=True)}
     best_key = str(table["key"].iloc[row])
-    best_returns = next(_rows(parts, frozenset([best_key])))
-    tried = _Tried(parts, ledger.judged_keys | frozenset(numbers))
+    best_returns = next(parts.returns(frozenset([best_key]))).values[0]
+    tried = functools.partial(parts.returns, ledger.judged_keys | frozenset(numbers))
     selection = select(tried, numbers, study.n_days, plans)
     return judge(
         best_returns,
@@ -254,22 +248,6 @@ def _judged(
         TrialCount(len(ledger), ledger.sharpe_variance),
         days_per_year=_days_per_year(study),
     )
-
-
-@dataclass(frozen=True)
-class _Tried:
-    """Returns of trials on the days of one study; can be gone through again."""
-
-    parts: Parts
-    keys: frozenset[str]
-
-    def __iter__(self) -> Iterator[Returns]:
-        return self.parts.returns(self.keys)
-
-
-def _rows(parts: Parts, wanted: frozenset[str]) -> Iterator[FloatArray]:
-    for piece in parts.returns(wanted):
-        yield from piece.values
 
 
 def _plain(row: pd.Series[Any]) -> dict[str, Any]:

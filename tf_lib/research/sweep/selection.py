@@ -9,15 +9,20 @@ that the order in which results came changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray, IntArray
-from tf_lib.research.backtest.statistics import LEAST_DEVIATION
 from tf_lib.research.inference.bootstrap import Resampling
-from tf_lib.research.inference.overfitting import BlockSums, block_edges
+from tf_lib.research.inference.overfitting import (
+    BlockSums,
+    block_edges,
+    block_sums,
+    daily_sharpe,
+    row_sharpes,
+)
 from tf_lib.research.inference.reality_check import RealityCheck
 from tf_lib.research.inference.splits import (
     CombinatorialPurged,
@@ -72,7 +77,7 @@ class BestPerFold:
                 best.train_sharpe, best.number
             ):
                 test = returns[row, fold.test].copy()
-                self._best[at] = Chosen(fold, number, float(sharpes[row]), _sharpe(test), test)
+                self._best[at] = Chosen(fold, number, float(sharpes[row]), daily_sharpe(test), test)
 
     @property
     def chosen(self) -> tuple[Chosen, ...]:
@@ -86,39 +91,21 @@ def _rank(sharpe: float, number: int) -> tuple[bool, float, int]:
     return bool(never_moved), 0.0 if never_moved else -sharpe, number
 
 
-def row_sharpes(returns: FloatArray, *, still: float = 0.0) -> FloatArray:
-    """Sharpe ratio per day of each row; `still` where nothing ever moved. Rows do not mix."""
-    mean: FloatArray = returns.mean(axis=1)
-    deviation: FloatArray = returns.std(axis=1, ddof=1)
-    sharpe = np.full_like(mean, still)
-    np.divide(mean, deviation, out=sharpe, where=deviation > LEAST_DEVIATION)
-    return sharpe
-
-
-def _sharpe(returns: FloatArray) -> float:
-    return float(row_sharpes(returns[None, :])[0]) if returns.size > 1 else 0.0
-
-
 class BlockCollector:
     """Sums by block of days of every set, in the order of the grid."""
 
     def __init__(self, n_days: int, n_blocks: int, numbers: Sequence[int]) -> None:
-        self._edges = block_edges(n_days, n_blocks)
         self._column = {number: column for column, number in enumerate(sorted(numbers))}
-        self._sums = np.zeros((n_blocks, len(numbers)))
-        self._squares = np.zeros_like(self._sums)
+        none = np.zeros((n_blocks, len(numbers)))
+        days = np.diff(block_edges(n_days, n_blocks)).astype(np.float64)
+        self.blocks = BlockSums(days, none, none.copy())
 
     def see(self, numbers: Sequence[int], returns: FloatArray) -> None:
         """Add some sets' returns, (n_sets, n_days)."""
-        for number, row in zip(numbers, returns, strict=True):
-            column = self._column[number]
-            self._sums[:, column] = np.add.reduceat(row, self._edges[:-1])
-            self._squares[:, column] = np.add.reduceat(row * row, self._edges[:-1])
-
-    @property
-    def blocks(self) -> BlockSums:
-        """What the test for overfitting takes."""
-        return BlockSums(np.diff(self._edges).astype(np.float64), self._sums, self._squares)
+        columns = [self._column[number] for number in numbers]
+        part = block_sums(returns.T, self.blocks.counts.size)
+        self.blocks.sums[:, columns] = part.sums
+        self.blocks.squares[:, columns] = part.squares
 
 
 @dataclass(frozen=True)
@@ -186,7 +173,7 @@ class Selection:
 
     Attributes
     ----------
-    rolling, anchored, crossed : tuple of Chosen
+    rolling, anchored : tuple of Chosen
     path_sharpes : float array
         Per day.
     blocks : BlockSums or None
@@ -198,7 +185,6 @@ class Selection:
 
     rolling: tuple[Chosen, ...]
     anchored: tuple[Chosen, ...]
-    crossed: tuple[Chosen, ...]
     path_sharpes: FloatArray
     blocks: BlockSums | None
     p_value: float
@@ -207,52 +193,50 @@ class Selection:
 
 
 def select(
-    pieces: Iterable[Returns], numbers: Mapping[str, int], n_days: int, plans: Plans
+    pieces: Callable[[], Iterable[Returns]],
+    numbers: Mapping[str, int],
+    n_days: int,
+    plans: Plans,
 ) -> Selection:
     """
     Let the returns of all sets pass by.
 
     Parameters
     ----------
-    pieces : iterable of Returns
-        Each set once; can be gone through again. Sets that are not in `numbers` are trials too.
+    pieces : callable
+        Returns of each set once, as often as asked. Sets that are not in `numbers` are trials too.
     numbers : mapping of key to place in the grid
     n_days : int
     plans : Plans
     """
-    watchers = {
-        "rolling": BestPerFold(walk_forward_folds(n_days, plans.rolling) if plans.rolling else ()),
-        "anchored": BestPerFold(
-            walk_forward_folds(n_days, plans.anchored) if plans.anchored else ()
-        ),
-        "crossed": BestPerFold(
-            combinatorial_folds(n_days, plans.cross_validation) if plans.cross_validation else ()
-        ),
-    }
+    plan = plans.cross_validation
+    rolling, anchored, crossed = watchers = (
+        BestPerFold(walk_forward_folds(n_days, plans.rolling) if plans.rolling else ()),
+        BestPerFold(walk_forward_folds(n_days, plans.anchored) if plans.anchored else ()),
+        BestPerFold(combinatorial_folds(n_days, plan) if plan else ()),
+    )
     places = sorted(numbers.values())
     collector = BlockCollector(n_days, plans.n_blocks, places) if plans.n_blocks else None
     check = RealityCheck(n_days, Resampling(block_rows=min(BLOCK_DAYS, n_days / 2), n_samples=500))
     luck = TrialLuck(n_days)
-    for piece in pieces:
+    for piece in pieces():
         luck.see(piece.values)
         ranked, values = _in_grid(piece, numbers)
         if not ranked:
             continue
         check.see(values)
-        for watcher in watchers.values():
+        for watcher in watchers:
             watcher.see(ranked, values)
         if collector is not None:
             collector.see(ranked, values)
     while not check.is_decided(P_ALLOWED):
         check.draw_more()
-        for piece in pieces:
+        for piece in pieces():
             check.see(_in_grid(piece, numbers)[1])
-    crossed = watchers["crossed"].chosen
     return Selection(
-        watchers["rolling"].chosen,
-        watchers["anchored"].chosen,
-        crossed,
-        _path_sharpes(crossed, n_days, plans.cross_validation),
+        rolling.chosen,
+        anchored.chosen,
+        _path_sharpes(crossed.chosen, n_days, plan),
         collector.blocks if collector is not None and len(places) > 1 else None,
         check.p_value,
         check.error,
