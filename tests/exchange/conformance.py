@@ -177,7 +177,9 @@ class Conformance:
         assert order.filled_value / order.filled_size >= stop.limit_price
         assert venue.exchange.holdings()["BTC"].total == NOTHING
 
-    def test_a_stop_that_price_jumps_over_is_triggered_and_bare(self, venue: Venue) -> None:
+    def test_a_stop_that_price_gaps_over_is_triggered_and_protects_nothing(
+        self, venue: Venue
+    ) -> None:
         """It rests below its limit: no live stop, and not over."""
         order_id, stop = protected(venue)
         venue.set_price(stop.limit_price / 2)

@@ -47,12 +47,8 @@ def waits() -> list[float]:
 @pytest.fixture
 def client(canned: CannedExchange, key_file: Path, waits: list[float]) -> Iterator[Coinbase]:
     """Return a client of the canned exchange."""
-    connected = Coinbase.connect(
-        canned.base_url,
-        canned.ca_file,
-        key_file,
-        timeout=(1.0, 0.5),
-        retry=RetryRule(sleep=waits.append),
-    )
-    yield connected
-    connected.line.close()
+    rule = RetryRule(sleep=waits.append)
+    base_url, ca_file = canned.base_url, canned.ca_file
+    made = Coinbase.connect(base_url, ca_file, key_file, timeout=(1.0, 0.5), retry=rule)
+    yield made
+    made.line.close()

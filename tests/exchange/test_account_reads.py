@@ -17,6 +17,7 @@ from tf_lib.exchange.port import KeyPermissions, PortfolioRef
 
 ORDERS = "/orders/historical/batch"
 FILLS = "/orders/historical/fills"
+KEY = {"can_view": True, "can_trade": True, "can_transfer": False, "portfolio_uuid": "p-1"}
 
 
 def page(*records: dict[str, Any], key: str = "accounts", cursor: str = "") -> dict[str, Any]:
@@ -26,8 +27,7 @@ def page(*records: dict[str, Any], key: str = "accounts", cursor: str = "") -> d
 
 def test_the_key_says_what_it_may_do(canned: CannedExchange, client: Coinbase) -> None:
     """And which portfolio it is bound to."""
-    body = {"can_view": True, "can_trade": True, "can_transfer": False, "portfolio_uuid": "p-1"}
-    canned.answer("GET", "/key_permissions", body)
+    canned.answer("GET", "/key_permissions", KEY)
 
     assert client.line.key_permissions() == KeyPermissions(True, True, False, "p-1")
 
@@ -37,8 +37,7 @@ def test_half_an_answer_about_the_key_is_unknown(
     canned: CannedExchange, client: Coinbase, change: dict[str, Any]
 ) -> None:
     """A missing can_transfer must not pass for no."""
-    body = {"can_view": True, "can_trade": True, "can_transfer": False, "portfolio_uuid": "p-1"}
-    canned.answer("GET", "/key_permissions", {**body, **change})
+    canned.answer("GET", "/key_permissions", {**KEY, **change})
     with pytest.raises(UnknownState, match="key permissions"):
         client.line.key_permissions()
 
@@ -94,6 +93,7 @@ def bad_accounts() -> list[Any]:
         pytest.param([{"accounts": [btc]}], id="no word on more"),
         pytest.param([{"accounts": [btc], "has_next": "false"}], id="a word that is no bool"),
         pytest.param([{"has_next": False}], id="no accounts"),
+        pytest.param([{"accounts": "none", "has_next": False}], id="no list"),
         pytest.param([page({**btc, "hold": None})], id="no hold"),
         pytest.param([page({**btc, "hold": {"currency": "BTC"}})], id="no value"),
         pytest.param([page(account_record("BTC", ""))], id="empty"),
@@ -335,21 +335,20 @@ def test_fills_are_each_counted_once(canned: CannedExchange, client: Coinbase) -
     assert len(canned.asked(FILLS)) == 2
 
 
-@pytest.mark.parametrize("end", [{"cursor": ""}, {}, {"cursor": None}])
-def test_fills_end_with_an_empty_cursor(
-    canned: CannedExchange, client: Coinbase, end: dict[str, Any]
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [{"cursor": ""}],
+        [{}],
+        [{"cursor": None}],
+        [{"cursor": "a"}, {"fills": [], "cursor": "b"}],
+    ],
+)
+def test_fills_end_with_an_empty_cursor_or_an_empty_page(
+    canned: CannedExchange, client: Coinbase, pages: list[dict[str, Any]]
 ) -> None:
     """There is no has_next."""
-    canned.answer("GET", FILLS, {"fills": [fill_record()], **end})
-
-    assert len(client.fills(["o-1"])) == 1
-
-
-def test_fills_end_with_an_empty_page(canned: CannedExchange, client: Coinbase) -> None:
-    """Even when it has a cursor."""
-    canned.answer(
-        "GET", FILLS, {"fills": [fill_record()], "cursor": "a"}, {"fills": [], "cursor": "b"}
-    )
+    canned.answer("GET", FILLS, *({"fills": [fill_record()], **each} for each in pages))
 
     assert len(client.fills(["o-1"])) == 1
 

@@ -28,10 +28,20 @@ YESTERDAY = TODAY - DAY
 class Shelf:
     """The candles an exchange would serve, by ticker and day; may be changed between updates."""
 
-    def __init__(self, exchange: CannedExchange) -> None:
+    def __init__(self, exchange: CannedExchange, client: Coinbase, cache: CandleCache) -> None:
         self.rows: dict[str, dict[D, dict[str, Any]]] = {}
-        self.exchange = exchange
-        self.today = TODAY
+        self.exchange, self.client, self.cache = exchange, client, cache
+
+    def run(self, through: D = YESTERDAY, today: D = TODAY) -> CandleUpdate:
+        """Update the cache of both tickers."""
+        return self.cache.update(self.client, ["SOL-USD", "BTC-USD"], through, today=today)
+
+    def run_just_after_midnight(self, clock: Waiting) -> tuple[CandleUpdate, int]:
+        """Update both tickers with patience; return how often it was waited, too."""
+        update = self.cache.update_when_closed(
+            self.client, ["SOL-USD", "BTC-USD"], TODAY, now=clock.now, pause=clock.pause
+        )
+        return update, clock.paused
 
     def stock(self, ticker: str, first: D, last: D) -> None:
         """List a ticker with a bar on every day."""
@@ -64,32 +74,17 @@ def _close(day: D) -> float:
 
 
 @pytest.fixture
-def shelf(canned: CannedExchange) -> Shelf:
-    """Return an exchange that lists BTC-USD for 400 days and SOL-USD for ten."""
-    filled = Shelf(canned)
+def shelf(canned: CannedExchange, client: Coinbase, tmp_path: Path) -> Shelf:
+    """Return an exchange that lists BTC-USD for 400 days and SOL-USD for ten; an empty cache."""
+    filled = Shelf(canned, client, CandleCache(tmp_path / "candles"))
     filled.stock("BTC-USD", YESTERDAY - 399 * DAY, TODAY)
     filled.stock("SOL-USD", YESTERDAY - 9 * DAY, TODAY)
     return filled
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> CandleCache:
-    """Return an empty cache."""
-    return CandleCache(tmp_path / "candles")
-
-
-def run(
-    cache: CandleCache, client: Coinbase, through: D = YESTERDAY, today: D = TODAY
-) -> CandleUpdate:
-    """Update both tickers."""
-    return cache.update(client, ["SOL-USD", "BTC-USD"], through, today=today)
-
-
-def test_the_first_time_all_history_is_read(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_the_first_time_all_history_is_read(shelf: Shelf) -> None:
     """Back to the first bar, never the running day."""
-    update = run(cache, client)
+    update = shelf.run()
     btc = update.frames["BTC-USD"]
 
     assert list(update.frames) == ["BTC-USD", "SOL-USD"]
@@ -102,9 +97,7 @@ def test_the_first_time_all_history_is_read(
     assert update.requests == 6 + 5 == shelf.asked("BTC-USD") + shelf.asked("SOL-USD")
 
 
-def test_a_rest_of_years_does_not_end_history(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_a_rest_of_years_does_not_end_history(shelf: Shelf) -> None:
     """XRP-USD was away for 900 days."""
     early = {day: row for day, row in shelf.rows["BTC-USD"].items() if day < D(2023, 3, 1)}
     shelf.stock("BTC-USD", D(2024, 3, 1), TODAY)
@@ -112,17 +105,15 @@ def test_a_rest_of_years_does_not_end_history(
     for day, row in shelf.rows["BTC-USD"].items():
         row["start"] = str(_seconds(day))
 
-    assert len(run(cache, client).frames["BTC-USD"]) == 9 + len(early)
+    assert len(shelf.run().frames["BTC-USD"]) == 9 + len(early)
 
 
-def test_a_normal_day_asks_once_for_each_ticker(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_a_normal_day_asks_once_for_each_ticker(shelf: Shelf) -> None:
     """And the new bar is there."""
-    run(cache, client)
+    shelf.run()
     for ticker in ("BTC-USD", "SOL-USD"):
         shelf.rows[ticker][TODAY + DAY] = candle_record(_seconds(TODAY + DAY))
-    update = run(cache, client, TODAY, TODAY + DAY)
+    update = shelf.run(TODAY, TODAY + DAY)
 
     assert update.requests == 2
     assert len(update.frames["BTC-USD"]) == 401
@@ -130,51 +121,47 @@ def test_a_normal_day_asks_once_for_each_ticker(
     assert update.problems == []
 
 
-def test_asking_twice_changes_nothing(cache: CandleCache, client: Coinbase, shelf: Shelf) -> None:
+def test_asking_twice_changes_nothing(shelf: Shelf) -> None:
     """The same frames, and the files are not written again."""
-    first = run(cache, client)
-    stamps = {path: path.stat().st_mtime_ns for path in cache.folder.iterdir()}
-    second = run(cache, client)
+    first = shelf.run()
+    stamps = {path: path.stat().st_mtime_ns for path in shelf.cache.folder.iterdir()}
+    second = shelf.run()
 
     pd.testing.assert_frame_equal(first.frames["BTC-USD"], second.frames["BTC-USD"])
-    assert {path: path.stat().st_mtime_ns for path in cache.folder.iterdir()} == stamps
+    assert {path: path.stat().st_mtime_ns for path in shelf.cache.folder.iterdir()} == stamps
 
 
-def test_the_running_day_is_never_asked_for(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_the_running_day_is_never_asked_for(shelf: Shelf) -> None:
     """Even when the caller wants it; the exchange's clock decides."""
     noon = dt.datetime.combine(TODAY, dt.time(12), tzinfo=dt.UTC)
     shelf.exchange.answer("GET", "/time", {"epochMillis": str(int(noon.timestamp() * 1000))})
-    update = cache.update(client, ["BTC-USD"], TODAY + 5 * DAY)
+    update = shelf.cache.update(shelf.client, ["BTC-USD"], TODAY + 5 * DAY)
 
     assert update.frames["BTC-USD"].index[-1] == pd.Timestamp(YESTERDAY, tz="UTC")
 
 
-def test_an_earlier_day_sees_no_later_bar(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_an_earlier_day_sees_no_later_bar(shelf: Shelf) -> None:
     """What the cache already knows of the future stays out."""
-    run(cache, client)
-    update = run(cache, client, YESTERDAY - 5 * DAY, TODAY - 5 * DAY)
+    shelf.run()
+    update = shelf.run(YESTERDAY - 5 * DAY, TODAY - 5 * DAY)
 
     assert update.frames["SOL-USD"].index[-1] == pd.Timestamp(YESTERDAY - 5 * DAY, tz="UTC")
-    assert len(run(cache, client).frames["SOL-USD"]) == 10
+    assert len(shelf.run().frames["SOL-USD"]) == 10
 
 
-def test_a_changed_bar_is_a_revision(cache: CandleCache, client: Coinbase, shelf: Shelf) -> None:
+def test_a_changed_bar_is_a_revision(shelf: Shelf) -> None:
     """The new number is used, the old one is on record."""
-    run(cache, client)
+    shelf.run()
     day = YESTERDAY - 2 * DAY
     old = float(shelf.rows["SOL-USD"][day]["close"])
     shelf.rows["SOL-USD"][day]["close"] = "2.75"
-    update = run(cache, client)
-    again = run(cache, client)
+    update = shelf.run()
+    again = shelf.run()
 
     assert update.revisions == [Revision("SOL-USD", day, "close", old, 2.75)]
     assert update.frames["SOL-USD"].loc[pd.Timestamp(day, tz="UTC"), "close"] == 2.75
     assert again.revisions == []
-    (line,) = (cache.folder / "revisions.jsonl").read_text().splitlines()
+    (line,) = (shelf.cache.folder / "revisions.jsonl").read_text().splitlines()
     record = json.loads(line)
     assert (record["ticker"], record["day"], record["old"], record["new"]) == (
         "SOL-USD",
@@ -184,45 +171,39 @@ def test_a_changed_bar_is_a_revision(cache: CandleCache, client: Coinbase, shelf
     )
 
 
-def test_a_bar_that_comes_late_is_a_revision_from_nothing(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_a_bar_that_comes_late_is_a_revision_from_nothing(shelf: Shelf) -> None:
     """The history before the last bar was another one."""
     day = YESTERDAY - DAY
     row = shelf.rows["SOL-USD"].pop(day)
-    run(cache, client)
+    shelf.run()
     shelf.rows["SOL-USD"][day] = row
-    update = run(cache, client)
+    update = shelf.run()
 
     assert {(one.day, one.old) for one in update.revisions} == {(day, None)}
     assert len(update.frames["SOL-USD"]) == 10
 
 
 @pytest.mark.parametrize("harm", ["gone", "no number"])
-def test_a_bar_once_seen_is_not_given_up(
-    cache: CandleCache, client: Coinbase, shelf: Shelf, harm: str
-) -> None:
+def test_a_bar_once_seen_is_not_given_up(shelf: Shelf, harm: str) -> None:
     """The one seen is kept, and the trouble reported."""
-    run(cache, client)
+    shelf.run()
     if harm == "gone":
         del shelf.rows["SOL-USD"][YESTERDAY]
     else:
         shelf.rows["SOL-USD"][YESTERDAY]["high"] = "n/a"
-    update = run(cache, client)
+    update = shelf.run()
 
     assert update.frames["SOL-USD"]["high"].iloc[-1] == 3.0
     (problem,) = update.problems
     assert problem.startswith(f"SOL-USD: the bar of {YESTERDAY}")
 
 
-def test_a_bar_that_never_was_a_number_is_nan(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_a_bar_that_never_was_a_number_is_nan(shelf: Shelf) -> None:
     """And is replaced when it becomes one."""
     shelf.rows["SOL-USD"][YESTERDAY]["low"] = ""
-    first = run(cache, client).frames["SOL-USD"]
+    first = shelf.run().frames["SOL-USD"]
     shelf.rows["SOL-USD"][YESTERDAY]["low"] = "1"
-    second = run(cache, client)
+    second = shelf.run()
 
     assert first.iloc[-1].isna().all()
     assert second.frames["SOL-USD"]["low"].iloc[-1] == 1.0
@@ -249,43 +230,37 @@ def another_price(raw: bytes) -> bytes:
         another_price,
     ],
 )
-def test_a_damaged_file_is_set_aside_and_read_again(
-    cache: CandleCache, client: Coinbase, shelf: Shelf, harm: Any
-) -> None:
+def test_a_damaged_file_is_set_aside_and_read_again(shelf: Shelf, harm: Any) -> None:
     """Never trusted, never thrown away, never fatal."""
-    good = run(cache, client).frames["SOL-USD"]
-    path = cache.folder / "SOL-USD.parquet"
+    good = shelf.run().frames["SOL-USD"]
+    path = shelf.cache.folder / "SOL-USD.parquet"
     path.write_bytes(harm(path.read_bytes()))
-    update = run(cache, client)
+    update = shelf.run()
 
     pd.testing.assert_frame_equal(update.frames["SOL-USD"], good)
     (problem,) = update.problems
     assert problem.startswith("SOL-USD: cache set aside as SOL-USD.parquet.set-aside-1")
-    assert (cache.folder / "SOL-USD.parquet.set-aside-1").exists()
-    assert run(cache, client).problems == []
+    assert (shelf.cache.folder / "SOL-USD.parquet.set-aside-1").exists()
+    assert shelf.run().problems == []
 
 
-def test_the_file_of_another_ticker_is_not_trusted(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_the_file_of_another_ticker_is_not_trusted(shelf: Shelf) -> None:
     """A copied or renamed file."""
-    run(cache, client)
-    btc = (cache.folder / "BTC-USD.parquet").read_bytes()
-    (cache.folder / "SOL-USD.parquet").write_bytes(btc)
-    update = run(cache, client)
+    shelf.run()
+    btc = (shelf.cache.folder / "BTC-USD.parquet").read_bytes()
+    (shelf.cache.folder / "SOL-USD.parquet").write_bytes(btc)
+    update = shelf.run()
 
     assert len(update.frames["SOL-USD"]) == 10
     assert "expected SOL-USD" in update.problems[0]
 
 
-def test_a_cache_of_another_market_is_read_again(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_a_cache_of_another_market_is_read_again(shelf: Shelf) -> None:
     """When most closes differ it is no revision but another exchange."""
-    run(cache, client)
+    shelf.run()
     for row in shelf.rows["SOL-USD"].values():
         row["close"] = "1.55555"
-    update = run(cache, client)
+    update = shelf.run()
 
     assert set(update.frames["SOL-USD"]["close"]) == {1.55555}
     assert update.revisions == []
@@ -293,16 +268,14 @@ def test_a_cache_of_another_market_is_read_again(
 
 
 @pytest.mark.parametrize("answer", [Canned("", 503), Canned({"error": "NOT_FOUND"}, 404)])
-def test_a_ticker_that_fails_leaves_the_others_alone(
-    cache: CandleCache, client: Coinbase, shelf: Shelf, answer: Canned
-) -> None:
+def test_a_ticker_that_fails_leaves_the_others_alone(shelf: Shelf, answer: Canned) -> None:
     """It has an empty frame, or what the cache holds; the day's bar is missing either way."""
     shelf.serve("BTC-USD", answer)
-    fresh = run(cache, client)
+    fresh = shelf.run()
     shelf.serve("BTC-USD")
-    run(cache, client)
+    shelf.run()
     shelf.serve("BTC-USD", answer)
-    later = run(cache, client, TODAY, TODAY + DAY)
+    later = shelf.run(TODAY, TODAY + DAY)
 
     assert fresh.frames["BTC-USD"].empty
     assert len(fresh.frames["SOL-USD"]) == 10
@@ -311,26 +284,22 @@ def test_a_ticker_that_fails_leaves_the_others_alone(
     assert later.problems[0].startswith("BTC-USD: candles could not be read")
 
 
-def test_an_exchange_that_is_down_is_not_asked_for_ever(
-    cache: CandleCache, client: Coinbase, canned: CannedExchange
-) -> None:
+def test_an_exchange_that_is_down_is_not_asked_for_ever(shelf: Shelf) -> None:
     """After three tickers without an answer the rest are left out."""
     tickers = [f"T{number}-USD" for number in range(6)]
     for ticker in tickers:
-        canned.answer("GET", f"/products/{ticker}/candles", Canned("", 503))
-    update = cache.update(client, tickers, YESTERDAY, today=TODAY)
+        shelf.serve(ticker, Canned("", 503))
+    update = shelf.cache.update(shelf.client, tickers, YESTERDAY, today=TODAY)
 
     assert update.requests == 3
     assert len(update.problems) == 6
     assert all(frame.empty for frame in update.frames.values())
 
 
-def test_a_disk_that_refuses_costs_only_the_cache(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_a_disk_that_refuses_costs_only_the_cache(shelf: Shelf) -> None:
     """The frames are there."""
-    cache.folder.parent.joinpath("candles").write_text("a file where the folder should be")
-    update = run(cache, client)
+    shelf.cache.folder.parent.joinpath("candles").write_text("a file where the folder should be")
+    update = shelf.run()
 
     assert len(update.frames["BTC-USD"]) == 400
     assert "could not be written" in update.problems[0]
@@ -377,26 +346,14 @@ class Waiting:
                 act()
 
 
-def run_just_after_midnight(
-    cache: CandleCache, client: Coinbase, clock: Waiting
-) -> tuple[CandleUpdate, int]:
-    """Update both tickers with patience; return how often it was waited, too."""
-    update = cache.update_when_closed(
-        client, ["SOL-USD", "BTC-USD"], TODAY, now=clock.now, pause=clock.pause
-    )
-    return update, clock.paused
-
-
-def test_a_bar_that_is_listed_late_is_waited_for(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_a_bar_that_is_listed_late_is_waited_for(shelf: Shelf) -> None:
     """Only its ticker is asked for again, and the bar counts as if it had been there."""
-    run(cache, client, YESTERDAY - DAY, YESTERDAY)
+    shelf.run(YESTERDAY - DAY, YESTERDAY)
     late = shelf.rows["SOL-USD"].pop(YESTERDAY)
     asked = shelf.asked("BTC-USD"), shelf.asked("SOL-USD")
     clock = Waiting(60)
     clock.then = [(2, lambda: shelf.rows["SOL-USD"].update({YESTERDAY: late}))]
-    update, paused = run_just_after_midnight(cache, client, clock)
+    update, paused = shelf.run_just_after_midnight(clock)
 
     assert paused == 2
     assert (shelf.asked("BTC-USD"), shelf.asked("SOL-USD")) == (asked[0] + 1, asked[1] + 3)
@@ -405,13 +362,11 @@ def test_a_bar_that_is_listed_late_is_waited_for(
     assert (update.problems, update.revisions) == ([], [])
 
 
-def test_a_bar_that_never_comes_is_given_up(
-    cache: CandleCache, client: Coinbase, shelf: Shelf
-) -> None:
+def test_a_bar_that_never_comes_is_given_up(shelf: Shelf) -> None:
     """A day without trades has no bar: at 00:02:30 the run goes on without it."""
-    run(cache, client, YESTERDAY - DAY, YESTERDAY)
+    shelf.run(YESTERDAY - DAY, YESTERDAY)
     del shelf.rows["SOL-USD"][YESTERDAY]
-    update, paused = run_just_after_midnight(cache, client, Waiting(60))
+    update, paused = shelf.run_just_after_midnight(Waiting(60))
 
     assert paused == 9
     assert update.frames["SOL-USD"].index[-1].date() == YESTERDAY - DAY
@@ -420,13 +375,13 @@ def test_a_bar_that_never_comes_is_given_up(
 
 @pytest.mark.parametrize(("second", "missing_days"), [(151, 1), (60, 2)])
 def test_nothing_is_waited_for_later_or_for_who_has_long_been_silent(
-    cache: CandleCache, client: Coinbase, shelf: Shelf, second: float, missing_days: int
+    shelf: Shelf, second: float, missing_days: int
 ) -> None:
-    run(cache, client, YESTERDAY - 2 * DAY, YESTERDAY - DAY)
+    shelf.run(YESTERDAY - 2 * DAY, YESTERDAY - DAY)
     for number in range(missing_days):
         del shelf.rows["SOL-USD"][YESTERDAY - number * DAY]
 
-    assert run_just_after_midnight(cache, client, Waiting(second))[1] == 0
+    assert shelf.run_just_after_midnight(Waiting(second))[1] == 0
 
 
 @pytest.mark.parametrize("days", [1, 299, 300, 301, 1000])

@@ -89,7 +89,9 @@ def test_what_proves_nothing_is_unknown_and_not_sent_again(
     ("answer", "kind"),
     [
         (Canned("Unauthorized", 401, "text/plain"), RefusalKind.ACCESS),
+        (Canned("no scope", 403, "text/plain"), RefusalKind.ACCESS),
         (Canned("<html>slow down</html>", 429, "text/html"), RefusalKind.RATE),
+        (Canned({"error": "RATE"}, 429), RefusalKind.RATE),
         (Canned({"error": "INVALID_ARGUMENT", "message": "x"}, 400), RefusalKind.IDENTITY),
         (
             Canned({"success": False, "error_response": {"error": "INSUFFICIENT_FUND"}}),

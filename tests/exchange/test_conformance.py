@@ -10,9 +10,8 @@ from decimal import Decimal
 import pytest
 
 from tests.exchange.conformance import CASH, COIN, DAY, OTHER, Conformance, Venue
+from tests.exchange.connected import connected
 from tests.exchange.fake import FakeExchange
-from tf_lib.exchange.coinbase.client import Coinbase
-from tf_lib.exchange.coinbase.wire import RetryRule
 from tf_lib.exchange.port import Exchange
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
@@ -43,14 +42,7 @@ class TestCoinbase(Conformance):
     def venue(self) -> Iterator[Venue]:
         """Return a new exchange."""
         with SimulatedExchange(SimulatorSettings(as_of=DAY, tickers=(COIN, OTHER))) as engine:
-            endpoint = engine.start()
-            exchange = Coinbase.connect(
-                endpoint.base_url,
-                endpoint.ca_file,
-                endpoint.key_file,
-                timeout=(1.0, 1.0),
-                retry=RetryRule(sleep=lambda seconds: None),
-            )
+            exchange = connected(engine.start(), timeout=(1.0, 1.0))
             yield Simulated(exchange, engine)
             exchange.line.close()
 

@@ -94,12 +94,13 @@ def test_json_refuses_what_is_no_number(tmp_path: Path) -> None:
 
 
 def test_lines_come_back_in_order(tmp_path: Path) -> None:
-    """What was appended is what is read."""
+    """What was appended is what is read; a log that is not there is empty."""
     path = tmp_path / "logs" / "errors.jsonl"
     for number in range(3):
         files.append_json_line(path, {"n": number, "text": "ü\n"})
 
     assert files.read_json_lines(path) == ([{"n": n, "text": "ü\n"} for n in range(3)], 0)
+    assert files.read_json_lines(tmp_path / "none") == ([], 0)
 
 
 def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
@@ -124,11 +125,6 @@ def test_the_last_line_of_a_long_log(tmp_path: Path) -> None:
     assert files.last_json_line(tmp_path / "none") is None
     path.write_bytes(b"x" * 300_000)
     assert files.last_json_line(path) is None
-
-
-def test_a_missing_log_is_empty(tmp_path: Path) -> None:
-    """Nothing was logged yet."""
-    assert files.read_json_lines(tmp_path / "none") == ([], 0)
 
 
 def test_written_json_is_readable(tmp_path: Path) -> None:

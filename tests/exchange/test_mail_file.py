@@ -39,7 +39,9 @@ def test_names_quotes_exports_and_comments(tmp_path: Path) -> None:
     }
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(value=VALUES, quote=QUOTES, is_exported=st.booleans())
 def test_values_are_those_of_a_shell(
     tmp_path: Path, value: str, quote: str, is_exported: bool

@@ -22,6 +22,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tests.app.remote import closed_port
 from tf_lib.notify import send
 from tf_lib.notify.send import MailSettings, send_summary
 
@@ -85,33 +86,25 @@ def inbox() -> Inbox:
     return Inbox()
 
 
-@pytest.fixture
-def server(inbox: Inbox) -> Iterator[Controller]:
-    """Return a server on loopback that knows one password and speaks no TLS."""
-    controller = Controller(
-        inbox, hostname="127.0.0.1", port=_free_port(), **_with_passwords(require_tls=False)
-    )
-    with _serving(controller):
-        yield controller
-
-
 @contextlib.contextmanager
-def _serving(controller: Controller) -> Iterator[None]:
+def serving(
+    inbox: Inbox, *, require_tls: bool = False, port: int = 0, **options: Any
+) -> Iterator[Controller]:
+    """Serve on loopback, knowing one password."""
+    options |= {"authenticator": authenticator, "auth_require_tls": require_tls}
+    controller = Controller(inbox, hostname="127.0.0.1", port=port or closed_port(), **options)
     controller.start()
     try:
-        yield
+        yield controller
     finally:
         controller.stop()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _with_passwords(*, require_tls: bool) -> dict[str, Any]:
-    return {"authenticator": authenticator, "auth_require_tls": require_tls}
+@pytest.fixture
+def server(inbox: Inbox) -> Iterator[Controller]:
+    """Return a server on loopback that speaks no TLS."""
+    with serving(inbox) as controller:
+        yield controller
 
 
 def where(port: int, **changes: str) -> dict[str, str]:
@@ -169,7 +162,7 @@ def test_a_mail_that_nobody_set_up_is_not_a_failure(missing: str) -> None:
 )
 def test_a_wrong_setting_is_named(changes: dict[str, str], wanted: str) -> None:
     """Nothing is sent."""
-    (result,) = send_summary(SUMMARY, where(_free_port(), **changes))
+    (result,) = send_summary(SUMMARY, where(closed_port(), **changes))
 
     assert result["result"] == "failed"
     assert wanted in result["reason"]
@@ -177,7 +170,7 @@ def test_a_wrong_setting_is_named(changes: dict[str, str], wanted: str) -> None:
 
 def test_a_server_that_is_down_costs_only_the_mail() -> None:
     """With its name and what the system says."""
-    port = _free_port()
+    port = closed_port()
     (result,) = send_summary(SUMMARY, where(port))
 
     assert result["result"] == "failed"
@@ -242,15 +235,8 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLConte
 
 def test_tls_is_used_when_it_is_offered(inbox: Inbox, certificate: ssl.SSLContext) -> None:
     """And the password goes through it."""
-    controller = Controller(
-        inbox,
-        hostname="127.0.0.1",
-        port=_free_port(),
-        tls_context=certificate,
-        require_starttls=True,
-        **_with_passwords(require_tls=True),
-    )
-    with _serving(controller):
+    tls: dict[str, Any] = {"tls_context": certificate, "require_starttls": True}
+    with serving(inbox, require_tls=True, **tls) as controller:
         (result,) = send_summary(SUMMARY, where(controller.port))
 
     assert result["result"] == "sent"
@@ -261,16 +247,10 @@ def test_the_port_of_smtps_speaks_tls_from_the_start(
     inbox: Inbox, certificate: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """465, which a test may not bind."""
-    controller = Controller(
-        inbox,
-        hostname="127.0.0.1",
-        port=_free_port(),
-        ssl_context=certificate,
-        **_with_passwords(require_tls=False),
-    )
-    monkeypatch.setattr(send, "_TLS_FROM_THE_START", controller.port)
-    with _serving(controller):
-        (result,) = send_summary(SUMMARY, where(controller.port))
+    port = closed_port()
+    monkeypatch.setattr(send, "_TLS_FROM_THE_START", port)
+    with serving(inbox, port=port, ssl_context=certificate):
+        (result,) = send_summary(SUMMARY, where(port))
 
     # The server speaks nothing but TLS.
     assert result["result"] == "sent"

@@ -12,33 +12,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.exchange.connected import connected
 from tf_lib.core.model.records import MarketOrder, Side, StopOrder
-from tf_lib.errors import UnknownState
 from tf_lib.exchange.coinbase.client import Coinbase
-from tf_lib.exchange.coinbase.wire import RetryRule
-from tf_lib.exchange.port import (
-    Accepted,
-    RefusalKind,
-    Refused,
-    Unknown,
-)
+from tf_lib.exchange.port import Accepted, Refused, Unknown
 from tf_lib.simulator import Endpoint, SimulatedExchange, SimulatorSettings
 from tf_lib.store.candle_cache import CandleCache
 
 DAY = dt.date(2024, 3, 1)
 BTC, ETH = "BTC-USD", "ETH-USD"
 BUY = MarketOrder(BTC, Side.BUY, Decimal("0.05"))
-
-
-def connected(endpoint: Endpoint, key_file: Path | None = None) -> Coinbase:
-    """Return a client that does not wait between tries."""
-    return Coinbase.connect(
-        endpoint.base_url,
-        endpoint.ca_file,
-        key_file or endpoint.key_file,
-        timeout=(1.0, 1.0),
-        retry=RetryRule(sleep=lambda seconds: None),
-    )
 
 
 @pytest.fixture
@@ -57,7 +40,7 @@ def endpoint(exchange: SimulatedExchange) -> Endpoint:
 @pytest.fixture
 def client(endpoint: Endpoint) -> Iterator[Coinbase]:
     """Return a client of it."""
-    made = connected(endpoint)
+    made = connected(endpoint, timeout=(1.0, 1.0))
     yield made
     made.line.close()
 
@@ -132,28 +115,6 @@ def test_an_unclear_create_is_unknown_and_the_list_knows(
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        ({"kind": "unauthorized"}, RefusalKind.ACCESS),
-        ({"kind": "status", "status": 429, "body": "html"}, RefusalKind.RATE),
-        ({"kind": "status", "status": 429, "body": "json"}, RefusalKind.RATE),
-        ({"kind": "status", "status": 403, "body": "text"}, RefusalKind.ACCESS),
-    ],
-)
-def test_a_proven_refusal_made_no_order(
-    client: Coinbase, exchange: SimulatedExchange, fault: dict[str, Any], kind: RefusalKind
-) -> None:
-    """And is not tried again by the client."""
-    exchange.add_fault(endpoint="POST /orders", **fault)
-    answer = client.send("tf1-240301-entry1-0000000000000009", BUY)
-    exchange.clear_faults()
-
-    assert isinstance(answer, Refused)
-    assert answer.kind is kind
-    assert client.orders() == []
-
-
-@pytest.mark.parametrize(
     "fault",
     [
         {"kind": "status", "status": 503, "body": "html"},
@@ -174,25 +135,6 @@ def test_reads_survive_one_failure(
     assert client.quotes([BTC])[BTC]
     assert client.orders() == []
     assert client.line.key_permissions().can_trade
-
-
-@pytest.mark.parametrize(
-    ("endpoint_path", "fault"),
-    [
-        ("GET /accounts", {"kind": "loop_cursor"}),
-        ("GET /accounts", {"kind": "remove_field", "field": "has_next"}),
-        ("GET /accounts", {"kind": "remove_field", "field": "accounts.*.hold"}),
-        ("GET /accounts", {"kind": "put_field", "field": "accounts.*.hold.value", "value": ""}),
-        ("GET /accounts", {"kind": "put_field", "field": "accounts", "value": "none"}),
-    ],
-)
-def test_holdings_that_cannot_be_believed_are_unknown(
-    client: Coinbase, exchange: SimulatedExchange, endpoint_path: str, fault: dict[str, Any]
-) -> None:
-    """Never a zero."""
-    exchange.add_fault(endpoint=endpoint_path, **fault)
-    with pytest.raises(UnknownState, match="account"):
-        client.holdings()
 
 
 def test_an_order_is_not_visible_at_once(client: Coinbase, exchange: SimulatedExchange) -> None:

@@ -70,29 +70,20 @@ def test_own_fills_move_the_expected_holding(tmp_path: Path) -> None:
     )
 
 
-def test_a_forced_claim_begins_a_second_set(tmp_path: Path) -> None:
-    """Marks and plan of the first are gone, the count of attempts is not."""
+@pytest.mark.parametrize("forced", [True, False])
+def test_only_a_forced_claim_begins_a_second_set(tmp_path: Path, forced: bool) -> None:
+    """Marks and plan of the first are gone, the count of attempts is not; a rerun resumes them."""
     ledger = pinned(tmp_path)
     for mark in ("claimed", "effects_complete", "done"):
         ledger.mark(DAY, mark)
     ledger.append("plan", day=DAY.isoformat(), planned_at="2024-03-01T00:01:00+00:00", orders=[])
-    ledger.mark(DAY, "claimed", attempt=2, forced=True)
+    ledger.mark(DAY, "claimed", attempt=2, forced=forced)
     state = again(ledger).state
 
-    assert not state.has_mark(DAY, "done")
-    assert not state.has_mark(DAY, "effects_complete")
-    assert DAY not in state.plans
+    assert state.has_mark(DAY, "done") is not forced
+    assert state.has_mark(DAY, "effects_complete") is not forced
+    assert (DAY in state.plans) is not forced
     assert state.attempts[DAY] == 2
-
-
-def test_a_second_claim_that_is_not_forced_keeps_the_plan(tmp_path: Path) -> None:
-    """A rerun after a crash resumes it."""
-    ledger = pinned(tmp_path)
-    ledger.mark(DAY, "claimed", attempt=1, forced=False)
-    ledger.append("plan", day=DAY.isoformat(), planned_at="2024-03-01T00:01:00+00:00", orders=[])
-    ledger.mark(DAY, "claimed", attempt=2, forced=False)
-
-    assert DAY in again(ledger).state.plans
 
 
 def test_level_lives_as_long_as_the_holding(tmp_path: Path) -> None:
@@ -125,7 +116,7 @@ def test_the_latest_cooldown_counts(tmp_path: Path) -> None:
     assert again(ledger).state.cooldowns == {"BTC-USD": dt.date(2024, 3, 1)}
 
 
-def test_bare_time_runs_from_the_first_to_the_cover(tmp_path: Path) -> None:
+def test_unprotected_time_runs_from_the_first_to_the_cover(tmp_path: Path) -> None:
     """A clock that runs is not set back; the seconds of a day add up; money is counted, too."""
     clock = Clock()
     ledger = pinned(tmp_path, clock)

@@ -103,17 +103,6 @@ def test_only_known_logs(tmp_path: Path) -> None:
         RunLogs(tmp_path, now).write("error", message="x")
 
 
-def test_a_torn_line_is_no_record(tmp_path: Path) -> None:
-    """And the next one stands on its own."""
-    logs = RunLogs(tmp_path, now)
-    logs.write("errors", message="one")
-    with (tmp_path / "errors.jsonl").open("ab") as file:
-        file.write(b'{"at": "2024-')
-    logs.write("errors", message="two")
-
-    assert [line["message"] for line in logs.read("errors")] == ["one", "two"]
-
-
 # -- run folders -----------------------------------------------------------------------------------
 
 
