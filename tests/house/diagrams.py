@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.house import rooms
+from tests.house.rooms import ROOT
 from tf_lib.core.model.order_life import TRANSITIONS as ORDER_LIFE
 from tf_lib.simulator.matching.order import TRANSITIONS as EXCHANGE_STATUS
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 _STATES, _HOUSE = "```mermaid\nstateDiagram-v2\n", "```mermaid\nflowchart TD\n"
 

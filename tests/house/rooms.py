@@ -8,10 +8,13 @@ docstring of tf_lib quotes it, and tests hold the sources against it.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 _BASE = ("parameters", "project", "text", "errors")
 
 
@@ -72,6 +75,12 @@ def modules(root: Path) -> dict[str, Path]:
         parts = path.relative_to(root).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
+
+
+@functools.cache
+def sources() -> dict[str, str]:
+    """Return the text of each module of tf_lib by dotted name."""
+    return {name: path.read_text(encoding="utf-8") for name, path in modules(ROOT).items()}
 
 
 def imported_names(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:

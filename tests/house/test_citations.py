@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.house.rooms import DOCUMENTS, ROOT
+
 KINDS = (".py", ".md", ".sh", ".ipynb", ".yaml", ".toml")
 CITATION = re.compile(
     r"(?P<page>docs/\w+\.md|\(\w+\.md\)|\b[A-Z]{4,}(?:\.md)?),?\s+sections?\s+"
@@ -62,8 +63,7 @@ def test_each_cited_section_is_a_heading_of_a_document_that_is_here() -> None:
 
 def test_each_document_that_is_named_is_here() -> None:
     """A page that a text sends its reader to is part of the project."""
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("findings/*.md")]
-    here = {path.name for path in pages}
+    here = {path.name for path in [*DOCUMENTS, *ROOT.glob("findings/*.md")]}
     named = {(name, page) for name, text in _texts() for page in PAGE.findall(text)}
 
     assert [(name, page) for name, page in sorted(named) if page not in here] == []
@@ -71,9 +71,8 @@ def test_each_document_that_is_named_is_here() -> None:
 
 def test_each_path_and_name_in_a_document_is_here() -> None:
     """`tf_lib/errors.py` is a file, `tf_lib.research.sweep` can be imported."""
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
     written = {
-        (page.name, each) for page in pages for each in CODE.findall(page.read_text("utf-8"))
+        (page.name, each) for page in DOCUMENTS for each in CODE.findall(page.read_text("utf-8"))
     }
     lost = [(page, each) for page, each in sorted(written) if not _is_here(each)]
 
@@ -96,7 +95,7 @@ def _is_here(written: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]))
+@pytest.mark.parametrize("path", DOCUMENTS)
 def test_each_link_of_a_document_leads_somewhere(path: Path) -> None:
     """A file that is linked is here, and so is its heading."""
     lost = []

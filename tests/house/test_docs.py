@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from tests.house.rooms import ROOT
 from tf_lib.app.cli import app
 from tf_lib.parameters import Config
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def _keys(model: type[BaseModel], at: str = "") -> list[str]:

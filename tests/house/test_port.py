@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,26 +12,24 @@ from tests.house import rooms
 from tf_lib.exchange.port import Exchange
 
 ADAPTER = "tf_lib.exchange.coinbase"
-FACTORY = "tf_lib/exchange/factory.py"
+FACTORY = "tf_lib.exchange.factory"
 NAMES_IT = {
     FACTORY: "it opens it",
-    "tf_lib/__init__.py": "says what this is",
-    "tf_lib/app/cli.py": "says what this is",
-    "tf_lib/app/connection.py": "reads exchange.kind, which a user writes",
-    "tf_lib/parameters.py": "reads exchange.kind, which a user writes",
-    "tf_lib/parameters/sections.py": "reads exchange.kind, which a user writes",
-    "tf_lib/notify/mail_text.py": "tells a user where to look",
+    "tf_lib": "says what this is",
+    "tf_lib.app.cli": "says what this is",
+    "tf_lib.app.connection": "reads exchange.kind, which a user writes",
+    "tf_lib.parameters.sections": "reads exchange.kind, which a user writes",
+    "tf_lib.notify.mail_text": "tells a user where to look",
 }
 MOST_METHODS = 12
 _CODE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 
-def modules(project_root: Path) -> Iterator[tuple[str, str]]:
-    """Yield path and source of every module but the adapter's and the simulator's."""
-    for path in sorted((project_root / "tf_lib").rglob("*.py")):
-        name = path.relative_to(project_root).as_posix()
-        if not name.startswith(("tf_lib/exchange/coinbase/", "tf_lib/simulator/")):
-            yield name, path.read_text(encoding="utf-8")
+def modules() -> Iterator[tuple[str, str]]:
+    """Yield name and source of every module but the adapter's and the simulator's."""
+    for name, source in rooms.sources().items():
+        if not f"{name}.".startswith((f"{ADAPTER}.", "tf_lib.simulator.")):
+            yield name, source
 
 
 def texts(source: str) -> Iterator[str]:
@@ -61,16 +58,16 @@ def test_the_port_has_twelve_methods() -> None:
     assert len({name for name in methods if not name.startswith("_")}) <= MOST_METHODS
 
 
-def test_only_the_factory_imports_the_adapter(project_root: Path) -> None:
+def test_only_the_factory_imports_the_adapter() -> None:
     """Whoever wants another exchange changes one module."""
-    found = [name for name, source in modules(project_root) if imports_adapter(source)]
+    found = [name for name, source in modules() if imports_adapter(source)]
 
     assert found == [FACTORY]
 
 
-def test_only_who_must_names_the_exchange(project_root: Path) -> None:
+def test_only_who_must_names_the_exchange() -> None:
     """A name in a text is a dependency too."""
-    named = {n for n, source in modules(project_root) if "coinbase" in _without_research(source)}
+    named = {n for n, source in modules() if "coinbase" in _without_research(source)}
 
     assert named <= set(NAMES_IT)
 
@@ -80,13 +77,13 @@ def _without_research(source: str) -> str:
     return source.lower().replace("use_coinbase_data", "")
 
 
-def test_no_code_of_the_exchange_outside_of_its_folder(project_root: Path) -> None:
+def test_no_code_of_the_exchange_outside_of_its_folder() -> None:
     """The adapter turns them into our own kinds."""
-    folder = project_root / "tf_lib" / "exchange" / "coinbase"
-    codes = codes_of([path.read_text(encoding="utf-8") for path in folder.glob("*.py")])
+    own = [text for name, text in rooms.sources().items() if f"{name}.".startswith(f"{ADAPTER}.")]
+    codes = codes_of(own)
     found = [
         f"{name}: {code}"
-        for name, source in modules(project_root)
+        for name, source in modules()
         for text in texts(source)
         for code in sorted(codes & set(_CODE.findall(text)))
     ]

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.house import rooms
+from tests.house.rooms import ROOT
 
 OFFERING = ("tf_lib.pages", "tf_lib.research", "tf_lib.runs")
-PROJECT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LISTS = [
     name
-    for name, path in rooms.modules(PROJECT).items()
+    for name, path in rooms.modules(ROOT).items()
     if path.name == "__init__.py" and "__all__" in path.read_text(encoding="utf-8")
 ]
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.house.rooms import modules
-from tf_lib.project import ROOT
+from tests.house.rooms import sources
 
 
 @dataclass(frozen=True)
@@ -116,15 +115,13 @@ RULES = {
     ),
 }
 
-SOURCES = {name: path.read_text(encoding="utf-8") for name, path in modules(ROOT).items()}
-
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_a_rule_stands_once(rule: Rule) -> None:
     """What a rule is made of is found in its home, and nowhere else."""
     home, _, name = rule.home.partition(":")
 
-    found = {module for module, text in SOURCES.items() if re.search(rule.copy, text)}
+    found = {module for module, text in sources().items() if re.search(rule.copy, text)}
 
     assert hasattr(importlib.import_module(home), name)
     assert found - set(rule.elsewhere) == {home}

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import tomllib
 from importlib.metadata import version
-from pathlib import Path
 
+from tests.house.rooms import ROOT
 from tf_lib import __version__
 
-ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 

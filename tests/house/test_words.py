@@ -11,11 +11,11 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.house.rooms import DOCUMENTS, ROOT, sources
+
 INSTEAD = {
     r"bare(?:d)?\b(?! (?:minimum|Python))": "unprotected",
     r"(?<!shake )hands(?! (?:it|out|over|them)\b)": "executor",
@@ -39,7 +39,7 @@ QUOTED = re.compile(r"```.*?```|`[^`\n]*`|\"[^\"\n]*\"", re.DOTALL)
 
 
 def _documents() -> Iterator[tuple[str, str]]:
-    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]):
+    for path in DOCUMENTS:
         yield path.name, path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
@@ -48,24 +48,24 @@ def _documents() -> Iterator[tuple[str, str]]:
 
 
 def _first_paragraphs() -> Iterator[tuple[str, str]]:
-    for path in sorted((ROOT / "tf_lib").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for module, source in sources().items():
+        for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
                 said = ast.get_docstring(node) or ""
                 name = getattr(node, "name", "the module")
-                yield f"{path.relative_to(ROOT)}: {name}", said.split("\n\n")[0]
+                yield f"{module}: {name}", said.split("\n\n")[0]
 
 
 def _said_by_the_program() -> Iterator[tuple[str, str]]:
     """Give every text with a space in it; a name or a column of a file has none."""
-    for path in sorted((ROOT / "tf_lib").rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+    for module, source in sources().items():
+        tree = ast.parse(source)
         described = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             if not isinstance(node, ast.Constant) or id(node) in described:
                 continue
             if isinstance(node.value, str) and " " in node.value:
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
+                yield f"{module}:{node.lineno}", node.value
 
 
 def private_words(text: str) -> list[str]:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from tests.core.build import config_with, market
+from tf_lib.errors import HaltRun
 from tf_lib.parameters import Config
+from tf_lib.research.sweep import evaluate
 from tf_lib.research.sweep.grid import Grid, grid_of
 from tf_lib.research.sweep.run_sweep import SweepResult, run_sweep
 from tf_lib.research.sweep.study import PlannedSet, Study, make_study
@@ -45,6 +48,18 @@ def planned(
 def swept(folder: Path, mapping: dict[str, Any] | None = None, **settings: Any) -> SweepResult:
     study, sets, grid = planned(mapping)
     return run_sweep(study, sets, grid, folder, **settings)
+
+
+def halt_sets(patch: pytest.MonkeyPatch, caps: set[float], said: str) -> None:
+    """Let the backtests of these values of `CAP` halt."""
+    real = vars(evaluate)["backtest"]
+
+    def sometimes(*args: Any, **settings: Any) -> Any:
+        if args[1].risk_and_sizing.cap_high in caps:
+            raise HaltRun(said)
+        return real(*args, **settings)
+
+    patch.setattr(evaluate, "backtest", sometimes)
 
 
 def write_inputs(folder: Path, grid_text: str) -> tuple[Path, Path, Path]:

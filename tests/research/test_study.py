@@ -22,6 +22,7 @@ from tests.research.sweeping import (
     candles,
     config,
     days,
+    halt_sets,
     planned,
 )
 from tf_lib.core.signals.columns import signals
@@ -164,37 +165,19 @@ def test_a_ticker_without_candles_is_an_error() -> None:
 def test_universes_can_be_swept_without_mixing_their_components() -> None:
     """A set on fewer tickers gives what it gives alone."""
     both = {"A": {"weight": 1.0, "tickers": ["AAA-USD", "BBB-USD"]}}
-    listed: dict[str, Any] = {
-        "sets": [
-            {ATR: 2.0},
-            {"universe.sleeves": both, "universe.tickers": ["AAA-USD", "BBB-USD"], ATR: 2.0},
-            {ATR: 2.5},
-        ]
-    }
-    study, sets, _ = planned(listed)
+    fewer = {"universe.sleeves": both, "universe.tickers": ["AAA-USD", "BBB-USD"], ATR: 2.0}
+    study, sets, _ = planned({"sets": [{ATR: 2.0}, fewer, {ATR: 2.5}]})
     together = evaluate(study, sets)
     for one, result in zip(sets, together, strict=True):
-        alone = make_study(
-            candles(), config(), grid_of({"sets": [dict(one.changes)]}, config(), source="g")
-        )
-        (other,) = evaluate(*alone)
+        study, alone, _ = planned({"sets": [dict(one.changes)]})
+        (other,) = evaluate(study, alone)
 
         np.testing.assert_array_equal(result.returns, other.returns)
 
 
 def test_a_set_that_fails_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is reported with what happened."""
-    from tf_lib.errors import HaltRun
-    from tf_lib.research.sweep import evaluate as module
-
-    real = vars(module)["backtest"]
-
-    def sometimes(*args: Any, **settings: Any) -> Any:
-        if args[1].risk_and_sizing.cap_high == 0.8:
-            raise HaltRun("2023-01-01: the solver stopped")
-        return real(*args, **settings)
-
-    monkeypatch.setattr(module, "backtest", sometimes)
+    halt_sets(monkeypatch, {0.8}, "2023-01-01: the solver stopped")
     study, sets, _ = planned({CAP: [0.7, 0.8, 0.9]})
     results = evaluate(study, sets)
 

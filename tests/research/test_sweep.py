@@ -13,7 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.research.sweeping import ATR, CAP, FAST, THRESHOLD, candles, config, days, planned, swept
+from tests.research.sweeping import (
+    ATR,
+    CAP,
+    FAST,
+    THRESHOLD,
+    candles,
+    config,
+    days,
+    halt_sets,
+    planned,
+    swept,
+)
 from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.errors import HaltRun, TfError
 from tf_lib.research.backtest.run_backtest import backtest
@@ -251,16 +262,7 @@ def test_a_ledger_that_lost_trials_is_made_again_from_the_parts(
 
 def test_failed_trials_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trying counts, not only succeeding; and they are not tried again."""
-    from tf_lib.research.sweep import evaluate as module
-
-    real = vars(module)["backtest"]
-
-    def sometimes(*args: Any, **settings: Any) -> Any:
-        if args[1].risk_and_sizing.cap_high > 0.75:
-            raise HaltRun("no solution")
-        return real(*args, **settings)
-
-    monkeypatch.setattr(module, "backtest", sometimes)
+    halt_sets(monkeypatch, {0.8, 0.9}, "no solution")
     result = swept(tmp_path, {CAP: [0.7, 0.8, 0.9]})
     swept(tmp_path, {CAP: [0.7, 0.8, 0.9]})
 

@@ -12,9 +12,11 @@ import pytest
 from coinbase.rest import RESTClient
 
 from tf_lib.simulator import Endpoint, SimulatedExchange, SimulatorSettings
+from tf_lib.simulator.faults.scheduled_events import _DATED, _DELAYS, _FAILURES, _PARTIAL, _RULES
 
 DAY = dt.date(2024, 3, 1)
 PREFIX = "/api/v3/brokerage"
+SCHEDULE_KEYS = sorted({*_DELAYS, *_DATED, *_RULES, _PARTIAL, _FAILURES})
 
 # 2024-02-28 ... 2024-03-05 of one product whose path is easy to follow by hand.
 BARS = {

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import DAY, PREFIX, Hands, at, stop_limit
+from tests.simulator.conftest import DAY, PREFIX, SCHEDULE_KEYS, Hands, at, stop_limit
 from tf_lib.errors import ParameterError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.dispatcher import LineError
 from tf_lib.simulator.faults.effects import KINDS
 from tf_lib.simulator.faults.rules import read_faults
-from tf_lib.simulator.faults.scheduled_events import _DATED, _DELAYS, _FAILURES, _PARTIAL, _RULES
 
 Make = Callable[..., SimulatedExchange]
 DEPOSIT = {"currency": "USD", "at": "2024-03-01"}
@@ -272,5 +271,5 @@ def test_orders_by_hand_follow_the_rules(exchange: SimulatedExchange, hands: Han
 
 def test_every_kind_and_every_key_of_a_schedule_is_in_the_docs(project_root: Path) -> None:
     text = (project_root / "docs" / "simulator.md").read_text(encoding="utf-8")
-    known = {*KINDS, *_DELAYS, *_DATED, *_RULES, _PARTIAL, _FAILURES}
+    known = {*KINDS, *SCHEDULE_KEYS}
     assert sorted(name for name in known if f"`{name}" not in text) == []

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from tests.simulator.conftest import BARS, PREFIX, bar_frame, order_body
+from tests.simulator.conftest import BARS, PREFIX, SCHEDULE_KEYS, bar_frame, order_body
 from tf_lib.errors import InputError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.api.routes import ROUTES
@@ -218,30 +218,7 @@ def test_waiting_gets_a_proper_answer(shared: SimulatedExchange, body: Any, seco
 
 
 WORLD = st.dictionaries(
-    st.sampled_from(
-        [
-            "hold_release_seconds",
-            "edit_ack_seconds",
-            "partial_fills",
-            "failures",
-            "jumps",
-            "flags",
-            "deposits",
-            "fees",
-            "foreign_orders",
-            "price_band",
-            "stop_band",
-            "refused_buys",
-            "canonical_replies",
-            "depth_usd",
-            "fee_tiers",
-            "token_skew_seconds",
-            "stop_edit_refusal",
-            "usdc_aliases",
-            "duplicate_client_order_id",
-            "other",
-        ]
-    ),
+    st.sampled_from([*SCHEDULE_KEYS, "other"]),
     JSON
     | st.lists(
         st.dictionaries(
