@@ -14,7 +14,7 @@ from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.records import MarketOrder, Protection, Side
 from tf_lib.exchange.coinbase.client import Coinbase
 from tf_lib.exchange.coinbase.wire import RetryRule
-from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.protect_all import Protecting
 from tf_lib.execution.protection import Cover, Foreign, Position
 from tf_lib.parameters import load_config
@@ -32,7 +32,7 @@ class Bench:
     """A desk and its exchange."""
 
     exchange: SimulatedExchange
-    desk: Desk
+    desk: OrderSender
 
     def go(self, seconds: float) -> None:
         """Let time pass."""
@@ -55,7 +55,7 @@ class Bench:
         self.exchange.plant_jump(COIN, at, price, hold_until=at + dt.timedelta(hours=1))
 
     def protecting(self) -> Protecting:
-        return Protecting(desk=self.desk)
+        return Protecting(sender=self.desk)
 
     def cancel_by_hand(self, order_id: str) -> None:
         """Cancel an order as the customer does."""
@@ -93,7 +93,7 @@ def bench(config_file: Path, folder: Path, **faults: Any) -> Iterator[Bench]:
         )
         ledger = Ledger(folder / "ledger.jsonl", exchange.now)
         ledger.pin(endpoint.portfolio_uuid)
-        desk = Desk(
+        desk = OrderSender(
             client=client,
             ledger=ledger,
             logs=RunLogs(folder / "logs", exchange.now),

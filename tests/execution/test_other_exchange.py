@@ -14,7 +14,7 @@ from tests.execution.desks import COIN, DAY
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import MarketOrder, Protection, Side
-from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.protection import Cover, CoverResult, Foreign, Position
 from tf_lib.parameters import load_config
 from tf_lib.store.ledger import Ledger
@@ -31,13 +31,13 @@ def exchange() -> FakeExchange:
 
 
 @pytest.fixture
-def desk(exchange: FakeExchange, tmp_path: Path) -> Desk:
+def desk(exchange: FakeExchange, tmp_path: Path) -> OrderSender:
     """Return a desk that speaks to it."""
     config = load_config(write_parameters(tmp_path / "few.yaml", universe=FEW_UNIVERSE))
     line = exchange.line
     ledger = Ledger(tmp_path / "ledger.jsonl", line.server_time)
     ledger.pin(UUID)
-    return Desk(
+    return OrderSender(
         client=exchange,
         ledger=ledger,
         logs=RunLogs(tmp_path / "logs", line.server_time),
@@ -49,7 +49,7 @@ def desk(exchange: FakeExchange, tmp_path: Path) -> Desk:
     )
 
 
-def covered(desk: Desk, share: str) -> CoverResult:
+def covered(desk: OrderSender, share: str) -> CoverResult:
     """Protect what is held at a share of the price."""
     level = LAST * Decimal(share)
     return Cover(Position(desk, COIN, foreign=Foreign()), Protection(level, None)).ensure()
@@ -57,7 +57,7 @@ def covered(desk: Desk, share: str) -> CoverResult:
 
 @pytest.mark.parametrize("lost", [{}, {"send": True}, {"send": False}])
 def test_a_position_is_bought_protected_raised_and_stopped_out(
-    desk: Desk, exchange: FakeExchange, lost: dict[str, bool]
+    desk: OrderSender, exchange: FakeExchange, lost: dict[str, bool]
 ) -> None:
     """Whatever becomes of the answer to its first stop."""
     bought = desk.send(Leg.ENTRY, MarketOrder(COIN, Side.BUY, ONE))

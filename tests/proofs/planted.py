@@ -78,10 +78,10 @@ def ordinal_always_1(*_: Any, **__: Any) -> int:
     return 1
 
 
-@in_place_of("execution.order_sender.Desk._look_up")
-def open_list_trusted(_: Any, desk: Any, record: Any) -> Any:
+@in_place_of("execution.order_sender.OrderSender._look_up")
+def open_list_trusted(_: Any, sender: Any, record: Any) -> Any:
     """Look for an order in the list of open ones only."""
-    listed = desk.client.orders(is_open=True)
+    listed = sender.client.orders(is_open=True)
     return next((o for o in listed if o.client_order_id == record.client_id), None)
 
 
@@ -100,7 +100,7 @@ def guard_raises() -> None:
         return dataclasses.replace(known, target_level=level, may_move=True)
 
     wrap("tf_lib.execution.protect_all.fallback_protection", raised)
-    put("tf_lib.execution.order_sender.Desk._must_stay", lambda desk, record: False)
+    put("tf_lib.execution.order_sender.OrderSender._must_stay", lambda sender, record: False)
 
 
 @several
@@ -120,7 +120,7 @@ def size_in_the_id() -> None:
     wrap("tf_lib.store.ledger.client_id", mixed)
 
 
-@in_place_of("execution.order_sender.Desk._may_resend")
+@in_place_of("execution.order_sender.OrderSender._may_resend")
 def unknown_buy_resent(*_: Any) -> bool:
     return True
 
@@ -180,9 +180,9 @@ def plan_age_asked_once(execute: Any, rebalance: Any, planned: Any) -> Any:
 @in_place_of("execution.protection.Cover.ensure")
 def foreign_stop_cancelled(ensure: Any, cover: Any) -> Any:
     """Cancel whatever sells a product before it is covered."""
-    for order in cover.desk.client.orders([cover.position.product_id], is_open=True):
+    for order in cover.sender.client.orders([cover.position.product_id], is_open=True):
         if not order.client_order_id.startswith("tf1-"):
-            cover.desk.client.cancel([order.order_id])
+            cover.sender.client.cancel([order.order_id])
     return ensure(cover)
 
 
@@ -265,7 +265,8 @@ def done_not_flushed(write: Any, path: Any, content: Any, *, durable: bool = Tru
 
 
 @in_place_of(
-    "execution.order_sender.Desk._start_cooldown", "execution.rebalance.Rebalance._is_cooling"
+    "execution.order_sender.OrderSender._start_cooldown",
+    "execution.rebalance.Rebalance._is_cooling",
 )
 def no_cooldown(*_: Any) -> bool:
     """Forget that a position was stopped out."""
@@ -350,10 +351,10 @@ def crumbs_lock(*_: Any, **__: Any) -> bool:
 
 
 @in_place_of("execution.reconciliation._doubt")
-def first_holdings_are_ours(doubt: Any, desk: Any, product: Any, holding: Any) -> Any:
+def first_holdings_are_ours(doubt: Any, sender: Any, product: Any, holding: Any) -> Any:
     """Take what was there before the first run for our own."""
-    is_first = product.base_currency not in desk.ledger.state.confirmed
-    return None if is_first else doubt(desk, product, holding)
+    is_first = product.base_currency not in sender.ledger.state.confirmed
+    return None if is_first else doubt(sender, product, holding)
 
 
 @in_place_of("app.daily.live.LiveSession._exits")

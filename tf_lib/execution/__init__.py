@@ -1,7 +1,7 @@
 """
 Execution: carrying out the day's plan so that no position stays unprotected.
 
-    desk        one order: send, read back, look up, cancel
+    sender        one order: send, read back, look up, cancel
     belief      which holdings may be believed
     cover       the stops of one product: place, raise, repair, emergency exit
     rebalance   sells and buys, product by product

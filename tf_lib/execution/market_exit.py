@@ -24,17 +24,17 @@ def sell_out(position: Position, size: Decimal, why: str) -> list[str]:
     list of str
         What happened, a note for each order.
     """
-    desk, notes = position.desk, []
+    sender, notes = position.sender, []
     left = floor_to(size, position.product.base_increment)
     for _ in range(_TRIES):
-        if below_minimum(left, position.product, desk.client.last_trade(position.product_id)):
+        if below_minimum(left, position.product, sender.client.last_trade(position.product_id)):
             break
         if not position.accepts_sells():
             notes.append(f"no market exit ({why}): the product takes no sells now")
             break
-        record = desk.send(Leg.EMERGENCY, MarketOrder(position.product_id, Side.SELL, left))
+        record = sender.send(Leg.EMERGENCY, MarketOrder(position.product_id, Side.SELL, left))
         if record.may_be_live:
-            record = desk.wait_until_done(record.client_id)
+            record = sender.wait_until_done(record.client_id)
         notes.append(f"market exit ({why}): {record.stage} {record.detail}".rstrip())
         if record.may_be_live:
             break
@@ -43,7 +43,7 @@ def sell_out(position: Position, size: Decimal, why: str) -> list[str]:
             if record.refusal == RefusalKind.FUNDS:
                 left = min(left, position.await_release(left))
             elif record.refusal in (RefusalKind.RATE, RefusalKind.ACCESS):
-                desk.pause(_WAIT_SECONDS)
+                sender.pause(_WAIT_SECONDS)
             else:
                 break
     return notes

@@ -1,5 +1,5 @@
 """
-The desk: sends one order, and finds out what became of it.
+The sender: sends one order, and finds out what became of it.
 
 Rules kept here (docs/execution.md sections 2 to 4): the intent is on disk before the request; an
 order counts only after it was read back as it was sent; an answer that proves nothing is unknown,
@@ -58,7 +58,7 @@ _PATIENCE_SECONDS = 30.0
 
 
 @dataclass
-class Desk:
+class OrderSender:
     """
     Everything an acting step needs, and the two acts themselves.
 

@@ -15,7 +15,7 @@ from tf_lib.core.model.impediments import Impediment, ImpedimentKind
 from tf_lib.core.model.records import ZERO, Holding, Product
 from tf_lib.core.model.renames import renames_of
 from tf_lib.exchange.port import Exchange
-from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.reconciliation import Belief
 from tf_lib.execution.recovery import signed_fills
 from tf_lib.parameters import Config
@@ -26,7 +26,9 @@ _EMPTY = Decimal(1)
 """A quote wallet below this is empty, and another one above it is not."""
 
 
-def take_over_changes(desk: Desk, belief: Belief, last: Mapping[str, Decimal]) -> list[str]:
+def take_over_changes(
+    sender: OrderSender, belief: Belief, last: Mapping[str, Decimal]
+) -> list[str]:
     """
     Adopt or lock what changed without us, once; return what there is to tell.
 
@@ -39,14 +41,14 @@ def take_over_changes(desk: Desk, belief: Belief, last: Mapping[str, Decimal]) -
         worth = None if price is None else extra * price
         value = "" if worth is None else f", worth {worth:,.2f}"
         facts = {"product": product_id, "why": f"{why}{value}", "units": format(extra, "f")}
-        is_first = desk.products[product_id].base_currency not in desk.ledger.state.confirmed
-        if _is_adopted(desk, desk.products[product_id], extra, worth, is_first=is_first):
-            desk.ledger.append("adopted", **facts)
+        is_first = sender.products[product_id].base_currency not in sender.ledger.state.confirmed
+        if _is_adopted(sender, sender.products[product_id], extra, worth, is_first=is_first):
+            sender.ledger.append("adopted", **facts)
             continue
-        desk.ledger.append("locked", **facts)
+        sender.ledger.append("locked", **facts)
         told.append(f"{facts['why']}; covered, not rebalanced until: tf release {product_id}")
         if not is_first:
-            desk.impede(_unexplained(facts["why"]))
+            sender.impede(_unexplained(facts["why"]))
     return told
 
 
@@ -65,9 +67,9 @@ def not_ours(client: Exchange, config: Config) -> list[str]:
 
 
 def _is_adopted(
-    desk: Desk, product: Product, extra: Decimal, worth: Decimal | None, *, is_first: bool
+    sender: OrderSender, product: Product, extra: Decimal, worth: Decimal | None, *, is_first: bool
 ) -> bool:
-    account = desk.config.account
+    account = sender.config.account
     if extra <= ZERO:
         return False
     if account.follow_changes and not is_first:
@@ -84,22 +86,22 @@ def _unexplained(why: str) -> Impediment:
     )
 
 
-def unexplained_cash(desk: Desk, belief: Belief) -> Impediment | None:
+def unexplained_cash(sender: OrderSender, belief: Belief) -> Impediment | None:
     """Return what came to or left the quote wallet without a fill, or None."""
-    currency = desk.config.universe.quote_currency
-    wallet, state = belief.accounts.get(currency), desk.ledger.state
+    currency = sender.config.universe.quote_currency
+    wallet, state = belief.accounts.get(currency), sender.ledger.state
     if currency not in state.confirmed or belief.pending or belief.unknown:
         return None
     total = wallet.total if wallet is not None else ZERO
     moved = total - (state.expected(currency) or ZERO)
-    if abs(moved) <= Decimal(desk.config.account.adopt_below):
+    if abs(moved) <= Decimal(sender.config.account.adopt_below):
         return None
     return _unexplained(f"{moved:+,.2f} {currency} in the quote wallet")
 
 
-def wrong_currency(desk: Desk, belief: Belief) -> Impediment | None:
+def wrong_currency(sender: OrderSender, belief: Belief) -> Impediment | None:
     """Return that the money lies in another currency than the universe trades in, or None."""
-    quote = desk.config.universe.quote_currency
+    quote = sender.config.universe.quote_currency
     if _total(belief.accounts.get(quote)) >= _EMPTY:
         return None
     others = [name for name in _DOLLARS if name != quote]
@@ -120,32 +122,32 @@ def _total(wallet: Holding | None) -> Decimal:
     return wallet.total if wallet is not None else ZERO
 
 
-def missing_holdings(desk: Desk, belief: Belief, wanted: Iterable[str]) -> dict[str, str]:
+def missing_holdings(sender: OrderSender, belief: Belief, wanted: Iterable[str]) -> dict[str, str]:
     """
     Return what is held of products that the exchange does not list, and why it is unknown.
 
     A product that is back with what was expected is no longer locked for it.
     """
-    state, found = desk.ledger.state, dict(belief.missing)
+    state, found = sender.ledger.state, dict(belief.missing)
     for name in wanted:
         base = base_of(name)
-        if name in desk.products or base in state.let_go:
+        if name in sender.products or base in state.let_go:
             continue
-        why = _why_missing(desk, belief, name)
+        why = _why_missing(sender, belief, name)
         if why:
             found[name] = why
     for name in state.missing - set(found):
-        if name in desk.products:
-            desk.ledger.append("found", product=name)
+        if name in sender.products:
+            sender.ledger.append("found", product=name)
     for name, why in found.items():
         if name not in state.missing:
-            desk.ledger.append("locked", product=name, why=why, missing=True)
+            sender.ledger.append("locked", product=name, why=why, missing=True)
     return found
 
 
-def _why_missing(desk: Desk, belief: Belief, product_id: str) -> str:
+def _why_missing(sender: OrderSender, belief: Belief, product_id: str) -> str:
     """Return why a holding of a product whose rules nobody tells is unknown; dust is not."""
-    state, base = desk.ledger.state, base_of(product_id)
+    state, base = sender.ledger.state, base_of(product_id)
     is_remembered = product_id in state.levels or product_id in state.bare_since
     by_record = state.expected(base) or ZERO
     if is_remembered and by_record:
@@ -163,16 +165,16 @@ def _why_missing(desk: Desk, belief: Belief, product_id: str) -> str:
     )
 
 
-def move_renamed(desk: Desk) -> None:
+def move_renamed(sender: OrderSender) -> None:
     """Let holding, level, cooldown and locks of a renamed product go over, once."""
-    state = desk.ledger.state
-    for rename in renames_of(desk.config.universe):
-        if rename.old in state.renamed or desk.day < rename.day:
+    state = sender.ledger.state
+    for rename in renames_of(sender.config.universe):
+        if rename.old in state.renamed or sender.day < rename.day:
             continue
         if any(order.may_be_live for order in state.live_orders(rename.old)):
             # What the exchange does with its stops is read first.
             continue
-        desk.ledger.append(
+        sender.ledger.append(
             "renamed", product=rename.old, to=rename.new, ratio=format(rename.ratio, "f")
         )
 
@@ -188,9 +190,9 @@ def missing_impediment(product_id: str, why: str) -> Impediment:
     )
 
 
-def impediments_of(desk: Desk, belief: Belief) -> list[Impediment]:
+def impediments_of(sender: OrderSender, belief: Belief) -> list[Impediment]:
     """Return what of the holdings stands in the way today: locks and doubts."""
-    state = desk.ledger.state
+    state = sender.ledger.state
     found = [
         Impediment(
             ImpedimentKind.LOCKED,

@@ -12,7 +12,7 @@ from tf_lib.core.orders.build import floor_to
 from tf_lib.errors import UnknownState
 from tf_lib.exchange.freshness import READS_HOLD, Read
 from tf_lib.execution.order_check import ABSENT_AFTER, alteration
-from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.order_sender import OrderSender
 from tf_lib.store.ledger_state import OrderRecord
 
 _HOLD_SECONDS = 2.0
@@ -56,7 +56,7 @@ class Position:
 
     Parameters
     ----------
-    desk : Desk
+    sender : OrderSender
     product_id : str
     foreign : Foreign
     known : Read of Reading or None
@@ -67,14 +67,14 @@ class Position:
 
     def __init__(
         self,
-        desk: Desk,
+        sender: OrderSender,
         product_id: str,
         *,
         foreign: Foreign,
         known: Read[Reading] | None = None,
         is_changed: bool = False,
     ) -> None:
-        self.desk = desk
+        self.sender = sender
         self.product_id = product_id
         self.foreign = foreign
         self.most_held = ZERO
@@ -82,13 +82,13 @@ class Position:
         self._last = None if known is None else known.of(known.value.last)
         self._wallet_seen: Read[Holding] | None = None
         # Without a reading of this run, nothing that was read before now is believed.
-        self._reads_before = desk.fresh.reads if known is None else 0
+        self._reads_before = sender.fresh.reads if known is None else 0
         self._is_changed = is_changed
 
     @property
     def product(self) -> Product:
         """The product's rules as they were read last."""
-        return self.desk.products[self.product_id]
+        return self.sender.products[self.product_id]
 
     # -- units ---------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class Position:
         UnknownState
             If the account keeps contradicting our own fills: unknown is never zero.
         """
-        self._held = self.desk.fresh.renewed(self._held, self._read_held)
+        self._held = self.sender.fresh.renewed(self._held, self._read_held)
         self.most_held = max(self.most_held, self._held.value)
         return self._held.value
 
@@ -109,9 +109,9 @@ class Position:
         doubt = ""
         for attempt in range(_BELIEF_TRIES):
             if attempt:
-                self.desk.pause(_HOLD_SECONDS)
-                for order in self.desk.ledger.state.live_orders(self.product_id):
-                    self.desk.refresh(order.client_id, patient=False)
+                self.sender.pause(_HOLD_SECONDS)
+                for order in self.sender.ledger.state.live_orders(self.product_id):
+                    self.sender.refresh(order.client_id, patient=False)
             holding = self._wallet()
             doubt = self._doubt(holding)
             if not doubt:
@@ -119,9 +119,9 @@ class Position:
         raise UnknownState(f"{self.product_id}: {doubt}")
 
     def _wallet(self) -> Holding:
-        found = self.desk.client.holdings().of(self.product.base_currency)
+        found = self.sender.client.holdings().of(self.product.base_currency)
         wallet = found if found is not None else Holding(ZERO, ZERO)
-        self._wallet_seen = self.desk.fresh.read(wallet)
+        self._wallet_seen = self.sender.fresh.read(wallet)
         return wallet
 
     def _freed(self, wallet: Holding) -> Decimal:
@@ -129,7 +129,7 @@ class Position:
 
     def _doubt(self, holding: Holding) -> str:
         """Return why a wallet cannot be believed, or nothing."""
-        state, product = self.desk.ledger.state, self.product
+        state, product = self.sender.ledger.state, self.product
         if self._is_changed or state.unsettled_orders(self.product_id):
             return ""
         expected = state.expected(product.base_currency)
@@ -141,11 +141,11 @@ class Position:
 
     def _doubt_of_first(self, holding: Holding) -> str:
         """Return why a coin that was never held before cannot be gone right after it was bought."""
-        desk = self.desk
+        sender = self.sender
         bought = sum(
             (
                 order.signed_fill
-                for order in desk.ledger.state.of_day(desk.day)
+                for order in sender.ledger.state.of_day(sender.day)
                 if order.product_id == self.product_id and not order.adopted
             ),
             ZERO,
@@ -166,7 +166,7 @@ class Position:
         Holds have come back two minutes late. What is free before that may be a small rest: a stop
         over it alone would leave the units of the cancelled one without any.
         """
-        if self.desk.fresh.holds(self._wallet_seen, _JUST_NOW):
+        if self.sender.fresh.holds(self._wallet_seen, _JUST_NOW):
             free = self._freed(self._wallet_seen.value)
             if free >= wanted:
                 return free
@@ -176,7 +176,7 @@ class Position:
             if free >= wanted or waited >= _HOLD_PATIENCE:
                 return free
             seconds = _HOLD_SECONDS if waited < _HOLD_IS_LATE else _POLL_SECONDS
-            self.desk.pause(seconds)
+            self.sender.pause(seconds)
             waited += seconds
 
     # -- prices --------------------------------------------------------------------------
@@ -190,8 +190,8 @@ class Position:
         return self._last_within(_JUST_NOW)
 
     def _last_within(self, age: dt.timedelta) -> Decimal:
-        self._last = self.desk.fresh.renewed(
-            self._last, lambda: self.desk.client.last_trade(self.product_id), age
+        self._last = self.sender.fresh.renewed(
+            self._last, lambda: self.sender.client.last_trade(self.product_id), age
         )
         return self._last.value
 
@@ -199,15 +199,15 @@ class Position:
         """Whether both the last trade and the best bid are at or below a level."""
         if self.last_now() > level:
             return False
-        book = self.desk.client.quotes([self.product_id]).get(self.product_id)
+        book = self.sender.client.quotes([self.product_id]).get(self.product_id)
         return book is not None and book[0] <= level
 
     def accepts_sells(self) -> bool:
         """Read whether the product takes new orders now."""
-        fresh = self.desk.client.products([self.product_id]).get(self.product_id)
+        fresh = self.sender.client.products([self.product_id]).get(self.product_id)
         if fresh is None:
             return False
-        self.desk.products[self.product_id] = fresh.product
+        self.sender.products[self.product_id] = fresh.product
         return fresh.product.is_tradable
 
     # -- stops ---------------------------------------------------------------------------
@@ -246,34 +246,34 @@ class Position:
 
     def _alteration(self, record: OrderRecord) -> str | None:
         """Return how a resting stop differs from what was sent; None for one that rests not."""
-        if record.stage is OrderStage.WORKING and self.desk.is_live_stop(record.client_id):
-            return alteration(record, self.desk.seen[record.client_id].value)
+        if record.stage is OrderStage.WORKING and self.sender.is_live_stop(record.client_id):
+            return alteration(record, self.sender.seen[record.client_id].value)
         return None
 
     def _stops(self) -> list[OrderRecord]:
-        live = self.desk.ledger.state.live_orders(self.product_id)
+        live = self.sender.ledger.state.live_orders(self.product_id)
         return [order for order in live if order.key.leg.is_stop]
 
     def read(self, order: OrderRecord) -> OrderRecord:
         """Read an order, unless that was just done and nothing was sent since."""
-        if self.desk.fresh.holds(self.desk.seen.get(order.client_id), after=self._reads_before):
+        if self.sender.fresh.holds(self.sender.seen.get(order.client_id), after=self._reads_before):
             return order
-        return self.desk.refresh(order.client_id, patient=False)
+        return self.sender.refresh(order.client_id, patient=False)
 
     def _settled(self, order: OrderRecord) -> OrderRecord:
         """Read a stop until the exchange shows it, and until a cancel of ours is decided."""
         record, waited = self.read(order), 0.0
-        if record.stage is OrderStage.CANCEL_SENT and self.desk.may_cancel_intact:
-            record = self.desk.cancel(record.client_id)
+        if record.stage is OrderStage.CANCEL_SENT and self.sender.may_cancel_intact:
+            record = self.sender.cancel(record.client_id)
         while waited < self._patience(record):
-            self.desk.pause(_POLL_SECONDS)
+            self.sender.pause(_POLL_SECONDS)
             waited += _POLL_SECONDS
-            record = self.desk.refresh(record.client_id, patient=False)
+            record = self.sender.refresh(record.client_id, patient=False)
         return record
 
     def await_open(self, record: OrderRecord) -> OrderRecord:
         """Read a stop until it is seen OPEN, or is known to have become something else."""
-        if record.stage is OrderStage.WORKING and self.desk.is_live_stop(record.client_id):
+        if record.stage is OrderStage.WORKING and self.sender.is_live_stop(record.client_id):
             return record
         return self._settled(record) if record.may_be_live else record
 
@@ -283,8 +283,8 @@ class Position:
             return _VISIBLE_SECONDS
         if record.stage is OrderStage.CANCEL_SENT:
             return ABSENT_AFTER.total_seconds() + 2 * _POLL_SECONDS
-        is_seen = record.client_id in self.desk.seen
-        is_open = self.desk.is_live_stop(record.client_id)
+        is_seen = record.client_id in self.sender.seen
+        is_open = self.sender.is_live_stop(record.client_id)
         if record.stage is OrderStage.WORKING and is_seen and not is_open:
             # Taken and not open yet, or being cancelled by somebody.
             return _VISIBLE_SECONDS
@@ -302,7 +302,7 @@ class Position:
         Each is judged by its own: one that was cancelled leaves its units bare however young
         the others are. What has been placed since one ended stands in for it.
         """
-        stops = self.desk.ledger.state.stops_of_holding(self.product_id)
+        stops = self.sender.ledger.state.stops_of_holding(self.product_id)
         placed_last = max((stop.intended_line for stop in stops), default=0)
         ended = [
             stop

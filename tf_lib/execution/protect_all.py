@@ -19,7 +19,7 @@ from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
 from tf_lib.exchange.freshness import Read
 from tf_lib.exchange.port import OrderState
 from tf_lib.execution.order_check import CLOCK_TOLERANCE
-from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.ownership import (
     impediments_of,
     missing_holdings,
@@ -51,13 +51,13 @@ class Protecting:
 
     Parameters
     ----------
-    desk : Desk
+    sender : OrderSender
         Armed and locked.
     protect_only : str
         Why this run only protects (its effects are complete, or state was lost), or empty.
     """
 
-    desk: Desk
+    sender: OrderSender
     protect_only: str = ""
     problems: list[ErrorRow] = field(default_factory=list)
     impediments: list[Impediment] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Protecting:
         self._learn()
         self._settle(patient=False)
         rows = self._cover_held()
-        if is_unsettled(self.desk):
+        if is_unsettled(self.sender):
             # What nobody could prove at once is waited for under cover, and may want more cover.
             self._settle(patient=True)
             rows = self._cover_held()
@@ -86,12 +86,12 @@ class Protecting:
     def _settle_all(self) -> None:
         """Recover everything; what is unprotected is covered before anything is waited for."""
         self._settle(patient=False)
-        if is_unsettled(self.desk):
+        if is_unsettled(self.sender):
             self._cover_held()
             self._settle(patient=True)
 
     def _settle(self, *, patient: bool) -> None:
-        self._lost = settle(self.desk, patient=patient)
+        self._lost = settle(self.sender, patient=patient)
 
     def _cover_held(self) -> list[StopRow]:
         self._last = self._read_products()
@@ -99,27 +99,27 @@ class Protecting:
         return self._cover_all()
 
     def _products_wanted(self) -> list[str]:
-        universe = self.desk.config.universe.sorted_tickers
-        return sorted({*universe, *bought_outside(self.desk, universe)})
+        universe = self.sender.config.universe.sorted_tickers
+        return sorted({*universe, *bought_outside(self.sender, universe)})
 
     def _read_products(self) -> dict[str, Decimal]:
         """Read the rules of all products that matter; return their last prices."""
-        move_renamed(self.desk)
-        listed = self.desk.client.products(self._products_wanted())
-        self.desk.products.update({name: one.product for name, one in listed.items()})
+        move_renamed(self.sender)
+        listed = self.sender.client.products(self._products_wanted())
+        self.sender.products.update({name: one.product for name, one in listed.items()})
         return {name: one.last for name, one in listed.items() if one.last is not None}
 
     def _read_holdings(self) -> Belief:
         """Read what is owned and what others' orders hold of it."""
-        desk = self.desk
-        belief = believed_holdings(desk, desk.products.values(), lost=self._lost)
-        self._open = desk.fresh.renewed(self._open, lambda: desk.client.orders(is_open=True))
-        self._foreign = foreign_orders(desk, belief, self._open.value)
+        sender = self.sender
+        belief = believed_holdings(sender, sender.products.values(), lost=self._lost)
+        self._open = sender.fresh.renewed(self._open, lambda: sender.client.orders(is_open=True))
+        self._foreign = foreign_orders(sender, belief, self._open.value)
         self._belief = belief
         self._know_levels(belief)
-        told = take_over_changes(desk, belief, self._last)
+        told = take_over_changes(sender, belief, self._last)
         self.problems += [problem(line) for line in told]
-        self._missing = missing_holdings(desk, belief, self._products_wanted())
+        self._missing = missing_holdings(sender, belief, self._products_wanted())
         self._note_impediments(belief)
         self._note_left_out()
         return belief
@@ -127,12 +127,12 @@ class Protecting:
     def _note_impediments(self, belief: Belief) -> None:
         for product_id, why in self._missing.items():
             self._impede(missing_impediment(product_id, why))
-        for found in impediments_of(self.desk, belief):
+        for found in impediments_of(self.sender, belief):
             self._impede(found)
 
     def _note_left_out(self) -> None:
         """Tell of each record of the exchange that was left out, once."""
-        left_out = self.desk.client.left_out
+        left_out = self.sender.client.left_out
         self.problems += [problem(f"left out: {why}") for why in left_out if why not in self._told]
         self._told.update(left_out)
 
@@ -140,12 +140,12 @@ class Protecting:
         """Note what stands in the way, once a run."""
         if all(found.key != known.key for known in self.impediments):
             self.impediments.append(found)
-            self.desk.impede(found)
+            self.sender.impede(found)
 
     def _know_levels(self, belief: Belief) -> None:
         """Forget the level of what is gone; recall what is held and has none, or an old one."""
-        levels = self.desk.ledger.state.levels
-        for product in self.desk.products.values():
+        levels = self.sender.ledger.state.levels
+        for product in self.sender.products.values():
             name = product.product_id
             if name in belief.unknown:
                 continue
@@ -154,17 +154,17 @@ class Protecting:
                 self._is_dust(product, held) or self._was_gone(product, belief)
             )
             if is_gone:
-                self.desk.ledger.append("flat", product=name)
+                self.sender.ledger.append("flat", product=name)
             # The whole history of a product is not asked for because of a few cents.
             elif not self._is_dust(product, held) and (
-                name not in levels or is_level_old(self.desk, name)
+                name not in levels or is_level_old(self.sender, name)
             ):
-                recall_level(self.desk, product, held)
+                recall_level(self.sender, product, held)
 
     def _was_gone(self, product: Product, belief: Belief) -> bool:
         """Whether by our own fills nothing is left: what is there came from somebody else since."""
         base = product.base_currency
-        is_known = base in self.desk.ledger.state.confirmed and base in belief.expected
+        is_known = base in self.sender.ledger.state.confirmed and base in belief.expected
         is_theirs = is_known and product.product_id in belief.changed
         return is_theirs and self._is_dust(product, belief.expected[base])
 
@@ -176,12 +176,12 @@ class Protecting:
         another machine trades. An order that was thought refused or absent locks its product.
         """
         self._report_the_future()
-        learned = learn(self.desk)
-        self._open = self.desk.fresh.read(learned.open_orders)
+        learned = learn(self.sender)
+        self._open = self.sender.fresh.read(learned.open_orders)
         for product_id, identity in learned.risen.items():
             self._lock(product_id, f"order {identity} appeared after all", order=identity)
         # Of this look or of an earlier one: a run that died after it did not trade them either.
-        found = self.desk.ledger.state.traded_elsewhere(self.desk.day) or learned.rebalances
+        found = self.sender.ledger.state.traded_elsewhere(self.sender.day) or learned.rebalances
         if found:
             self.protect_only = (
                 "the exchange holds orders of today that this ledger lacks "
@@ -194,7 +194,7 @@ class Protecting:
 
     def _report_the_future(self) -> None:
         """Say that a line of the ledger lies in the exchange's future; it moves no clock."""
-        ledger, now = self.desk.ledger, self.desk.now()
+        ledger, now = self.sender.ledger, self.sender.now()
         line = ledger.line_after(now + CLOCK_TOLERANCE)
         if line is not None:
             self.problems.append(
@@ -206,8 +206,8 @@ class Protecting:
             )
 
     def _lock(self, product_id: str, why: str, **facts: str) -> None:
-        if product_id not in self.desk.ledger.state.locked:
-            self.desk.ledger.append("locked", product=product_id, why=why, **facts)
+        if product_id not in self.sender.ledger.state.locked:
+            self.sender.ledger.append("locked", product=product_id, why=why, **facts)
             message = f"{product_id}: {why}; not rebalanced until: tf release {product_id}"
             self.problems.append(problem(message))
 
@@ -215,7 +215,7 @@ class Protecting:
         """Return the units that are owned, or may be: unknown is never zero."""
         if self._belief is None:
             raise HaltRun("holdings were not read before they were needed")
-        return self._belief.most(self.desk.products[product_id])
+        return self._belief.most(self.sender.products[product_id])
 
     # -- covering ------------------------------------------------------------------------
 
@@ -227,8 +227,8 @@ class Protecting:
         comes by.
         """
         rows = self._cover_all()
-        if failures(rows) and is_unsettled(self.desk):
-            self.desk.pause(_LOOK_AGAIN_SECONDS)
+        if failures(rows) and is_unsettled(self.sender):
+            self.sender.pause(_LOOK_AGAIN_SECONDS)
             self._settle(patient=True)
             rows = self._cover_held()
         return rows
@@ -236,22 +236,22 @@ class Protecting:
     def _cover_all(self) -> list[StopRow]:
         """Cover everything held; one product's failure does not leave others unprotected."""
         rows: list[StopRow] = []
-        for product_id in sorted(self.desk.products):
+        for product_id in sorted(self.sender.products):
             if not self._held(product_id):
-                self.desk.bare_time.end(product_id)
+                self.sender.bare_time.end(product_id)
                 continue
             try:
                 rows.append(self._protect_one(product_id))
             except TfError as error:
                 rows.append(self._stop_row(product_id, "failed", str(error)))
         for product_id, why in sorted(self._missing.items()):
-            if product_id not in self.desk.products:
+            if product_id not in self.sender.products:
                 rows.append(self._stop_row(product_id, "failed", f"holding unknown: {why}"))
         return rows
 
     def _stop_row(self, product_id: str, status: str, reason: str) -> StopRow:
         row: StopRow = {"product": product_id, "status": status, "reason": reason}
-        self.desk.logs.write("stop_updates", action="result", **row)
+        self.sender.logs.write("stop_updates", action="result", **row)
         return row
 
     def _protect_one(self, product_id: str) -> StopRow:
@@ -260,17 +260,17 @@ class Protecting:
             return self._leave_unknown(product_id, unknown[product_id])
         may_move = product_id not in self._unpriced
         result = self._cover(product_id, may_move, known=self._reading(product_id)).ensure()
-        product = self.desk.products[product_id]
+        product = self.sender.products[product_id]
         if not self._is_dust(product, result.held):
             result.closed = closed_because(vars(product))
         return self._record_cover(result)
 
     def _leave_unknown(self, product_id: str, why: str) -> StopRow:
         """Leave an unknown holding's stops as they are; unprotected if they cover too little."""
-        product, desk = self.desk.products[product_id], self.desk
+        product, sender = self.sender.products[product_id], self.sender
         covered = ZERO
-        for order in desk.ledger.state.live_orders(product_id):
-            if order.key.leg.is_stop and desk.is_live_stop(order.client_id):
+        for order in sender.ledger.state.live_orders(product_id):
+            if order.key.leg.is_stop and sender.is_live_stop(order.client_id):
                 covered += order.base_size - order.filled_size
         bare = floor_to(self._held(product_id), product.base_increment) - covered
         is_bare = bare > 0 and not self._is_dust(product, bare)
@@ -288,15 +288,15 @@ class Protecting:
 
     def _reads_hold(self) -> bool:
         """Whether the last look at the account is young, and nothing was sent since."""
-        return self.desk.fresh.holds(self._looked)
+        return self.sender.fresh.holds(self._looked)
 
     def _protection(self, product: Product) -> Protection:
         """Return today's level, or the best one that is known when the plan has none."""
         known = self._protections.get(product.product_id)
         if known is None:
-            return fallback_protection(self.desk, product)
+            return fallback_protection(self.sender, product)
         last = self._last.get(product.product_id)
-        is_theirs = self.desk.ledger.state.not_ours.get(product.base_currency, ZERO) > 0
+        is_theirs = self.sender.ledger.state.not_ours.get(product.base_currency, ZERO) > 0
         if is_theirs and last is not None and known.target_level >= last:
             # Clamped right below the market it would be sold at once, and it is not ours to sell.
             return stopgap(last, known.atr)
@@ -304,8 +304,8 @@ class Protecting:
 
     def fills(self) -> list[FillRow]:
         """Return the filled orders that the ledger knows of, oldest first."""
-        state = self.desk.ledger.state
-        taken = {order.client_id for order in state.taken_by_market(self.desk.day)}
+        state = self.sender.ledger.state
+        taken = {order.client_id for order in state.taken_by_market(self.sender.day)}
         return [
             {
                 "product_id": order.product_id,
@@ -324,11 +324,11 @@ class Protecting:
         self, product_id: str, may_move: bool = True, *, known: Read[Reading] | None = None
     ) -> Cover:
         """Return the protection of one product."""
-        protection = self._protection(self.desk.products[product_id])
+        protection = self._protection(self.sender.products[product_id])
         if not may_move:
             protection = replace(protection, may_move=False)
         position = Position(
-            self.desk,
+            self.sender,
             product_id,
             foreign=self._foreign.get(product_id, Foreign()),
             known=known,
@@ -338,7 +338,7 @@ class Protecting:
 
     def _record_cover(self, cover: CoverResult) -> StopRow:
         row = cover.to_mapping()
-        self.desk.logs.write("stop_updates", action="result", **row)
+        self.sender.logs.write("stop_updates", action="result", **row)
         return row
 
     def _is_dust(self, product: Product, held: Decimal) -> bool:

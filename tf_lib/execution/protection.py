@@ -95,7 +95,7 @@ class Cover:
 
     def __init__(self, position: Position, protection: Protection) -> None:
         self.position = position
-        self.desk = position.desk
+        self.sender = position.sender
         self.protection = protection
         self.placing = Placing(position, protection)
         self.result = CoverResult(
@@ -133,8 +133,8 @@ class Cover:
         for stop in ended:
             if not stop.cancel_sent:
                 self.result.notes.append(f"stop {stop.client_id} ended without our cancel")
-        self.desk.bare_time.begin(
-            position.product_id, self.desk.bare_time.last_in_order(position.product_id)
+        self.sender.bare_time.begin(
+            position.product_id, self.sender.bare_time.last_in_order(position.product_id)
         )
         for stop in ended:
             if not position.is_through(Decimal(stop.body["stop_price"])):
@@ -156,7 +156,7 @@ class Cover:
         if stops:
             result.resting_level = min(Decimal(stop.body["stop_price"]) for stop in stops)
             result.limit_price = min(Decimal(stop.body["limit_price"]) for stop in stops)
-            result.verified_at = self.desk.now().isoformat()
+            result.verified_at = self.sender.now().isoformat()
         bare = position.coverable(result.held) - result.covered
         is_dust = self.placing.is_dust(result.held)
         if position.foreign.hold and not self.placing.is_dust(position.foreign.hold):
@@ -166,7 +166,7 @@ class Cover:
             result.reason = result.reason or f"{format(bare, 'f')} is not under a stop"
         else:
             notional = position.most_held * (result.last or ZERO)
-            self.desk.bare_time.end(position.product_id, notional)
+            self.sender.bare_time.end(position.product_id, notional)
             if result.status == "failed":
                 result.status = "placed"
             if result.status == "skip" and not result.reason:
@@ -177,14 +177,14 @@ class Cover:
 
     def _remember(self) -> None:
         """Keep the level for the ratchet: the target, never what it was clamped to."""
-        state, product_id = self.desk.ledger.state, self.position.product_id
+        state, product_id = self.sender.ledger.state, self.position.product_id
         known = state.levels.get(product_id)
         level = floor_to(self.protection.target_level, self.position.product.price_increment)
-        is_new = known is None or level > known or not self.desk.config.stops.ratchet
+        is_new = known is None or level > known or not self.sender.config.stops.ratchet
         if not self.protection.is_guess and is_new and level != known:
-            self.desk.ledger.append("level", product=product_id, target_level=format(level, "f"))
+            self.sender.ledger.append("level", product=product_id, target_level=format(level, "f"))
         if product_id not in state.proven_products:
-            self.desk.ledger.append("proven", product=product_id)
+            self.sender.ledger.append("proven", product=product_id)
 
     def _is_small_rest(self, gap: Decimal, stops: list[OrderRecord]) -> bool:
         """A rest too small for a stop of its own is not a wrong size beside one that protects."""
@@ -195,7 +195,7 @@ class Cover:
         """Cancel a stop of ours that somebody edited: it covers nothing, and ours comes back."""
         for stop, problem in self.position.altered_stops():
             self.result.notes.append(f"stop {stop.client_id} was altered: {problem}")
-            if self.desk.may_cancel_intact:
+            if self.sender.may_cancel_intact:
                 self._free_slot(stop, "altered by somebody")
 
     # -- placing -------------------------------------------------------------------------
@@ -239,7 +239,7 @@ class Cover:
             self.result.notes.append("not replaced: the product takes no new sells now")
             return False
         self._open_group(stop, reason=why)
-        return self.desk.cancel(stop.client_id).stage is OrderStage.DONE
+        return self.sender.cancel(stop.client_id).stage is OrderStage.DONE
 
     def _place(self, leg: Leg, size: Decimal, *, fallback: StopOrder | None = None) -> bool:
         placed = self.placing.place(leg, size, fallback=fallback)
@@ -249,7 +249,7 @@ class Cover:
             return True
         self.result.status, self.result.reason = "failed", placed.why
         self.result.is_refused = placed.is_proven
-        if placed.is_proven and self.desk.config.stops.exit_if_unprotectable:
+        if placed.is_proven and self.sender.config.stops.exit_if_unprotectable:
             self._leave(size, "every placement was refused")
         return False
 
@@ -270,7 +270,7 @@ class Cover:
         if not self.placing.is_protectable(old.base_size):
             return
         self._open_group(stop, reason="raise")
-        ended = self.desk.cancel(stop.client_id)
+        ended = self.sender.cancel(stop.client_id)
         if ended.stage is not OrderStage.DONE:
             self.result.notes.append(f"cancel did not end {stop.client_id}: {ended.stage}")
             return
@@ -286,10 +286,10 @@ class Cover:
 
     def _open_group(self, stop: OrderRecord, *, reason: str) -> None:
         """One durable record of what is about to happen, before the cancel."""
-        self.desk.ledger.append(
+        self.sender.ledger.append(
             "group",
             product=stop.product_id,
-            day=self.desk.day.isoformat(),
+            day=self.sender.day.isoformat(),
             cancel=stop.client_id,
             restore=dict(stop.body),
             place=format(self.protection.target_level, "f"),
@@ -322,14 +322,14 @@ class Cover:
         """
         for stop in self.position.triggered_stops():
             was_below = self._is_below_limit(stop)
-            self.desk.pause(_TRIGGER_PATIENCE_SECONDS)
-            again = self.desk.refresh(stop.client_id)
+            self.sender.pause(_TRIGGER_PATIENCE_SECONDS)
+            again = self.sender.refresh(stop.client_id)
             if again.stage is not OrderStage.TRIGGERED or again.filled_size != stop.filled_size:
                 continue
             if not self.position.accepts_sells():
                 self.result.notes.append("triggered and unfilled; the product takes no sells now")
                 continue
-            ended = self.desk.cancel(stop.client_id)
+            ended = self.sender.cancel(stop.client_id)
             left = stop.base_size - ended.filled_size
             if ended.stage is OrderStage.DONE and left > 0:
                 free = min(left, self.position.await_release(left))

@@ -29,7 +29,7 @@ from tf_lib.core.orders.build import (
 from tf_lib.core.orders.stops import pilot_size
 from tf_lib.exchange.freshness import Read
 from tf_lib.exchange.port import RefusalKind
-from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.protection import Cover, CoverResult
 from tf_lib.store.ledger_state import OrderRecord
 
@@ -79,7 +79,7 @@ class Rebalance:
 
     Parameters
     ----------
-    desk : Desk
+    sender : OrderSender
     cover_of : callable
         Returns the protection of a product; told whether intact stops may be raised.
     planned_at : datetime
@@ -95,7 +95,7 @@ class Rebalance:
         Why nothing is bought any more, or empty.
     """
 
-    desk: Desk
+    sender: OrderSender
     cover_of: Callable[[str, bool], Cover]
     planned_at: dt.datetime
     taker_fee: Decimal
@@ -133,21 +133,23 @@ class Rebalance:
     def remaining(self, planned: PlannedOrder) -> Decimal:
         """Return the whole steps of a planned order that no order of the day has filled yet."""
         filled = sum((order.filled_size for order in self._orders_of(planned)), ZERO)
-        product = self.desk.products.get(planned.product_id)
+        product = self.sender.products.get(planned.product_id)
         left = planned.base_size - filled
         return left if product is None else floor_to(left, product.base_increment)
 
     def _orders_of(self, planned: PlannedOrder) -> list[OrderRecord]:
-        state = self.desk.ledger.state
+        state = self.sender.ledger.state
         legs = (Leg.ENTRY, Leg.PILOT) if planned.leg is Leg.ENTRY else (planned.leg,)
         return [
             order
             for leg in legs
-            for order in state.of_plan(LegKey(self.desk.day, planned.product_id, planned.side, leg))
+            for order in state.of_plan(
+                LegKey(self.sender.day, planned.product_id, planned.side, leg)
+            )
         ]
 
     def _too_late(self) -> str:
-        return self.desk.plan_is_dead(self.planned_at)
+        return self.sender.plan_is_dead(self.planned_at)
 
     def _collect(self, result: TradeResult) -> TradeResult:
         """Fill in what all orders of this planned order did."""
@@ -179,7 +181,7 @@ class Rebalance:
         rested = self._cancel_stops(planned.product_id)
         if any(stop.may_be_live for stop in rested):
             return TradeResult(planned, "skipped", "its stops could not be cancelled")
-        if any(s.key.leg.is_stop for s in self.desk.ledger.state.live_orders(planned.product_id)):
+        if any(s.key.leg.is_stop for s in self.sender.ledger.state.live_orders(planned.product_id)):
             return TradeResult(planned, "skipped", "the product takes no sells any more")
         free = position.await_release(owned)
         is_exit = planned.leg in (Leg.EXIT, Leg.DUST)
@@ -206,19 +208,19 @@ class Rebalance:
     def _cancel_stops(self, product_id: str) -> list[OrderRecord]:
         """Cancel the product's own stops, so that their hold does not make the sell fail."""
         ended = []
-        for order in self.desk.ledger.state.live_orders(product_id):
+        for order in self.sender.ledger.state.live_orders(product_id):
             if order.key.leg.is_stop:
                 if not self._is_tradable_now(product_id):
                     break
-                self.desk.ledger.append(
+                self.sender.ledger.append(
                     "group",
                     product=product_id,
-                    day=self.desk.day.isoformat(),
+                    day=self.sender.day.isoformat(),
                     cancel=order.client_id,
                     restore=dict(order.body),
                     reason="sell",
                 )
-                ended.append(self.desk.cancel(order.client_id))
+                ended.append(self.sender.cancel(order.client_id))
                 if ended[-1].may_be_live:
                     break
         return ended
@@ -233,7 +235,7 @@ class Rebalance:
             elif record.refusal == RefusalKind.FUNDS:
                 size = min(size, cover.position.await_release(size))
             elif record.refusal in (RefusalKind.RATE, RefusalKind.ACCESS):
-                self.desk.pause(_WAIT_SECONDS)
+                self.sender.pause(_WAIT_SECONDS)
             else:
                 break
             if below_minimum(size, product, planned.reference_price) or self._too_late():
@@ -243,23 +245,23 @@ class Rebalance:
 
     def _send(self, leg: Leg, order: MarketOrder) -> OrderRecord:
         too_late = self._too_late if leg.is_rebalance else lambda: ""
-        record = self.desk.send(leg, order, too_late=too_late)
+        record = self.sender.send(leg, order, too_late=too_late)
         if record.may_be_live:
-            record = self.desk.wait_until_done(record.client_id)
+            record = self.sender.wait_until_done(record.client_id)
         return record
 
     def _is_tradable(self, product_id: str) -> bool:
-        fresh = self.desk.client.products([product_id]).get(product_id)
+        fresh = self.sender.client.products([product_id]).get(product_id)
         if fresh is None:
             return False
-        self.desk.products[product_id] = fresh.product
-        self._tradable = self.desk.fresh.read(product_id) if fresh.product.is_tradable else None
+        self.sender.products[product_id] = fresh.product
+        self._tradable = self.sender.fresh.read(product_id) if fresh.product.is_tradable else None
         return fresh.product.is_tradable
 
     def _is_tradable_now(self, product_id: str) -> bool:
         """Whether the product was seen to take orders within the last seconds."""
         seen = self._tradable
-        is_seen = self.desk.fresh.is_young(seen, _TRADABLE_HOLDS) and seen.value == product_id
+        is_seen = self.sender.fresh.is_young(seen, _TRADABLE_HOLDS) and seen.value == product_id
         return is_seen or self._is_tradable(product_id)
 
     # -- buys ----------------------------------------------------------------------------
@@ -273,7 +275,7 @@ class Rebalance:
         void = self._void(planned, cover.protection)
         if void:
             return self._collect(TradeResult(planned, "void", void))
-        if product_id not in self.desk.ledger.state.proven_products:
+        if product_id not in self.sender.ledger.state.proven_products:
             ended = self._pilot(planned, size, cover)
             if ended is not None:
                 return self._collect(ended)
@@ -291,16 +293,16 @@ class Rebalance:
     def _void(self, planned: PlannedOrder, protection: Protection) -> str:
         """Re-read the product: what happened since the plan can make its buy wrong."""
         product_id = planned.product_id
-        for order in self.desk.ledger.state.live_orders(product_id):
+        for order in self.sender.ledger.state.live_orders(product_id):
             if order.key.side is Side.SELL:
-                self.desk.refresh(order.client_id)
-        for order in self.desk.ledger.state.orders.values():
+                self.sender.refresh(order.client_id)
+        for order in self.sender.ledger.state.orders.values():
             if order.product_id == product_id and self._took_from_us(order):
                 self._start_cooldown(product_id, f"{order.client_id} triggered since the plan")
                 return "its stop triggered since the plan"
         if self._is_cooling(product_id):
             return "a cooldown is active"
-        last = self.desk.client.last_trade(product_id)
+        last = self.sender.client.last_trade(product_id)
         if last <= protection.target_level:
             level = protection.target_level
             self._start_cooldown(product_id, f"last {last} at or below the stop {level}")
@@ -313,18 +315,18 @@ class Rebalance:
             return False
         if order.stage is OrderStage.TRIGGERED:
             return True
-        plan = self.desk.ledger.state.plans[self.desk.day]
+        plan = self.sender.ledger.state.plans[self.sender.day]
         return bool(order.fill_seen_line > plan["line"])
 
     def _is_cooling(self, product_id: str) -> bool:
-        start = self.desk.ledger.state.cooldowns.get(product_id)
-        days = self.desk.config.execution_and_costs.cooldown_counter_threshold
-        return is_cooling(start, self.desk.day, days=days)
+        start = self.sender.ledger.state.cooldowns.get(product_id)
+        days = self.sender.config.execution_and_costs.cooldown_counter_threshold
+        return is_cooling(start, self.sender.day, days=days)
 
     def _start_cooldown(self, product_id: str, cause: str) -> None:
         if not self._is_cooling(product_id):
-            start = self.desk.day.isoformat()
-            self.desk.ledger.append("cooldown", product=product_id, start=start, cause=cause)
+            start = self.sender.day.isoformat()
+            self.sender.ledger.append("cooldown", product=product_id, start=start, cause=cause)
 
     def _pilot(self, planned: PlannedOrder, size: Decimal, cover: Cover) -> TradeResult | None:
         """
@@ -365,8 +367,8 @@ class Rebalance:
         product_id = result.planned.product_id
         why = result.cover.reason if result.cover is not None else ""
         self._send(Leg.EMERGENCY, MarketOrder(product_id, Side.SELL, size))
-        day = self.desk.day.isoformat()
-        self.desk.ledger.append("not_protectable", product=product_id, day=day, why=why)
+        day = self.sender.day.isoformat()
+        self.sender.ledger.append("not_protectable", product=product_id, day=day, why=why)
         result.cover = self.cover_of(product_id, False).ensure()
         if result.cover.is_protected:
             self.halted = ""
@@ -380,14 +382,14 @@ class Rebalance:
             if product_id not in self._sized_by_money and _is_form_refused(record):
                 self._sized_by_money.add(product_id)
             elif record.refusal == RefusalKind.FUNDS:
-                step = self.desk.products[product_id].base_increment
+                step = self.sender.products[product_id].base_increment
                 size = min(floor_to(size * Decimal("0.99"), step), self._affordable(product_id))
             elif record.refusal in (RefusalKind.RATE, RefusalKind.ACCESS):
-                self.desk.pause(_WAIT_SECONDS)
+                self.sender.pause(_WAIT_SECONDS)
             else:
                 break
-            last = self.desk.client.last_trade(product_id)
-            if below_minimum(size, self.desk.products[product_id], last) or self._too_late():
+            last = self.sender.client.last_trade(product_id)
+            if below_minimum(size, self.sender.products[product_id], last) or self._too_late():
                 break
             record = self._send(leg, self._buy_of(product_id, size))
         return record
@@ -396,21 +398,21 @@ class Rebalance:
         """Return a buy; by the money that it costs at the ask where no other one is taken."""
         if product_id not in self._sized_by_money:
             return MarketOrder(product_id, Side.BUY, size)
-        book = self.desk.client.quotes([product_id]).get(product_id)
+        book = self.sender.client.quotes([product_id]).get(product_id)
         if book is None:
             return MarketOrder(product_id, Side.BUY, size)
         # Fees come out of that money, or on top of it: either way no more is bought than planned.
-        money = floor_to(size * book[1], self.desk.products[product_id].quote_increment)
+        money = floor_to(size * book[1], self.sender.products[product_id].quote_increment)
         return MarketOrder(product_id, Side.BUY, size, money)
 
     def _affordable(self, product_id: str) -> Decimal:
         """Return the units that the free cash pays for, fee and slippage included."""
-        product = self.desk.products[product_id]
-        wallet = self.desk.client.holdings().get(product.quote_currency)
-        book = self.desk.client.quotes([product_id]).get(product_id)
+        product = self.sender.products[product_id]
+        wallet = self.sender.client.holdings().get(product.quote_currency)
+        book = self.sender.client.quotes([product_id]).get(product_id)
         if wallet is None or book is None:
             return ZERO
-        slippage = to_decimal(self.desk.config.execution_and_costs.transaction_cost_est)
+        slippage = to_decimal(self.sender.config.execution_and_costs.transaction_cost_est)
         return affordable_size(
             wallet.available, book[1], slippage=slippage, fee=self.taker_fee, product=product
         )
@@ -426,14 +428,14 @@ class Rebalance:
 
     def dust_order(self, product_id: str, held: Decimal) -> tuple[PlannedOrder | None, str]:
         """Return the order that closes a residual, or why it stays."""
-        product = self.desk.products[product_id]
-        last = self.desk.client.last_trade(product_id)
+        product = self.sender.products[product_id]
+        last = self.sender.client.last_trade(product_id)
         if not is_dust(held, product, last):
             return None, "not dust"
         size = floor_to(held, product.base_increment)
         if below_minimum(size, product, last):
             return None, "too small for the exchange to sell"
-        costs = self.desk.config.execution_and_costs
+        costs = self.sender.config.execution_and_costs
         cost = size * last * (self.taker_fee + to_decimal(costs.transaction_cost_est))
         if cost > to_decimal(costs.dust_max_cost_usd):
             return None, f"closing it would cost {cost:.4f}, more than dust_max_cost_usd"

@@ -17,7 +17,7 @@ from enum import StrEnum
 from tf_lib.core.model.records import ZERO, Holding, Product, Side
 from tf_lib.errors import ExchangeError, UnknownState
 from tf_lib.exchange.port import AccountWallets
-from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.order_sender import OrderSender
 from tf_lib.text.tickers import base_of
 
 _TRIES = 3
@@ -76,24 +76,24 @@ class Doubt(StrEnum):
     PENDING = "pending"
 
 
-def read_accounts(desk: Desk) -> AccountWallets:
+def read_accounts(sender: OrderSender) -> AccountWallets:
     """Read the complete account list, trying again when it cannot be believed as a list."""
     tries = 0
     while True:
         tries += 1
         try:
-            return desk.client.holdings()
+            return sender.client.holdings()
         except UnknownState as error:
-            patience = desk.client.line.patience
+            patience = sender.client.line.patience
             if tries < _TRIES:
-                desk.pause(2.0)
+                sender.pause(2.0)
             elif patience is None or not patience.wait(str(error)):
                 why = f"holdings could not be read in {tries} tries: {error}"
                 raise UnknownState(why) from error
 
 
 def believed_holdings(
-    desk: Desk, products: Iterable[Product], *, lost: Mapping[str, str] | None = None
+    sender: OrderSender, products: Iterable[Product], *, lost: Mapping[str, str] | None = None
 ) -> Belief:
     """
     Read the holdings and hold them against the ledger.
@@ -109,15 +109,15 @@ def believed_holdings(
     """
     wanted = list(products)
     unreadable = dict(lost or {})
-    accounts = first = read_accounts(desk)
-    doubts = _doubts(desk, wanted, accounts)
+    accounts = first = read_accounts(sender)
+    doubts = _doubts(sender, wanted, accounts)
     if doubts:
         for product in wanted:
             if product.product_id in doubts:
-                _refresh_orders(desk, product.product_id, unreadable)
-        desk.pause(_SETTLE_SECONDS)
-        accounts = read_accounts(desk)
-        doubts = _doubts(desk, wanted, accounts)
+                _refresh_orders(sender, product.product_id, unreadable)
+        sender.pause(_SETTLE_SECONDS)
+        accounts = read_accounts(sender)
+        doubts = _doubts(sender, wanted, accounts)
     found: dict[Doubt, dict[str, str]] = {kind: {} for kind in Doubt}
     for product in wanted:
         base, name = product.base_currency, product.product_id
@@ -130,7 +130,7 @@ def believed_holdings(
             found[kind][name] = why
     expected: dict[str, Decimal] = {}
     for product in wanted:
-        units, held_by_us = _expected(desk, product), open_sells(desk, product.product_id)
+        units, held_by_us = _expected(sender, product), open_sells(sender, product.product_id)
         if units is not None or held_by_us:
             # An open sell holds its base, whatever else is known.
             expected[product.base_currency] = max(units or ZERO, held_by_us)
@@ -141,34 +141,34 @@ def believed_holdings(
         found[Doubt.PENDING],
         expected,
         {
-            product.product_id: accounts[product.base_currency].total - _explained(desk, product)
+            product.product_id: accounts[product.base_currency].total - _explained(sender, product)
             for product in wanted
             if product.product_id in found[Doubt.CHANGED]
         },
         {
             name: why
             for name, why in found[Doubt.UNKNOWN].items()
-            if _is_missing(desk, name, accounts)
+            if _is_missing(sender, name, accounts)
         },
     )
 
 
-def _is_missing(desk: Desk, product_id: str, accounts: AccountWallets) -> bool:
+def _is_missing(sender: OrderSender, product_id: str, accounts: AccountWallets) -> bool:
     base = base_of(product_id)
     is_there = base in accounts or base in accounts.unreadable
-    return not is_there and product_id in desk.ledger.state.levels
+    return not is_there and product_id in sender.ledger.state.levels
 
 
-def _refresh_orders(desk: Desk, product_id: str, unreadable: dict[str, str]) -> None:
-    for order in desk.ledger.state.live_orders(product_id):
+def _refresh_orders(sender: OrderSender, product_id: str, unreadable: dict[str, str]) -> None:
+    for order in sender.ledger.state.live_orders(product_id):
         try:
-            desk.refresh(order.client_id, patient=False)
+            sender.refresh(order.client_id, patient=False)
         except ExchangeError as error:
             unreadable.setdefault(product_id, str(error))
 
 
 def _doubts(
-    desk: Desk, products: list[Product], accounts: AccountWallets
+    sender: OrderSender, products: list[Product], accounts: AccountWallets
 ) -> dict[str, tuple[Doubt, str]]:
     found: dict[str, tuple[Doubt, str]] = {}
     for product in products:
@@ -176,42 +176,44 @@ def _doubts(
         if base in accounts.unreadable:
             found[product.product_id] = Doubt.UNKNOWN, accounts.unreadable[base]
             continue
-        doubt = _doubt(desk, product, accounts.get(base))
+        doubt = _doubt(sender, product, accounts.get(base))
         if doubt is not None:
             found[product.product_id] = doubt
     return found
 
 
-def _expected(desk: Desk, product: Product) -> Decimal | None:
+def _expected(sender: OrderSender, product: Product) -> Decimal | None:
     """Return the last confirmed total and our own fills since, or None before the first."""
-    return desk.ledger.state.expected(product.base_currency)
+    return sender.ledger.state.expected(product.base_currency)
 
 
-def _explained(desk: Desk, product: Product) -> Decimal:
+def _explained(sender: OrderSender, product: Product) -> Decimal:
     """Return the units that our record explains; before the first total, by all our orders."""
-    expected = _expected(desk, product) or ZERO
-    if product.base_currency in desk.ledger.state.confirmed:
+    expected = _expected(sender, product) or ZERO
+    if product.base_currency in sender.ledger.state.confirmed:
         return expected
-    return expected + desk.older_fills.get(product.product_id, ZERO)
+    return expected + sender.older_fills.get(product.product_id, ZERO)
 
 
-def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[Doubt, str] | None:
-    base, expected = product.base_currency, _expected(desk, product)
+def _doubt(
+    sender: OrderSender, product: Product, holding: Holding | None
+) -> tuple[Doubt, str] | None:
+    base, expected = product.base_currency, _expected(sender, product)
     if holding is None:
         # A coin whose name nothing went over to has no row before it is bought under it.
-        if not expected and not _was_traded(desk, product):
+        if not expected and not _was_traded(sender, product):
             return None
         return Doubt.UNKNOWN, f"{base} was traded here and its account row is missing"
-    held_by_us = open_sells(desk, product.product_id)
+    held_by_us = open_sells(sender, product.product_id)
     if holding.total < held_by_us or holding.hold < held_by_us:
         return (
             Doubt.UNKNOWN,
             f"{base}: our open sells hold {held_by_us}, the account shows "
             f"{holding.hold} held of {holding.total}",
         )
-    extra = holding.total - _explained(desk, product)
-    is_first = base not in desk.ledger.state.confirmed
-    if is_first and base in desk.ledger.state.let_go:
+    extra = holding.total - _explained(sender, product)
+    is_first = base not in sender.ledger.state.confirmed
+    if is_first and base in sender.ledger.state.let_go:
         return None
     if abs(extra) < product.rounding or (is_first and extra < 0):
         return None
@@ -220,31 +222,31 @@ def _doubt(desk: Desk, product: Product, holding: Holding | None) -> tuple[Doubt
         why = (
             f"{base}: {extra} of {holding.total} were there before, no order of ours explains them"
         )
-    is_open = bool(desk.ledger.state.unsettled_orders(product.product_id))
+    is_open = bool(sender.ledger.state.unsettled_orders(product.product_id))
     return (Doubt.PENDING if is_open else Doubt.CHANGED), why
 
 
-def _was_traded(desk: Desk, product: Product) -> bool:
+def _was_traded(sender: OrderSender, product: Product) -> bool:
     """Whether an order of ours filled or holds the base, so that the account must have a row."""
-    return bool(open_sells(desk, product.product_id)) or any(
+    return bool(open_sells(sender, product.product_id)) or any(
         order.product_id == product.product_id and order.filled_size
-        for order in desk.ledger.state.orders.values()
+        for order in sender.ledger.state.orders.values()
     )
 
 
-def open_sells(desk: Desk, product_id: str) -> Decimal:
+def open_sells(sender: OrderSender, product_id: str) -> Decimal:
     """Return the units that our live sells at the exchange still hold."""
     return sum(
         (
             order.base_size - order.filled_size
-            for order in desk.ledger.state.live_orders(product_id)
+            for order in sender.ledger.state.live_orders(product_id)
             if order.key.side is Side.SELL and order.order_id
         ),
         ZERO,
     )
 
 
-def confirm(desk: Desk, belief: Belief, products: Iterable[Product]) -> None:
+def confirm(sender: OrderSender, belief: Belief, products: Iterable[Product]) -> None:
     """Write the believed totals down as confirmed, for the next time's comparison."""
     totals = {
         product.base_currency: format(belief.accounts[product.base_currency].total, "f")
@@ -253,7 +255,7 @@ def confirm(desk: Desk, belief: Belief, products: Iterable[Product]) -> None:
         and product.product_id not in belief.unknown
         and product.product_id not in belief.pending
     }
-    known, quote = desk.ledger.state, desk.config.universe.quote_currency
+    known, quote = sender.ledger.state, sender.config.universe.quote_currency
     if quote in belief.accounts:
         totals[quote] = format(belief.accounts[quote].total, "f")
     same = all(
@@ -261,9 +263,9 @@ def confirm(desk: Desk, belief: Belief, products: Iterable[Product]) -> None:
         for base, total in totals.items()
     )
     if not same:
-        desk.ledger.append("confirmed", totals=totals)
+        sender.ledger.append("confirmed", totals=totals)
 
 
-def bought_outside(desk: Desk, universe: Iterable[str]) -> set[str]:
+def bought_outside(sender: OrderSender, universe: Iterable[str]) -> set[str]:
     """Return products outside the universe that our own orders once bought."""
-    return desk.ledger.state.bought_products - set(universe)
+    return sender.ledger.state.bought_products - set(universe)

@@ -21,7 +21,7 @@ from tf_lib.core.orders.build import floor_to
 from tf_lib.errors import ExchangeError
 from tf_lib.exchange.port import OrderState
 from tf_lib.execution.order_check import fill_facts
-from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.position import Foreign
 from tf_lib.execution.reconciliation import Belief
 from tf_lib.store.ledger_state import LedgerState, OrderRecord
@@ -51,34 +51,34 @@ class Learned:
     risen: dict[str, str] = field(default_factory=dict)
 
 
-def learn(desk: Desk) -> Learned:
+def learn(sender: OrderSender) -> Learned:
     """Read the open orders and the recent ones, and take in those of ours that the ledger lacks."""
-    days = desk.config.execution_and_costs.cooldown_counter_threshold + 2
-    start = dt.datetime.combine(desk.day, dt.time(), dt.UTC) - dt.timedelta(days=days)
-    learned = Learned(desk.client.orders(is_open=True))
-    history = _history(desk, start)
+    days = sender.config.execution_and_costs.cooldown_counter_threshold + 2
+    start = dt.datetime.combine(sender.day, dt.time(), dt.UTC) - dt.timedelta(days=days)
+    learned = Learned(sender.client.orders(is_open=True))
+    history = _history(sender, start)
     recent = [order for order in history if _counts_since(order, start)]
     listed = {o.order_id: o for o in (*recent, *learned.open_orders)}
-    desk.remember(listed.values())
+    sender.remember(listed.values())
     for order in sorted(listed.values(), key=lambda one: one.created_time):
         parsed = parse_client_id(order.client_order_id)
         if parsed is None:
             continue
-        known = desk.ledger.state.orders.get(order.client_order_id)
+        known = sender.ledger.state.orders.get(order.client_order_id)
         if known is None:
-            adopt(desk, order)
-            if parsed.day == desk.day and parsed.leg.is_rebalance:
+            adopt(sender, order)
+            if parsed.day == sender.day and parsed.leg.is_rebalance:
                 learned.rebalances.append(order.client_order_id)
-        elif _has_risen(known, order) and known.client_id not in desk.ledger.state.risen:
+        elif _has_risen(known, order) and known.client_id not in sender.ledger.state.risen:
             learned.risen[known.product_id] = known.client_id
-    ours = desk.ledger.state.orders
+    ours = sender.ledger.state.orders
     # An order that rose bought or sold what the ledger knows nothing of.
     untold = (
         o
         for o in history
         if o.client_order_id not in ours or _has_risen(ours[o.client_order_id], o)
     )
-    desk.older_fills = signed_fills(untold)
+    sender.older_fills = signed_fills(untold)
     return learned
 
 
@@ -92,16 +92,16 @@ def signed_fills(history: Iterable[OrderState]) -> dict[str, Decimal]:
     return found
 
 
-def _history(desk: Desk, start: dt.datetime) -> list[OrderState]:
+def _history(sender: OrderSender, start: dt.datetime) -> list[OrderState]:
     """
     Return the orders of the last days, or all.
 
     A ledger that has seen no day to its end asks for all orders: it may have been lost, and a
     stop that was placed long ago may have filled only yesterday.
     """
-    if any("effects_complete" in marks for marks in desk.ledger.state.marks.values()):
-        return desk.client.orders(start=start)
-    return desk.client.orders()
+    if any("effects_complete" in marks for marks in sender.ledger.state.marks.values()):
+        return sender.client.orders(start=start)
+    return sender.client.orders()
 
 
 def _counts_since(order: OrderState, start: dt.datetime) -> bool:
@@ -121,7 +121,7 @@ def _has_risen(known: OrderRecord, seen: OrderState) -> bool:
     return is_refused and not (seen.is_terminal and not seen.filled_size)
 
 
-def settle(desk: Desk, *, patient: bool) -> dict[str, str]:
+def settle(sender: OrderSender, *, patient: bool) -> dict[str, str]:
     """
     Bring every order that is open on record to what the exchange says of it.
 
@@ -131,24 +131,24 @@ def settle(desk: Desk, *, patient: bool) -> dict[str, str]:
         Products of which an order cannot be read.
     """
     lost: dict[str, str] = {}
-    for order in desk.ledger.state.live_orders():
+    for order in sender.ledger.state.live_orders():
         if order.product_id in lost:
             continue
         try:
-            desk.refresh(order.client_id, patient=patient)
+            sender.refresh(order.client_id, patient=patient)
         except ExchangeError as error:
             lost[order.product_id] = str(error)
     return lost
 
 
-def is_unsettled(desk: Desk) -> bool:
+def is_unsettled(sender: OrderSender) -> bool:
     """Whether anything may be unprotected: a running clock, or an order that is no resting stop."""
-    state = desk.ledger.state
+    state = sender.ledger.state
     return bool(state.bare_since or state.unsettled_orders())
 
 
 def foreign_orders(
-    desk: Desk, belief: Belief, open_orders: Sequence[OrderState]
+    sender: OrderSender, belief: Belief, open_orders: Sequence[OrderState]
 ) -> dict[str, Foreign]:
     """
     Find what orders of others hold: their protective stops cover, their other sells do not.
@@ -158,15 +158,15 @@ def foreign_orders(
     ours that was thought never to have arrived is treated like one of others.
     """
     listed = {o.order_id: o for o in open_orders}
-    products = list(desk.products.values())
+    products = list(sender.products.values())
     unexplained = [p for p in products if _hold_exceeds(p, belief, listed.values())]
     if unexplained:
-        since = desk.now() - _UNLISTED_SPAN
-        recent = desk.client.orders([p.product_id for p in unexplained], start=since)
+        since = sender.now() - _UNLISTED_SPAN
+        recent = sender.client.orders([p.product_id for p in unexplained], start=since)
         listed |= {o.order_id: o for o in recent if not o.is_terminal}
     found: dict[str, Foreign] = {}
     for order in listed.values():
-        if order.side is not Side.SELL or _is_ours(desk, order):
+        if order.side is not Side.SELL or _is_ours(sender, order):
             continue
         known = found.get(order.product_id, Foreign())
         units = order.remaining or ZERO
@@ -178,10 +178,10 @@ def foreign_orders(
     return found
 
 
-def _is_ours(desk: Desk, order: OrderState) -> bool:
+def _is_ours(sender: OrderSender, order: OrderState) -> bool:
     if not is_own(order.client_order_id):
         return False
-    record = desk.ledger.state.orders.get(order.client_order_id)
+    record = sender.ledger.state.orders.get(order.client_order_id)
     return record is None or record.stage not in _OVER_BY_PROOF
 
 
@@ -191,7 +191,7 @@ def _hold_exceeds(product: Product, belief: Belief, listed: Iterable[OrderState]
     return belief.holding(product).hold - explained >= product.base_increment
 
 
-def recall_level(desk: Desk, product: Product, held: Decimal) -> None:
+def recall_level(sender: OrderSender, product: Product, held: Decimal) -> None:
     """
     Give the ledger back the level of a holding that it has none of, or one from long ago.
 
@@ -199,25 +199,25 @@ def recall_level(desk: Desk, product: Product, held: Decimal) -> None:
     outlives a lost ledger, and one that came back from a backup.
     """
     name = product.product_id
-    known = desk.ledger.state.levels.get(name)
+    known = sender.ledger.state.levels.get(name)
     own = [
         order
-        for order in desk.client.orders([name])
-        if is_own(order.client_order_id) and not _is_of_before(desk.ledger.state, order)
+        for order in sender.client.orders([name])
+        if is_own(order.client_order_id) and not _is_of_before(sender.ledger.state, order)
     ]
     stops = stops_of_this_holding(own, held, dust=product.base_min_size)
     prices = [order.stop_price for order in stops if order.stop_price is not None]
     if prices:
         level = floor_to(max(prices), product.price_increment)
         if known is None or level > known:
-            desk.ledger.append("level", product=name, target_level=format(level, "f"))
+            sender.ledger.append("level", product=name, target_level=format(level, "f"))
 
 
-def is_level_old(desk: Desk, name: str) -> bool:
+def is_level_old(sender: OrderSender, name: str) -> bool:
     """Whether a stop of this holding stood above the level that the ledger remembers of it."""
-    state = desk.ledger.state
+    state = sender.ledger.state
     level = state.levels.get(name)
-    if level is None or not desk.config.stops.ratchet:
+    if level is None or not sender.config.stops.ratchet:
         return False
     stops = state.stops_of_holding(name)
     return any(Decimal(stop.body["stop_price"]) > level for stop in stops)
@@ -232,14 +232,14 @@ def _is_of_before(state: LedgerState, order: OrderState) -> bool:
     return gone_at is not None and order.created_time <= gone_at
 
 
-def fallback_protection(desk: Desk, product: Product) -> Protection:
+def fallback_protection(sender: OrderSender, product: Product) -> Protection:
     """
     Return a level for a holding that the day's plan says nothing of.
 
     In this order: the remembered level or the highest own stop of this holding, whichever is
     higher; the level of the latest plan; 10 % below the last trade. Intact stops are not moved.
     """
-    state, name = desk.ledger.state, product.product_id
+    state, name = sender.ledger.state, product.product_id
     plan = state.plans.get(max(state.plans), {}) if state.plans else {}
     if plan and state.flat_line.get(name, 0) > plan["line"]:
         # It speaks of another holding, by the level of that one.
@@ -260,7 +260,7 @@ def fallback_protection(desk: Desk, product: Product) -> Protection:
     if planned is not None:
         level = Decimal(planned["target_level"])
         return Protection(level, atr, may_move=False, source="plan")
-    return stopgap(desk.client.last_trade(name), None)
+    return stopgap(sender.client.last_trade(name), None)
 
 
 def stopgap(last: Decimal, atr: float | None) -> Protection:
@@ -269,7 +269,7 @@ def stopgap(last: Decimal, atr: float | None) -> Protection:
     return Protection(level, atr, may_move=False, source="10 % below last", is_guess=True)
 
 
-def adopt(desk: Desk, seen: OrderState) -> OrderRecord | None:
+def adopt(sender: OrderSender, seen: OrderState) -> OrderRecord | None:
     """
     Take an own order into a ledger that lacks it, and follow it to where it stands.
 
@@ -288,7 +288,7 @@ def adopt(desk: Desk, seen: OrderState) -> OrderRecord | None:
         price = getattr(seen, name)
         if price is not None:
             body[name] = format(price, "f")
-    desk.ledger.append(
+    sender.ledger.append(
         "intent",
         client_id=seen.client_order_id,
         day=parsed.day.isoformat(),
@@ -302,12 +302,12 @@ def adopt(desk: Desk, seen: OrderState) -> OrderRecord | None:
         order_id=seen.order_id,
         **fill_facts(seen),
     )
-    desk.note_seen(seen.client_order_id, seen)
-    acked = desk.ledger.state.orders[seen.client_order_id]
+    sender.note_seen(seen.client_order_id, seen)
+    acked = sender.ledger.state.orders[seen.client_order_id]
     if seen.is_terminal:
-        return desk.finish(acked, seen)
-    moved = desk.ledger.move(acked.client_id, OrderStage.WORKING, **fill_facts(seen))
-    return desk.note_trigger(moved, seen)
+        return sender.finish(acked, seen)
+    moved = sender.ledger.move(acked.client_id, OrderStage.WORKING, **fill_facts(seen))
+    return sender.note_trigger(moved, seen)
 
 
 def stops_of_this_holding(

@@ -82,7 +82,7 @@ class Placing:
     @property
     def wanted(self) -> WantedStop:
         """Where the stop belongs, for the rules of the core."""
-        stops = self.position.desk.config.stops
+        stops = self.position.sender.config.stops
         return WantedStop.of(self.position.product, self.protection, stops)
 
     def is_dust(self, size: Decimal) -> bool:
@@ -187,8 +187,8 @@ class Placing:
 
     def _try(self, leg: Leg, order: StopOrder) -> OrderRecord:
         """Send one stop, again with another id where the answer allows it."""
-        desk, waits = self.position.desk, list(_WAITS)
-        record = self._until_seen(desk.send(leg, order))
+        sender, waits = self.position.sender, list(_WAITS)
+        record = self._until_seen(sender.send(leg, order))
         for _ in range(_TRIES - 1):
             if not _may_try_again(record):
                 break
@@ -199,8 +199,8 @@ class Placing:
                 size = min(order.base_size, free)
                 order = StopOrder(order.product_id, size, order.stop_price, order.limit_price)
             elif record.stage is OrderStage.REFUSED:
-                desk.pause(waits.pop(0))
-            record = self._until_seen(desk.send(leg, order))
+                sender.pause(waits.pop(0))
+            record = self._until_seen(sender.send(leg, order))
         return record
 
     def _until_seen(self, record: OrderRecord) -> OrderRecord:
@@ -208,8 +208,8 @@ class Placing:
         for seconds in _WAITS:
             if record.stage not in (OrderStage.UNKNOWN, OrderStage.ACKED):
                 break
-            self.position.desk.pause(seconds)
-            record = self.position.desk.refresh(record.client_id, patient=False)
+            self.position.sender.pause(seconds)
+            record = self.position.sender.refresh(record.client_id, patient=False)
         return self.position.await_open(record) if record.stage in _SHOWN else record
 
 

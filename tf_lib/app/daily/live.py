@@ -46,9 +46,9 @@ class LiveSession(LiveInputs):
 
     def connect(self) -> dict[str, Any]:
         """Check the account, recover what earlier runs left open, and learn what is there."""
-        desk = self.desk
-        check = check_account(desk.client.line, desk.config.portfolio.name)
-        desk.ledger.pin(check.uuid)
+        sender = self.sender
+        check = check_account(sender.client.line, sender.config.portfolio.name)
+        sender.ledger.pin(check.uuid)
         offset = self.clock_offset()
         if abs(offset) > _MAX_OFFSET_SECONDS:
             self._no_entries = f"the clock is {offset:+.1f} s off the exchange's"
@@ -60,17 +60,17 @@ class LiveSession(LiveInputs):
         return {
             "portfolio": check.name,
             "portfolio_uuid": check.uuid,
-            "exchange": desk.client.line.host,
-            "exchange_time": desk.now().isoformat(),
+            "exchange": sender.client.line.host,
+            "exchange_time": sender.now().isoformat(),
             "clock_offset_seconds": round(offset, 3),
-            "open_own_orders": len(desk.ledger.state.live_orders()),
+            "open_own_orders": len(sender.ledger.state.live_orders()),
         }
 
     def start_cooldown(self, ticker: str) -> None:
         """Write the cooldown that a breach at the gate starts."""
-        start, known = self.desk.day, self.desk.ledger.state.cooldowns.get(ticker)
+        start, known = self.sender.day, self.sender.ledger.state.cooldowns.get(ticker)
         if known != start:
-            self.desk.ledger.append(
+            self.sender.ledger.append(
                 "cooldown", product=ticker, start=start.isoformat(), cause="stop breached at gate"
             )
 
@@ -78,12 +78,12 @@ class LiveSession(LiveInputs):
 
     def frozen_plan(self) -> dict[str, Any] | None:
         """Return the day's plan if an earlier attempt froze one."""
-        return self.desk.ledger.state.plans.get(self.desk.day)
+        return self.sender.ledger.state.plans.get(self.sender.day)
 
     def plan_attempt(self) -> int | None:
         """Return the attempt that froze the day's plan, or this one."""
-        frozen, state = self.frozen_plan(), self.desk.ledger.state
-        return state.attempts.get(self.desk.day) if frozen is None else int(frozen["attempt"])
+        frozen, state = self.frozen_plan(), self.sender.ledger.state
+        return state.attempts.get(self.sender.day) if frozen is None else int(frozen["attempt"])
 
     def freeze(
         self, plan: dict[str, Any], protections: Mapping[str, Protection], now: dt.datetime
@@ -100,20 +100,20 @@ class LiveSession(LiveInputs):
                 }
                 for product, p in sorted(protections.items())
             }
-            self.desk.ledger.append(
+            self.sender.ledger.append(
                 "plan",
-                day=self.desk.day.isoformat(),
+                day=self.sender.day.isoformat(),
                 planned_at=now.isoformat(),
                 orders=plan["orders"],
                 levels=levels,
             )
-            frozen = self.desk.ledger.state.plans[self.desk.day]
+            frozen = self.sender.ledger.state.plans[self.sender.day]
         self._planned_at = dt.datetime.fromisoformat(frozen["planned_at"])
 
     def _raised(self, product_id: str, planned: Protection) -> Protection:
         """Return a protection that is not below what was remembered since its plan was made."""
-        known = self.desk.ledger.state.levels.get(product_id, ZERO)
-        ratchets = self.desk.config.stops.ratchet
+        known = self.sender.ledger.state.levels.get(product_id, ZERO)
+        ratchets = self.sender.config.stops.ratchet
         return replace(
             planned, target_level=level_today(planned.target_level, known, True, ratchets)[0]
         )
@@ -123,9 +123,9 @@ class LiveSession(LiveInputs):
     def _rebalance(self) -> Rebalance:
         if self._planned_at is None or self._account is None:
             raise HaltRun("no plan was frozen; nothing is traded")
-        costs = self.desk.config.execution_and_costs
+        costs = self.sender.config.execution_and_costs
         return Rebalance(
-            self.desk,
+            self.sender,
             self._cover,
             self._planned_at,
             to_decimal(fees_charged(costs, self._account.fees).taker),
@@ -153,7 +153,7 @@ class LiveSession(LiveInputs):
         return rows
 
     def _unsettled(self) -> str:
-        for order in self.desk.ledger.state.live_orders():
+        for order in self.sender.ledger.state.live_orders():
             if not order.key.leg.is_stop:
                 return f"own order {order.client_id} of {order.product_id} is unsettled"
         return ""
@@ -161,7 +161,7 @@ class LiveSession(LiveInputs):
     def _record(self, result: TradeResult) -> OrderRow:
         row = result.to_mapping()
         name = "dust_submit" if row["leg"] == "du" else "order_submit"
-        self.desk.logs.write(name, action="result", **row)
+        self.sender.logs.write(name, action="result", **row)
         if result.cover is not None:
             self._record_cover(result.cover)
         return row
@@ -174,16 +174,16 @@ class LiveSession(LiveInputs):
         if self._belief is not None and self._reads_hold():
             owned = self._belief.accounts
         else:
-            owned = self.desk.client.holdings()
+            owned = self.sender.client.holdings()
         for product_id in sorted(products):
-            if product_id not in self.desk.products:
+            if product_id not in self.sender.products:
                 continue
-            base = self.desk.products[product_id].base_currency
+            base = self.sender.products[product_id].base_currency
             if base not in owned or not owned[base].total or product_id in rebalance.blocked:
                 continue
             held = owned[base].total
             order, note = rebalance.dust_order(product_id, held)
-            self.desk.logs.write(
+            self.sender.logs.write(
                 "dust_build",
                 product=product_id,
                 held=format(held, "f"),
@@ -203,7 +203,7 @@ class LiveSession(LiveInputs):
         known = self._account if self._reads_hold() else None
         account = known if known is not None else self.account()
         if self._belief is not None:
-            confirm(self.desk, self._belief, self.desk.products.values())
+            confirm(self.sender, self._belief, self.sender.products.values())
         return account
 
     def _is_gone(self, product: Product) -> bool:
@@ -219,20 +219,20 @@ class LiveSession(LiveInputs):
         whose own remaining size is dust may go.
         """
         rows: list[StopRow] = []
-        for order in self.desk.ledger.state.live_orders():
-            product = self.desk.products.get(order.product_id)
+        for order in self.sender.ledger.state.live_orders():
+            product = self.sender.products.get(order.product_id)
             if product is None or not order.key.leg.is_stop or not self._is_gone(product):
                 continue
             if not self._is_dust(product, order.base_size - order.filled_size):
                 continue
-            ended = self.desk.cancel(order.client_id)
+            ended = self.sender.cancel(order.client_id)
             status = "failed" if ended.may_be_live else "cancelled"
             row: StopRow = {
                 "product": order.product_id,
                 "status": status,
                 "reason": "position is gone",
             }
-            self.desk.logs.write("stop_updates", action="result", **row)
+            self.sender.logs.write("stop_updates", action="result", **row)
             rows.append(row)
         return rows
 
@@ -240,13 +240,13 @@ class LiveSession(LiveInputs):
         self, stops: list[StopRow], candles: Mapping[str, pd.DataFrame]
     ) -> list[ProtectionRow]:
         """Return what each position's stop is worth, by the ledger and the product's history."""
-        return protection_ledger(self.desk.ledger.state, self.desk.day, stops, candles)
+        return protection_ledger(self.sender.ledger.state, self.sender.day, stops, candles)
 
     def bare_seconds(self) -> dict[str, float]:
         """Return how long each position was without its stop today, from the ledger."""
-        return self.desk.ledger.state.bare_seconds_on(self.desk.day)
+        return self.sender.ledger.state.bare_seconds_on(self.sender.day)
 
     def complete(self) -> None:
         """Mark the day's effects as complete."""
-        if not self.desk.ledger.state.has_mark(self.desk.day, "effects_complete"):
-            self.desk.ledger.mark(self.desk.day, "effects_complete")
+        if not self.sender.ledger.state.has_mark(self.sender.day, "effects_complete"):
+            self.sender.ledger.mark(self.sender.day, "effects_complete")

@@ -71,22 +71,22 @@ class LiveInputs(Protecting):
 
     def _splice(self, update: CandleUpdate) -> None:
         """Put the bars before a renamed product's own; they are asked for until they are there."""
-        universe, day = self.desk.config.universe, self.desk.day
+        universe, day = self.sender.config.universe, self.sender.day
         for rename in renames_of(universe):
             last, kept = rename.day - dt.timedelta(days=1), self.cache.kept(rename.old)
             is_whole = kept is not None and len(kept) and kept.index[-1].date() >= last
             if kept is None or not (is_whole or day > rename.day + _OLD_BARS_ASKED_FOR):
-                found = self.cache.update(self.desk.client, [rename.old], last, today=day)
+                found = self.cache.update(self.sender.client, [rename.old], last, today=day)
                 kept = found.frames.pop(rename.old)
                 update.take(found)
             update.frames[rename.old] = kept
         update.frames = spliced(update.frames, universe)
 
     def _update_candles(self) -> CandleUpdate:
-        desk = self.desk
-        tickers = desk.config.universe.sorted_tickers
+        sender = self.sender
+        tickers = sender.config.universe.sorted_tickers
         return self.cache.update_when_closed(
-            desk.client, tickers, desk.day, now=desk.now, pause=desk.pause
+            sender.client, tickers, sender.day, now=sender.now, pause=sender.pause
         )
 
     def doubts(self) -> Doubts:
@@ -99,34 +99,34 @@ class LiveInputs(Protecting):
     def note_doubts(self, known: Signals) -> None:
         """Remember the bars that are not believed, and say which stand in the way today."""
         self._remember(known.doubts)
-        for found in data_impediments(known, self.desk.day):
-            self.desk.impede(found)
+        for found in data_impediments(known, self.sender.day):
+            self.sender.impede(found)
 
     def _remember(self, doubts: Doubts) -> None:
         remember_doubts(self.cache.folder, doubts)
 
     def account(self) -> Account:
         """Read everything the plan needs, believing nothing that contradicts the ledger."""
-        desk, config = self.desk, self.desk.config
+        sender, config = self.sender, self.sender.config
         tickers = config.universe.sorted_tickers
-        began = desk.now()
+        began = sender.now()
         self._last = self._read_products()
         belief = self._read_holdings()
         self._note_money(belief)
         self._confirm_first(belief)
         quotes = self._quotes()
-        self._looked = desk.fresh.read(belief, at=began)
+        self._looked = sender.fresh.read(belief, at=began)
         self._account = Account(
-            day=desk.day,
-            read_at=desk.now(),
+            day=sender.day,
+            read_at=sender.now(),
             quote_currency=config.universe.quote_currency,
             wallets=self._wallets(belief),
             quotes=quotes,
-            products={t: desk.products[t] for t in tickers if t in desk.products},
+            products={t: sender.products[t] for t in tickers if t in sender.products},
             fees=self._fees(),
             open_stops=self._open_stops(),
-            levels=dict(desk.ledger.state.levels),
-            cooldowns=dict(desk.ledger.state.cooldowns),
+            levels=dict(sender.ledger.state.levels),
+            cooldowns=dict(sender.ledger.state.cooldowns),
             blocked=self._blocked(),
             exits=self._exits(belief),
             not_protectable=tuple(sorted({*self._unpriced, *self._not_protectable()})),
@@ -139,9 +139,9 @@ class LiveInputs(Protecting):
     def _fees(self) -> FeeRates:
         """Return the account's fees; the configured ones when they cannot be read."""
         try:
-            return self.desk.client.fee_rates()
+            return self.sender.client.fee_rates()
         except ExchangeError as error:
-            costs = self.desk.config.execution_and_costs
+            costs = self.sender.config.execution_and_costs
             self._impede(
                 Impediment(
                     ImpedimentKind.FEES_UNREADABLE,
@@ -156,15 +156,17 @@ class LiveInputs(Protecting):
 
     def _confirm_first(self, belief: Belief) -> None:
         """Write down the first totals of an account."""
-        desk = self.desk
-        if any(p.base_currency not in desk.ledger.state.confirmed for p in desk.products.values()):
-            confirm(desk, belief, desk.products.values())
+        sender = self.sender
+        if any(
+            p.base_currency not in sender.ledger.state.confirmed for p in sender.products.values()
+        ):
+            confirm(sender, belief, sender.products.values())
 
     def _wallets(self, belief: Belief) -> dict[str, Holding]:
         """Return every wallet that holds something; unknown counts as the most it may be."""
         wallets = dict(belief.accounts)
         for name in belief.unknown:
-            product = self.desk.products[name]
+            product = self.sender.products[name]
             listed, most = belief.holding(product), belief.most(product)
             free = max(listed.available, most - listed.hold)
             wallets[product.base_currency] = Holding(free, listed.hold)
@@ -172,11 +174,11 @@ class LiveInputs(Protecting):
 
     def _quotes(self) -> dict[str, Quote]:
         """Return the prices that may be traded at; name the products that have none."""
-        tickers = self.desk.config.universe.sorted_tickers
+        tickers = self.sender.config.universe.sorted_tickers
         # The exchange answers 404 to a list that names one product it does not know any more.
-        listed = [ticker for ticker in tickers if ticker in self.desk.products]
-        quotes, unpriced = believed_quotes(tickers, self.desk.client.quotes(listed), self._last)
-        self._unpriced = {t: why for t, why in unpriced.items() if t in self.desk.products}
+        listed = [ticker for ticker in tickers if ticker in self.sender.products]
+        quotes, unpriced = believed_quotes(tickers, self.sender.client.quotes(listed), self._last)
+        self._unpriced = {t: why for t, why in unpriced.items() if t in self.sender.products}
         for found in price_impediments(self._unpriced):
             self._impede(found)
         if not quotes:
@@ -188,11 +190,11 @@ class LiveInputs(Protecting):
     def _unpriced_share(self, quotes: Mapping[str, Quote]) -> float:
         if self._belief is None:
             raise HaltRun("holdings were not read before they were needed")
-        universe = self.desk.config.universe
+        universe = self.sender.config.universe
         held = {
-            t: (self.desk.products[t], self._held(t))
+            t: (self.sender.products[t], self._held(t))
             for t in universe.sorted_tickers
-            if t in self.desk.products
+            if t in self.sender.products
         }
         worth_of_one = {t: float(price) for t, price in self._last.items()} | dict(self._closes)
         cash = self._belief.accounts.get(universe.quote_currency)
@@ -200,7 +202,7 @@ class LiveInputs(Protecting):
 
     def _open_stops(self) -> dict[str, Decimal]:
         levels: dict[str, Decimal] = {}
-        for order in self.desk.ledger.state.live_orders():
+        for order in self.sender.ledger.state.live_orders():
             if order.key.leg.is_stop and order.stage is OrderStage.WORKING:
                 level = Decimal(order.body["stop_price"])
                 levels[order.product_id] = max(level, levels.get(order.product_id, level))
@@ -210,28 +212,28 @@ class LiveInputs(Protecting):
         belief = self._belief
         if belief is None:
             raise HaltRun("holdings were not read before they were needed")
-        locked = self.desk.ledger.state.locked
+        locked = self.sender.ledger.state.locked
         return {**self._unpriced, **belief.unknown, **belief.pending, **locked}
 
     def _exits(self, belief: Belief) -> dict[str, Decimal]:
         """Return the units that may be sold of products that are locked: a full exit of ours."""
-        state = self.desk.ledger.state
+        state = self.sender.ledger.state
         doubted = {*self._unpriced, *belief.unknown, *belief.pending}
         return {
             name: state.own_units(product.base_currency, belief.holding(product).total)
-            for name, product in self.desk.products.items()
+            for name, product in self.sender.products.items()
             if name in state.locked and name not in doubted
         }
 
     def _note_money(self, belief: Belief) -> None:
         """Tell of money that came, went, or lies in another currency."""
-        moved = unexplained_cash(self.desk, belief)
+        moved = unexplained_cash(self.sender, belief)
         if moved is not None:
             self._impede(moved)
-        wrong = wrong_currency(self.desk, belief)
+        wrong = wrong_currency(self.sender, belief)
         if wrong is not None:
             self._impede(wrong)
-            is_idle = not any(belief.most(product) for product in self.desk.products.values())
+            is_idle = not any(belief.most(product) for product in self.sender.products.values())
             # With nothing held either there is nothing at all to trade with.
             severity = "error" if is_idle else "warning"
             code = EXIT_FAILED if is_idle else EXIT_DONE
@@ -239,15 +241,17 @@ class LiveInputs(Protecting):
 
     def _not_protectable(self) -> set[str]:
         """Name the products whose stops the exchange does not take; return those to leave alone."""
-        days = self.desk.config.execution_and_costs.cooldown_counter_threshold
-        found = self.desk.ledger.state.not_protectable
+        days = self.sender.config.execution_and_costs.cooldown_counter_threshold
+        found = self.sender.ledger.state.not_protectable
         for product, one in found.items():
             why = f"not protectable since {one.since}: the exchange took no stop ({one.why})"
             what = "take it out of the universe, or read what the exchange asks of a stop-limit"
             kind = ImpedimentKind.NOT_PROTECTABLE
             self._impede(Impediment(kind, why, what, product=product, since=one.since))
         return {
-            product for product, one in found.items() if one.is_left_alone(self.desk.day, days=days)
+            product
+            for product, one in found.items()
+            if one.is_left_alone(self.sender.day, days=days)
         }
 
     def _no_buys(self, quotes: Mapping[str, Quote]) -> str:

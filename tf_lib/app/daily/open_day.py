@@ -23,7 +23,7 @@ from tf_lib.app.record.run_inputs import config_of, day_of, finished_run
 from tf_lib.errors import HaltRun, StateError
 from tf_lib.exchange.clock import clock_offset, wall_now
 from tf_lib.exchange.patience import Patience
-from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.order_sender import OrderSender
 from tf_lib.parameters import config_from_mapping
 from tf_lib.project import RUN_COMMAND, default_runs
 from tf_lib.safety import epoch
@@ -154,7 +154,7 @@ def _live(
     line = connection.client.line
     line.before_send = guard
     folder = RunFolder(path, now=connection.now)
-    desk = Desk(
+    sender = OrderSender(
         client=connection.client,
         ledger=ledger,
         logs=folder.logs,
@@ -164,13 +164,13 @@ def _live(
         pause=connection.pause,
     )
     made: dict[str, Any] = {
-        "desk": desk,
+        "sender": sender,
         "cache": CandleCache(Path(session["state"]) / "candles"),
         "clock_offset": lambda: 0.0 if _own_clock(session) else clock_offset(line),
         "protect_only": session["protect_only"],
     }
     hands = PreviewSession(**made) if session["is_dry"] else LiveSession(**made)
-    return Day(desk.day, config, hands, folder, close=close)
+    return Day(sender.day, config, hands, folder, close=close)
 
 
 def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:

@@ -30,19 +30,19 @@ class PreviewSession(LiveSession):
 
     def _settle_all(self) -> None:
         """Read the orders whose id is known; one without an answer stays open, nothing is sent."""
-        for order in self.desk.ledger.state.live_orders():
+        for order in self.sender.ledger.state.live_orders():
             if order.order_id:
-                self.desk.refresh(order.client_id)
+                self.sender.refresh(order.client_id)
 
     def _update_candles(self) -> CandleUpdate:
         """Take what is there: waiting would move the clock of an exchange that stands still."""
-        desk, yesterday = self.desk, self.desk.day - dt.timedelta(days=1)
-        tickers = desk.config.universe.sorted_tickers
-        return self.cache.update(desk.client, tickers, yesterday, today=desk.day)
+        sender, yesterday = self.sender, self.sender.day - dt.timedelta(days=1)
+        tickers = sender.config.universe.sorted_tickers
+        return self.cache.update(sender.client, tickers, yesterday, today=sender.day)
 
     def frozen_plan(self) -> dict[str, Any] | None:
         """Return a plan that a run would resume; after its effects only a second one is made."""
-        is_over = self.desk.ledger.state.has_mark(self.desk.day, "effects_complete")
+        is_over = self.sender.ledger.state.has_mark(self.sender.day, "effects_complete")
         return None if is_over else super().frozen_plan()
 
     def _remember(self, doubts: Doubts) -> None:
@@ -50,8 +50,8 @@ class PreviewSession(LiveSession):
 
     def plan_attempt(self) -> int | None:
         """Return the attempt that a run would be, or whose plan it would carry on."""
-        frozen, state = self.frozen_plan(), self.desk.ledger.state
-        return state.attempts.get(self.desk.day, 0) + 1 if frozen is None else frozen["attempt"]
+        frozen, state = self.frozen_plan(), self.sender.ledger.state
+        return state.attempts.get(self.sender.day, 0) + 1 if frozen is None else frozen["attempt"]
 
     def sell(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:
         """Preview the sells."""
@@ -67,7 +67,7 @@ class PreviewSession(LiveSession):
 
     def _preview(self, order: PlannedOrder) -> OrderRow:
         market = MarketOrder(order.product_id, order.side, order.base_size)
-        refusals = self.desk.client.preview(market)
+        refusals = self.sender.client.preview(market)
         lacks_base = (
             bool(refusals)
             and order.side is Side.SELL
@@ -79,7 +79,7 @@ class PreviewSession(LiveSession):
             status = "refused" if refusals else "preview_ok"
         note = ", ".join(one.code for one in refusals)
         row: OrderRow = {**order.to_mapping(), "status": status, "note": note}
-        self.desk.logs.write("order_submit", action="result", **row)
+        self.sender.logs.write("order_submit", action="result", **row)
         return row
 
     def clean_up(self) -> list[StopRow]:
@@ -90,15 +90,15 @@ class PreviewSession(LiveSession):
         """Say what would be done for each holding's stop."""
         return [
             self._would_protect(product_id)
-            for product_id in sorted(self.desk.products)
+            for product_id in sorted(self.sender.products)
             if self._held(product_id)
         ]
 
     def _would_protect(self, product_id: str) -> StopRow:
-        product = self.desk.products[product_id]
+        product = self.sender.products[product_id]
         protection = self._protection(product)
-        stop = WantedStop.of(product, protection, self.desk.config.stops)
-        rests, last = self._open_stops().get(product_id), self.desk.client.last_trade(product_id)
+        stop = WantedStop.of(product, protection, self.sender.config.stops)
+        rests, last = self._open_stops().get(product_id), self.sender.client.last_trade(product_id)
         if plan_stop(stop, last, base_size=self._held(product_id)) is None:
             reason = "no level is possible"
         elif rests is None:
@@ -116,7 +116,7 @@ class PreviewSession(LiveSession):
             "resting_level": format(rests, "f") if rests is not None else None,
             "source": protection.source,
         }
-        self.desk.logs.write("stop_updates", action="result", **row)
+        self.sender.logs.write("stop_updates", action="result", **row)
         return row
 
     def complete(self) -> None:

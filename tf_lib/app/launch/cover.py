@@ -29,7 +29,7 @@ from tf_lib.core.model.run_rows import StopRow, failures
 from tf_lib.errors import ExchangeError, PreflightRefused
 from tf_lib.exchange.clock import wall_now
 from tf_lib.exchange.patience import Patience
-from tf_lib.execution.order_sender import Desk
+from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.protect_all import Protecting
 from tf_lib.notify.mail_file import mail_file_problems
 from tf_lib.parameters import Config
@@ -157,7 +157,7 @@ def protect_holdings(
     with sender_lock(key.portfolio_uuid, state):
         ledger = protection_ledger_of(state, connection.now)
         ledger.pin(key.portfolio_uuid)
-        desk = Desk(
+        sender = OrderSender(
             client=connection.client,
             ledger=ledger,
             logs=logs,
@@ -169,14 +169,14 @@ def protect_holdings(
             may_cancel_intact=may_cancel_intact,
         )
         for problem in unreadable(state, connection.now):
-            desk.impede(
+            sender.impede(
                 Impediment(
                     ImpedimentKind.LEDGER_UNREADABLE,
                     problem,
                     "restore the file from a backup, or move it away (docs/operations.md)",
                 )
             )
-        hands = Protecting(desk=desk, protect_only="protection only")
+        hands = Protecting(sender=sender, protect_only="protection only")
         try:
             rows = hands.protect_only_now()
             _note_found(ledger, failures(rows))
