@@ -12,22 +12,22 @@ from tests.app.profile import Profile
 from tests.app.remote import closed_port
 from tests.app.test_mail import Mailbox
 from tests.app.test_mail import mailbox as mailbox
-from tf_lib.app.launch.alarms import Alarm, AlarmBook, unprotected_alarms
+from tf_lib.app.launch.alarms import Alarm, ToldAlarms, unprotected_alarms
 from tf_lib.parameters import load_config
 
 
 @pytest.fixture
-def book(make_profile: Callable[..., Profile], mailbox: Mailbox) -> AlarmBook:
+def book(make_profile: Callable[..., Profile], mailbox: Mailbox) -> ToldAlarms:
     profile = make_profile(notifications={"email": True})
     profile.state.mkdir(parents=True)
-    return AlarmBook("few", load_config(profile.config), profile.state)
+    return ToldAlarms("few", load_config(profile.config), profile.state)
 
 
 def bare(product: str, reason: str) -> list[Alarm]:
     return unprotected_alarms([{"product": product, "status": "failed", "reason": reason}])
 
 
-def test_words_that_change_make_no_new_mail(book: AlarmBook, mailbox: Mailbox) -> None:
+def test_words_that_change_make_no_new_mail(book: ToldAlarms, mailbox: Mailbox) -> None:
     """A clock, a size, a count of tries: the state is the same."""
     for number in range(5):
         book.tell(bare("BTC-USD", f"0.{number} is not under a stop at 00:{number:02d}"))
@@ -35,7 +35,7 @@ def test_words_that_change_make_no_new_mail(book: AlarmBook, mailbox: Mailbox) -
     assert len(mailbox.messages) == 1
 
 
-def test_a_state_that_comes_back_is_told_again(book: AlarmBook, mailbox: Mailbox) -> None:
+def test_a_state_that_comes_back_is_told_again(book: ToldAlarms, mailbox: Mailbox) -> None:
     """Over means forgotten."""
     for alarms in (bare("BTC-USD", "a"), [], bare("BTC-USD", "a")):
         book.tell(alarms)
@@ -44,7 +44,7 @@ def test_a_state_that_comes_back_is_told_again(book: AlarmBook, mailbox: Mailbox
 
 
 def test_one_more_is_told_with_the_old_and_one_less_is_not(
-    book: AlarmBook, mailbox: Mailbox
+    book: ToldAlarms, mailbox: Mailbox
 ) -> None:
     """The new one stands first."""
     old, new = bare("BTC-USD", "a"), bare("ETH-USD", "b")
@@ -55,7 +55,7 @@ def test_one_more_is_told_with_the_old_and_one_less_is_not(
     assert "ETH-USD" in mailbox.messages[1]["Subject"]
 
 
-def test_what_could_not_be_known_is_not_over(book: AlarmBook, mailbox: Mailbox) -> None:
+def test_what_could_not_be_known_is_not_over(book: ToldAlarms, mailbox: Mailbox) -> None:
     """A look that failed says nothing of the position that was unprotected before it."""
     lost = [Alarm("cannot_look", "the guard could not look: 503 after 180 s")]
     for _ in range(3):
@@ -67,7 +67,7 @@ def test_what_could_not_be_known_is_not_over(book: AlarmBook, mailbox: Mailbox) 
 
 
 def test_a_mail_that_nobody_took_is_tried_again(
-    book: AlarmBook, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    book: ToldAlarms, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until it is taken, and then no more."""
     import tf_lib.notify.send as notify

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tf_lib.app.connection import check_place
+from tf_lib.app.connection import check_endpoint
 from tf_lib.errors import ParameterError, PreflightRefused
 from tf_lib.parameters import ExchangeSection, load_config
 from tf_lib.project import profile_file
@@ -30,10 +30,10 @@ def test_where_orders_may_go(profile: str, exchange: dict[str, Any], may: bool) 
     config = config.model_copy(update={"exchange": section})
 
     if may:
-        check_place(config, profile)
+        check_endpoint(config, profile)
     else:
         with pytest.raises(PreflightRefused, match="Nothing was sent"):
-            check_place(config, profile)
+            check_endpoint(config, profile)
 
 
 @pytest.mark.parametrize("profile", ["live", "mine"])
@@ -43,7 +43,7 @@ def test_the_real_exchange_has_no_schedule_of_mishaps(profile: str) -> None:
 
     def check(**exchange: Any) -> None:
         section = ExchangeSection.model_validate({"faults": "F.yaml", **exchange})
-        check_place(config.model_copy(update={"exchange": section}), profile)
+        check_endpoint(config.model_copy(update={"exchange": section}), profile)
 
     check(kind="simulated")
     check(kind="coinbase", base_url="127.0.0.1:8443")

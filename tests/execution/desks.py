@@ -15,7 +15,7 @@ from tf_lib.core.model.records import MarketOrder, Protection, Side
 from tf_lib.exchange.coinbase.client import Coinbase
 from tf_lib.exchange.coinbase.wire import RetryRule
 from tf_lib.execution.order_sender import OrderSender
-from tf_lib.execution.protect_all import Protecting
+from tf_lib.execution.protect_all import ProtectAll
 from tf_lib.execution.protection import Cover, Foreign, Position
 from tf_lib.parameters import load_config
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
@@ -54,8 +54,8 @@ class Bench:
         at = self.exchange.now() + dt.timedelta(seconds=after)
         self.exchange.plant_jump(COIN, at, price, hold_until=at + dt.timedelta(hours=1))
 
-    def protecting(self) -> Protecting:
-        return Protecting(sender=self.desk)
+    def protecting(self) -> ProtectAll:
+        return ProtectAll(sender=self.desk)
 
     def cancel_by_hand(self, order_id: str) -> None:
         """Cancel an order as the customer does."""
@@ -69,7 +69,7 @@ class Bench:
         old.close()
         self.desk.ledger = Ledger(old.path.with_name("new.jsonl"), old.now)
         self.desk.ledger.pin(old.state.portfolio_uuid)
-        self.desk.bare_time.ledger = self.desk.ledger
+        self.desk.unprotected_time.ledger = self.desk.ledger
 
     def stops(self) -> list[OrderRecord]:
         """Return the stops that the ledger takes for resting."""

@@ -8,7 +8,7 @@ from tests.execution.desks import COIN, Bench
 from tf_lib.core.model.records import Protection
 from tf_lib.exchange.freshness import Read
 from tf_lib.execution.protection import Cover, Foreign, Position, Reading
-from tf_lib.execution.reconciliation import believed_holdings
+from tf_lib.execution.reconciliation import reconciled_holdings
 
 
 def reading(bench: Bench, held: str) -> Read[Reading]:
@@ -61,7 +61,7 @@ def test_a_row_that_is_missing_after_a_release(bench: Bench) -> None:
     bench.desk.ledger.append("released", product=COIN)
     bench.exchange.add_fault(kind="put_field", endpoint="GET /accounts", field="accounts", value=[])
 
-    belief = believed_holdings(bench.desk, [product])
+    reconciled = reconciled_holdings(bench.desk, [product])
 
-    assert COIN in belief.unknown
-    assert belief.most(product) == 1
+    assert COIN in reconciled.unknown
+    assert reconciled.most(product) == 1

@@ -67,7 +67,7 @@ RULES = {
         r"\.(buffer|most)_numerator|limit_(buffer|max)_\w+\) / 10_000|\* 0\.02\b",
     ),
     "limit brought nearer to the level": Rule(
-        "tf_lib.execution.stop_placement:Placing", r"\b0\.995\b|_NEARER\b"
+        "tf_lib.execution.stop_placement:StopPlacement", r"\b0\.995\b|_NEARER\b"
     ),
     "clamp below the last trade": Rule(f"{LOTS}:resting_ticks", r"CLAMP_TICKS|- 2 \* \w*tick"),
     "worthwhile raise": Rule(
@@ -111,7 +111,7 @@ RULES = {
         "tf_lib.core.model.records:PRODUCT_FLAGS", r'"cancel_only",\s+"limit_only"|== "bool"'
     ),
     "an exchange that cannot be reached": Rule(
-        "tf_lib.app.connection:Place", r"the exchange at [^\n]* cannot be reached"
+        "tf_lib.app.connection:ExchangeEndpoint", r"the exchange at [^\n]* cannot be reached"
     ),
 }
 

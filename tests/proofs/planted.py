@@ -243,7 +243,7 @@ def whole_size_again(_: Any, rebalance: Any, planned: Any) -> Any:
     return planned.base_size
 
 
-@in_place_of("execution.unprotected_time.BareTime.begin")
+@in_place_of("execution.unprotected_time.UnprotectedTime.begin")
 def bare_since_now(begin: Any, clock: Any, product: Any, since: object = None) -> Any:
     """Start the clock of an unprotected position when it is found."""
     return begin(clock, product)

@@ -1,5 +1,5 @@
 """
-The place: which exchange a profile speaks to, and how it is reached.
+The endpoint: which exchange a profile speaks to, and how it is reached.
 
 `simulated` without an address is embedded: it lives in the launcher's process, with its state
 in the profile's folder and its clock moved to 00:01 UTC of the day. Everything else is found
@@ -42,7 +42,7 @@ _LATE_DAYS = 7
 
 
 @dataclass(frozen=True)
-class Place:
+class ExchangeEndpoint:
     """Where the exchange is; no secret, so that it may be written down."""
 
     base_url: str | None
@@ -56,7 +56,7 @@ class Place:
         return dict(self.__dict__)
 
     @classmethod
-    def from_mapping(cls, record: Mapping[str, Any]) -> Place:
+    def from_mapping(cls, record: Mapping[str, Any]) -> ExchangeEndpoint:
         """Read back what `to_mapping` wrote."""
         return cls(**record)
 
@@ -127,7 +127,7 @@ def check_candles_reach(config: Config, today: dt.date) -> None:
     )
 
 
-def check_place(config: Config, profile: str) -> None:
+def check_endpoint(config: Config, profile: str) -> None:
     """
     Refuse an exchange that must not be spoken to.
 
@@ -189,14 +189,14 @@ def check_key_file(config: Config, profile: str) -> str:
 
 
 @contextlib.contextmanager
-def open_place(
+def open_endpoint(
     config: Config,
     folder: ProfileFolder,
     day: dt.date | None,
     *,
     copy_to: Path | None = None,
     patience: Patience | None = None,
-) -> Iterator[Place]:
+) -> Iterator[ExchangeEndpoint]:
     """
     Yield where the exchange is; an embedded one runs until the block ends.
 
@@ -217,10 +217,10 @@ def open_place(
     PreflightRefused
         If the exchange must not be spoken to.
     """
-    check_place(config, folder.profile)
+    check_endpoint(config, folder.profile)
     exchange, state = config.exchange, folder.state
     if not is_embedded(config):
-        yield Place(
+        yield ExchangeEndpoint(
             exchange.base_url,
             exchange.ca_file,
             exchange.key_file,
@@ -237,7 +237,7 @@ def open_place(
         if day is not None:
             _move_clock(embedded, day)
         endpoint = embedded.start()
-        yield Place(
+        yield ExchangeEndpoint(
             base_url=endpoint.base_url,
             ca_file=str(endpoint.ca_file),
             key_file=str(endpoint.key_file),
@@ -342,17 +342,17 @@ def _move_clock(embedded: Any, day: dt.date) -> None:
         embedded.advance_to(start)
 
 
-def connect(place: Place, patience: Patience | None = None) -> Connection:
+def connect(endpoint: ExchangeEndpoint, patience: Patience | None = None) -> Connection:
     """
-    Make the client of a place, with its clock; sends nothing yet.
+    Make the client of an endpoint, with its clock; sends nothing yet.
 
     Parameters
     ----------
     patience : Patience, optional
         For how long its reads are made again when they fail.
     """
-    client = open_exchange(place.base_url, place.ca_file, place.key_file)
-    if place.clock != "exchange":
+    client = open_exchange(endpoint.base_url, endpoint.ca_file, endpoint.key_file)
+    if endpoint.clock != "exchange":
         told = Connection(client, now_source("wall", client.line), time.sleep)
         return told.with_patience(patience)
     now = now_source("exchange", client.line)

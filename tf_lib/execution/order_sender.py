@@ -43,7 +43,7 @@ from tf_lib.execution.order_check import (
     fill_facts,
     resolution,
 )
-from tf_lib.execution.unprotected_time import BareTime
+from tf_lib.execution.unprotected_time import UnprotectedTime
 from tf_lib.parameters import Config
 from tf_lib.store.ledger import Ledger
 from tf_lib.store.ledger_state import OrderRecord
@@ -102,7 +102,7 @@ class OrderSender:
         universe = self.config.universe.tickers
         self.client.names.use({*universe, *self.ledger.state.bought_products})
         self.fresh = Freshness(self.now)
-        self.bare_time = BareTime(self.ledger, self.day, self.now)
+        self.unprotected_time = UnprotectedTime(self.ledger, self.day, self.now)
 
     def impede(self, found: Impediment) -> None:
         """Write down what stands in the way of the day; the finish brings it all together."""
@@ -189,7 +189,7 @@ class OrderSender:
         why = answer.message if isinstance(answer, Refused) else answer.why
         # Sent by now at the latest: between intent and request the machine may have slept.
         self.ledger.move(record.client_id, OrderStage.UNKNOWN, detail=why, sent=True)
-        # Stops never add up to more than is owned, so a bare position need not wait for proof.
+        # Stops never add up to more than is owned, so an unprotected one need not wait.
         return self.resolve(record.client_id, patient=not record.key.leg.is_stop)
 
     def _log_answer(self, record: OrderRecord, answer: Answer) -> None:
@@ -310,7 +310,9 @@ class OrderSender:
         """Write down that a stop triggered: from then on it protects nothing."""
         triggered = seen.trigger is Trigger.TRIGGERED
         if triggered and record.stage in (OrderStage.WORKING, OrderStage.CANCEL_SENT):
-            self.bare_time.begin(record.product_id, self.bare_time.last_in_order(record.product_id))
+            self.unprotected_time.begin(
+                record.product_id, self.unprotected_time.last_in_order(record.product_id)
+            )
             return self.ledger.move(record.client_id, OrderStage.TRIGGERED)
         return record
 
@@ -342,13 +344,13 @@ class OrderSender:
         if record.key.side is not Side.BUY or seen.filled_size <= record.filled_size:
             return
         first = min((fill.trade_time for fill in fills), default=record.intended_at)
-        self.bare_time.begin(record.product_id, first)
+        self.unprotected_time.begin(record.product_id, first)
 
     def _note_late_fill(self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill]) -> None:
         """A stop that traded as a maker had triggered and rested below its limit for a while."""
         if record.key.leg.is_stop and any(fill.liquidity is Liquidity.MAKER for fill in fills):
             until = max(fill.trade_time for fill in fills)
-            self.bare_time.add(record.product_id, seen.filled_value, until=until)
+            self.unprotected_time.add(record.product_id, seen.filled_value, until=until)
 
     def _start_cooldown(self, record: OrderRecord) -> None:
         if not (record.key.leg.ends_in_cooldown and record.filled_size):
@@ -474,7 +476,7 @@ class OrderSender:
         if record.stage not in stages or self._must_stay(record):
             return record
         if record.key.leg.is_stop:
-            self.bare_time.begin(record.product_id)
+            self.unprotected_time.begin(record.product_id)
         if record.stage is OrderStage.CANCEL_SENT:
             self.ledger.append("cancel_repeated", client_id=identity)
         else:

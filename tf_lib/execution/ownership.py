@@ -16,7 +16,7 @@ from tf_lib.core.model.records import ZERO, Holding, Product
 from tf_lib.core.model.renames import renames_of
 from tf_lib.exchange.port import Exchange
 from tf_lib.execution.order_sender import OrderSender
-from tf_lib.execution.reconciliation import Belief
+from tf_lib.execution.reconciliation import Reconciled
 from tf_lib.execution.recovery import signed_fills
 from tf_lib.parameters import Config
 from tf_lib.text.tickers import base_of
@@ -27,7 +27,7 @@ _EMPTY = Decimal(1)
 
 
 def take_over_changes(
-    sender: OrderSender, belief: Belief, last: Mapping[str, Decimal]
+    sender: OrderSender, reconciled: Reconciled, last: Mapping[str, Decimal]
 ) -> list[str]:
     """
     Adopt or lock what changed without us, once; return what there is to tell.
@@ -35,8 +35,8 @@ def take_over_changes(
     From then on the new total is what is expected, whoever made the difference.
     """
     told = []
-    for product_id, why in sorted(belief.changed.items()):
-        extra = belief.extra[product_id]
+    for product_id, why in sorted(reconciled.changed.items()):
+        extra = reconciled.extra[product_id]
         price = last.get(product_id)
         worth = None if price is None else extra * price
         value = "" if worth is None else f", worth {worth:,.2f}"
@@ -86,11 +86,11 @@ def _unexplained(why: str) -> Impediment:
     )
 
 
-def unexplained_cash(sender: OrderSender, belief: Belief) -> Impediment | None:
+def unexplained_cash(sender: OrderSender, reconciled: Reconciled) -> Impediment | None:
     """Return what came to or left the quote wallet without a fill, or None."""
     currency = sender.config.universe.quote_currency
-    wallet, state = belief.accounts.get(currency), sender.ledger.state
-    if currency not in state.confirmed or belief.pending or belief.unknown:
+    wallet, state = reconciled.accounts.get(currency), sender.ledger.state
+    if currency not in state.confirmed or reconciled.pending or reconciled.unknown:
         return None
     total = wallet.total if wallet is not None else ZERO
     moved = total - (state.expected(currency) or ZERO)
@@ -99,13 +99,13 @@ def unexplained_cash(sender: OrderSender, belief: Belief) -> Impediment | None:
     return _unexplained(f"{moved:+,.2f} {currency} in the quote wallet")
 
 
-def wrong_currency(sender: OrderSender, belief: Belief) -> Impediment | None:
+def wrong_currency(sender: OrderSender, reconciled: Reconciled) -> Impediment | None:
     """Return that the money lies in another currency than the universe trades in, or None."""
     quote = sender.config.universe.quote_currency
-    if _total(belief.accounts.get(quote)) >= _EMPTY:
+    if _total(reconciled.accounts.get(quote)) >= _EMPTY:
         return None
     others = [name for name in _DOLLARS if name != quote]
-    found = [(name, _total(belief.accounts.get(name))) for name in others]
+    found = [(name, _total(reconciled.accounts.get(name))) for name in others]
     there = ", ".join(f"{total:,.2f} {name}" for name, total in found if total >= _EMPTY)
     if not there:
         return None
@@ -122,18 +122,20 @@ def _total(wallet: Holding | None) -> Decimal:
     return wallet.total if wallet is not None else ZERO
 
 
-def missing_holdings(sender: OrderSender, belief: Belief, wanted: Iterable[str]) -> dict[str, str]:
+def missing_holdings(
+    sender: OrderSender, reconciled: Reconciled, wanted: Iterable[str]
+) -> dict[str, str]:
     """
     Return what is held of products that the exchange does not list, and why it is unknown.
 
     A product that is back with what was expected is no longer locked for it.
     """
-    state, found = sender.ledger.state, dict(belief.missing)
+    state, found = sender.ledger.state, dict(reconciled.missing)
     for name in wanted:
         base = base_of(name)
         if name in sender.products or base in state.let_go:
             continue
-        why = _why_missing(sender, belief, name)
+        why = _why_missing(sender, reconciled, name)
         if why:
             found[name] = why
     for name in state.missing - set(found):
@@ -145,7 +147,7 @@ def missing_holdings(sender: OrderSender, belief: Belief, wanted: Iterable[str])
     return found
 
 
-def _why_missing(sender: OrderSender, belief: Belief, product_id: str) -> str:
+def _why_missing(sender: OrderSender, reconciled: Reconciled, product_id: str) -> str:
     """Return why a holding of a product whose rules nobody tells is unknown; dust is not."""
     state, base = sender.ledger.state, base_of(product_id)
     is_remembered = product_id in state.levels or product_id in state.bare_since
@@ -155,7 +157,7 @@ def _why_missing(sender: OrderSender, belief: Belief, product_id: str) -> str:
             f"{base}: our record holds {by_record}, and the exchange no longer lists "
             f"{product_id}; it was renamed, delisted or moved"
         )
-    there = _total(belief.accounts.get(base))
+    there = _total(reconciled.accounts.get(base))
     # What was there under no level when it was still listed was dust.
     if there <= by_record:
         return ""
@@ -190,7 +192,7 @@ def missing_impediment(product_id: str, why: str) -> Impediment:
     )
 
 
-def impediments_of(sender: OrderSender, belief: Belief) -> list[Impediment]:
+def impediments_of(sender: OrderSender, reconciled: Reconciled) -> list[Impediment]:
     """Return what of the holdings stands in the way today: locks and doubts."""
     state = sender.ledger.state
     found = [
@@ -206,6 +208,6 @@ def impediments_of(sender: OrderSender, belief: Belief) -> list[Impediment]:
     what = "nothing, if it is over tomorrow; else compare the account with tf status"
     found += [
         Impediment(ImpedimentKind.UNKNOWN_HOLDING, why, what, product=name)
-        for name, why in sorted({**belief.unknown, **belief.pending}.items())
+        for name, why in sorted({**reconciled.unknown, **reconciled.pending}.items())
     ]
     return found

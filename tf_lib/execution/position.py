@@ -18,7 +18,7 @@ from tf_lib.store.ledger_state import OrderRecord
 _HOLD_SECONDS = 2.0
 _HOLD_PATIENCE = 150.0
 _HOLD_IS_LATE = 30.0
-_BELIEF_TRIES = 6
+_HOLD_TRIES = 6
 _VISIBLE_SECONDS = 60.0
 _POLL_SECONDS = 5.0
 _JUST_NOW = dt.timedelta(seconds=5)
@@ -43,7 +43,7 @@ class Foreign:
     cover : Decimal
         Units under somebody else's protective stop.
     hold : Decimal
-        Units that somebody else's other sells hold: bare, and not ours to free.
+        Units that somebody else's other sells hold: unprotected, and not ours to free.
     """
 
     cover: Decimal = ZERO
@@ -107,7 +107,7 @@ class Position:
 
     def _read_held(self) -> Decimal:
         doubt = ""
-        for attempt in range(_BELIEF_TRIES):
+        for attempt in range(_HOLD_TRIES):
             if attempt:
                 self.sender.pause(_HOLD_SECONDS)
                 for order in self.sender.ledger.state.live_orders(self.product_id):
@@ -199,8 +199,8 @@ class Position:
         """Whether both the last trade and the best bid are at or below a level."""
         if self.last_now() > level:
             return False
-        book = self.sender.client.quotes([self.product_id]).get(self.product_id)
-        return book is not None and book[0] <= level
+        quote = self.sender.client.quotes([self.product_id]).get(self.product_id)
+        return quote is not None and quote[0] <= level
 
     def accepts_sells(self) -> bool:
         """Read whether the product takes new orders now."""
@@ -225,7 +225,7 @@ class Position:
         """
         live = []
         for order in self._stops():
-            record = self._settled(order)
+            record = self._resolved(order)
             if record.stage is OrderStage.ACKED:
                 raise UnknownState(
                     f"{self.product_id}: the exchange took stop {record.client_id} as "
@@ -260,7 +260,7 @@ class Position:
             return order
         return self.sender.refresh(order.client_id, patient=False)
 
-    def _settled(self, order: OrderRecord) -> OrderRecord:
+    def _resolved(self, order: OrderRecord) -> OrderRecord:
         """Read a stop until the exchange shows it, and until a cancel of ours is decided."""
         record, waited = self.read(order), 0.0
         if record.stage is OrderStage.CANCEL_SENT and self.sender.may_cancel_intact:
@@ -275,7 +275,7 @@ class Position:
         """Read a stop until it is seen OPEN, or is known to have become something else."""
         if record.stage is OrderStage.WORKING and self.sender.is_live_stop(record.client_id):
             return record
-        return self._settled(record) if record.may_be_live else record
+        return self._resolved(record) if record.may_be_live else record
 
     def _patience(self, record: OrderRecord) -> float:
         """Return for how long an answer about a stop is worth waiting for, in seconds."""
@@ -299,7 +299,7 @@ class Position:
         """
         Return the stops of this holding that ended with units left to sell, highest level first.
 
-        Each is judged by its own: one that was cancelled leaves its units bare however young
+        Each is judged by its own: one that was cancelled leaves its units unprotected however young
         the others are. What has been placed since one ended stands in for it.
         """
         stops = self.sender.ledger.state.stops_of_holding(self.product_id)

@@ -1,5 +1,5 @@
 """
-Protecting: what a day that trades, the guard and `protect` have in common.
+Protect all: what a day that trades, the guard and `protect` have in common.
 
 Settle what is open, believe nothing that contradicts the ledger, cover what is held. Levels come
 from the day's plan where there is one, else from what is remembered.
@@ -28,15 +28,15 @@ from tf_lib.execution.ownership import (
     take_over_changes,
 )
 from tf_lib.execution.protection import Cover, CoverResult, Foreign, Position, Reading
-from tf_lib.execution.reconciliation import Belief, believed_holdings, bought_outside
+from tf_lib.execution.reconciliation import Reconciled, bought_outside, reconciled_holdings
 from tf_lib.execution.recovery import (
     fallback_protection,
     foreign_orders,
     is_level_old,
-    is_unsettled,
+    is_unresolved,
     learn,
     recall_level,
-    settle,
+    resolve_open_orders,
     stopgap,
 )
 
@@ -45,7 +45,7 @@ _UNKNOWN_PRICE = Decimal("Infinity")
 
 
 @dataclass(kw_only=True)
-class Protecting:
+class ProtectAll:
     """
     An executor that recovers and covers.
 
@@ -62,36 +62,36 @@ class Protecting:
     problems: list[ErrorRow] = field(default_factory=list)
     impediments: list[Impediment] = field(default_factory=list)
     _protections: Mapping[str, Protection] = field(default_factory=dict)
-    _belief: Belief | None = None
+    _reconciled: Reconciled | None = None
     _foreign: Mapping[str, Foreign] = field(default_factory=dict)
     _lost: Mapping[str, str] = field(default_factory=dict)
     _open: Read[list[OrderState]] | None = None
     _unpriced: Mapping[str, str] = field(default_factory=dict)
     _missing: Mapping[str, str] = field(default_factory=dict)
     _last: dict[str, Decimal] = field(default_factory=dict)
-    _looked: Read[Belief] | None = None
+    _looked: Read[Reconciled] | None = None
     _told: set[str] = field(default_factory=set)
 
     def protect_only_now(self) -> list[StopRow]:
         """Recover, and cover everything held at the levels that are known; nothing else."""
         self._learn()
-        self._settle(patient=False)
+        self._resolve(patient=False)
         rows = self._cover_held()
-        if is_unsettled(self.sender):
+        if is_unresolved(self.sender):
             # What nobody could prove at once is waited for under cover, and may want more cover.
-            self._settle(patient=True)
+            self._resolve(patient=True)
             rows = self._cover_held()
         return rows
 
-    def _settle_all(self) -> None:
+    def _recover_all(self) -> None:
         """Recover everything; what is unprotected is covered before anything is waited for."""
-        self._settle(patient=False)
-        if is_unsettled(self.sender):
+        self._resolve(patient=False)
+        if is_unresolved(self.sender):
             self._cover_held()
-            self._settle(patient=True)
+            self._resolve(patient=True)
 
-    def _settle(self, *, patient: bool) -> None:
-        self._lost = settle(self.sender, patient=patient)
+    def _resolve(self, *, patient: bool) -> None:
+        self._lost = resolve_open_orders(self.sender, patient=patient)
 
     def _cover_held(self) -> list[StopRow]:
         self._last = self._read_products()
@@ -109,25 +109,25 @@ class Protecting:
         self.sender.products.update({name: one.product for name, one in listed.items()})
         return {name: one.last for name, one in listed.items() if one.last is not None}
 
-    def _read_holdings(self) -> Belief:
+    def _read_holdings(self) -> Reconciled:
         """Read what is owned and what others' orders hold of it."""
         sender = self.sender
-        belief = believed_holdings(sender, sender.products.values(), lost=self._lost)
+        reconciled = reconciled_holdings(sender, sender.products.values(), lost=self._lost)
         self._open = sender.fresh.renewed(self._open, lambda: sender.client.orders(is_open=True))
-        self._foreign = foreign_orders(sender, belief, self._open.value)
-        self._belief = belief
-        self._know_levels(belief)
-        told = take_over_changes(sender, belief, self._last)
+        self._foreign = foreign_orders(sender, reconciled, self._open.value)
+        self._reconciled = reconciled
+        self._know_levels(reconciled)
+        told = take_over_changes(sender, reconciled, self._last)
         self.problems += [problem(line) for line in told]
-        self._missing = missing_holdings(sender, belief, self._products_wanted())
-        self._note_impediments(belief)
+        self._missing = missing_holdings(sender, reconciled, self._products_wanted())
+        self._note_impediments(reconciled)
         self._note_left_out()
-        return belief
+        return reconciled
 
-    def _note_impediments(self, belief: Belief) -> None:
+    def _note_impediments(self, reconciled: Reconciled) -> None:
         for product_id, why in self._missing.items():
             self._impede(missing_impediment(product_id, why))
-        for found in impediments_of(self.sender, belief):
+        for found in impediments_of(self.sender, reconciled):
             self._impede(found)
 
     def _note_left_out(self) -> None:
@@ -142,16 +142,16 @@ class Protecting:
             self.impediments.append(found)
             self.sender.impede(found)
 
-    def _know_levels(self, belief: Belief) -> None:
+    def _know_levels(self, reconciled: Reconciled) -> None:
         """Forget the level of what is gone; recall what is held and has none, or an old one."""
         levels = self.sender.ledger.state.levels
         for product in self.sender.products.values():
             name = product.product_id
-            if name in belief.unknown:
+            if name in reconciled.unknown:
                 continue
             held = self._held(name)
             is_gone = name in levels and (
-                self._is_dust(product, held) or self._was_gone(product, belief)
+                self._is_dust(product, held) or self._was_gone(product, reconciled)
             )
             if is_gone:
                 self.sender.ledger.append("flat", product=name)
@@ -161,12 +161,12 @@ class Protecting:
             ):
                 recall_level(self.sender, product, held)
 
-    def _was_gone(self, product: Product, belief: Belief) -> bool:
+    def _was_gone(self, product: Product, reconciled: Reconciled) -> bool:
         """Whether by our own fills nothing is left: what is there came from somebody else since."""
         base = product.base_currency
-        is_known = base in self.sender.ledger.state.confirmed and base in belief.expected
-        is_theirs = is_known and product.product_id in belief.changed
-        return is_theirs and self._is_dust(product, belief.expected[base])
+        is_known = base in self.sender.ledger.state.confirmed and base in reconciled.expected
+        is_theirs = is_known and product.product_id in reconciled.changed
+        return is_theirs and self._is_dust(product, reconciled.expected[base])
 
     def _learn(self) -> None:
         """
@@ -213,9 +213,9 @@ class Protecting:
 
     def _held(self, product_id: str) -> Decimal:
         """Return the units that are owned, or may be: unknown is never zero."""
-        if self._belief is None:
+        if self._reconciled is None:
             raise HaltRun("holdings were not read before they were needed")
-        return self._belief.most(self.sender.products[product_id])
+        return self._reconciled.most(self.sender.products[product_id])
 
     # -- covering ------------------------------------------------------------------------
 
@@ -223,13 +223,13 @@ class Protecting:
         """
         Cover everything held, and look again where that failed.
 
-        An exchange that was away for some seconds must not leave a position bare until the guard
-        comes by.
+        An exchange that was away for some seconds must not leave a position unprotected until the
+        guard comes by.
         """
         rows = self._cover_all()
-        if failures(rows) and is_unsettled(self.sender):
+        if failures(rows) and is_unresolved(self.sender):
             self.sender.pause(_LOOK_AGAIN_SECONDS)
-            self._settle(patient=True)
+            self._resolve(patient=True)
             rows = self._cover_held()
         return rows
 
@@ -238,7 +238,7 @@ class Protecting:
         rows: list[StopRow] = []
         for product_id in sorted(self.sender.products):
             if not self._held(product_id):
-                self.sender.bare_time.end(product_id)
+                self.sender.unprotected_time.end(product_id)
                 continue
             try:
                 rows.append(self._protect_one(product_id))
@@ -255,7 +255,7 @@ class Protecting:
         return row
 
     def _protect_one(self, product_id: str) -> StopRow:
-        unknown = self._belief.unknown if self._belief is not None else {}
+        unknown = self._reconciled.unknown if self._reconciled is not None else {}
         if product_id in unknown:
             return self._leave_unknown(product_id, unknown[product_id])
         may_move = product_id not in self._unpriced
@@ -272,9 +272,9 @@ class Protecting:
         for order in sender.ledger.state.live_orders(product_id):
             if order.key.leg.is_stop and sender.is_live_stop(order.client_id):
                 covered += order.base_size - order.filled_size
-        bare = floor_to(self._held(product_id), product.base_increment) - covered
-        is_bare = bare > 0 and not self._is_dust(product, bare)
-        status = "failed" if is_bare or product_id in self._missing else "skip"
+        unprotected = floor_to(self._held(product_id), product.base_increment) - covered
+        is_unprotected = unprotected > 0 and not self._is_dust(product, unprotected)
+        status = "failed" if is_unprotected or product_id in self._missing else "skip"
         return self._stop_row(
             product_id, status, f"holding unknown, its stops are left as they are: {why}"
         )
@@ -332,7 +332,7 @@ class Protecting:
             product_id,
             foreign=self._foreign.get(product_id, Foreign()),
             known=known,
-            is_changed=self._belief is not None and product_id in self._belief.changed,
+            is_changed=self._reconciled is not None and product_id in self._reconciled.changed,
         )
         return Cover(position, protection)
 

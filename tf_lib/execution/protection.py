@@ -20,7 +20,7 @@ from tf_lib.core.orders.build import floor_to, whole_lots
 from tf_lib.core.orders.lots_and_ticks import MOST_STOPS, slot_for_rest
 from tf_lib.execution.market_exit import sell_out
 from tf_lib.execution.position import Foreign, Position, Reading, remaining
-from tf_lib.execution.stop_placement import Placing
+from tf_lib.execution.stop_placement import StopPlacement
 from tf_lib.store.ledger_state import OrderRecord
 
 __all__ = ["Cover", "CoverResult", "Foreign", "Position", "Reading"]
@@ -97,7 +97,7 @@ class Cover:
         self.position = position
         self.sender = position.sender
         self.protection = protection
-        self.placing = Placing(position, protection)
+        self.placement = StopPlacement(position, protection)
         self.result = CoverResult(
             position.product_id,
             "skip",
@@ -115,7 +115,7 @@ class Cover:
         self._end_altered()
         stops = position.live_stops()
         result.held, result.last = position.held(), position.last()
-        if self.placing.is_dust(result.held):
+        if self.placement.is_dust(result.held):
             result.reason = result.reason or ("dust" if result.held else "nothing held")
             return self._finish(stops)
         gap = position.coverable(result.held) - remaining(stops)
@@ -133,8 +133,8 @@ class Cover:
         for stop in ended:
             if not stop.cancel_sent:
                 self.result.notes.append(f"stop {stop.client_id} ended without our cancel")
-        self.sender.bare_time.begin(
-            position.product_id, self.sender.bare_time.last_in_order(position.product_id)
+        self.sender.unprotected_time.begin(
+            position.product_id, self.sender.unprotected_time.last_in_order(position.product_id)
         )
         for stop in ended:
             if not position.is_through(Decimal(stop.body["stop_price"])):
@@ -143,9 +143,9 @@ class Cover:
             # The last one speaks for whatever was added beside it.
             size = gap if stop is ended[-1] else min(gap, stop.base_size - stop.filled_size)
             why = "we had cancelled its stop" if stop.cancel_sent else "its stop ended"
-            self._leave(size, f"{why} and price is at or below its level")
+            self._exit(size, f"{why} and price is at or below its level")
             gap -= size
-        if gap > 0 and not (ended and not self.placing.is_protectable(gap)):
+        if gap > 0 and not (ended and not self.placement.is_protectable(gap)):
             self._close_gap(stops)
 
     def _finish(self, stops: list[OrderRecord]) -> CoverResult:
@@ -157,16 +157,16 @@ class Cover:
             result.resting_level = min(Decimal(stop.body["stop_price"]) for stop in stops)
             result.limit_price = min(Decimal(stop.body["limit_price"]) for stop in stops)
             result.verified_at = self.sender.now().isoformat()
-        bare = position.coverable(result.held) - result.covered
-        is_dust = self.placing.is_dust(result.held)
-        if position.foreign.hold and not self.placing.is_dust(position.foreign.hold):
+        unprotected = position.coverable(result.held) - result.covered
+        is_dust = self.placement.is_dust(result.held)
+        if position.foreign.hold and not self.placement.is_dust(position.foreign.hold):
             result.status, result.reason = "failed", "held by a sell order that is not ours"
-        elif not is_dust and not self._is_small_rest(bare, stops):
+        elif not is_dust and not self._is_small_rest(unprotected, stops):
             result.status = "failed"
-            result.reason = result.reason or f"{format(bare, 'f')} is not under a stop"
+            result.reason = result.reason or f"{format(unprotected, 'f')} is not under a stop"
         else:
             notional = position.most_held * (result.last or ZERO)
-            self.sender.bare_time.end(position.product_id, notional)
+            self.sender.unprotected_time.end(position.product_id, notional)
             if result.status == "failed":
                 result.status = "placed"
             if result.status == "skip" and not result.reason:
@@ -189,7 +189,7 @@ class Cover:
     def _is_small_rest(self, gap: Decimal, stops: list[OrderRecord]) -> bool:
         """A rest too small for a stop of its own is not a wrong size beside one that protects."""
         is_beside = bool(stops) or self.position.foreign.cover > 0
-        return self.placing.is_small_rest(gap, is_beside=is_beside)
+        return self.placement.is_small_rest(gap, is_beside=is_beside)
 
     def _end_altered(self) -> None:
         """Cancel a stop of ours that somebody edited: it covers nothing, and ours comes back."""
@@ -198,11 +198,11 @@ class Cover:
             if self.sender.may_cancel_intact:
                 self._free_slot(stop, "altered by somebody")
 
-    # -- placing -------------------------------------------------------------------------
+    # -- placement -----------------------------------------------------------------------
 
     def place_remainder(self, size: Decimal) -> bool:
         """Place the stop of what stays before the rest is sold; whether that is protected."""
-        return self.placing.is_dust(size) or self._place(Leg.STOP_CORE, size)
+        return self.placement.is_dust(size) or self._place(Leg.STOP_CORE, size)
 
     def _close_gap(self, stops: list[OrderRecord]) -> None:
         """
@@ -221,7 +221,7 @@ class Cover:
         leg = Leg.STOP_ADD if at else Leg.STOP_CORE
         size = self.position.coverable(self.position.held()) - remaining(stops)
         free = min(size, self.position.await_release(size))
-        if old is None or not self._leave_if_through(old.stop_price, free):
+        if old is None or not self._exit_if_through(old.stop_price, free):
             self._place(leg, free, fallback=old)
 
     @staticmethod
@@ -234,7 +234,7 @@ class Cover:
 
     def _free_slot(self, stop: OrderRecord, why: str) -> bool:
         """Cancel a stop that is to be placed anew, unless that could not be placed."""
-        can_rest = self.placing.plan(self.position.last_now()) is not None
+        can_rest = self.placement.plan(self.position.last_now()) is not None
         if not (can_rest and self.position.accepts_sells()):
             self.result.notes.append("not replaced: the product takes no new sells now")
             return False
@@ -242,7 +242,7 @@ class Cover:
         return self.sender.cancel(stop.client_id).stage is OrderStage.DONE
 
     def _place(self, leg: Leg, size: Decimal, *, fallback: StopOrder | None = None) -> bool:
-        placed = self.placing.place(leg, size, fallback=fallback)
+        placed = self.placement.place(leg, size, fallback=fallback)
         self.result.notes.extend(placed.refusals)
         if placed.rests:
             self.result.status, self.result.reason = "placed", placed.how
@@ -250,14 +250,14 @@ class Cover:
         self.result.status, self.result.reason = "failed", placed.why
         self.result.is_refused = placed.is_proven
         if placed.is_proven and self.sender.config.stops.exit_if_unprotectable:
-            self._leave(size, "every placement was refused")
+            self._exit(size, "every placement was refused")
         return False
 
     # -- moving --------------------------------------------------------------------------
 
     def _raise(self, stop: OrderRecord) -> None:
         """Replace one stop at today's level if that is worth a moment without it."""
-        if self.placing.raised_level(Decimal(stop.body["stop_price"])) is None:
+        if self.placement.raised_level(Decimal(stop.body["stop_price"])) is None:
             return
         if not self.position.accepts_sells():
             self.result.notes.append("not raised: the product takes no new sells now")
@@ -267,7 +267,7 @@ class Cover:
     def replace(self, stop: OrderRecord) -> None:
         """Cancel one stop and place it again at today's level, with the old one as way back."""
         old = _as_order(stop)
-        if not self.placing.is_protectable(old.base_size):
+        if not self.placement.is_protectable(old.base_size):
             return
         self._open_group(stop, reason="raise")
         ended = self.sender.cancel(stop.client_id)
@@ -278,11 +278,11 @@ class Cover:
         if left <= 0:
             return
         free = min(left, self.position.await_release(left))
-        if self._leave_if_through(old.stop_price, free):
+        if self._exit_if_through(old.stop_price, free):
             return
         is_placed = self._place(stop.key.leg, free, fallback=old)
         if not is_placed:
-            self._leave_if_through(old.stop_price, free)
+            self._exit_if_through(old.stop_price, free)
 
     def _open_group(self, stop: OrderRecord, *, reason: str) -> None:
         """One durable record of what is about to happen, before the cancel."""
@@ -296,20 +296,20 @@ class Cover:
             reason=reason,
         )
 
-    # -- leaving -------------------------------------------------------------------------
+    # -- market exit ---------------------------------------------------------------------
 
-    def leave_if_through(self, stop: OrderRecord) -> bool:
+    def exit_if_through(self, stop: OrderRecord) -> bool:
         """Sell everything when price went through the level of a stop that we just cancelled."""
         free = self.position.await_release(self.position.coverable(self.position.held()))
-        return self._leave_if_through(Decimal(stop.body["stop_price"]), free)
+        return self._exit_if_through(Decimal(stop.body["stop_price"]), free)
 
-    def _leave_if_through(self, level: Decimal, size: Decimal) -> bool:
+    def _exit_if_through(self, level: Decimal, size: Decimal) -> bool:
         if not self.position.is_through(level):
             return False
-        self._leave(size, "price fell through while the stop was cancelled")
+        self._exit(size, "price fell through while the stop was cancelled")
         return True
 
-    def _leave(self, size: Decimal, why: str) -> None:
+    def _exit(self, size: Decimal, why: str) -> None:
         self.result.notes.extend(sell_out(self.position, size, why))
         self.result.status, self.result.reason = "placed", f"market exit: {why}"
 
@@ -318,7 +318,7 @@ class Cover:
         A stop that triggered and does not fill protects nothing: look twice, then cancel it.
 
         It is sold at the market where price was below its limit both times, or is at or below the
-        level it rested at now; else what is left of it is bare and gets a stop again.
+        level it rested at now; else what is left of it is unprotected and gets a stop again.
         """
         for stop in self.position.triggered_stops():
             was_below = self._is_below_limit(stop)
@@ -334,9 +334,9 @@ class Cover:
             if ended.stage is OrderStage.DONE and left > 0:
                 free = min(left, self.position.await_release(left))
                 if was_below and self._is_below_limit(stop):
-                    self._leave(free, "stop triggered and price is below its limit")
+                    self._exit(free, "stop triggered and price is below its limit")
                 elif self.position.is_through(Decimal(stop.body["stop_price"])):
-                    self._leave(free, "stop triggered and it did not fill")
+                    self._exit(free, "stop triggered and it did not fill")
 
     def _is_below_limit(self, stop: OrderRecord) -> bool:
         return self.position.last_now() < Decimal(stop.body["limit_price"])

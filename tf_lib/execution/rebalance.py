@@ -187,7 +187,7 @@ class Rebalance:
         is_exit = planned.leg in (Leg.EXIT, Leg.DUST)
         if not is_exit:
             highest = max(rested, key=lambda s: Decimal(s.body["stop_price"]), default=None)
-            if highest is not None and cover.leave_if_through(highest):
+            if highest is not None and cover.exit_if_through(highest):
                 return TradeResult(planned, "void", "price fell through its stop: all was sold")
             if free > size and not cover.place_remainder(free - size):
                 # Without its stop the rest must not wait for a sale: what rested is put back.
@@ -336,7 +336,7 @@ class Rebalance:
         may follow, else the ended result.
         """
         position, product = cover.position, cover.position.product
-        plan = cover.placing.plan(position.last())
+        plan = cover.placement.plan(position.last())
         if plan is None:
             return TradeResult(planned, "skipped", "no stop level is possible")
         pilot = pilot_size(position.held(), size, product, plan.limit_price)
@@ -398,23 +398,23 @@ class Rebalance:
         """Return a buy; by the money that it costs at the ask where no other one is taken."""
         if product_id not in self._sized_by_money:
             return MarketOrder(product_id, Side.BUY, size)
-        book = self.sender.client.quotes([product_id]).get(product_id)
-        if book is None:
+        quote = self.sender.client.quotes([product_id]).get(product_id)
+        if quote is None:
             return MarketOrder(product_id, Side.BUY, size)
         # Fees come out of that money, or on top of it: either way no more is bought than planned.
-        money = floor_to(size * book[1], self.sender.products[product_id].quote_increment)
+        money = floor_to(size * quote[1], self.sender.products[product_id].quote_increment)
         return MarketOrder(product_id, Side.BUY, size, money)
 
     def _affordable(self, product_id: str) -> Decimal:
         """Return the units that the free cash pays for, fee and slippage included."""
         product = self.sender.products[product_id]
         wallet = self.sender.client.holdings().get(product.quote_currency)
-        book = self.sender.client.quotes([product_id]).get(product_id)
-        if wallet is None or book is None:
+        quote = self.sender.client.quotes([product_id]).get(product_id)
+        if wallet is None or quote is None:
             return ZERO
         slippage = to_decimal(self.sender.config.execution_and_costs.transaction_cost_est)
         return affordable_size(
-            wallet.available, book[1], slippage=slippage, fee=self.taker_fee, product=product
+            wallet.available, quote[1], slippage=slippage, fee=self.taker_fee, product=product
         )
 
     def _with_cover(self, result: TradeResult, cover: Cover) -> TradeResult:

@@ -21,12 +21,12 @@ from tf_lib.execution.order_sender import OrderSender
 from tf_lib.text.tickers import base_of
 
 _TRIES = 3
-_SETTLE_SECONDS = 10.0
+_REREAD_SECONDS = 10.0
 NOTHING = Holding(ZERO, ZERO)
 
 
 @dataclass(frozen=True)
-class Belief:
+class Reconciled:
     """
     What is owned, and what may not be believed.
 
@@ -92,9 +92,9 @@ def read_accounts(sender: OrderSender) -> AccountWallets:
                 raise UnknownState(why) from error
 
 
-def believed_holdings(
+def reconciled_holdings(
     sender: OrderSender, products: Iterable[Product], *, lost: Mapping[str, str] | None = None
-) -> Belief:
+) -> Reconciled:
     """
     Read the holdings and hold them against the ledger.
 
@@ -115,7 +115,7 @@ def believed_holdings(
         for product in wanted:
             if product.product_id in doubts:
                 _refresh_orders(sender, product.product_id, unreadable)
-        sender.pause(_SETTLE_SECONDS)
+        sender.pause(_REREAD_SECONDS)
         accounts = read_accounts(sender)
         doubts = _doubts(sender, wanted, accounts)
     found: dict[Doubt, dict[str, str]] = {kind: {} for kind in Doubt}
@@ -134,7 +134,7 @@ def believed_holdings(
         if units is not None or held_by_us:
             # An open sell holds its base, whatever else is known.
             expected[product.base_currency] = max(units or ZERO, held_by_us)
-    return Belief(
+    return Reconciled(
         accounts,
         found[Doubt.UNKNOWN],
         found[Doubt.CHANGED],
@@ -246,18 +246,18 @@ def open_sells(sender: OrderSender, product_id: str) -> Decimal:
     )
 
 
-def confirm(sender: OrderSender, belief: Belief, products: Iterable[Product]) -> None:
+def confirm(sender: OrderSender, reconciled: Reconciled, products: Iterable[Product]) -> None:
     """Write the believed totals down as confirmed, for the next time's comparison."""
     totals = {
-        product.base_currency: format(belief.accounts[product.base_currency].total, "f")
+        product.base_currency: format(reconciled.accounts[product.base_currency].total, "f")
         for product in products
-        if product.base_currency in belief.accounts
-        and product.product_id not in belief.unknown
-        and product.product_id not in belief.pending
+        if product.base_currency in reconciled.accounts
+        and product.product_id not in reconciled.unknown
+        and product.product_id not in reconciled.pending
     }
     known, quote = sender.ledger.state, sender.config.universe.quote_currency
-    if quote in belief.accounts:
-        totals[quote] = format(belief.accounts[quote].total, "f")
+    if quote in reconciled.accounts:
+        totals[quote] = format(reconciled.accounts[quote].total, "f")
     same = all(
         known.confirmed.get(base) == Decimal(total) and base not in known.fills_since_confirmed
         for base, total in totals.items()

@@ -23,7 +23,7 @@ from tf_lib.exchange.port import OrderState
 from tf_lib.execution.order_check import fill_facts
 from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.position import Foreign
-from tf_lib.execution.reconciliation import Belief
+from tf_lib.execution.reconciliation import Reconciled
 from tf_lib.store.ledger_state import LedgerState, OrderRecord
 
 _UNLISTED_SPAN = dt.timedelta(hours=48)
@@ -121,7 +121,7 @@ def _has_risen(known: OrderRecord, seen: OrderState) -> bool:
     return is_refused and not (seen.is_terminal and not seen.filled_size)
 
 
-def settle(sender: OrderSender, *, patient: bool) -> dict[str, str]:
+def resolve_open_orders(sender: OrderSender, *, patient: bool) -> dict[str, str]:
     """
     Bring every order that is open on record to what the exchange says of it.
 
@@ -141,14 +141,14 @@ def settle(sender: OrderSender, *, patient: bool) -> dict[str, str]:
     return lost
 
 
-def is_unsettled(sender: OrderSender) -> bool:
+def is_unresolved(sender: OrderSender) -> bool:
     """Whether anything may be unprotected: a running clock, or an order that is no resting stop."""
     state = sender.ledger.state
     return bool(state.bare_since or state.unsettled_orders())
 
 
 def foreign_orders(
-    sender: OrderSender, belief: Belief, open_orders: Sequence[OrderState]
+    sender: OrderSender, reconciled: Reconciled, open_orders: Sequence[OrderState]
 ) -> dict[str, Foreign]:
     """
     Find what orders of others hold: their protective stops cover, their other sells do not.
@@ -159,7 +159,7 @@ def foreign_orders(
     """
     listed = {o.order_id: o for o in open_orders}
     products = list(sender.products.values())
-    unexplained = [p for p in products if _hold_exceeds(p, belief, listed.values())]
+    unexplained = [p for p in products if _hold_exceeds(p, reconciled, listed.values())]
     if unexplained:
         since = sender.now() - _UNLISTED_SPAN
         recent = sender.client.orders([p.product_id for p in unexplained], start=since)
@@ -185,10 +185,10 @@ def _is_ours(sender: OrderSender, order: OrderState) -> bool:
     return record is None or record.stage not in _OVER_BY_PROOF
 
 
-def _hold_exceeds(product: Product, belief: Belief, listed: Iterable[OrderState]) -> bool:
+def _hold_exceeds(product: Product, reconciled: Reconciled, listed: Iterable[OrderState]) -> bool:
     sells = (o for o in listed if o.product_id == product.product_id and o.side is Side.SELL)
     explained = sum((order.remaining or ZERO for order in sells), ZERO)
-    return belief.holding(product).hold - explained >= product.base_increment
+    return reconciled.holding(product).hold - explained >= product.base_increment
 
 
 def recall_level(sender: OrderSender, product: Product, held: Decimal) -> None:

@@ -1,5 +1,5 @@
 """
-Placing: getting one stop to rest, from where it belongs down to where it is taken.
+Stop placement: getting one stop to rest, from where it belongs down to where it is taken.
 
 A lack of funds is a lagging hold or a wrong size and is met by reading again; only a refusal for
 the price band or by the venue leads down the ladder; what proves nothing leads nowhere
@@ -65,7 +65,7 @@ class Placed:
         )
 
 
-class Placing:
+class StopPlacement:
     """
     Places the stops of one position.
 

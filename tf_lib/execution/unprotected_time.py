@@ -18,7 +18,7 @@ from tf_lib.store.ledger import Ledger
 
 
 @dataclass
-class BareTime:
+class UnprotectedTime:
     """The clocks of all positions."""
 
     ledger: Ledger

@@ -10,7 +10,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tf_lib.app.connection import connect, has_own_clock, is_embedded, key_file_problem, open_place
+from tf_lib.app.connection import (
+    connect,
+    has_own_clock,
+    is_embedded,
+    key_file_problem,
+    open_endpoint,
+)
 from tf_lib.app.options import ProfileOptions
 from tf_lib.errors import EXIT_DONE, EXIT_FAILED, ParameterError, TfError
 from tf_lib.exchange.clock import clock_offset, wall_now
@@ -80,8 +86,8 @@ def _disk(folder: ProfileFolder) -> str:
 def _exchange(config: Config, folder: ProfileFolder) -> str:
     if is_embedded(config):
         return "embedded simulated exchange, no key needed"
-    with open_place(config, folder, wall_now().date()) as place:
-        line = connect(place).client.line
+    with open_endpoint(config, folder, wall_now().date()) as endpoint:
+        line = connect(endpoint).client.line
         check = check_account(line, config.portfolio.name)
         offset = 0.0 if config.exchange.clock == "exchange" else clock_offset(line)
     return f"{check.name} ({check.uuid}), clock off by {offset:+.2f} s"
@@ -95,8 +101,8 @@ def _holdings(config: Config, folder: ProfileFolder) -> str:
         return "; ".join([*locked, "tf release when it is as you want it"]) if locked else "ours"
     if is_embedded(config):
         return "none yet, the exchange of this profile is made by its first run"
-    with open_place(config, folder, wall_now().date()) as place:
-        found = not_ours(connect(place).client, config)
+    with open_endpoint(config, folder, wall_now().date()) as endpoint:
+        found = not_ours(connect(endpoint).client, config)
     if not found:
         return "nothing of the universe is held that no order of ours explains"
     return (

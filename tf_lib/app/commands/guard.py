@@ -1,7 +1,7 @@
 """
 The guard: looks every few minutes whether anything is unprotected, and covers it.
 
-It may settle intents, cover, restore, leave by the rules of emergency, and raise an alarm. It
+It may look intents up, cover, restore, exit by the rules of emergency, and raise an alarm. It
 buys nothing, computes and raises no level, plans nothing and writes no day mark (docs/execution.md
 section 8). It takes over from a run that is past its deadline.
 """
@@ -17,7 +17,7 @@ from tf_lib.app.connection import has_own_clock
 from tf_lib.app.launch.alarms import (
     GUARD_LOG,
     Alarm,
-    AlarmBook,
+    ToldAlarms,
     closed_alarms,
     is_told_by_run,
     is_unprotected,
@@ -59,13 +59,13 @@ def guard_command(options: ProfileOptions) -> int:
     if never_ran(parameters, folder):
         print("0 held, 0 unprotected: this profile never ran")
         return EXIT_DONE
-    book = AlarmBook(name, parameters, folder.state, lambda results: _told(folder, results))
+    told = ToldAlarms(name, parameters, folder.state, lambda results: _told(folder, results))
     lock = state_lock(folder.state, kind="guard")
     held = _blocked(lock, folder)
     if held is not None:
-        return _stand_back(book, folder, lock, held)
+        return _stand_back(told, folder, lock, held)
     try:
-        return _look(book, folder)
+        return _look(told, folder)
     finally:
         lock.release()
 
@@ -85,7 +85,7 @@ def _blocked(lock: ProcessLock, folder: ProfileFolder) -> LockHeld | None:
     return None
 
 
-def _stand_back(book: AlarmBook, folder: ProfileFolder, lock: ProcessLock, held: LockHeld) -> int:
+def _stand_back(told: ToldAlarms, folder: ProfileFolder, lock: ProcessLock, held: LockHeld) -> int:
     """Leave it to whoever holds the lock; one that nobody can see or end is an alarm."""
     _log(folder, "stands_back", reason=str(held))
     print(f"stands back: {held}")
@@ -98,17 +98,17 @@ def _stand_back(book: AlarmBook, folder: ProfileFolder, lock: ProcessLock, held:
         f"(fuser -v {shlex.quote(str(lock.path))}), stop that process, and run: tf protect",
     )
     print(f"ALARM {alarm.text}")
-    book.tell([alarm], still_holds=lambda key: True)
+    told.tell([alarm], still_holds=lambda key: True)
     return EXIT_FAILED
 
 
-def _look(book: AlarmBook, folder: ProfileFolder) -> int:
-    config, logs = book.config, RunLogs(folder.state / "guard", wall_now)
+def _look(told: ToldAlarms, folder: ProfileFolder) -> int:
+    config, logs = told.config, RunLogs(folder.state / "guard", wall_now)
     rows: list[StopRow] | None = None
     alarms: list[Alarm] = []
     now = wall_now()
     try:
-        with armed(book.profile, config, folder, kind="guard", allows=_sells_only) as connection:
+        with armed(told.profile, config, folder, kind="guard", allows=_sells_only) as connection:
             logs.now, now = connection.now, connection.now()
             day = now.date()
             rows = protect_holdings(
@@ -129,13 +129,13 @@ def _look(book: AlarmBook, folder: ProfileFolder) -> int:
     ]
     held = None if rows is None else len(rows)
     _log(folder, "looked", held=held, alarms=[alarm.text for alarm in alarms])
-    bare = sum(alarm.is_unprotected for alarm in alarms)
+    unprotected = sum(alarm.is_unprotected for alarm in alarms)
     for alarm in alarms:
         print(f"ALARM {alarm.text}")
-    found = "not looked" if rows is None else f"{held} held, {bare} unprotected"
-    print(f"{found}, {len(alarms) - bare} other alarms")
-    book.tell(alarms, still_holds=lambda key: is_told_by_run(key) or _is_unseen(key, rows))
-    if bare:
+    found = "not looked" if rows is None else f"{held} held, {unprotected} unprotected"
+    print(f"{found}, {len(alarms) - unprotected} other alarms")
+    told.tell(alarms, still_holds=lambda key: is_told_by_run(key) or _is_unseen(key, rows))
+    if unprotected:
         return EXIT_UNPROTECTED
     return EXIT_FAILED if alarms else EXIT_DONE
 

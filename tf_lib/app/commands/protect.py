@@ -20,13 +20,13 @@ def protect_command(options: ProfileOptions) -> int:
         return EXIT_DONE
     with state_lock(folder.state, kind="protect"):
         rows = protect_profile(name, parameters, folder, kind="protect")
-    bare = failures(rows)
-    line = {"at": wall_now().isoformat(), "event": "protect", "held": len(rows), "bare": len(bare)}
+    n_held, n_failed = len(rows), len(failures(rows))
+    line = {"at": wall_now().isoformat(), "event": "protect", "held": n_held, "bare": n_failed}
     append_json_line(folder.state / "heartbeat.jsonl", line)
-    print(f"{len(rows)} held, {len(bare)} unprotected")
+    print(f"{n_held} held, {n_failed} unprotected")
     spoilt = unreadable(folder.state, wall_now)
     for problem in spoilt:
         print(f"ALARM {problem}")
-    if bare:
+    if n_failed:
         return EXIT_UNPROTECTED
     return EXIT_FAILED if spoilt else EXIT_DONE

@@ -131,8 +131,8 @@ def _screen(name: str, found: dict[str, Any], option: str) -> str:
     for ticker, row in found["positions"].items():
         none = "too small for a stop" if row["status"] == "skip" else "NO STOP"
         stop = f"stop {row['stop']}" if row["stop"] else none
-        bare = "  NOT PROTECTED" if row["status"] == "failed" else ""
-        lines.append(f"  {ticker:10} {float(row['notional'] or 0):>12,.2f}  {stop}{bare}")
+        mark = "  NOT PROTECTED" if row["status"] == "failed" else ""
+        lines.append(f"  {ticker:10} {float(row['notional'] or 0):>12,.2f}  {stop}{mark}")
     for key, title in _LISTED.items():
         if found[key]:
             lines.append(f"{title}: " + ", ".join(f"{k} ({v})" for k, v in found[key].items()))

@@ -87,7 +87,7 @@ class Day:
         The UTC day that is decided; its candles end the day before.
     config : Config
     session : Session
-        Inputs and hands.
+        Inputs and executor.
     folder : RunFolder
         Where the record goes.
     writes : bool

@@ -56,7 +56,7 @@ class LiveSession(LiveInputs):
         elif abs(offset) > 0.5:
             self.problems.append(problem(f"the clock is {offset:+.2f} s off the exchange's"))
         self._learn()
-        self._settle_all()
+        self._recover_all()
         return {
             "portfolio": check.name,
             "portfolio_uuid": check.uuid,
@@ -171,8 +171,8 @@ class LiveSession(LiveInputs):
         rebalance = self._rebalance()
         rows: list[OrderRow] = []
         owned: Mapping[str, Holding]
-        if self._belief is not None and self._reads_hold():
-            owned = self._belief.accounts
+        if self._reconciled is not None and self._reads_hold():
+            owned = self._reconciled.accounts
         else:
             owned = self.sender.client.holdings()
         for product_id in sorted(products):
@@ -202,12 +202,12 @@ class LiveSession(LiveInputs):
         """
         known = self._account if self._reads_hold() else None
         account = known if known is not None else self.account()
-        if self._belief is not None:
-            confirm(self.sender, self._belief, self.sender.products.values())
+        if self._reconciled is not None:
+            confirm(self.sender, self._reconciled, self.sender.products.values())
         return account
 
     def _is_gone(self, product: Product) -> bool:
-        if self._belief is None or product.product_id in self._belief.unknown:
+        if self._reconciled is None or product.product_id in self._reconciled.unknown:
             return False
         return self._is_dust(product, self._held(product.product_id))
 

@@ -32,8 +32,8 @@ from tf_lib.core.model.run_rows import problem
 from tf_lib.core.signals.columns import Signals
 from tf_lib.errors import EXIT_DONE, EXIT_FAILED, ExchangeError, HaltRun
 from tf_lib.execution.ownership import unexplained_cash, wrong_currency
-from tf_lib.execution.protect_all import Protecting
-from tf_lib.execution.reconciliation import Belief, confirm
+from tf_lib.execution.protect_all import ProtectAll
+from tf_lib.execution.reconciliation import Reconciled, confirm
 from tf_lib.store.candle_cache import CandleCache, CandleUpdate
 from tf_lib.store.candle_doubts import read_doubts, remember_doubts
 
@@ -42,7 +42,7 @@ _OLD_BARS_ASKED_FOR = dt.timedelta(days=30)
 
 
 @dataclass(kw_only=True)
-class LiveInputs(Protecting):
+class LiveInputs(ProtectAll):
     """
     What a day reads before it decides.
 
@@ -111,16 +111,16 @@ class LiveInputs(Protecting):
         tickers = config.universe.sorted_tickers
         began = sender.now()
         self._last = self._read_products()
-        belief = self._read_holdings()
-        self._note_money(belief)
-        self._confirm_first(belief)
+        reconciled = self._read_holdings()
+        self._note_money(reconciled)
+        self._confirm_first(reconciled)
         quotes = self._quotes()
-        self._looked = sender.fresh.read(belief, at=began)
+        self._looked = sender.fresh.read(reconciled, at=began)
         self._account = Account(
             day=sender.day,
             read_at=sender.now(),
             quote_currency=config.universe.quote_currency,
-            wallets=self._wallets(belief),
+            wallets=self._wallets(reconciled),
             quotes=quotes,
             products={t: sender.products[t] for t in tickers if t in sender.products},
             fees=self._fees(),
@@ -128,7 +128,7 @@ class LiveInputs(Protecting):
             levels=dict(sender.ledger.state.levels),
             cooldowns=dict(sender.ledger.state.cooldowns),
             blocked=self._blocked(),
-            exits=self._exits(belief),
+            exits=self._exits(reconciled),
             not_protectable=tuple(sorted({*self._unpriced, *self._not_protectable()})),
             no_buys=self._no_buys(quotes),
             halt=self.protect_only,
@@ -154,20 +154,20 @@ class LiveInputs(Protecting):
             self.problems.append(problem(f"the configured fees are used: {error}"))
             return fees_charged(costs, None)
 
-    def _confirm_first(self, belief: Belief) -> None:
+    def _confirm_first(self, reconciled: Reconciled) -> None:
         """Write down the first totals of an account."""
         sender = self.sender
         if any(
             p.base_currency not in sender.ledger.state.confirmed for p in sender.products.values()
         ):
-            confirm(sender, belief, sender.products.values())
+            confirm(sender, reconciled, sender.products.values())
 
-    def _wallets(self, belief: Belief) -> dict[str, Holding]:
+    def _wallets(self, reconciled: Reconciled) -> dict[str, Holding]:
         """Return every wallet that holds something; unknown counts as the most it may be."""
-        wallets = dict(belief.accounts)
-        for name in belief.unknown:
+        wallets = dict(reconciled.accounts)
+        for name in reconciled.unknown:
             product = self.sender.products[name]
-            listed, most = belief.holding(product), belief.most(product)
+            listed, most = reconciled.holding(product), reconciled.most(product)
             free = max(listed.available, most - listed.hold)
             wallets[product.base_currency] = Holding(free, listed.hold)
         return {currency: wallet for currency, wallet in wallets.items() if wallet.total}
@@ -188,7 +188,7 @@ class LiveInputs(Protecting):
         return quotes
 
     def _unpriced_share(self, quotes: Mapping[str, Quote]) -> float:
-        if self._belief is None:
+        if self._reconciled is None:
             raise HaltRun("holdings were not read before they were needed")
         universe = self.sender.config.universe
         held = {
@@ -197,7 +197,7 @@ class LiveInputs(Protecting):
             if t in self.sender.products
         }
         worth_of_one = {t: float(price) for t, price in self._last.items()} | dict(self._closes)
-        cash = self._belief.accounts.get(universe.quote_currency)
+        cash = self._reconciled.accounts.get(universe.quote_currency)
         return unpriced_share(held, cash, quotes, worth_of_one)
 
     def _open_stops(self) -> dict[str, Decimal]:
@@ -209,31 +209,31 @@ class LiveInputs(Protecting):
         return levels
 
     def _blocked(self) -> dict[str, str]:
-        belief = self._belief
-        if belief is None:
+        reconciled = self._reconciled
+        if reconciled is None:
             raise HaltRun("holdings were not read before they were needed")
         locked = self.sender.ledger.state.locked
-        return {**self._unpriced, **belief.unknown, **belief.pending, **locked}
+        return {**self._unpriced, **reconciled.unknown, **reconciled.pending, **locked}
 
-    def _exits(self, belief: Belief) -> dict[str, Decimal]:
+    def _exits(self, reconciled: Reconciled) -> dict[str, Decimal]:
         """Return the units that may be sold of products that are locked: a full exit of ours."""
         state = self.sender.ledger.state
-        doubted = {*self._unpriced, *belief.unknown, *belief.pending}
+        doubted = {*self._unpriced, *reconciled.unknown, *reconciled.pending}
         return {
-            name: state.own_units(product.base_currency, belief.holding(product).total)
+            name: state.own_units(product.base_currency, reconciled.holding(product).total)
             for name, product in self.sender.products.items()
             if name in state.locked and name not in doubted
         }
 
-    def _note_money(self, belief: Belief) -> None:
+    def _note_money(self, reconciled: Reconciled) -> None:
         """Tell of money that came, went, or lies in another currency."""
-        moved = unexplained_cash(self.sender, belief)
+        moved = unexplained_cash(self.sender, reconciled)
         if moved is not None:
             self._impede(moved)
-        wrong = wrong_currency(self.sender, belief)
+        wrong = wrong_currency(self.sender, reconciled)
         if wrong is not None:
             self._impede(wrong)
-            is_idle = not any(belief.most(product) for product in self.sender.products.values())
+            is_idle = not any(reconciled.most(product) for product in self.sender.products.values())
             # With nothing held either there is nothing at all to trade with.
             severity = "error" if is_idle else "warning"
             code = EXIT_FAILED if is_idle else EXIT_DONE
@@ -263,7 +263,7 @@ class LiveInputs(Protecting):
         return why
 
     def _no_buys_at(self, quotes: Mapping[str, Quote]) -> str:
-        unknown = self._belief.unknown if self._belief is not None else {}
+        unknown = self._reconciled.unknown if self._reconciled is not None else {}
         for product_id, why in unknown.items():
             if self._held(product_id):
                 return f"the holding of {product_id} is unknown: {why}"

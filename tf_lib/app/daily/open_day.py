@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_lib.app.connection import Connection, Place, connect
+from tf_lib.app.connection import Connection, ExchangeEndpoint, connect
 from tf_lib.app.daily.day import Day
 from tf_lib.app.daily.live import LiveSession
 from tf_lib.app.daily.preview import PreviewSession
@@ -93,7 +93,7 @@ def armed_day(
     """
     Return the live day of a run that the launcher prepared, using up its token.
 
-    A dry run gets the same day with hands that only preview.
+    A dry run gets the same day whose executor only previews.
 
     Parameters
     ----------
@@ -108,10 +108,10 @@ def armed_day(
         session["profile"], session["day"], config_sha256(config), session["portfolio_uuid"]
     )
     arming = claim(environment, armed_for)
-    place, state = Place.from_mapping(session["place"]), Path(session["state"])
+    endpoint, state = ExchangeEndpoint.from_mapping(session["place"]), Path(session["state"])
     patience = Patience.from_mapping(session["patience"], tell=_teller(path))
     if session["is_dry"]:
-        connection = connect(place, patience)
+        connection = connect(endpoint, patience)
         ledger = Ledger(_copied(state / FILE_NAME, path / ".dry_state"), connection.now)
         close = _both(ledger.close, connection.client.line.close)
         return _live(path, session, connection, _guard(arming, session), ledger, close)
@@ -122,7 +122,7 @@ def armed_day(
             connection, ledger = shared
             close = ledger.close
         else:
-            connection = connect(place, patience)
+            connection = connect(endpoint, patience)
             ledger = Ledger(state / FILE_NAME, connection.now)
             close = _both(ledger.close, connection.client.line.close)
         return _live(path, session, connection, guard, ledger, _both(close, lock.release))
@@ -169,8 +169,8 @@ def _live(
         "clock_offset": lambda: 0.0 if _own_clock(session) else clock_offset(line),
         "protect_only": session["protect_only"],
     }
-    hands = PreviewSession(**made) if session["is_dry"] else LiveSession(**made)
-    return Day(sender.day, config, hands, folder, close=close)
+    executor = PreviewSession(**made) if session["is_dry"] else LiveSession(**made)
+    return Day(sender.day, config, executor, folder, close=close)
 
 
 def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:

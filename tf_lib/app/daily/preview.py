@@ -28,7 +28,7 @@ class PreviewSession(LiveSession):
 
     mode = "dry"
 
-    def _settle_all(self) -> None:
+    def _recover_all(self) -> None:
         """Read the orders whose id is known; one without an answer stays open, nothing is sent."""
         for order in self.sender.ledger.state.live_orders():
             if order.order_id:

@@ -18,18 +18,18 @@ from tf_lib.core.orders.build import is_dust, to_decimal
 
 def believed_quotes(
     tickers: Iterable[str],
-    books: Mapping[str, tuple[Decimal, Decimal]],
+    best_prices: Mapping[str, tuple[Decimal, Decimal]],
     last: Mapping[str, Decimal],
 ) -> tuple[dict[str, Quote], dict[str, str]]:
     """Return the prices that may be traded at, and why the other tickers have none."""
     quotes: dict[str, Quote] = {}
     unpriced: dict[str, str] = {}
     for ticker in tickers:
-        if ticker not in books or ticker not in last:
-            lacks = "last trade" if ticker in books else "bid or no ask"
+        if ticker not in best_prices or ticker not in last:
+            lacks = "last trade" if ticker in best_prices else "bid or no ask"
             unpriced[ticker] = f"no believable price: the exchange shows no {lacks}"
             continue
-        quote = Quote(bid=books[ticker][0], ask=books[ticker][1], last=last[ticker])
+        quote = Quote(bid=best_prices[ticker][0], ask=best_prices[ticker][1], last=last[ticker])
         doubt = doubt_of_quote(quote)
         if doubt:
             unpriced[ticker] = f"no believable price: {doubt}"

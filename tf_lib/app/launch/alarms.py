@@ -135,7 +135,7 @@ def guard_silence(state: Path, now: dt.datetime) -> str:
 
 
 @dataclass
-class AlarmBook:
+class ToldAlarms:
     """
     Which alarms were told, in a profile's state folder.
 

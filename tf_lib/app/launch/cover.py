@@ -21,7 +21,7 @@ from tf_lib.app.connection import (
     connect,
     has_own_clock,
     key_file_problem,
-    open_place,
+    open_endpoint,
 )
 from tf_lib.app.options import ProfileOptions
 from tf_lib.core.model.impediments import Impediment, ImpedimentKind
@@ -30,7 +30,7 @@ from tf_lib.errors import ExchangeError, PreflightRefused
 from tf_lib.exchange.clock import wall_now
 from tf_lib.exchange.patience import Patience
 from tf_lib.execution.order_sender import OrderSender
-from tf_lib.execution.protect_all import Protecting
+from tf_lib.execution.protect_all import ProtectAll
 from tf_lib.notify.mail_file import mail_file_problems
 from tf_lib.parameters import Config
 from tf_lib.safety import epoch
@@ -90,12 +90,12 @@ def armed(
         Hears the action and client id of each changing request first, and raises to stop it.
     """
     patience = Patience(tell=lambda why: print(f"reads_fail why={why}", flush=True))
-    with open_place(config, folder, _today(config, patience), patience=patience) as place:
+    with open_endpoint(config, folder, _today(config, patience), patience=patience) as endpoint:
         try:
-            connection = connect(place, patience)
+            connection = connect(endpoint, patience)
             uuid = connection.client.line.key_permissions().portfolio_uuid
         except ExchangeError as error:
-            raise place.unreachable(error, "try again") from error
+            raise endpoint.unreachable(error, "try again") from error
         with portfolio_lock(uuid, kind=kind):
             armed_for = ArmedFor(
                 name, connection.now().date().isoformat(), config_sha256(config), uuid
@@ -142,7 +142,7 @@ def protect_holdings(
     Returns
     -------
     list[StopRow]
-        One row per holding, as in ``stop_updates``; ``failed`` means bare.
+        One row per holding, as in ``stop_updates``; ``failed`` means unprotected.
 
     Raises
     ------
@@ -176,13 +176,13 @@ def protect_holdings(
                     "restore the file from a backup, or move it away (docs/operations.md)",
                 )
             )
-        hands = Protecting(sender=sender, protect_only="protection only")
+        protect_all = ProtectAll(sender=sender, protect_only="protection only")
         try:
-            rows = hands.protect_only_now()
+            rows = protect_all.protect_only_now()
             _note_found(ledger, failures(rows))
             return rows
         finally:
-            for found in hands.problems:
+            for found in protect_all.problems:
                 logs.write("errors", **found)
             ledger.close()
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tf_lib.app.launch.alarms import AlarmBook, guard_silence, run_key, unsettled
+from tf_lib.app.launch.alarms import ToldAlarms, guard_silence, run_key, unsettled
 from tf_lib.app.launch.attempt import Attempt
 from tf_lib.app.record.day_record import DayRecord
 from tf_lib.app.record.equity_record import SPOILT, keep_result, result_of
@@ -136,9 +136,9 @@ class Finish:
         is_good = summary["state"] == "done"
         if not settings.email or summary["state"] == "dry" or (is_good and not settings.on_success):
             return
-        book = AlarmBook(self.profile, self.config, self.folder.state)
+        told = ToldAlarms(self.profile, self.config, self.folder.state)
         key = run_key(summary) if summary["exit_code"] != EXIT_DONE else ""
-        if key and book.was_told(key):
+        if key and told.was_told(key):
             return
         try:
             from tf_lib.notify.send import send_summary
@@ -152,7 +152,7 @@ class Finish:
         for result in results:
             self.heartbeat.beat("notified", said=_told(result), **result)
         if key and any(result["result"] == "sent" for result in results):
-            book.note_told(key)
+            told.note_told(key)
 
     def tell_failed(self, messages: Sequence[str], code: int) -> None:
         """Say and mail that a run could only protect, or not even that."""

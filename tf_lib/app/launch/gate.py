@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from tf_lib.app.connection import (
     START_OF_DAY,
     Connection,
-    Place,
+    ExchangeEndpoint,
     candles_stale,
     check_candles_reach,
     check_key_file,
     connect,
     has_own_clock,
-    open_place,
+    open_endpoint,
 )
 from tf_lib.app.options import RunOptions
 from tf_lib.errors import ExchangeError, ParameterError, PreflightRefused
@@ -89,7 +89,7 @@ class Gate:
     heartbeat: Heartbeat
     patience: Patience = field(init=False)
     _ledger: Ledger | None = field(default=None, init=False)
-    _known: tuple[Place, Connection] | None = field(default=None, init=False)
+    _known: tuple[ExchangeEndpoint, Connection] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Be patient for as long as the gate is open."""
@@ -191,28 +191,28 @@ class Gate:
             from tf_lib.app.paper import paper_now
 
             return paper_now(self.config, self.patience)
-        with open_place(self.config, self.folder, dt.date.min) as place:
+        with open_endpoint(self.config, self.folder, dt.date.min) as endpoint:
             try:
-                return self.reached(place).now()
+                return self.reached(endpoint).now()
             except ExchangeError as error:
-                raise place.unreachable(error, _THEN) from error
+                raise endpoint.unreachable(error, _THEN) from error
 
-    def reached(self, place: Place) -> Connection:
-        """Return the connection to a place; deciding on the day may have made it already."""
-        if self._known is None or self._known[0] != place:
-            self._known = (place, connect(place, self.patience))
+    def reached(self, endpoint: ExchangeEndpoint) -> Connection:
+        """Return the connection to an endpoint; deciding on the day may have made it already."""
+        if self._known is None or self._known[0] != endpoint:
+            self._known = (endpoint, connect(endpoint, self.patience))
         return self._known[1]
 
-    def checked(self, connection: Connection, place: Place) -> str:
+    def checked(self, connection: Connection, endpoint: ExchangeEndpoint) -> str:
         """Return the portfolio's uuid once key and portfolio are right."""
         try:
             return check_account(connection.client.line, self.config.portfolio.name).uuid
         except ExchangeError as error:
-            raise place.unreachable(error, _THEN) from error
+            raise endpoint.unreachable(error, _THEN) from error
 
-    def check_day(self, connection: Connection, place: Place, day: dt.date) -> None:
+    def check_day(self, connection: Connection, endpoint: ExchangeEndpoint, day: dt.date) -> None:
         """Refuse a day that the exchange does not have: the machine's clock is wrong."""
-        if place.clock != "wall":
+        if endpoint.clock != "wall":
             return
         try:
             theirs = connection.client.line.server_time()
@@ -222,7 +222,7 @@ class Gate:
                 connection.pause((midnight - theirs).total_seconds())
                 theirs = connection.client.line.server_time()
         except ExchangeError as error:
-            raise place.unreachable(error, _THEN) from error
+            raise endpoint.unreachable(error, _THEN) from error
         if theirs.date() != day:
             raise PreflightRefused(
                 f"this machine's clock says {wall_now():%Y-%m-%d %H:%M:%S} UTC, the exchange's "

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tf_lib.app.connection import Connection
-from tf_lib.app.launch.alarms import Alarm, AlarmBook, unprotected_alarms, unsettled_alarms
+from tf_lib.app.launch.alarms import Alarm, ToldAlarms, unprotected_alarms, unsettled_alarms
 from tf_lib.app.launch.attempt import Attempt
 from tf_lib.app.launch.cover import protect_holdings, protect_profile
 from tf_lib.app.launch.finish import note_unprotected
@@ -44,9 +44,9 @@ class Rescue:
         for alarm in alarms:
             print(f"ALARM {alarm.text}", flush=True)
         if alarms:
-            book = AlarmBook(self.folder.profile, self.config, self.folder.state)
+            told = ToldAlarms(self.folder.profile, self.config, self.folder.state)
             # This look knows nothing of the guard's other alarms.
-            book.tell(alarms, still_holds=lambda key: True)
+            told.tell(alarms, still_holds=lambda key: True)
         return alarms
 
     def without_ledger(self, error: UnreadableState) -> tuple[list[str], int]:
@@ -69,11 +69,11 @@ class Rescue:
         except Exception as error:  # alarm and record; there is nothing below to catch it
             note_unprotected(folder, f"protection failed: {error}")
             return False
-        bare = failures(rows)
-        self.heartbeat.beat("protected", holdings=len(rows), bare=len(bare))
-        for line in bare:
+        unprotected = failures(rows)
+        self.heartbeat.beat("protected", holdings=len(rows), bare=len(unprotected))
+        for line in unprotected:
             note_unprotected(folder, f"not protected: {line}")
-        return not bare
+        return not unprotected
 
     def _protect_all(self, *, why: str) -> list[StopRow]:
         rows = self._protect_profile()

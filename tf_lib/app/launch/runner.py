@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tf_lib.app.connection import Connection, Place, open_place
+from tf_lib.app.connection import Connection, ExchangeEndpoint, open_endpoint
 from tf_lib.app.launch.attempt import Attempt
 from tf_lib.app.launch.cooldown_recovery import recall_cooldowns
 from tf_lib.app.launch.finish import Finish, exit_code
@@ -120,18 +120,18 @@ class Runner:
         try:
             self.finish.warnings += self.gate.warnings(day)
             patience = self.gate.patience
-            with open_place(
+            with open_endpoint(
                 self.config, self.folder, day, copy_to=copy_to, patience=patience
-            ) as place:
-                return self._with_place(place, day, scratch)
+            ) as endpoint:
+                return self._at_endpoint(endpoint, day, scratch)
         finally:
             if copy_to is not None:
                 shutil.rmtree(copy_to, ignore_errors=True)
 
-    def _with_place(self, place: Place, day: dt.date, scratch: Path | None) -> int:
-        connection = self.gate.reached(place)
-        portfolio_uuid = self.gate.checked(connection, place)
-        self.gate.check_day(connection, place, day)
+    def _at_endpoint(self, endpoint: ExchangeEndpoint, day: dt.date, scratch: Path | None) -> int:
+        connection = self.gate.reached(endpoint)
+        portfolio_uuid = self.gate.checked(connection, endpoint)
+        self.gate.check_day(connection, endpoint, day)
         ledger = self.gate.ledger
         ledger.now = connection.now
         if scratch is not None:
@@ -139,7 +139,7 @@ class Runner:
             if ledger_uuid and ledger_uuid != portfolio_uuid:
                 ledger.pin(portfolio_uuid)
             dry = Attempt(day, scratch, ledger, portfolio_uuid, self._epoch(), is_dry=True)
-            return self._run(connection, place, dry)
+            return self._run(connection, endpoint, dry)
         # A guard of another folder may be at work for the same portfolio.
         lock = wait_for_guard(
             portfolio_lock(portfolio_uuid, kind="run"), seconds=self.options.patience
@@ -147,7 +147,7 @@ class Runner:
         try:
             ledger.pin(portfolio_uuid)
             set_aside(self.folder.state)
-            return self._run(connection, place, self._claim(ledger, day, portfolio_uuid))
+            return self._run(connection, endpoint, self._claim(ledger, day, portfolio_uuid))
         finally:
             lock.release()
 
@@ -176,11 +176,11 @@ class Runner:
     def _epoch(self) -> int:
         return epoch.current(self.folder.state)
 
-    def _run(self, connection: Connection, place: Place, attempt: Attempt) -> int:
+    def _run(self, connection: Connection, endpoint: ExchangeEndpoint, attempt: Attempt) -> int:
         """Do the steps of an attempt, cover what it may have left, and make its record."""
         folder = RunFolder(attempt.run_dir, connection.now)
         folder.logs.touch_all()
-        folder.write_json(SESSION_FILE, self._session(place, attempt))
+        folder.write_json(SESSION_FILE, self._session(endpoint, attempt))
         day = attempt.day.isoformat()
         self.heartbeat.beat("run_start", day=day, run_dir=str(attempt.run_dir))
         armed_for = ArmedFor(self.profile, day, config_sha256(self.config), attempt.portfolio_uuid)
@@ -192,7 +192,7 @@ class Runner:
             code = code if is_covered else EXIT_UNPROTECTED
         return self.finish.finish(folder, attempt, code, problem)
 
-    def _session(self, place: Place, attempt: Attempt) -> dict[str, Any]:
+    def _session(self, endpoint: ExchangeEndpoint, attempt: Attempt) -> dict[str, Any]:
         """Return what the process that trades is told."""
         return {
             "profile": self.profile,
@@ -203,7 +203,7 @@ class Runner:
             "is_dry": attempt.is_dry,
             "protect_only": attempt.protect_only,
             "epoch": attempt.epoch,
-            "place": place.to_mapping(),
+            "place": endpoint.to_mapping(),
             "patience": self.gate.patience.to_mapping(),
             "config": self.config.to_mapping(),
         }

@@ -242,8 +242,8 @@ def _closes(folder: RunFolder, dates: list[str]) -> dict[str, dict[str, float]]:
         return {}
     found: dict[str, dict[str, float]] = {}
     for date in dict.fromkeys(dates):
-        eve = dt.date.fromisoformat(date) - dt.timedelta(days=1)
-        rows = table[table["date"].dt.date == eve]
+        day_before = dt.date.fromisoformat(date) - dt.timedelta(days=1)
+        rows = table[table["date"].dt.date == day_before]
         found[date] = dict(zip(rows["ticker"], rows["close"], strict=True))
     return found
 

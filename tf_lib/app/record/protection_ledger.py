@@ -2,8 +2,8 @@
 The protection ledger: what each position's protection is worth, one row per position.
 
 How far stop and limit lie below the price and since when, when they were last seen open, for how
-long and how much of it was bare today, and what the product's own gaps say of the way beyond the
-limit.
+long and how much of it was unprotected today, and what the product's own gaps say of the way
+beyond the limit.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> Da
     plan = content_of(folder, "plan.json")
     account = content_of(folder, "account_after.json") or content_of(folder, "inputs/account.json")
     decision = plan.get("decision", {})
-    bare = ledger.bare_seconds_on(facts.day)
+    unprotected = ledger.bare_seconds_on(facts.day)
     protection = _protection(folder, ledger, facts.day)
     stops = _last_stops(folder)
     orders = order_results(folder.logs, "order_submit", "dust_submit")
@@ -88,7 +88,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> Da
         "plan_attempt": plan.get("attempt"),
         "equity": equity_of(account, decision),
         "cash": _cash(account),
-        "positions": _positions(account, stops, bare, decision),
+        "positions": _positions(account, stops, unprotected, decision),
         "protection": protection,
         "tickers": decision.get("tickers", {}),
         "sleeves": decision.get("sleeves", {}),
@@ -104,7 +104,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> Da
         "data_quality": _data_quality(folder, decision),
         "errors": cast(list[ErrorRow], folder.logs.read("errors")),
         "problems": list(facts.problems),
-        "bare_seconds": bare,
+        "bare_seconds": unprotected,
         "artifacts": folder.artifacts(),
     }
 
@@ -183,7 +183,7 @@ def _cash(account: Mapping[str, Any]) -> float | None:
 def _positions(
     account: Mapping[str, Any],
     stops: list[StopRow],
-    bare: Mapping[str, float],
+    unprotected: Mapping[str, float],
     decision: Mapping[str, Any],
 ) -> dict[str, PositionRow]:
     """Return each holding with its value, as the equity counts it, and its stop."""
@@ -203,7 +203,7 @@ def _positions(
             "stop": stop.get("resting_level"),
             "stop_limit": stop.get("limit_price"),
             "status": stop.get("status"),
-            "bare_seconds": bare.get(ticker, 0.0),
+            "bare_seconds": unprotected.get(ticker, 0.0),
         }
     return positions
 

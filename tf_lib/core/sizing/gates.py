@@ -44,7 +44,7 @@ BELOW = REASONS.index(Reason.BELOW_THRESHOLD)
 TRIM = REASONS.index(Reason.TRIM)
 COOLING = REASONS.index(Reason.COOLDOWN_ACTIVE)
 BREACHED = REASONS.index(Reason.STOP_BREACHED)
-BARE = REASONS.index(Reason.NOT_PROTECTABLE)
+UNPROTECTABLE = REASONS.index(Reason.NOT_PROTECTABLE)
 ENTER = REASONS.index(Reason.ENTER)
 ADD = REASONS.index(Reason.ADD)
 NOT_FORCED = -1
@@ -242,7 +242,7 @@ def _gate(
     if not lots.tradable[i] or not is_protectable(
         size, stop, day.mid[i], day.atr[i], steps, rules.stops
     ):
-        return BARE
+        return UNPROTECTABLE
     return ADD if held else ENTER
 
 

@@ -29,7 +29,7 @@ from tf_lib.pages.day.focus import Rows
 from tf_lib.pages.day.stop_rows import StopLine, stop_lines
 from tf_lib.pages.html import Fragment
 
-LONG_BARE_SECONDS = 60.0
+LONG_UNPROTECTED_SECONDS = 60.0
 
 EXIT_WORDS: Mapping[int, str] = {
     EXIT_DONE: "done",
@@ -247,7 +247,7 @@ def _to_look_at(facts: DayFacts, lines: list[StopLine]) -> list[str]:
     points += [
         f"{line.product} was without its stop for {words.seconds(line.bare_seconds)}."
         for line in lines
-        if line.bare_seconds > LONG_BARE_SECONDS
+        if line.bare_seconds > LONG_UNPROTECTED_SECONDS
     ]
     points += [_order_point(row) for row in facts.orders if _is_odd(row, named)]
     if facts.not_ok:

@@ -171,8 +171,8 @@ def not_protected(holdings: pd.DataFrame, rows: Rows) -> list[str]:
     last = {str(row["product"]): row for row in rows}
     units = holdings[["available", "hold"]].map(words.number).sum(axis=1)
     silent = {str(t) for t in holdings.index[units > 0] if str(t) not in last}
-    bare = {line.product for line in stop_lines(rows, {}) if not line.is_protected}
-    return sorted(silent | bare)
+    unprotected = {line.product for line in stop_lines(rows, {}) if not line.is_protected}
+    return sorted(silent | unprotected)
 
 
 def data_quality(

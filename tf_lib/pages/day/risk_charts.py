@@ -221,10 +221,10 @@ def stops(rows: Rows, *, bare_seconds: Mapping[str, float] | None = None) -> Cha
 def _stops_title(lines: list[StopLine]) -> str:
     if not lines:
         return "Nothing is held, so no stop is needed"
-    bare = [line.product for line in lines if line.is_known and not line.is_protected]
+    exposed = [line.product for line in lines if line.is_known and not line.is_protected]
     unknown = [line.product for line in lines if not line.is_known]
-    if bare or unknown:
-        said = [f"{words.listed(bare)}: NOT under a stop of the right size"] if bare else []
+    if exposed or unknown:
+        said = [f"{words.listed(exposed)}: NOT under a stop of the right size"] if exposed else []
         said += [f"{words.listed(unknown)}: the holding is not known"] if unknown else []
         return "; ".join(said)
     known = [line for line in lines if np.isfinite(line.distance)]

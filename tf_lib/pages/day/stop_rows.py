@@ -61,8 +61,8 @@ class StopLine:
             return "holding unknown"
         if not self.is_protected:
             return "NOT PROTECTED"
-        bare = f", unprotected {words.seconds(self.bare_seconds)}" if self.bare_seconds > 0 else ""
-        return f"{words.percent(self.distance)}{bare}"
+        took = f", unprotected {words.seconds(self.bare_seconds)}" if self.bare_seconds > 0 else ""
+        return f"{words.percent(self.distance)}{took}"
 
 
 def stop_lines(rows: Rows, bare_seconds: Mapping[str, float]) -> list[StopLine]:
