@@ -156,7 +156,7 @@ def backtest_trades(lived: Lived) -> dict[Key, tuple[Decimal, float, float]]:
     found: dict[Key, tuple[Decimal, float, float]] = {}
     result = lived.result
     for fill in result.tape.fills:
-        steps = result.book.steps[fill["ticker"]]
+        steps = result.state.steps[fill["ticker"]]
         lot = Decimal(int(steps["lot_numerator"])) / Decimal(int(steps["lot_denominator"]))
         day = result.history.day(int(fill["row"]))
         key = (day, result.tickers[fill["ticker"]], "BUY" if fill["lots"] > 0 else "SELL")
@@ -167,7 +167,7 @@ def backtest_trades(lived: Lived) -> dict[Key, tuple[Decimal, float, float]]:
 
 
 def lot_of(lived: Lived, ticker: str) -> Decimal:
-    steps = lived.result.book.steps[lived.result.tickers.index(ticker)]
+    steps = lived.result.state.steps[lived.result.tickers.index(ticker)]
     return Decimal(int(steps["lot_numerator"])) / Decimal(int(steps["lot_denominator"]))
 
 
@@ -236,8 +236,8 @@ def test_both_stand_where_the_next_morning_begins(lived: Lived) -> None:
     for i, ticker in enumerate(result.tickers):
         if i in met:
             continue
-        steps = Steps(*(value.item() for value in result.book.steps[i]))
-        slots = result.book.slots[i]
+        steps = Steps(*(value.item() for value in result.state.steps[i]))
+        slots = result.state.slots[i]
         ours = sorted(
             (int(s["lots"]), price_of(int(s["level"]), steps), price_of(int(s["limit"]), steps))
             for s in slots

@@ -49,11 +49,11 @@ def covariance_on(returns: FloatArray, row: int, window: int, method: int) -> Fl
        matrices", Journal of Multivariate Analysis 88(2), 2004.
     """
     n_tickers, n_days = returns.shape[1], days_needed(row, window, method)
-    past, room = np.empty((n_tickers, n_days)), np.empty((2, n_days))
+    past, buffers = np.empty((n_tickers, n_days)), np.empty((2, n_days))
     for j in range(n_tickers):
         fill_past(returns[:, j], row, past[j])
     out = np.empty((n_tickers, n_tickers))
-    fill_covariance(past, (n_tickers, n_days), window, method, room, out)
+    fill_covariance(past, (n_tickers, n_days), window, method, buffers, out)
     return out
 
 
@@ -78,28 +78,28 @@ def fill_covariance(
     shape: tuple[int, int],
     window: int,
     method: int,
-    room: FloatArray,
+    buffers: FloatArray,
     out: FloatArray,
 ) -> None:
     """
     Write the covariance of returns [ticker, day], which are centred in place.
 
-    `shape` says how many tickers and days there are; the arrays may be larger. `room` holds two
+    `shape` says how many tickers and days there are; the arrays may be larger. `buffers` holds two
     rows of days to work in. See `covariance_on` for the methods.
     """
     n_days = shape[1]
-    weights = room[0, :n_days]
+    weights = buffers[0, :n_days]
     if method == EWM:
         left = _fill_falling(1.0 - 2.0 / (window + 1.0), weights)
-        _fill_scatter(past, shape, 1.0 / left if left > 0.0 else 1.0, room, out)
+        _fill_scatter(past, shape, 1.0 / left if left > 0.0 else 1.0, buffers, out)
         return
     for k in range(n_days):
         weights[k] = 1.0 / n_days
     if method == LEDOIT_WOLF:
-        _fill_scatter(past, shape, 1.0, room, out)
+        _fill_scatter(past, shape, 1.0, buffers, out)
         _shrink(past, shape, out)
         return
-    _fill_scatter(past, shape, n_days / (n_days - 1.0), room, out)
+    _fill_scatter(past, shape, n_days / (n_days - 1.0), buffers, out)
 
 
 @leaf_kernel
@@ -119,11 +119,11 @@ def _dot(one: FloatArray, other: FloatArray, n: int) -> float:
 
 @leaf_kernel
 def _fill_scatter(
-    past: FloatArray, shape: tuple[int, int], scale: float, room: FloatArray, out: FloatArray
+    past: FloatArray, shape: tuple[int, int], scale: float, buffers: FloatArray, out: FloatArray
 ) -> None:
-    """Write scale times the scatter of [ticker, day] weighted by `room[0]`; centres in place."""
+    """Write scale times the scatter of [ticker, day] weighted by `buffers[0]`; centres in place."""
     n_tickers, n_days = shape
-    weights, weighted = room[0], room[1]
+    weights, weighted = buffers[0], buffers[1]
     for i in range(n_tickers):
         its = past[i]
         mean = _dot(weights, its, n_days)

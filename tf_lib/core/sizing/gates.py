@@ -246,7 +246,7 @@ def _gate(
     return ADD if held else ENTER
 
 
-# Rows of the room that one day's trades are decided in.
+# Rows of the buffer that one day's trades are decided in.
 CURRENT, TARGET, TRADE, STOP = range(4)
 
 
@@ -291,8 +291,8 @@ def trade_into(
             sells -= trade[i]
     shrink = 1.0
     if buys > 0.0:
-        room = cash * (1.0 - rules.cash_buffer) + sells * (1.0 - rules.cost)
-        shrink = min(1.0, max(0.0, room / (buys * (1.0 + rules.cost))))
+        affordable = cash * (1.0 - rules.cash_buffer) + sells * (1.0 - rules.cost)
+        shrink = min(1.0, max(0.0, affordable / (buys * (1.0 + rules.cost))))
     if shrink < 1.0:
         _shrink_buys(shrink, day, lots, trade, reason)
     return equity, deployable, shrink

@@ -20,12 +20,12 @@ _SHARE_ERROR_GOAL = 1e-15
 _APPROACHES = 2
 
 
-# Rows of a room to work in: what stands in them before a call does not matter.
+# Rows of the buffers: what stands in them before a call does not matter.
 WANTED, X, BEST, PULL, STEP, THERE, DEVIATION = range(7)
 MATRIX, HESSIAN = range(2)
 
 
-class BudgetRoom(NamedTuple):
+class BudgetBuffers(NamedTuple):
     """Workspace for so many sleeves: numbers, rows of sleeves, and square arrays."""
 
     active: IntArray
@@ -34,9 +34,9 @@ class BudgetRoom(NamedTuple):
 
 
 @kernel
-def budget_room(n_sleeves: int) -> BudgetRoom:
+def budget_buffers(n_sleeves: int) -> BudgetBuffers:
     """Return the workspace for so many sleeves."""
-    return BudgetRoom(
+    return BudgetBuffers(
         np.empty(n_sleeves, dtype=np.int64),
         np.empty((7, n_sleeves)),
         np.empty((2, n_sleeves, n_sleeves)),
@@ -81,7 +81,7 @@ def fill_multipliers(
     max_rounds: int,
     multiplier: FloatArray,
     budget: FloatArray,
-    room: BudgetRoom,
+    buffers: BudgetBuffers,
 ) -> float:
     """
     Write multiplier (largest is 1) and budget of each sleeve; return the error of the shares.
@@ -95,8 +95,8 @@ def fill_multipliers(
     weights : float array of shape (n_sleeves,)
         Budgets before they are re-normalised over active sleeves.
     """
-    active, x, wanted = room.active, room.rows[BEST], room.rows[WANTED]
-    deviation = room.rows[DEVIATION]
+    active, x, wanted = buffers.active, buffers.rows[BEST], buffers.rows[WANTED]
+    deviation = buffers.rows[DEVIATION]
     count, budget_sum = 0, 0.0
     for s in range(summed.size):
         multiplier[s], budget[s] = 0.0, 0.0
@@ -109,10 +109,10 @@ def fill_multipliers(
         deviation[a] = math.sqrt(block[active[a], active[a]])
         for b in range(a):
             correlation = block[active[a], active[b]] / (deviation[a] * deviation[b])
-            room.squares[MATRIX, a, b], room.squares[MATRIX, b, a] = correlation, correlation
-        room.squares[MATRIX, a, a] = 1.0
+            buffers.squares[MATRIX, a, b], buffers.squares[MATRIX, b, a] = correlation, correlation
+        buffers.squares[MATRIX, a, a] = 1.0
     x[0] = 1.0
-    error = _solve_parity(count, max_rounds, room) if count > 1 else 0.0
+    error = _solve_parity(count, max_rounds, buffers) if count > 1 else 0.0
     largest = 0.0
     for a in range(count):
         x[a] /= deviation[a]
@@ -133,21 +133,21 @@ def risk_parity(
     The minimum of x' C x / 2 - sum of budget * log x, unique because it is strictly convex, by
     Newton steps that are cut short until they stay positive and come down. C has a unit diagonal.
     """
-    room = budget_room(budget.size)
+    buffers = budget_buffers(budget.size)
     for i in range(budget.size):
-        room.rows[WANTED, i] = budget[i]
+        buffers.rows[WANTED, i] = budget[i]
         for j in range(budget.size):
-            room.squares[MATRIX, i, j] = matrix[i, j]
-    error = _solve_parity(budget.size, max_rounds, room)
-    return room.rows[BEST].copy(), error
+            buffers.squares[MATRIX, i, j] = matrix[i, j]
+    error = _solve_parity(budget.size, max_rounds, buffers)
+    return buffers.rows[BEST].copy(), error
 
 
 @leaf_kernel
-def _solve_parity(n: int, max_rounds: int, room: BudgetRoom) -> float:
+def _solve_parity(n: int, max_rounds: int, buffers: BudgetBuffers) -> float:
     """Leave in row `BEST` the solution for `MATRIX` and `WANTED`; see `risk_parity`."""
-    matrix, hessian = room.squares[MATRIX], room.squares[HESSIAN]
-    budget, x, best = room.rows[WANTED, :n], room.rows[X, :n], room.rows[BEST]
-    pull, step = room.rows[PULL, :n], room.rows[STEP, :n]
+    matrix, hessian = buffers.squares[MATRIX], buffers.squares[HESSIAN]
+    budget, x, best = buffers.rows[WANTED, :n], buffers.rows[X, :n], buffers.rows[BEST]
+    pull, step = buffers.rows[PULL, :n], buffers.rows[STEP, :n]
     best_error = np.inf
     _approach(n, matrix, budget, x)
     for _ in range(max_rounds):
@@ -170,7 +170,7 @@ def _solve_parity(n: int, max_rounds: int, room: BudgetRoom) -> float:
                 hessian[i, j] = matrix[i, j]
             hessian[i, i] += budget[i] / (x[i] * x[i])
         _solve(hessian, step)
-        length = _length(matrix, budget, x, step, room.rows[THERE, :n])
+        length = _length(matrix, budget, x, step, buffers.rows[THERE, :n])
         for i in range(n):
             x[i] += length * step[i]
     return best_error

@@ -17,8 +17,8 @@ import numpy as np
 from tf_lib.core.jit.arrays import FloatArray, IntArray, inlined_kernel, kernel, leaf_kernel
 from tf_lib.core.sizing.risk_parity import (
     SHARE_ERROR_MOST,
-    BudgetRoom,
-    budget_room,
+    BudgetBuffers,
+    budget_buffers,
     fill_multipliers,
     fill_sleeve_block,
     portfolio_variance,
@@ -230,12 +230,12 @@ def size_positions(
     )
 
 
-# Rows of a room, by ticker and by sleeve.
+# Rows of the buffers, by ticker and by sleeve.
 KNOWN, MIX, PRE_CAP, FINAL = range(4)
 SUMMED, MULTIPLIER, BUDGET, SHARE = range(4)
 
 
-class SizingRoom(NamedTuple):
+class WeightBuffers(NamedTuple):
     """
     Workspace for a day's sizing of at most so many tickers and sleeves, used day by day.
 
@@ -246,17 +246,17 @@ class SizingRoom(NamedTuple):
     by_ticker: FloatArray
     by_sleeve: FloatArray
     block: FloatArray
-    budgets: BudgetRoom
+    budgets: BudgetBuffers
 
 
 @kernel
-def sizing_room(n_tickers: int, n_sleeves: int) -> SizingRoom:
+def weight_buffers(n_tickers: int, n_sleeves: int) -> WeightBuffers:
     """Return the workspace for so many tickers and sleeves."""
-    return SizingRoom(
+    return WeightBuffers(
         np.zeros((4, n_tickers)),
         np.zeros((4, n_sleeves)),
         np.empty((n_sleeves, n_sleeves)),
-        budget_room(n_sleeves),
+        budget_buffers(n_sleeves),
     )
 
 
@@ -309,14 +309,14 @@ def _push_leftover(
     A smoothed signal never reaches zero: without the floor the leftover of a strong name bought
     others whose signal was 1e-23.
     """
-    room, pulls = 0.0, 0.0
+    headroom, pulls = 0.0, 0.0
     for i in range(out.size):
         if mix[i] > 0.0 and final[i] > rules.min_signal:
-            room += cap - out[i]
+            headroom += cap - out[i]
             pulls += _pull(cap - out[i], mix[i], rules)
-    if leftover <= rules.cap_tolerance or room <= rules.cap_tolerance:
+    if leftover <= rules.cap_tolerance or headroom <= rules.cap_tolerance:
         return 0.0
-    going, came = min(leftover, room), 0.0
+    going, came = min(leftover, headroom), 0.0
     for i in range(out.size):
         if mix[i] > 0.0 and final[i] > rules.min_signal:
             before = out[i]
@@ -328,11 +328,11 @@ def _push_leftover(
 
 
 @leaf_kernel
-def _pull(room: float, share: float, rules: SizingRules) -> float:
+def _pull(headroom: float, share: float, rules: SizingRules) -> float:
     """Return what a name's part of the leftover is in proportion to."""
     if rules.cap_leftover == BY_HEADROOM:
-        return room
-    return share if room > 0.0 else 0.0
+        return headroom
+    return share if headroom > 0.0 else 0.0
 
 
 @leaf_kernel
@@ -386,29 +386,29 @@ def size_into(
     covariance: FloatArray,
     sleeves: SleeveMap,
     rules: SizingRules,
-    room: SizingRoom,
+    buffers: WeightBuffers,
 ) -> SizingNumbers:
     """Size one day into a workspace; see `size_positions`. The caller judges `share_error`."""
     owner, n = sleeves.sleeve_of, signal.size
-    known, mix = room.by_ticker[KNOWN, :n], room.by_ticker[MIX, :n]
-    weight, final = room.by_ticker[PRE_CAP, :n], room.by_ticker[FINAL, :n]
-    summed, multiplier = room.by_sleeve[SUMMED], room.by_sleeve[MULTIPLIER]
+    known, mix = buffers.by_ticker[KNOWN, :n], buffers.by_ticker[MIX, :n]
+    weight, final = buffers.by_ticker[PRE_CAP, :n], buffers.by_ticker[FINAL, :n]
+    summed, multiplier = buffers.by_sleeve[SUMMED], buffers.by_sleeve[MULTIPLIER]
     _fill_known(signal, owner, known, summed)
-    fill_sleeve_block(known, covariance, owner, room.block)
+    fill_sleeve_block(known, covariance, owner, buffers.block)
     error = fill_multipliers(
-        room.block,
+        buffers.block,
         summed,
         sleeves.weights,
         rules.min_signal,
         rules.max_rounds,
         multiplier,
-        room.by_sleeve[BUDGET],
-        room.budgets,
+        buffers.by_sleeve[BUDGET],
+        buffers.budgets,
     )
     total = _fill_mix(known, multiplier, owner, mix)
     any_held = total > 0.0
     # The mix is one portfolio of the sleeves, whose covariance is there already.
-    whole = math.sqrt(portfolio_variance(multiplier, room.block))
+    whole = math.sqrt(portfolio_variance(multiplier, buffers.block))
     unit_volatility = whole / total if any_held else np.nan
     gross = 1.0 if any_held else 0.0
     if rules.target_volatility < unit_volatility:
@@ -446,9 +446,9 @@ def size_kernel(
     rules: SizingRules,
 ) -> RawSizing:
     """Size one day; see `size_positions`. The caller judges `share_error`."""
-    room = sizing_room(signal.size, sleeves.weights.size)
-    numbers = size_into(signal, final_signal, covariance, sleeves, rules, room)
-    of_ticker, of_sleeve = room.by_ticker, room.by_sleeve
+    buffers = weight_buffers(signal.size, sleeves.weights.size)
+    numbers = size_into(signal, final_signal, covariance, sleeves, rules, buffers)
+    of_ticker, of_sleeve = buffers.by_ticker, buffers.by_sleeve
     _fill_shares(of_ticker[MIX], covariance, sleeves.sleeve_of, of_sleeve[SHARE])
     return RawSizing(
         of_ticker[MIX],

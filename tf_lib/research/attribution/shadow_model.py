@@ -23,7 +23,7 @@ from tf_lib.parameters import Config
 from tf_lib.research.attribution.shadow import Flow, ModelDay, StopOut
 from tf_lib.research.backtest.day_loop import run_days
 from tf_lib.research.backtest.history import Candles, History, history_of
-from tf_lib.research.backtest.loop_records import CORE, STOP, Book, Rules, new_book, new_tape
+from tf_lib.research.backtest.loop_records import CORE, STOP, Loop, Rules, new_state, new_tape
 from tf_lib.research.backtest.loop_stops import meet_open
 from tf_lib.research.backtest.run_backtest import rules_of
 
@@ -86,28 +86,28 @@ def model_day(
         )
     table = products_for(history.tickers, products)
     rules = rules_of(config, table, None)
-    book = _seeded(history, row, start, (table, rules))
+    state = _seeded(history, row, start, (table, rules))
     tape = new_tape(2, len(history.tickers))
-    if run_days(row, row + 1, row, history.market, rules, book, tape) == row:
+    if run_days(row, row + 1, row, history.market, rules, state, tape) == row:
         raise HaltRun(f"{day}: the shadow's sleeve budgets could not be met")
     if row + 1 < history.n_days:
-        meet_open(row + 1, history.market, rules.handling.costs, book, tape)
+        meet_open(row + 1, history.market, rules.handling.costs, state, tape)
     fills = tape.fills[: int(tape.n_fills[0])]
     return {
-        ticker: _outcome(fills[fills["ticker"] == i], book.steps[i], start.units.get(ticker, 0.0))
+        ticker: _outcome(fills[fills["ticker"] == i], state.steps[i], start.units.get(ticker, 0.0))
         for i, ticker in enumerate(history.tickers)
     }
 
 
 def _seeded(
     history: History, row: int, start: LiveStart, fixed: tuple[Mapping[str, Product], Rules]
-) -> Book:
-    """Return a book that holds what the live account held, under the stops that rested."""
+) -> Loop:
+    """Return a state that holds what the live account held, under the stops that rested."""
     table, rules = fixed
-    book = new_book(history.tickers, table, cash=start.cash)
+    state = new_state(history.tickers, table, cash=start.cash)
     for i, ticker in enumerate(history.tickers):
-        steps = _steps(book.steps[i])
-        holding, slot = book.holdings[i], book.slots[i, CORE]
+        steps = _steps(state.steps[i])
+        holding, slot = state.holdings[i], state.slots[i, CORE]
         units = start.units.get(ticker, 0.0)
         holding["lots"] = whole_steps(units, steps.lot_numerator, steps.lot_denominator)
         holding["is_proven"] = True
@@ -122,7 +122,7 @@ def _seeded(
             atr, its_rules = float(history.atr[row, i]), rules.handling.stops
             limit = stop_limit_ticks(ticks, atr, lots, steps, its_rules)
             slot["lots"], slot["level"], slot["limit"] = lots, ticks, limit or ticks - 1
-    return book
+    return state
 
 
 def _steps(record: Records) -> Steps:

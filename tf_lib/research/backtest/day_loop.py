@@ -1,5 +1,5 @@
 """
-Book: the compiled loop over days, from signals and prices to cash, holdings and fills.
+The day loop: compiled; from signals and prices to cash, holdings and fills.
 
 The heart of the backtest. Each day goes as the live one does: yesterday's stops meet the jump to
 the open; at 00:01 what a triggered stop could not sell is sold at the market before anything else;
@@ -26,14 +26,7 @@ from tf_lib.core.model.account import MOST_UNPRICED, WIDEST_SPREAD
 from tf_lib.core.model.cooldown import is_within
 from tf_lib.core.orders.compiled import is_dust, market_price, units_of
 from tf_lib.core.orders.lots_and_ticks import Steps
-from tf_lib.core.sizing.gates import (
-    BREACHED,
-    NOT_FORCED,
-    TRADE,
-    Lots,
-    Standing,
-    trade_into,
-)
+from tf_lib.core.sizing.gates import BREACHED, NOT_FORCED, TRADE, Lots, Standing, trade_into
 from tf_lib.core.sizing.risk_parity import SHARE_ERROR_MOST
 from tf_lib.research.backtest.loop_orders import buy_planned, lots_to_sell, sell_planned
 from tf_lib.research.backtest.loop_records import (
@@ -50,8 +43,8 @@ from tf_lib.research.backtest.loop_records import (
     SIGNAL,
     STOP_LEVEL,
     WANTED,
-    Book,
     Handling,
+    Loop,
     LoopPosition,
     MarketArrays,
     Rules,
@@ -65,7 +58,7 @@ from tf_lib.research.backtest.loop_stops import (
     free_slots,
     highest_stop,
     meet_day,
-    meet_jump,
+    meet_gap,
     protection_of,
     sell,
 )
@@ -83,7 +76,7 @@ _is_narrow = leaf_kernel(is_narrow)
 
 @kernel
 def run_days(
-    first: int, end: int, offset: int, market: MarketArrays, rules: Rules, book: Book, tape: Tape
+    first: int, end: int, offset: int, market: MarketArrays, rules: Rules, state: Loop, tape: Tape
 ) -> int:
     """
     Run the days of rows `first` to `end` - 1; row `offset` is the tape's first line.
@@ -95,35 +88,35 @@ def run_days(
         that its sleeve budgets could not be met, or there was no room for the fills of a day.
     """
     handling = rules.handling
-    day = _empty_standing(book.holdings.size)
-    buffers = sizing_buffers(book.holdings.size, rules)
-    lots = Lots(rules.lots.steps, np.zeros(book.holdings.size, dtype=np.bool_))
-    is_priced = np.zeros(book.holdings.size, dtype=np.bool_)
+    day = _empty_standing(state.holdings.size)
+    buffers = sizing_buffers(state.holdings.size, rules)
+    lots = Lots(rules.lots.steps, np.zeros(state.holdings.size, dtype=np.bool_))
+    is_priced = np.zeros(state.holdings.size, dtype=np.bool_)
     rows, reason = np.empty((4, is_priced.size)), np.empty(is_priced.size, dtype=np.int64)
     most_fills = MOST_FILLS_A_DAY * is_priced.size
     for row in range(first, end):
         if tape.fills.size - tape.n_fills[0] < most_fills:
             return row
         line = row - offset
-        meet_jump(row, market.bars, handling.costs, book, tape)
-        exit_triggered(row, market.bars, handling.costs, book, tape)
-        no_buys = _look(row, market, handling, book, day, is_priced)
+        meet_gap(row, market.bars, handling.costs, state, tape)
+        exit_triggered(row, market.bars, handling.costs, state, tape)
+        no_buys = _look(row, market, handling, state, day, is_priced)
         for i in range(is_priced.size):
             lots.tradable[i] = rules.lots.tradable[i] and is_priced[i]
         share_error = sized(row, line, market, rules, day, buffers, tape)
         if not share_error <= SHARE_ERROR_MOST:
             return row
-        decided = trade_into(day, book.cash[0], lots, rules.trades, rows, reason)
-        _note_decision(row, line, decided, rows[TRADE], reason, book, tape)
+        decided = trade_into(day, state.cash[0], lots, rules.trades, rows, reason)
+        _note_decision(row, line, decided, rows[TRADE], reason, state, tape)
         tape.days[line].no_buys = no_buys
         if no_buys:
             rows[TRADE] = np.minimum(rows[TRADE], 0.0)
-        _trade(row, is_priced, market, rows[TRADE], reason, handling, book, tape)
-        _protect(row, market, handling, book, tape)
-        _mark_run(row, line, market.bars, book, tape)
-        meet_day(row, market.bars, handling.costs, book, tape)
-        _leave_ended(row, market, handling, book, tape)
-        _mark_close(row, line, market.bars, book, tape)
+        _trade(row, is_priced, market, rows[TRADE], reason, handling, state, tape)
+        _protect(row, market, handling, state, tape)
+        _mark_run(row, line, market.bars, state, tape)
+        meet_day(row, market.bars, handling.costs, state, tape)
+        _exit_ended(row, market, handling, state, tape)
+        _mark_close(row, line, market.bars, state, tape)
     return end
 
 
@@ -145,18 +138,23 @@ def _empty_standing(n: int) -> Standing:
 
 @inlined_kernel
 def _look(
-    row: int, market: MarketArrays, rules: Handling, book: Book, day: Standing, is_priced: BoolArray
+    row: int,
+    market: MarketArrays,
+    rules: Handling,
+    state: Loop,
+    day: Standing,
+    is_priced: BoolArray,
 ) -> bool:
     """Fill in what is known and owned at 00:01; return whether nothing may be bought at all."""
-    known, priced, unpriced = market.known, book.cash[0], 0.0
+    known, priced, unpriced = market.known, state.cash[0], 0.0
     for i in range(is_priced.size):
-        holding, steps = book.holdings[i], book.steps[i]
+        holding, steps = state.holdings[i], state.steps[i]
         price = market.bars[row, OPEN, i]
         is_priced[i] = _is_narrow(price, steps) and row < market.ended[i]
         day.units[i] = units_of(holding.lots, steps)
         day.mid[i] = price if is_priced[i] else known[row, LAST_CLOSE, i]
         day.stop[i] = known[row, LEVEL, i]
-        day.resting[i] = highest_stop(book.slots[i], steps) if holding.lots > 0 else np.nan
+        day.resting[i] = highest_stop(state.slots[i], steps) if holding.lots > 0 else np.nan
         day.atr[i] = known[row, ATR, i]
         day.data_ok[i] = known[row, IS_OK, i] > 0.0
         day.known[i] = math.isfinite(known[row, SIGNAL, i])
@@ -179,13 +177,13 @@ def _forget_if_gone(holding: LoopPosition, last: float, steps: Steps) -> None:
 
 
 @inlined_kernel
-def _wanted(row: int, i: int, known: FloatArray, rules: Handling, book: Book) -> TargetStop:
+def _wanted(row: int, i: int, known: FloatArray, rules: Handling, state: Loop) -> TargetStop:
     return protection_of(
-        book.holdings[i],
+        state.holdings[i],
         known[row, LEVEL, i],
         known[row, ATR, i],
         known[row, IS_OK, i] > 0.0,
-        book.steps[i],
+        state.steps[i],
         rules.stops.ratchets,
     )
 
@@ -198,35 +196,35 @@ def _trade(
     trades: FloatArray,
     reasons: IntArray,
     rules: Handling,
-    book: Book,
+    state: Loop,
     tape: Tape,
 ) -> None:
     """Sell, then buy, product by product by name."""
     # A sale changes no other product's holding, so all sizes are those of the plan.
     for i in range(is_priced.size):
         if trades[i] < 0.0 and is_priced[i]:
-            wanted = _wanted(row, i, market.known, rules, book)
+            wanted = _wanted(row, i, market.known, rules, state)
             price, trade, reason = market.bars[row, OPEN, i], trades[i], reasons[i]
-            owned, steps = book.holdings[i].lots, book.steps[i]
+            owned, steps = state.holdings[i].lots, state.steps[i]
             lots = lots_to_sell(owned, trade, reason, price, wanted, steps, rules.stops)
             if lots > 0:
-                sell_planned(row, i, lots, price, reason, wanted, rules, book, tape)
+                sell_planned(row, i, lots, price, reason, wanted, rules, state, tape)
     for i in range(is_priced.size):
         if trades[i] > 0.0 and is_priced[i]:
-            wanted = _wanted(row, i, market.known, rules, book)
+            wanted = _wanted(row, i, market.known, rules, state)
             price, trade, reason = market.bars[row, OPEN, i], trades[i], reasons[i]
-            buy_planned(row, i, trade, price, reason, wanted, rules, book, tape)
+            buy_planned(row, i, trade, price, reason, wanted, rules, state, tape)
 
 
 @inlined_kernel
-def _protect(row: int, market: MarketArrays, rules: Handling, book: Book, tape: Tape) -> None:
+def _protect(row: int, market: MarketArrays, rules: Handling, state: Loop, tape: Tape) -> None:
     """Clean up after what is gone, and cover all that is held."""
-    for i in range(book.holdings.size):
-        holding, slots, steps = book.holdings[i], book.slots[i], book.steps[i]
+    for i in range(state.holdings.size):
+        holding, slots, steps = state.holdings[i], state.slots[i], state.steps[i]
         if holding.lots == 0:
             holding.level = 0
             continue
-        wanted = _wanted(row, i, market.known, rules, book)
+        wanted = _wanted(row, i, market.known, rules, state)
         if not wanted.target > 0.0:
             continue
         last = market.bars[row, OPEN, i]
@@ -244,7 +242,7 @@ def _note_decision(
     decided: tuple[float, float, float],
     trades: FloatArray,
     reasons: IntArray,
-    book: Book,
+    state: Loop,
     tape: Tape,
 ) -> None:
     """Write down what was decided; a breach at the gate begins a cooldown."""
@@ -254,40 +252,40 @@ def _note_decision(
         tape.cells[line, REASON, i] = reasons[i]
         tape.cells[line, WANTED, i] = trades[i]
         if reasons[i] == BREACHED:
-            book.holdings[i].cooldown = row
+            state.holdings[i].cooldown = row
 
 
 @inlined_kernel
-def _mark_run(row: int, line: int, bars: FloatArray, book: Book, tape: Tape) -> None:
+def _mark_run(row: int, line: int, bars: FloatArray, state: Loop, tape: Tape) -> None:
     """Write down what the run leaves: equity at the open, and where the stops rest."""
-    equity = book.cash[0]
-    for i in range(book.holdings.size):
-        if book.holdings[i].lots > 0:
-            equity += units_of(book.holdings[i].lots, book.steps[i]) * bars[row, OPEN, i]
-            tape.cells[line, STOP_LEVEL, i] = highest_stop(book.slots[i], book.steps[i])
+    equity = state.cash[0]
+    for i in range(state.holdings.size):
+        if state.holdings[i].lots > 0:
+            equity += units_of(state.holdings[i].lots, state.steps[i]) * bars[row, OPEN, i]
+            tape.cells[line, STOP_LEVEL, i] = highest_stop(state.slots[i], state.steps[i])
     tape.days[line].equity_after = equity
 
 
 @inlined_kernel
-def _leave_ended(row: int, market: MarketArrays, rules: Handling, book: Book, tape: Tape) -> None:
+def _exit_ended(row: int, market: MarketArrays, rules: Handling, state: Loop, tape: Tape) -> None:
     """Sell at its last close what has no price from the next day on: a frozen one is no worth."""
-    for i in range(book.holdings.size):
-        holding = book.holdings[i]
+    for i in range(state.holdings.size):
+        holding = state.holdings[i]
         if holding.lots > 0 and row + 1 >= market.ended[i]:
-            free_slots(book.slots[i])
+            free_slots(state.slots[i])
             paid = market_price(market.bars[row, CLOSE, i], rules.costs.slippage, False)
-            sell(row, i, holding.lots, paid, rules.costs.taker, HISTORY_ENDED, book, tape)
+            sell(row, i, holding.lots, paid, rules.costs.taker, HISTORY_ENDED, state, tape)
             holding.level = 0
 
 
 @inlined_kernel
-def _mark_close(row: int, line: int, bars: FloatArray, book: Book, tape: Tape) -> None:
+def _mark_close(row: int, line: int, bars: FloatArray, state: Loop, tape: Tape) -> None:
     """Write down what everything is worth at the day's close."""
-    equity = book.cash[0]
-    for i in range(book.holdings.size):
-        if book.holdings[i].lots > 0:
-            held = units_of(book.holdings[i].lots, book.steps[i]) * bars[row, CLOSE, i]
+    equity = state.cash[0]
+    for i in range(state.holdings.size):
+        if state.holdings[i].lots > 0:
+            held = units_of(state.holdings[i].lots, state.steps[i]) * bars[row, CLOSE, i]
             tape.cells[line, HELD, i] = held
             equity += held
     tape.days[line].equity = equity
-    tape.days[line].cash = book.cash[0]
+    tape.days[line].cash = state.cash[0]

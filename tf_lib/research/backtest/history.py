@@ -1,7 +1,7 @@
 """
 History: bars and signals laid out for the day loop, once for all parameter sets that share them.
 
-First stage of research (candles -> *history* -> book -> result). Row D knows the bars through
+First stage of research (candles -> *history* -> day loop -> result). Row D knows the bars through
 D - 1; the prices of a row are those of day D itself, which the day's orders and stops meet.
 """
 
@@ -52,7 +52,7 @@ class History:
     Attributes
     ----------
     bars : Bars
-        Lagged; the last row is the day after the last bar, which no backtest can live through.
+        Lagged; the last row is the day after the last bar, which no backtest can run.
     known : Signals
         On the same grid.
     market : Market
@@ -137,7 +137,7 @@ def history_of(
         Keeps components of signals, for calls with the same bars
         (`tf_lib.core.signals.columns.signals`).
     since : date
-        The first day that is lived through: no run held a close against the price before it.
+        The first day that is run: no run held a close against the price before it.
     doubts : mapping, optional
         Closes that were not believed before `since` because of the live price.
     """

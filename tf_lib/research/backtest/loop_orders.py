@@ -1,5 +1,5 @@
 """
-Book orders: from a day's desired trades to sales and purchases of whole lots.
+Loop orders: from a day's desired trades to sales and purchases of whole lots.
 
 Part of the backtest (`tf_lib.research.backtest.day_loop`). Sizes are built as
 `tf_lib.core.orders.build` builds them; sales, purchases and pilots go as
@@ -23,7 +23,7 @@ from tf_lib.core.orders.compiled import (
 )
 from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
 from tf_lib.core.sizing.gates import TRIM
-from tf_lib.research.backtest.loop_records import CORE, Book, CostRates, Handling, Tape
+from tf_lib.research.backtest.loop_records import CORE, CostRates, Handling, Loop, Tape
 from tf_lib.research.backtest.loop_stops import (
     TargetStop,
     cover,
@@ -62,16 +62,16 @@ def sell_planned(
     reason: int,
     wanted: TargetStop,
     rules: Handling,
-    book: Book,
+    state: Loop,
     tape: Tape,
 ) -> None:
     """Free what the stops hold, cover what is to stay, sell, and cover whatever is left."""
-    holding, slots, steps = book.holdings[i], book.slots[i], book.steps[i]
+    holding, slots, steps = state.holdings[i], state.slots[i], state.steps[i]
     free_slots(slots)
     if lots < holding.lots and wanted.target > 0.0:
         place(slots[CORE], holding.lots - lots, price, wanted, steps, rules.stops)
     paid = market_price(price, rules.costs.slippage, False)
-    sell(row, i, lots, paid, rules.costs.taker, reason, book, tape)
+    sell(row, i, lots, paid, rules.costs.taker, reason, state, tape)
     cover(holding, slots, price, wanted, steps, rules.stops)
 
 
@@ -84,7 +84,7 @@ def buy_planned(
     reason: int,
     wanted: TargetStop,
     rules: Handling,
-    book: Book,
+    state: Loop,
     tape: Tape,
 ) -> None:
     """
@@ -93,7 +93,7 @@ def buy_planned(
     A triggered stop voids the purchase; a price at or below today's level voids it and starts
     the cooldown. The first purchase of a product begins with a pilot.
     """
-    holding, slots, steps = book.holdings[i], book.slots[i], book.steps[i]
+    holding, slots, steps = state.holdings[i], state.slots[i], state.steps[i]
     lots, costs = lots_for(trade, price, steps), rules.costs
     if is_below_least(lots, price, steps):
         return
@@ -112,27 +112,36 @@ def buy_planned(
         limit = limit_ticks(resting, wanted.atr, steps, rules.stops)
         pilot = pilot_lots(holding.lots, lots, limit, steps)
         if pilot > 0:
-            pilot = min(pilot, lots_paid_for(book.cash[0], ask, costs.slippage, costs.taker, steps))
+            pilot = min(
+                pilot, lots_paid_for(state.cash[0], ask, costs.slippage, costs.taker, steps)
+            )
             if is_below_least(pilot, price, steps):
                 return
-            _purchase(row, i, pilot, price, reason, costs, book, tape)
+            _purchase(row, i, pilot, price, reason, costs, state, tape)
             cover(holding, slots, price, still, steps, rules.stops)
             lots -= pilot
-    lots = min(lots, lots_paid_for(book.cash[0], ask, costs.slippage, costs.taker, steps))
+    lots = min(lots, lots_paid_for(state.cash[0], ask, costs.slippage, costs.taker, steps))
     if not is_below_least(lots, price, steps):
-        _purchase(row, i, lots, price, reason, costs, book, tape)
+        _purchase(row, i, lots, price, reason, costs, state, tape)
     cover(holding, slots, price, still, steps, rules.stops)
 
 
 @leaf_kernel
 def _purchase(
-    row: int, i: int, lots: int, price: float, reason: int, costs: CostRates, book: Book, tape: Tape
+    row: int,
+    i: int,
+    lots: int,
+    price: float,
+    reason: int,
+    costs: CostRates,
+    state: Loop,
+    tape: Tape,
 ) -> None:
-    holding, steps = book.holdings[i], book.steps[i]
+    holding, steps = state.holdings[i], state.steps[i]
     paid = market_price(price, costs.slippage, True)
     notional = paid * units_of(lots, steps)
     fee = notional * costs.taker
     holding.lots += lots
     holding.flow -= notional + fee
-    book.cash[0] -= notional + fee
+    state.cash[0] -= notional + fee
     write_fill(row, i, lots, paid, notional, fee, reason, tape)

@@ -1,5 +1,5 @@
 """
-Book records: what the compiled day loop is told, remembers and writes down.
+Loop records: what the compiled day loop is told, remembers and writes down.
 
 Part of the backtest (`tf_lib.research.backtest.day_loop`). Everything is an array or a tuple of
 arrays, so that it can be compiled; a ticker's state is one record, so that a rule takes one
@@ -47,12 +47,7 @@ HOLDING = np.dtype(
     ]
 )
 SLOT = np.dtype(
-    [
-        ("lots", np.int64),
-        ("level", np.int64),
-        ("limit", np.int64),
-        ("is_triggered", np.bool_),
-    ]
+    [("lots", np.int64), ("level", np.int64), ("limit", np.int64), ("is_triggered", np.bool_)]
 )
 FILL = np.dtype(
     [
@@ -165,7 +160,7 @@ class Rules(NamedTuple):
     handling: Handling
 
 
-class Book(NamedTuple):
+class Loop(NamedTuple):
     """State that each day changes: a record and `MOST_STOPS` slots per ticker; one item of cash."""
 
     cash: FloatArray
@@ -194,13 +189,13 @@ class Tape(NamedTuple):
     cells: FloatArray
 
 
-def new_book(tickers: Sequence[str], products: Mapping[str, Product], *, cash: float) -> Book:
-    """Return a book that holds nothing but cash."""
+def new_state(tickers: Sequence[str], products: Mapping[str, Product], *, cash: float) -> Loop:
+    """Return a state that holds nothing but cash."""
     n = len(tickers)
     holdings = np.zeros(n, dtype=HOLDING)
     holdings["cooldown"] = NEVER
     steps = steps_table(products[ticker] for ticker in tickers)
-    return Book(np.array([cash]), holdings, np.zeros((n, MOST_STOPS), dtype=SLOT), steps)
+    return Loop(np.array([cash]), holdings, np.zeros((n, MOST_STOPS), dtype=SLOT), steps)
 
 
 def new_tape(n_days: int, n_tickers: int) -> Tape:
@@ -215,7 +210,7 @@ def new_tape(n_days: int, n_tickers: int) -> Tape:
     )
 
 
-def with_more_room(tape: Tape) -> Tape:
+def with_more_fills(tape: Tape) -> Tape:
     """Return the same tape with twice the space for fills."""
     fills = np.empty(2 * tape.fills.size, dtype=FILL)
     fills[: tape.fills.size] = tape.fills

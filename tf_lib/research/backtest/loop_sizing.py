@@ -1,5 +1,5 @@
 """
-Book sizing: one day's target weights in the backtest, from the core's own kernels.
+Loop sizing: one day's target weights in the backtest, from the core's own kernels.
 
 Part of the backtest (`tf_lib.research.backtest.day_loop`). Only tickers with a signal can get
 weight, so only their covariance is computed: the rest would add zeros. (Shrinkage looks at all
@@ -21,7 +21,7 @@ from tf_lib.core.sizing.covariance import (
     fill_past,
 )
 from tf_lib.core.sizing.gates import Standing
-from tf_lib.core.sizing.weights import FINAL, SizingRoom, SleeveMap, size_into, sizing_room
+from tf_lib.core.sizing.weights import FINAL, SleeveMap, WeightBuffers, size_into, weight_buffers
 from tf_lib.research.backtest.loop_records import (
     FINAL_SIGNAL,
     SIGNAL,
@@ -42,7 +42,7 @@ class SizingBuffers(NamedTuple):
     past: FloatArray
     days: FloatArray
     covariance: FloatArray
-    sizing: SizingRoom
+    sizing: WeightBuffers
 
 
 @kernel
@@ -57,7 +57,7 @@ def sizing_buffers(n_tickers: int, rules: Rules) -> SizingBuffers:
         np.empty((n_tickers, most_days)),
         np.empty((2, most_days)),
         np.empty((n_tickers, n_tickers)),
-        sizing_room(n_tickers, rules.sleeves.weights.size),
+        weight_buffers(n_tickers, rules.sleeves.weights.size),
     )
 
 

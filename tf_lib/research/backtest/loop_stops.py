@@ -1,5 +1,5 @@
 """
-Book stops: what protects a position in the backtest, slot by slot, as live execution does it.
+Loop stops: what protects a position in the backtest, slot by slot, as live execution does it.
 
 Part of the backtest (`tf_lib.research.backtest.day_loop`). The rules are those of
 docs/execution.md section 7 as `tf_lib.core.orders.compiled` has them;
@@ -43,8 +43,8 @@ from tf_lib.research.backtest.loop_records import (
     STOP,
     STOP_GAPPED,
     STOP_LIMIT,
-    Book,
     CostRates,
+    Loop,
     LoopPosition,
     MarketArrays,
     Slot,
@@ -150,15 +150,15 @@ def highest_stop(slots: Records, steps: Steps) -> float:
 
 @leaf_kernel
 def sell(
-    row: int, i: int, lots: int, price: float, fee_rate: float, reason: int, book: Book, tape: Tape
+    row: int, i: int, lots: int, price: float, fee_rate: float, reason: int, state: Loop, tape: Tape
 ) -> None:
     """Take lots out of a holding at a price, pay the fee and write it down."""
-    holding, steps = book.holdings[i], book.steps[i]
+    holding, steps = state.holdings[i], state.steps[i]
     notional = price * units_of(lots, steps)
     fee = notional * fee_rate
     holding.lots -= lots
     holding.flow += notional - fee
-    book.cash[0] += notional - fee
+    state.cash[0] += notional - fee
     write_fill(row, i, -lots, price, notional, fee, reason, tape)
 
 
@@ -182,28 +182,28 @@ def write_fill(
 
 
 @inlined_kernel
-def meet_jump(row: int, bars: FloatArray, costs: CostRates, book: Book, tape: Tape) -> None:
+def meet_gap(row: int, bars: FloatArray, costs: CostRates, state: Loop, tape: Tape) -> None:
     """Let yesterday's stops meet the jump to today's open, before the run looks at anything."""
-    for i in range(book.holdings.size):
-        if book.holdings[i].lots > 0:
+    for i in range(state.holdings.size):
+        if state.holdings[i].lots > 0:
             price = bars[row, OPEN, i]
-            _meet_path(row, i, (price, price, price, price), 0.0, costs, book, tape)
+            _meet_path(row, i, (price, price, price, price), 0.0, costs, state, tape)
 
 
 @inlined_kernel
-def meet_day(row: int, bars: FloatArray, costs: CostRates, book: Book, tape: Tape) -> None:
+def meet_day(row: int, bars: FloatArray, costs: CostRates, state: Loop, tape: Tape) -> None:
     """Let the resting stops meet the rest of the day after the run."""
-    for i in range(book.holdings.size):
-        if book.holdings[i].lots > 0:
+    for i in range(state.holdings.size):
+        if state.holdings[i].lots > 0:
             o, h = bars[row, OPEN, i], bars[row, HIGH, i]
             low, c = bars[row, LOW, i], bars[row, CLOSE, i]
-            _meet_path(row, i, (o, h, low, c), RUN_AT, costs, book, tape)
+            _meet_path(row, i, (o, h, low, c), RUN_AT, costs, state, tape)
 
 
 @kernel
-def meet_open(row: int, market: MarketArrays, costs: CostRates, book: Book, tape: Tape) -> None:
-    """Do `meet_jump` from Python: what the morning after a last day does to its stops."""
-    meet_jump(row, market.bars, costs, book, tape)
+def meet_open(row: int, market: MarketArrays, costs: CostRates, state: Loop, tape: Tape) -> None:
+    """Do `meet_gap` from Python: what the morning after a last day does to its stops."""
+    meet_gap(row, market.bars, costs, state, tape)
 
 
 @inlined_kernel
@@ -213,11 +213,11 @@ def _meet_path(
     path: tuple[float, float, float, float],
     from_second: float,
     costs: CostRates,
-    book: Book,
+    state: Loop,
     tape: Tape,
 ) -> None:
     """Let one ticker's stops meet a path, the highest first."""
-    slots, met = book.slots[i], 0
+    slots, met = state.slots[i], 0
     for _ in range(slots.size):
         highest = -1
         for k in range(slots.size):
@@ -227,7 +227,7 @@ def _meet_path(
         if highest < 0:
             return
         met |= 1 << highest
-        _meet(row, i, highest, path, from_second, costs, book, tape)
+        _meet(row, i, highest, path, from_second, costs, state, tape)
 
 
 @inlined_kernel
@@ -238,10 +238,10 @@ def _meet(
     path: tuple[float, float, float, float],
     from_second: float,
     costs: CostRates,
-    book: Book,
+    state: Loop,
     tape: Tape,
 ) -> None:
-    slot, steps = book.slots[i, k], book.steps[i]
+    slot, steps = state.slots[i, k], state.steps[i]
     o, h, low, c = path
     stop, limit = price_of(slot.level, steps), price_of(slot.limit, steps)
     outcome, price, _ = stop_limit_day(
@@ -257,28 +257,28 @@ def _meet(
         reason, rate = STOP, costs.taker
         if from_second == 0.0 and o < stop:
             reason = STOP_GAPPED
-    sell(row, i, slot.lots, price, rate, reason, book, tape)
+    sell(row, i, slot.lots, price, rate, reason, state, tape)
     slot.lots = 0
     slot.is_triggered = False
-    book.holdings[i].cooldown = row
+    state.holdings[i].cooldown = row
 
 
 @inlined_kernel
-def exit_triggered(row: int, bars: FloatArray, costs: CostRates, book: Book, tape: Tape) -> None:
+def exit_triggered(row: int, bars: FloatArray, costs: CostRates, state: Loop, tape: Tape) -> None:
     """
     Sell at the market what triggered stops could not sell at their limit, before the day's plan.
 
     What is too small to be sold stays, without its stop, and counts as dust.
     """
-    for i in range(book.holdings.size):
-        for k in range(book.slots.shape[1]):
-            slot, steps = book.slots[i, k], book.steps[i]
+    for i in range(state.holdings.size):
+        for k in range(state.slots.shape[1]):
+            slot, steps = state.slots[i, k], state.steps[i]
             if slot.lots == 0 or not slot.is_triggered:
                 continue
             last = bars[row, OPEN, i]
             if not is_below_least(slot.lots, last, steps):
                 price = market_price(last, costs.slippage, False)
-                sell(row, i, slot.lots, price, costs.taker, EMERGENCY, book, tape)
-                book.holdings[i].cooldown = row
+                sell(row, i, slot.lots, price, costs.taker, EMERGENCY, state, tape)
+                state.holdings[i].cooldown = row
             slot.lots = 0
             slot.is_triggered = False

@@ -38,14 +38,14 @@ from tf_lib.research.backtest.loop_records import (
     STOP,
     STOP_LEVEL,
     WEIGHT,
-    Book,
     CostRates,
     Handling,
+    Loop,
     Rules,
     Tape,
-    new_book,
+    new_state,
     new_tape,
-    with_more_room,
+    with_more_fills,
 )
 from tf_lib.research.backtest.statistics import daily_returns, performance
 from tf_lib.research.backtest.trading_statistics import (
@@ -70,12 +70,12 @@ class BacktestResult:
     history : History
         What it was computed from.
     span : (int, int)
-        Rows [first, stop) of the history that were lived through.
+        Rows [first, stop) of the history that were run.
     wanted : (date, date)
         First and last day that were asked for; the span is what the candles have of them.
     tape : Tape
         Everything that was written down, as arrays; the frames below read from it.
-    book : Book
+    state : Loop
         State after the last day: what a live run would find the next morning.
     metrics : dict of str to float
         See `tf_lib.research.backtest.statistics`.
@@ -88,7 +88,7 @@ class BacktestResult:
     span: tuple[int, int]
     wanted: tuple[dt.date, dt.date]
     tape: Tape
-    book: Book
+    state: Loop
     metrics: dict[str, float]
     compute_seconds: float
 
@@ -146,7 +146,7 @@ class BacktestResult:
     @cached_property
     def trades(self) -> pd.DataFrame:
         """One row per fill in order: date, ticker, side, size, price, notional, fee, reason."""
-        fills, steps = self.tape.fills, self.book.steps
+        fills, steps = self.tape.fills, self.state.steps
         of = fills["ticker"]
         lots_traded = np.abs(fills["lots"])
         sizes = lots_traded * steps["lot_numerator"][of] / steps["lot_denominator"][of]
@@ -166,7 +166,7 @@ class BacktestResult:
     @cached_property
     def by_ticker(self) -> pd.DataFrame:
         """What each ticker did, see `tf_lib.research.backtest.trading_statistics.by_ticker`."""
-        return by_ticker(self.tickers, self.config, tape=self.tape, book=self.book)
+        return by_ticker(self.tickers, self.config, tape=self.tape, state=self.state)
 
     @property
     def by_sleeve(self) -> pd.DataFrame:
@@ -261,9 +261,11 @@ def backtest(
     until = end or dt.date.fromisoformat(run.end_date)
     first, stop = history.rows(since, until, warmup_days=run.warmup_days)
     table = products_for(history.tickers, products)
-    book = new_book(history.tickers, table, cash=run.initial_capital)
+    state = new_state(history.tickers, table, cash=run.initial_capital)
     tape = new_tape(stop - first, len(history.tickers))
-    tape = _live(history, rules_of(config, table, fees), (book, tape), (first, stop), progress)
+    tape = _run_range(
+        history, rules_of(config, table, fees), (state, tape), (first, stop), progress
+    )
     tape = tape._replace(fills=tape.fills[: int(tape.n_fills[0])])
     return BacktestResult(
         config=config,
@@ -271,8 +273,8 @@ def backtest(
         span=(first, stop),
         wanted=(since, until),
         tape=tape,
-        book=book,
-        metrics=_metrics(tape, book, config),
+        state=state,
+        metrics=_metrics(tape, state, config),
         compute_seconds=time.perf_counter() - began,
     )
 
@@ -291,29 +293,27 @@ def rules_of(config: Config, products: Mapping[str, Product], fees: FeeRates | N
         handling=Handling(
             stops=stop_rules(config.stops),
             costs=CostRates(
-                slippage=float(costs.transaction_cost_est),
-                maker=charged.maker,
-                taker=charged.taker,
+                slippage=float(costs.transaction_cost_est), maker=charged.maker, taker=charged.taker
             ),
             cooldown_days=costs.cooldown_counter_threshold,
         ),
     )
 
 
-def _live(
+def _run_range(
     history: History,
     rules: Rules,
-    state: tuple[Book, Tape],
+    records: tuple[Loop, Tape],
     span: tuple[int, int],
     progress: Progress | None,
 ) -> Tape:
     """Run the loop over a span, in pieces when somebody wants to hear of progress."""
-    (book, tape), (first, stop) = state, span
+    (state, tape), (first, stop) = records, span
     at_once = _DAYS_AT_ONCE if progress is not None else stop - first
     row = first
     while row < stop:
         end = min(row + at_once, stop)
-        row = run_days(row, end, first, history.market, rules, book, tape)
+        row = run_days(row, end, first, history.market, rules, state, tape)
         if row < end:
             error = float(tape.days[row - first]["share_error"])
             if not error <= SHARE_ERROR_MOST:
@@ -321,17 +321,17 @@ def _live(
                     f"{history.day(row)}: sleeve shares of risk must come within "
                     f"{SHARE_ERROR_MOST} of their budgets, the solver stopped {error:.3g} away"
                 )
-            tape = with_more_room(tape)
+            tape = with_more_fills(tape)
         if progress is not None:
             progress(row - first, stop - first)
     return tape
 
 
-def _metrics(tape: Tape, book: Book, config: Config) -> dict[str, float]:
+def _metrics(tape: Tape, state: Loop, config: Config) -> dict[str, float]:
     days_per_year = config.run.annual_trading_days
     equity = np.ascontiguousarray(tape.days["equity"])
     return {
         **performance(equity, config.run.initial_capital, days_per_year=days_per_year),
         "target_volatility": config.risk_and_sizing.annualized_target_volatility,
-        **trading(tape, book, days_per_year=days_per_year),
+        **trading(tape, state, days_per_year=days_per_year),
     }

@@ -1,7 +1,7 @@
 """
 Statistics: the usual numbers of a track record, under their usual names.
 
-Part of research (book -> *statistics* -> report). Equity is taken at each day's close, returns
+Part of research (day loop -> *statistics* -> report). Equity is taken at each day's close, returns
 are simple and daily and the first one is against the capital at the start; the risk-free rate
 is 0. What is not defined (a ratio to zero) is NaN.
 """

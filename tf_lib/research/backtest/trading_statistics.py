@@ -1,7 +1,7 @@
 """
 Trading statistics: what the fills of a backtest say, and who earned what.
 
-Part of research (book -> *statistics* -> report). A round trip begins when a holding rises from
+Part of research (day loop -> *statistics* -> report). A round trip begins when a holding rises from
 nothing and ends when it is sold, but for a rest that is worth less than the exchange's least
 order; its profit is what the sales brought less what the purchases cost, fees included. One that
 is still open at the end is not counted.
@@ -17,13 +17,7 @@ import pandas as pd
 from tf_lib.core.jit.arrays import FloatArray, kernel
 from tf_lib.core.orders.compiled import Records, is_dust
 from tf_lib.parameters import Config
-from tf_lib.research.backtest.loop_records import (
-    HELD,
-    STOP,
-    STOP_GAPPED,
-    Book,
-    Tape,
-)
+from tf_lib.research.backtest.loop_records import HELD, STOP, STOP_GAPPED, Loop, Tape
 
 
 @kernel
@@ -49,7 +43,7 @@ def round_trip_profits(fills: Records, steps: Records) -> FloatArray:
     return profits[:closed]
 
 
-def trading(tape: Tape, book: Book, *, days_per_year: int) -> dict[str, float]:
+def trading(tape: Tape, state: Loop, *, days_per_year: int) -> dict[str, float]:
     """
     Return the numbers that follow from fills.
 
@@ -61,7 +55,7 @@ def trading(tape: Tape, book: Book, *, days_per_year: int) -> dict[str, float]:
         fees, exposure (mean share of equity invested at the close), stops_hit, stops_gapped.
     """
     fills = tape.fills
-    profits = round_trip_profits(fills, book.steps)
+    profits = round_trip_profits(fills, state.steps)
     gains, losses = profits[profits > 0.0], profits[profits <= 0.0]
     lost = -float(losses.sum())
     equity, cash = tape.days["equity"], tape.days["cash"]
@@ -77,8 +71,8 @@ def trading(tape: Tape, book: Book, *, days_per_year: int) -> dict[str, float]:
         "fees": float(fills["fee"].sum()),
         "exposure": float(((equity - cash) / equity).mean()),
         # Reasons of stops are the last ones, from the mildest to the worst.
-        "stops_hit": stops_ended(fills, STOP, book.steps.size),
-        "stops_gapped": stops_ended(fills, STOP_GAPPED, book.steps.size),
+        "stops_hit": stops_ended(fills, STOP, state.steps.size),
+        "stops_gapped": stops_ended(fills, STOP_GAPPED, state.steps.size),
     }
 
 
@@ -95,7 +89,7 @@ def stops_ended(fills: Records, first_reason: int, n_tickers: int) -> int:
     return count
 
 
-def by_ticker(tickers: tuple[str, ...], config: Config, *, tape: Tape, book: Book) -> pd.DataFrame:
+def by_ticker(tickers: tuple[str, ...], config: Config, *, tape: Tape, state: Loop) -> pd.DataFrame:
     """
     Return what each ticker did.
 
@@ -107,7 +101,7 @@ def by_ticker(tickers: tuple[str, ...], config: Config, *, tape: Tape, book: Boo
     """
     n = len(tickers)
     of = tape.fills["ticker"]
-    profit = book.holdings["flow"] + tape.cells[-1, HELD]
+    profit = state.holdings["flow"] + tape.cells[-1, HELD]
     exposure = (tape.cells[:, HELD] / tape.days["equity"][:, None]).mean(axis=0)
     return pd.DataFrame(
         {

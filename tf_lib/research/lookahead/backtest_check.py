@@ -35,7 +35,7 @@ from tf_lib.research.backtest.loop_records import (
     STOP_LEVEL,
     WANTED,
     WEIGHT,
-    Book,
+    Loop,
     new_tape,
 )
 from tf_lib.research.backtest.loop_stops import meet_open
@@ -76,7 +76,7 @@ def prove_backtest(
     candles : mapping of ticker to DataFrame
         As `tf_lib.core.candles.bars.lag_bars` takes them.
     config : Config
-        Its span does not matter: every day that can be decided is lived through.
+        Its range does not matter: every day that can be decided is run.
     products : mapping of ticker to Product, optional
         What is missing comes from the built-in table.
     every_days : int
@@ -91,21 +91,23 @@ def prove_backtest(
         If no day can be decided.
     """
 
-    def lived(its: Candles, last: dt.date) -> BacktestResult:
+    def run_over(its: Candles, last: dt.date) -> BacktestResult:
         return backtest(its, config, products=products, start=dt.date.min, end=last)
 
-    whole = lived(candles, dt.date.max)
+    whole = run_over(candles, dt.date.max)
     noise = noise_of(candles, seed)
     traded = set().union(*(frame.index for frame in candles.values()))
     days = [stamp.date() for stamp in whole.days if stamp in traded]
 
     def beside(day: dt.date) -> Beside:
         expected = _decided(whole, day)
-        bare = _with_open(candles, day)
-        cut, noisy = lived(bare, day), lived(_with_noise(candles, noise, day), day)
+        up_to_open = _with_open(candles, day)
+        cut, noisy = run_over(up_to_open, day), run_over(_with_noise(candles, noise, day), day)
         seen = [(CUT, expected, _decided(cut, day)), (NOISE, expected, _decided(noisy, day))]
         if day > cut.days[0].date():
-            live = _live(candles, config, lived(bare, day - dt.timedelta(days=1)), day, products)
+            live = _live(
+                candles, config, run_over(up_to_open, day - dt.timedelta(days=1)), day, products
+            )
             seen.append((LIVE, {name: expected[name] for name in live}, live))
         return list(seen)
 
@@ -173,20 +175,20 @@ def _live(
     """Return what the daily run decides from what the loop held, on bars through the day before."""
     past = {ticker: before(frame, day) for ticker, frame in candles.items()}
     bars = lag_bars({t: past[t] for t in config.universe.sorted_tickers}, as_of=day)
-    state = morning_after(morning, products)
+    account = morning_after(morning, products)
     known = signals(
         bars,
         config,
-        live=live_on(bars, day, state.mid_prices),
+        live=live_on(bars, day, account.mid_prices),
         doubts=morning.history.known.doubts,
     )
     decision = decide(
         bars,
-        with_last_closes(state, known, as_of=day),
+        with_last_closes(account, known, as_of=day),
         config,
         as_of=day,
         products=products,
-        not_protectable=frozenset(morning.tickers) - frozenset(state.mid_prices),
+        not_protectable=frozenset(morning.tickers) - frozenset(account.mid_prices),
         computed=known,
     )
     return {
@@ -216,26 +218,28 @@ def morning_after(
     """
     history, row, tickers = result.history, result.span[1], result.tickers
     rules = rules_of(result.config, products_for(tickers, products), None)
-    ended = result.book
-    book = Book(ended.cash.copy(), ended.holdings.copy(), ended.slots.copy(), ended.steps)
-    meet_open(row, history.market, rules.handling.costs, book, new_tape(1, len(tickers)))
+    ended = result.state
+    state = Loop(ended.cash.copy(), ended.holdings.copy(), ended.slots.copy(), ended.steps)
+    meet_open(row, history.market, rules.handling.costs, state, new_tape(1, len(tickers)))
     positions: dict[str, float] = {}
     mids: dict[str, float] = {}
     cooldowns: dict[str, dt.date] = {}
     stops: dict[str, float] = {}
     for i, ticker in enumerate(tickers):
-        steps = Steps(*(value.item() for value in book.steps[i]))
-        holding, price = book.holdings[i], float(history.opens[row, i])
+        steps = Steps(*(value.item() for value in state.steps[i]))
+        holding, price = state.holdings[i], float(history.opens[row, i])
         if row < history.market.ended[i] and is_narrow(price, steps):
             mids[ticker] = price
         if holding["cooldown"] != NEVER:
             cooldowns[ticker] = history.day(int(holding["cooldown"]))
         if holding["lots"] > 0:
             positions[ticker] = units_of(int(holding["lots"]), steps)
-            resting = [s["level"] for s in book.slots[i] if s["lots"] > 0 and not s["is_triggered"]]
+            resting = [
+                s["level"] for s in state.slots[i] if s["lots"] > 0 and not s["is_triggered"]
+            ]
             if resting:
                 stops[ticker] = price_of(int(max(resting)), steps)
-    return PortfolioState(float(book.cash[0]), positions, mids, cooldowns, stops)
+    return PortfolioState(float(state.cash[0]), positions, mids, cooldowns, stops)
 
 
 def warm_up_decisions(
@@ -265,14 +269,14 @@ def warm_up_decisions(
     last = max(frame.index[-1] for frame in candles.values() if len(frame)).date()
     first = last - dt.timedelta(days=COMPARED_DAYS - 1)
 
-    def lived(skipped: int) -> BacktestResult:
+    def run_over(skipped: int) -> BacktestResult:
         kept = {ticker: frame.iloc[skipped:] for ticker, frame in candles.items()}
         return backtest(kept, config, products=products, start=first, end=last)
 
-    whole = lived(0)
+    whole = run_over(0)
     rows = []
     for skipped in days_later:
-        other = lived(skipped)
+        other = run_over(skipped)
         lines = slice(len(whole.days) - len(other.days), None)
         ours, theirs = whole.tape.cells[lines], other.tape.cells
         apart = np.abs(ours[:, WANTED] - theirs[:, WANTED])

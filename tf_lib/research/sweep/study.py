@@ -199,7 +199,7 @@ def _common_span(
     """Cut a span to the days on which every set has a ticker with enough history."""
     needs = {(one.run.warmup_days, one.universe.sorted_tickers) for one in configs}
     first = max(_first_decidable(bars, *need) for need in needs)
-    # The last row is the day after the last bar, which has no prices to live through.
+    # The last row is the day after the last bar, which has no prices to run on.
     last = len(bars.days) - 2
     start, end = max(span[0], bars.days[0].date()), min(span[1], bars.days[max(last, 0)].date())
     if first <= last:

@@ -160,7 +160,7 @@ def result_days(index: pd.Index) -> list[str]:
 
 def _trades(result: BacktestResult) -> pd.DataFrame:
     """Return the fills with sizes as exact decimals."""
-    steps, fills = result.book.steps, result.tape.fills
+    steps, fills = result.state.steps, result.tape.fills
     sizes = [
         format(
             abs(int(fill["lots"]))

@@ -61,14 +61,14 @@ def _fact(ticker: str, kind: str, span: tuple[dt.date, dt.date], effect: str) ->
 
 def _cut(result: BacktestResult) -> list[Fact]:
     """Return the days that were wanted and could not be run."""
-    (since, until), lived = result.wanted, (result.days[0].date(), result.days[-1].date())
+    (since, until), run_days = result.wanted, (result.days[0].date(), result.days[-1].date())
     facts = []
-    if since < lived[0] and since != dt.date.min:
-        effect = f"the backtest begins on {lived[0]}, the first day that can be decided"
-        facts.append(_fact("", "span_cut", (since, lived[0] - _ONE_DAY), effect))
-    if until > lived[1] and until != dt.date.max:
-        effect = f"the candles end, and so does the backtest, on {lived[1]}"
-        facts.append(_fact("", "span_cut", (lived[1] + _ONE_DAY, until), effect))
+    if since < run_days[0] and since != dt.date.min:
+        effect = f"the backtest begins on {run_days[0]}, the first day that can be decided"
+        facts.append(_fact("", "span_cut", (since, run_days[0] - _ONE_DAY), effect))
+    if until > run_days[1] and until != dt.date.max:
+        effect = f"the candles end, and so does the backtest, on {run_days[1]}"
+        facts.append(_fact("", "span_cut", (run_days[1] + _ONE_DAY, until), effect))
     return facts
 
 

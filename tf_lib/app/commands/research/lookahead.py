@@ -53,7 +53,7 @@ def lookahead_command(
         every_days=every_days,
         progress=Progress("lookahead 1 of 3, signals and weights", "days"),
     )
-    lived = prove_backtest(
+    backtests = prove_backtest(
         candles,
         config,
         products=products,
@@ -61,12 +61,12 @@ def lookahead_command(
         progress=Progress("lookahead 2 of 3, the backtest", "days"),
     )
     shortest = min(len(frame) for frame in candles.values())
-    room = shortest - COMPARED_DAYS - config.run.warmup_days
-    starts = [days for days in _DAYS_LATER if days <= room]
-    steps = Progress("lookahead 3 of 3, later starts of history", "tables")
+    days_left = shortest - COMPARED_DAYS - config.run.warmup_days
+    starts = [days for days in _DAYS_LATER if days <= days_left]
+    progress = Progress("lookahead 3 of 3, later starts of history", "tables")
     table = warm_up_table(candles, compute, days_later=starts, names=_WARM_UP_NAMES)
-    steps(1, 2)
+    progress(1, 2)
     decisions = warm_up_decisions(candles, config, days_later=starts, products=products)
-    steps(2, 2)
-    text = lookahead_report(proof, table) + "\n" + backtest_report(lived, decisions)
-    return text, proof.passed and lived.passed
+    progress(2, 2)
+    text = lookahead_report(proof, table) + "\n" + backtest_report(backtests, decisions)
+    return text, proof.passed and backtests.passed
