@@ -24,7 +24,7 @@ from tf_lib.core.orders.build import (
     is_dust,
     to_decimal,
 )
-from tf_lib.core.orders.lots_and_ticks import steps_of, stop_rules
+from tf_lib.core.orders.lots_and_ticks import spec_of, stop_rules
 from tf_lib.core.orders.stops import limit_below, pilot_size, plan_stop
 from tf_lib.errors import TfError
 from tf_lib.parameters import StopsSection
@@ -143,7 +143,7 @@ def test_gate_builder_and_stop_agree_on_what_can_be_held(
     product, size, level, last, atr, stops = case
     stop = WantedStop(product, level, atr, stop_rules(stops))
     lots = int(size / product.base_increment)
-    steps = steps_of(product)
+    steps = spec_of(product)
     gate = compiled.is_protectable(lots, float(level), float(last), atr, steps, stop.rules)
     plan = plan_stop(stop, last, base_size=size)
 

@@ -69,8 +69,10 @@ def test_whole_steps_are_those_of_exact_decimals(value: float, step: str) -> Non
     assume(value / float(step) < 1e15)
 
     whole = int(floor_to(to_decimal(value), Decimal(step)) / Decimal(step))
-    assert lots_and_ticks.whole_steps(value, *ratio) == whole
-    assert compiled.whole_steps(value, *ratio) == lots_and_ticks.whole_steps(value, *ratio)
+    assert lots_and_ticks.whole_increments(value, *ratio) == whole
+    assert compiled.whole_increments(value, *ratio) == lots_and_ticks.whole_increments(
+        value, *ratio
+    )
 
 
 def exact_limit(level: Decimal, atr: float, product: Product, settings: StopsSection) -> Decimal:
@@ -88,15 +90,15 @@ def test_limits_stand_on_the_exact_tick(
     product: Product, settings: StopsSection, level: int, atr: float
 ) -> None:
     """The limit under a level, in ticks, is the one exact decimals find."""
-    rules, its_steps = lots_and_ticks.stop_rules(settings), lots_and_ticks.steps_of(product)
+    rules, its_spec = lots_and_ticks.stop_rules(settings), lots_and_ticks.spec_of(product)
     tick = product.price_increment
 
     expected = Decimal(0)
     for range_ in (atr, 0.0):
         expected = exact_limit(level * tick, range_, product, settings)
-        assert lots_and_ticks.limit_ticks(level, range_, its_steps, rules) * tick == expected
+        assert lots_and_ticks.limit_ticks(level, range_, its_spec, rules) * tick == expected
         assert limit_below(level * tick, WantedStop(product, None, range_, rules)) == expected
-    assert lots_and_ticks.limit_ticks(level, math.nan, its_steps, rules) * tick == expected
+    assert lots_and_ticks.limit_ticks(level, math.nan, its_spec, rules) * tick == expected
     assert limit_below(level * tick, WantedStop(product, None, None, rules)) == expected
 
 
@@ -112,7 +114,7 @@ def test_stops_rest_at_the_same_level_and_limit(
     product: Product, settings: StopsSection, level: float, last: float, atr: float
 ) -> None:
     """Clamped or not, and where none is possible."""
-    its_steps, tick = lots_and_ticks.steps_of(product), product.price_increment
+    its_spec, tick = lots_and_ticks.spec_of(product), product.price_increment
     target = floor_to(to_decimal(level), tick)
     highest = floor_to(to_decimal(last), tick) - 2 * tick
     expected = target if target < to_decimal(last) else highest
@@ -120,14 +122,14 @@ def test_stops_rest_at_the_same_level_and_limit(
     wanted = WantedStop(product, to_decimal(level), atr, lots_and_ticks.stop_rules(settings))
     planned = plan_stop(wanted, to_decimal(last))
 
-    resting = lots_and_ticks.resting_ticks(level, last, its_steps)
+    resting = lots_and_ticks.resting_ticks(level, last, its_spec)
     if expected <= tick:
         assert (planned, resting) == (None, lots_and_ticks.NOWHERE)
         return
     assert planned is not None
     assert resting * tick == planned.resting_level == expected
     assert planned.limit_price == exact_limit(expected, atr, product, settings)
-    assert lots_and_ticks.is_clamped(resting, level, its_steps) == (expected < target)
+    assert lots_and_ticks.is_clamped(resting, level, its_spec) == (expected < target)
 
 
 @given(settings=stop_settings(), resting=st.integers(1, 10**7), raised=st.integers(0, 10**5))
@@ -169,16 +171,16 @@ def test_compiled_rules_answer_as_the_live_ones(
     prices: tuple[float, float, float],
 ) -> None:
     """The backtest's machine code and the Python of the live day are one function each."""
-    its_steps, rules = lots_and_ticks.steps_of(product), lots_and_ticks.stop_rules(settings)
+    its_spec, rules = lots_and_ticks.spec_of(product), lots_and_ticks.stop_rules(settings)
     level, last, atr = prices
-    ticks = lots_and_ticks.ticks_below(last, its_steps)
+    ticks = lots_and_ticks.ticks_below(last, its_spec)
     asked: dict[str, tuple[object, ...]] = {
-        "can_stay": (lots[0], level, last, atr, its_steps, rules),
-        "is_small_rest": (lots[0], level, last, atr, its_steps, rules, lots[1] > lots[2]),
+        "can_stay": (lots[0], level, last, atr, its_spec, rules),
+        "is_small_rest": (lots[0], level, last, atr, its_spec, rules, lots[1] > lots[2]),
         "slot_for_rest": lots,
-        "raised_ticks": (lots[0] + 1, level, last, its_steps, rules),
-        "lots_paid_for": (atr, last, 0.001, 0.012, its_steps),
-        "pilot_lots": (lots[0], lots[1], ticks + 1, its_steps),
+        "raised_ticks": (lots[0] + 1, level, last, its_spec, rules),
+        "lots_paid_for": (atr, last, 0.001, 0.012, its_spec),
+        "pilot_lots": (lots[0], lots[1], ticks + 1, its_spec),
     }
 
     for name, arguments in asked.items():
@@ -206,7 +208,7 @@ def test_a_notional_buys_the_same_lots(product: Product, notional: float, price:
     """The float quotient and the exact one agree but within its last bits of a whole lot."""
     exact = to_decimal(notional) / to_decimal(price) / product.base_increment
     assume(exact < Decimal("1e14"))
-    lots = lots_and_ticks.lots_for(notional, price, lots_and_ticks.steps_of(product))
+    lots = lots_and_ticks.lots_for(notional, price, lots_and_ticks.spec_of(product))
 
     assert abs(lots - int(exact)) <= 1
     if abs(exact - round(exact)) > exact * Decimal("4e-16"):
@@ -226,7 +228,7 @@ def test_cash_pays_for_the_same_lots(product: Product, cash: float, ask: float) 
         fee=to_decimal(fee),
         product=product,
     )
-    steps = lots_and_ticks.steps_of(product)
+    steps = lots_and_ticks.spec_of(product)
     lots = lots_and_ticks.lots_paid_for(cash, ask, slippage, fee, steps)
 
     assert size * paid <= to_decimal(cash) < (size + product.base_increment) * paid
@@ -238,7 +240,7 @@ def test_units_read_like_the_decimal(lots: int) -> None:
     """Units and prices are the floats nearest to the exact decimals."""
     product = default_product("A-USD")
 
-    assert lots_and_ticks.units_of(lots, lots_and_ticks.steps_of(product)) == float(
+    assert lots_and_ticks.units_of(lots, lots_and_ticks.spec_of(product)) == float(
         lots * product.base_increment
     )
 

@@ -21,7 +21,7 @@ import pytest
 from tests.app.profile import REAL_UNIVERSE, Profile, real_parameters, write_parameters
 from tests.oracle.exchange_state import ExchangeState
 from tests.research.build import wild_candles
-from tf_lib.core.orders.lots_and_ticks import Steps, price_of
+from tf_lib.core.orders.lots_and_ticks import Spec, price_of
 from tf_lib.parameters import load_config
 from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
 from tf_lib.store.candle_csv import products_of, read_candle_folder
@@ -156,7 +156,7 @@ def backtest_trades(lived: Lived) -> dict[Key, tuple[Decimal, float, float]]:
     found: dict[Key, tuple[Decimal, float, float]] = {}
     result = lived.result
     for fill in result.tape.fills:
-        steps = result.state.steps[fill["ticker"]]
+        steps = result.state.specs[fill["ticker"]]
         lot = Decimal(int(steps["lot_numerator"])) / Decimal(int(steps["lot_denominator"]))
         day = result.history.day(int(fill["row"]))
         key = (day, result.tickers[fill["ticker"]], "BUY" if fill["lots"] > 0 else "SELL")
@@ -167,7 +167,7 @@ def backtest_trades(lived: Lived) -> dict[Key, tuple[Decimal, float, float]]:
 
 
 def lot_of(lived: Lived, ticker: str) -> Decimal:
-    steps = lived.result.state.steps[lived.result.tickers.index(ticker)]
+    steps = lived.result.state.specs[lived.result.tickers.index(ticker)]
     return Decimal(int(steps["lot_numerator"])) / Decimal(int(steps["lot_denominator"]))
 
 
@@ -236,7 +236,7 @@ def test_both_stand_where_the_next_morning_begins(lived: Lived) -> None:
     for i, ticker in enumerate(result.tickers):
         if i in met:
             continue
-        steps = Steps(*(value.item() for value in result.state.steps[i]))
+        steps = Spec(*(value.item() for value in result.state.specs[i]))
         slots = result.state.slots[i]
         ours = sorted(
             (int(s["lots"]), price_of(int(s["level"]), steps), price_of(int(s["limit"]), steps))

@@ -178,13 +178,13 @@ def decide(
     day = _standing(known, as_of, portfolio, no_trade)._replace(
         weight=sizing.target_weight, cooling=_cooling(portfolio, config, as_of)
     )
-    steps = lots(tickers, products_for(tickers, products))
+    its_lots = lots(tickers, products_for(tickers, products))
     refused = np.array([ticker in not_protectable for ticker in tickers], dtype=np.bool_)
     trades = desired_trades(
         tickers,
         day,
         portfolio.cash,
-        lots=steps._replace(tradable=steps.tradable & ~refused),
+        lots=its_lots._replace(tradable=its_lots.tradable & ~refused),
         rules=trade_rules(config, fees),
     )
     return Decision(as_of, config, known, matrix, sizing, trades, too_short)

@@ -2,7 +2,7 @@
 Orders: from float notionals to exact sizes and prices.
 
 Stage 8 of the pipeline (desired trades -> *orders* -> fills). The one place where a float
-becomes a `Decimal`. Sizes go down to the product's step, prices stand on its tick, and what
+becomes a `Decimal`. Sizes go down to the product's increment, prices stand on its tick, and what
 the exchange would refuse is never built.
 """
 
@@ -17,7 +17,7 @@ from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.records import Holding, Product, Protection, Quote, Reason, Side
 from tf_lib.core.model.run_rows import OrderRow
 from tf_lib.core.orders import lots_and_ticks
-from tf_lib.core.orders.lots_and_ticks import Steps, StopRules, steps_of, stop_rules
+from tf_lib.core.orders.lots_and_ticks import Spec, StopRules, spec_of, stop_rules
 from tf_lib.errors import TfError
 from tf_lib.parameters import StopsSection
 
@@ -152,21 +152,21 @@ class WantedStop:
 
     def _asked(
         self, base_size: Decimal, last: Decimal
-    ) -> tuple[int, float, float, float, Steps, StopRules]:
+    ) -> tuple[int, float, float, float, Spec, StopRules]:
         level = math.nan if self.level is None else float(self.level)
         atr = math.nan if self.atr is None else self.atr
         lots = whole_lots(base_size, self.product)
-        return lots, level, float(last), atr, steps_of(self.product), self.rules
+        return lots, level, float(last), atr, spec_of(self.product), self.rules
 
 
 def is_dust(base_size: Decimal, product: Product, last: Decimal) -> bool:
     """Whether a holding is dust at the last price (docs/execution.md section 6.5)."""
-    return lots_and_ticks.is_dust(whole_lots(base_size, product), float(last), steps_of(product))
+    return lots_and_ticks.is_dust(whole_lots(base_size, product), float(last), spec_of(product))
 
 
 def below_minimum(size: Decimal, product: Product, price: Decimal) -> bool:
     """Whether the exchange would refuse an order of this size at this price as too small."""
-    return lots_and_ticks.is_below_least(whole_lots(size, product), float(price), steps_of(product))
+    return lots_and_ticks.is_below_least(whole_lots(size, product), float(price), spec_of(product))
 
 
 def build_order(
@@ -185,7 +185,7 @@ def build_order(
     quote : Quote
         Sizes are notionals divided by its mid.
     holding : Holding
-        What is owned of the base; a full exit sells all of it, floored to the step.
+        What is owned of the base; a full exit sells all of it, floored to the increment.
     """
     product = stop.product
     if trade_notional == 0:
@@ -217,7 +217,7 @@ def _why_nothing_stays(rest: Decimal, last: Decimal, stop: WantedStop) -> str:
 def affordable_size(
     cash: Decimal, ask: Decimal, *, slippage: Decimal, fee: Decimal, product: Product
 ) -> Decimal:
-    """Return the whole steps that cash pays for at the ask, slippage and fee included."""
+    """Return the whole lots that cash pays for at the ask, slippage and fee included."""
     return floor_to(cash / (ask * (1 + slippage) * (1 + fee)), product.base_increment)
 
 

@@ -18,19 +18,19 @@ from tf_lib.core.model.records import Product
 from tf_lib.core.orders import fills, lots_and_ticks, stops
 
 Records = NDArray[np.void]
-_FIELDS = lots_and_ticks.Steps._fields
-STEPS = np.dtype([(name, "f8" if name == "least_value" else "i8") for name in _FIELDS])
+_FIELDS = lots_and_ticks.Spec._fields
+SPEC = np.dtype([(name, "f8" if name == "least_value" else "i8") for name in _FIELDS])
 
 
-def steps_table(products: Iterable[Product]) -> Records:
-    """Return the steps of products, one record each, as kernels take them."""
-    return np.array([tuple(lots_and_ticks.steps_of(product)) for product in products], dtype=STEPS)
+def spec_table(products: Iterable[Product]) -> Records:
+    """Return the specifications of products, one record each, as kernels take them."""
+    return np.array([tuple(lots_and_ticks.spec_of(product)) for product in products], dtype=SPEC)
 
 
 for _rule in (*lots_and_ticks.KERNELS, *fills.KERNELS):
     leaf_kernel(_rule)
 
-whole_steps = kernel(lots_and_ticks.whole_steps)
+whole_increments = kernel(lots_and_ticks.whole_increments)
 units_of = kernel(lots_and_ticks.units_of)
 price_of = kernel(lots_and_ticks.price_of)
 lots_for = kernel(lots_and_ticks.lots_for)

@@ -22,7 +22,7 @@ from tf_lib.core.orders.lots_and_ticks import (
     pilot_lots,
     raised_ticks,
     resting_ticks,
-    steps_of,
+    spec_of,
     stop_limit_ticks,
 )
 
@@ -97,11 +97,11 @@ def limit_below(
     Decimal or None
         None if no limit below the level is near enough.
     """
-    product, steps = stop.product, steps_of(stop.product)
+    product, spec = stop.product, spec_of(stop.product)
     ticks, atr = whole_ticks(level, product), math.nan if stop.atr is None else stop.atr
     if base_size is None:
-        return price_at(limit_ticks(ticks, atr, steps, stop.rules), product)
-    limit = stop_limit_ticks(ticks, atr, whole_lots(base_size, product), steps, stop.rules)
+        return price_at(limit_ticks(ticks, atr, spec, stop.rules), product)
+    limit = stop_limit_ticks(ticks, atr, whole_lots(base_size, product), spec, stop.rules)
     return None if limit == NOWHERE else price_at(limit, product)
 
 
@@ -125,7 +125,7 @@ def plan_stop(
     it covers, None for as much as is needed.
     """
     product, level = stop.product, stop.level or ZERO
-    ticks = resting_ticks(float(level), float(last), steps_of(product))
+    ticks = resting_ticks(float(level), float(last), spec_of(product))
     if ticks == NOWHERE:
         return None
     resting = price_at(ticks, product)
@@ -140,7 +140,7 @@ def raised_level(resting: Decimal, stop: WantedStop, last: Decimal) -> Decimal |
     """Return where a stop that rests at a level is moved up to, or None if it stays."""
     product, level = stop.product, float(stop.level or ZERO)
     rests = whole_ticks(resting, product)
-    ticks = raised_ticks(rests, level, float(last), steps_of(product), stop.rules)
+    ticks = raised_ticks(rests, level, float(last), spec_of(product), stop.rules)
     return None if ticks == NOWHERE else price_at(ticks, product)
 
 
@@ -152,6 +152,6 @@ def pilot_size(
         whole_lots(owned, product),
         whole_lots(wanted, product),
         whole_ticks(stop_limit_price, product),
-        steps_of(product),
+        spec_of(product),
     )
     return lots * product.base_increment

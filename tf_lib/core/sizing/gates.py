@@ -30,7 +30,7 @@ from tf_lib.core.orders.compiled import (
     is_below_least,
     is_protectable,
     lots_for,
-    steps_table,
+    spec_table,
 )
 from tf_lib.core.orders.lots_and_ticks import StopRules, stop_rules
 from tf_lib.parameters import Config
@@ -62,9 +62,9 @@ class TradeRules(NamedTuple):
 
 
 class Lots(NamedTuple):
-    """Steps and minimums of each product, by position, and whether it takes orders."""
+    """Increments and minimums of each product, by position, and whether it takes orders."""
 
-    steps: Records
+    specs: Records
     tradable: BoolArray
 
 
@@ -160,10 +160,10 @@ def trade_rules(config: Config, fees: FeeRates | None) -> TradeRules:
 
 
 def lots(tickers: tuple[str, ...], products: Mapping[str, Product]) -> Lots:
-    """Return the products' steps and minimums as arrays, in the order of `tickers`."""
+    """Return the products' increments and minimums as arrays, in the order of `tickers`."""
     rows = [products[ticker] for ticker in tickers]
     return Lots(
-        steps=steps_table(rows),
+        specs=spec_table(rows),
         tradable=np.array([p.accepts_market_orders for p in rows], dtype=np.bool_),
     )
 
@@ -237,10 +237,10 @@ def _gate(
     stop = higher_stop(day.stop[i], day.resting[i], held)
     if day.mid[i] <= stop:
         return BREACHED
-    steps = lots.steps[i]
-    size = lots_for(target, day.mid[i], steps)
+    spec = lots.specs[i]
+    size = lots_for(target, day.mid[i], spec)
     if not lots.tradable[i] or not is_protectable(
-        size, stop, day.mid[i], day.atr[i], steps, rules.stops
+        size, stop, day.mid[i], day.atr[i], spec, rules.stops
     ):
         return UNPROTECTABLE
     return ADD if held else ENTER
@@ -306,8 +306,8 @@ def _shrink_buys(
     for i in range(trade.size):
         if trade[i] > 0.0:
             trade[i] *= shrink
-            steps = lots.steps[i]
-            if is_below_least(lots_for(trade[i], day.mid[i], steps), day.mid[i], steps):
+            spec = lots.specs[i]
+            if is_below_least(lots_for(trade[i], day.mid[i], spec), day.mid[i], spec):
                 trade[i] = 0.0
                 reason[i] = BELOW
 

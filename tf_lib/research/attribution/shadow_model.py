@@ -17,7 +17,7 @@ from tf_lib.core.candles.quarantine import Doubts
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import Product
 from tf_lib.core.orders.compiled import Records
-from tf_lib.core.orders.lots_and_ticks import Steps, stop_limit_ticks, ticks_below, whole_steps
+from tf_lib.core.orders.lots_and_ticks import Spec, stop_limit_ticks, ticks_below, whole_increments
 from tf_lib.errors import BarsError, HaltRun
 from tf_lib.parameters import Config
 from tf_lib.research.attribution.shadow import Flow, ModelDay, StopOut
@@ -94,7 +94,7 @@ def model_day(
         meet_open(row + 1, history.market, rules.handling.costs, state, tape)
     fills = tape.fills[: int(tape.n_fills[0])]
     return {
-        ticker: _outcome(fills[fills["ticker"] == i], state.steps[i], start.units.get(ticker, 0.0))
+        ticker: _outcome(fills[fills["ticker"] == i], state.specs[i], start.units.get(ticker, 0.0))
         for i, ticker in enumerate(history.tickers)
     }
 
@@ -106,32 +106,32 @@ def _seeded(
     table, rules = fixed
     state = new_state(history.tickers, table, cash=start.cash)
     for i, ticker in enumerate(history.tickers):
-        steps = _steps(state.steps[i])
+        spec = _spec(state.specs[i])
         holding, slot = state.holdings[i], state.slots[i, CORE]
         units = start.units.get(ticker, 0.0)
-        holding["lots"] = whole_steps(units, steps.lot_numerator, steps.lot_denominator)
+        holding["lots"] = whole_increments(units, spec.lot_numerator, spec.lot_denominator)
         holding["is_proven"] = True
         if ticker in start.cooldowns:
             holding["cooldown"] = (start.cooldowns[ticker] - history.day(0)).days
         level = start.stops.get(ticker, 0.0)
         highest = max(level, start.levels.get(ticker, 0.0))
         if holding["lots"] > 0 and highest > 0:
-            holding["level"] = ticks_below(highest, steps)
+            holding["level"] = ticks_below(highest, spec)
         if holding["lots"] > 0 and level > 0:
-            lots, ticks = int(holding["lots"]), ticks_below(level, steps)
+            lots, ticks = int(holding["lots"]), ticks_below(level, spec)
             atr, its_rules = float(history.atr[row, i]), rules.handling.stops
-            limit = stop_limit_ticks(ticks, atr, lots, steps, its_rules)
+            limit = stop_limit_ticks(ticks, atr, lots, spec, its_rules)
             slot["lots"], slot["level"], slot["limit"] = lots, ticks, limit or ticks - 1
     return state
 
 
-def _steps(record: Records) -> Steps:
-    return Steps(*(value.item() for value in record))
+def _spec(record: Records) -> Spec:
+    return Spec(*(value.item() for value in record))
 
 
-def _outcome(fills: Records, steps: Records, start_units: float) -> ModelDay:
+def _outcome(fills: Records, spec: Records, start_units: float) -> ModelDay:
     """Split one ticker's fills into what was planned and what stops did."""
-    size = fills["lots"] * float(steps["lot_numerator"]) / float(steps["lot_denominator"])
+    size = fills["lots"] * float(spec["lot_numerator"]) / float(spec["lot_denominator"])
     is_stop = fills["reason"] >= STOP
     units = float(size[~is_stop].sum())
     traded = float(np.abs(size[~is_stop]).sum())

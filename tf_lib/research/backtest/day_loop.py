@@ -1,11 +1,11 @@
 """
 The day loop: compiled; from signals and prices to cash, holdings and fills.
 
-The heart of the backtest. Each day goes as the live one does: yesterday's stops meet the jump to
+The heart of the backtest. Each day goes as the live one does: yesterday's stops meet the gap to
 the open; at 00:01 what a triggered stop could not sell is sold at the market before anything else;
 the day is sized and decided with the core's kernels at the open's price; sales, purchases,
 clean-up and protection follow; then the stops meet the rest of the day. No rule is written here
-twice: sizing, gates, steps and fills are the kernels the live day and the simulated exchange use.
+twice: sizing, gates, lots and fills are the kernels the live day and the simulated exchange use.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tf_lib.core.jit.arrays import (
 from tf_lib.core.model.account import MOST_UNPRICED, WIDEST_SPREAD
 from tf_lib.core.model.cooldown import is_within
 from tf_lib.core.orders.compiled import is_dust, market_price, units_of
-from tf_lib.core.orders.lots_and_ticks import Steps
+from tf_lib.core.orders.lots_and_ticks import Spec
 from tf_lib.core.sizing.gates import BREACHED, NOT_FORCED, TRADE, Lots, Standing, trade_into
 from tf_lib.core.sizing.risk_parity import SHARE_ERROR_MOST
 from tf_lib.research.backtest.loop_orders import buy_planned, lots_to_sell, sell_planned
@@ -66,9 +66,9 @@ from tf_lib.research.backtest.loop_stops import (
 _is_within = leaf_kernel(is_within)
 
 
-def is_narrow(price: float, steps: Steps) -> bool:
+def is_narrow(price: float, spec: Spec) -> bool:
     """Whether a spread of two ticks, the least there is here, may be traded on."""
-    return 2.0 * steps.tick_numerator / steps.tick_denominator <= WIDEST_SPREAD * price
+    return 2.0 * spec.tick_numerator / spec.tick_denominator <= WIDEST_SPREAD * price
 
 
 _is_narrow = leaf_kernel(is_narrow)
@@ -90,7 +90,7 @@ def run_days(
     handling = rules.handling
     day = _empty_standing(state.holdings.size)
     buffers = sizing_buffers(state.holdings.size, rules)
-    lots = Lots(rules.lots.steps, np.zeros(state.holdings.size, dtype=np.bool_))
+    lots = Lots(rules.lots.specs, np.zeros(state.holdings.size, dtype=np.bool_))
     is_priced = np.zeros(state.holdings.size, dtype=np.bool_)
     rows, reason = np.empty((4, is_priced.size)), np.empty(is_priced.size, dtype=np.int64)
     most_fills = MOST_FILLS_A_DAY * is_priced.size
@@ -148,13 +148,13 @@ def _look(
     """Fill in what is known and owned at 00:01; return whether nothing may be bought at all."""
     known, priced, unpriced = market.known, state.cash[0], 0.0
     for i in range(is_priced.size):
-        holding, steps = state.holdings[i], state.steps[i]
+        holding, spec = state.holdings[i], state.specs[i]
         price = market.bars[row, OPEN, i]
-        is_priced[i] = _is_narrow(price, steps) and row < market.ended[i]
-        day.units[i] = units_of(holding.lots, steps)
+        is_priced[i] = _is_narrow(price, spec) and row < market.ended[i]
+        day.units[i] = units_of(holding.lots, spec)
         day.mid[i] = price if is_priced[i] else known[row, LAST_CLOSE, i]
         day.stop[i] = known[row, LEVEL, i]
-        day.resting[i] = highest_stop(state.slots[i], steps) if holding.lots > 0 else np.nan
+        day.resting[i] = highest_stop(state.slots[i], spec) if holding.lots > 0 else np.nan
         day.atr[i] = known[row, ATR, i]
         day.data_ok[i] = known[row, IS_OK, i] > 0.0
         day.known[i] = math.isfinite(known[row, SIGNAL, i])
@@ -162,17 +162,17 @@ def _look(
         worth = day.units[i] * day.mid[i] if holding.lots > 0 else 0.0
         if is_priced[i]:
             priced += worth
-        elif not is_dust(holding.lots, day.mid[i], steps):
+        elif not is_dust(holding.lots, day.mid[i], spec):
             unpriced += worth
         if holding.level > 0:
-            _forget_if_gone(holding, price, steps)
+            _forget_if_gone(holding, price, spec)
     return bool(unpriced > MOST_UNPRICED * (priced + unpriced))
 
 
 @leaf_kernel
-def _forget_if_gone(holding: LoopPosition, last: float, steps: Steps) -> None:
+def _forget_if_gone(holding: LoopPosition, last: float, spec: Spec) -> None:
     """Drop the remembered level of what a stop has sold down to dust."""
-    if is_dust(holding.lots, last, steps):
+    if is_dust(holding.lots, last, spec):
         holding.level = 0
 
 
@@ -183,7 +183,7 @@ def _wanted(row: int, i: int, known: FloatArray, rules: Handling, state: Loop) -
         known[row, LEVEL, i],
         known[row, ATR, i],
         known[row, IS_OK, i] > 0.0,
-        state.steps[i],
+        state.specs[i],
         rules.stops.ratchets,
     )
 
@@ -205,8 +205,8 @@ def _trade(
         if trades[i] < 0.0 and is_priced[i]:
             wanted = _wanted(row, i, market.known, rules, state)
             price, trade, reason = market.bars[row, OPEN, i], trades[i], reasons[i]
-            owned, steps = state.holdings[i].lots, state.steps[i]
-            lots = lots_to_sell(owned, trade, reason, price, wanted, steps, rules.stops)
+            owned, spec = state.holdings[i].lots, state.specs[i]
+            lots = lots_to_sell(owned, trade, reason, price, wanted, spec, rules.stops)
             if lots > 0:
                 sell_planned(row, i, lots, price, reason, wanted, rules, state, tape)
     for i in range(is_priced.size):
@@ -220,7 +220,7 @@ def _trade(
 def _protect(row: int, market: MarketArrays, rules: Handling, state: Loop, tape: Tape) -> None:
     """Clean up after what is gone, and cover all that is held."""
     for i in range(state.holdings.size):
-        holding, slots, steps = state.holdings[i], state.slots[i], state.steps[i]
+        holding, slots, spec = state.holdings[i], state.slots[i], state.specs[i]
         if holding.lots == 0:
             holding.level = 0
             continue
@@ -228,11 +228,11 @@ def _protect(row: int, market: MarketArrays, rules: Handling, state: Loop, tape:
         if not wanted.target > 0.0:
             continue
         last = market.bars[row, OPEN, i]
-        if is_dust(holding.lots, last, steps):
+        if is_dust(holding.lots, last, spec):
             holding.level = 0
             free_slots(slots)
             continue
-        cover(holding, slots, last, wanted, steps, rules.stops)
+        cover(holding, slots, last, wanted, spec, rules.stops)
 
 
 @inlined_kernel
@@ -261,8 +261,8 @@ def _mark_run(row: int, line: int, bars: FloatArray, state: Loop, tape: Tape) ->
     equity = state.cash[0]
     for i in range(state.holdings.size):
         if state.holdings[i].lots > 0:
-            equity += units_of(state.holdings[i].lots, state.steps[i]) * bars[row, OPEN, i]
-            tape.cells[line, STOP_LEVEL, i] = highest_stop(state.slots[i], state.steps[i])
+            equity += units_of(state.holdings[i].lots, state.specs[i]) * bars[row, OPEN, i]
+            tape.cells[line, STOP_LEVEL, i] = highest_stop(state.slots[i], state.specs[i])
     tape.days[line].equity_after = equity
 
 
@@ -284,7 +284,7 @@ def _mark_close(row: int, line: int, bars: FloatArray, state: Loop, tape: Tape) 
     equity = state.cash[0]
     for i in range(state.holdings.size):
         if state.holdings[i].lots > 0:
-            held = units_of(state.holdings[i].lots, state.steps[i]) * bars[row, CLOSE, i]
+            held = units_of(state.holdings[i].lots, state.specs[i]) * bars[row, CLOSE, i]
             tape.cells[line, HELD, i] = held
             equity += held
     tape.days[line].equity = equity

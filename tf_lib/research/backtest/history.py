@@ -94,7 +94,7 @@ class History:
 
     def rows(self, start: dt.date, end: dt.date, *, warmup_days: int) -> tuple[int, int]:
         """
-        Return the rows [first, end) of a span, clipped to the days that can be decided.
+        Return the rows [first, end) of a date range, clipped to the days that can be decided.
 
         Raises
         ------

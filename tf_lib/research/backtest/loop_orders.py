@@ -21,7 +21,7 @@ from tf_lib.core.orders.compiled import (
     resting_ticks,
     units_of,
 )
-from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
+from tf_lib.core.orders.lots_and_ticks import NOWHERE, Spec, StopRules
 from tf_lib.core.sizing.gates import TRIM
 from tf_lib.research.backtest.loop_records import CORE, CostRates, Handling, Loop, Tape
 from tf_lib.research.backtest.loop_stops import (
@@ -41,16 +41,16 @@ def lots_to_sell(
     reason: int,
     price: float,
     wanted: TargetStop,
-    steps: Steps,
+    spec: Spec,
     rules: StopRules,
 ) -> int:
     """Return the size of a sale; a trim whose rest could not be kept sells everything."""
     lots = owned
     if reason == TRIM:
-        lots = lots_for(-trade, price, steps)
-        if not can_stay(owned - lots, wanted.target, price, wanted.atr, steps, rules):
+        lots = lots_for(-trade, price, spec)
+        if not can_stay(owned - lots, wanted.target, price, wanted.atr, spec, rules):
             lots = owned
-    return 0 if is_below_least(lots, price, steps) else lots
+    return 0 if is_below_least(lots, price, spec) else lots
 
 
 @leaf_kernel
@@ -66,13 +66,13 @@ def sell_planned(
     tape: Tape,
 ) -> None:
     """Free what the stops hold, cover what is to stay, sell, and cover whatever is left."""
-    holding, slots, steps = state.holdings[i], state.slots[i], state.steps[i]
+    holding, slots, spec = state.holdings[i], state.slots[i], state.specs[i]
     free_slots(slots)
     if lots < holding.lots and wanted.target > 0.0:
-        place(slots[CORE], holding.lots - lots, price, wanted, steps, rules.stops)
+        place(slots[CORE], holding.lots - lots, price, wanted, spec, rules.stops)
     paid = market_price(price, rules.costs.slippage, False)
     sell(row, i, lots, paid, rules.costs.taker, reason, state, tape)
-    cover(holding, slots, price, wanted, steps, rules.stops)
+    cover(holding, slots, price, wanted, spec, rules.stops)
 
 
 @leaf_kernel
@@ -93,9 +93,9 @@ def buy_planned(
     A triggered stop voids the purchase; a price at or below today's level voids it and starts
     the cooldown. The first purchase of a product begins with a pilot.
     """
-    holding, slots, steps = state.holdings[i], state.slots[i], state.steps[i]
-    lots, costs = lots_for(trade, price, steps), rules.costs
-    if is_below_least(lots, price, steps):
+    holding, slots, spec = state.holdings[i], state.slots[i], state.specs[i]
+    lots, costs = lots_for(trade, price, spec), rules.costs
+    if is_below_least(lots, price, spec):
         return
     for k in range(slots.size):
         if slots[k].is_triggered:
@@ -103,27 +103,25 @@ def buy_planned(
     if price <= wanted.target:
         holding.cooldown = row
         return
-    ask = price + price_of(1, steps)
+    ask = price + price_of(1, spec)
     still = TargetStop(wanted.target, wanted.atr, False)
     if not holding.is_proven:
-        resting = resting_ticks(wanted.target, price, steps)
+        resting = resting_ticks(wanted.target, price, spec)
         if resting == NOWHERE:
             return
-        limit = limit_ticks(resting, wanted.atr, steps, rules.stops)
-        pilot = pilot_lots(holding.lots, lots, limit, steps)
+        limit = limit_ticks(resting, wanted.atr, spec, rules.stops)
+        pilot = pilot_lots(holding.lots, lots, limit, spec)
         if pilot > 0:
-            pilot = min(
-                pilot, lots_paid_for(state.cash[0], ask, costs.slippage, costs.taker, steps)
-            )
-            if is_below_least(pilot, price, steps):
+            pilot = min(pilot, lots_paid_for(state.cash[0], ask, costs.slippage, costs.taker, spec))
+            if is_below_least(pilot, price, spec):
                 return
             _purchase(row, i, pilot, price, reason, costs, state, tape)
-            cover(holding, slots, price, still, steps, rules.stops)
+            cover(holding, slots, price, still, spec, rules.stops)
             lots -= pilot
-    lots = min(lots, lots_paid_for(state.cash[0], ask, costs.slippage, costs.taker, steps))
-    if not is_below_least(lots, price, steps):
+    lots = min(lots, lots_paid_for(state.cash[0], ask, costs.slippage, costs.taker, spec))
+    if not is_below_least(lots, price, spec):
         _purchase(row, i, lots, price, reason, costs, state, tape)
-    cover(holding, slots, price, still, steps, rules.stops)
+    cover(holding, slots, price, still, spec, rules.stops)
 
 
 @leaf_kernel
@@ -137,9 +135,9 @@ def _purchase(
     state: Loop,
     tape: Tape,
 ) -> None:
-    holding, steps = state.holdings[i], state.steps[i]
+    holding, spec = state.holdings[i], state.specs[i]
     paid = market_price(price, costs.slippage, True)
-    notional = paid * units_of(lots, steps)
+    notional = paid * units_of(lots, spec)
     fee = notional * costs.taker
     holding.lots += lots
     holding.flow -= notional + fee

@@ -15,7 +15,7 @@ import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray, IntArray
 from tf_lib.core.model.records import Product
-from tf_lib.core.orders.compiled import Records, steps_table
+from tf_lib.core.orders.compiled import Records, spec_table
 from tf_lib.core.orders.lots_and_ticks import MOST_STOPS, StopRules
 from tf_lib.core.sizing.gates import REASONS, Lots, TradeRules
 from tf_lib.core.sizing.weights import SizingRules, SleeveMap
@@ -166,7 +166,7 @@ class Loop(NamedTuple):
     cash: FloatArray
     holdings: Records
     slots: Records
-    steps: Records
+    specs: Records
 
 
 class Tape(NamedTuple):
@@ -194,8 +194,8 @@ def new_state(tickers: Sequence[str], products: Mapping[str, Product], *, cash: 
     n = len(tickers)
     holdings = np.zeros(n, dtype=HOLDING)
     holdings["cooldown"] = NEVER
-    steps = steps_table(products[ticker] for ticker in tickers)
-    return Loop(np.array([cash]), holdings, np.zeros((n, MOST_STOPS), dtype=SLOT), steps)
+    spec = spec_table(products[ticker] for ticker in tickers)
+    return Loop(np.array([cash]), holdings, np.zeros((n, MOST_STOPS), dtype=SLOT), spec)
 
 
 def new_tape(n_days: int, n_tickers: int) -> Tape:

@@ -32,7 +32,7 @@ from tf_lib.core.orders.compiled import (
     units_of,
 )
 from tf_lib.core.orders.fills import FILLED_TAKER, NOTHING, TRIGGERED
-from tf_lib.core.orders.lots_and_ticks import NOWHERE, Steps, StopRules
+from tf_lib.core.orders.lots_and_ticks import NOWHERE, Spec, StopRules
 from tf_lib.core.orders.stops import TODAYS, UNKNOWN
 from tf_lib.research.backtest.loop_records import (
     CLOSE,
@@ -70,10 +70,10 @@ class TargetStop(NamedTuple):
 
 @inlined_kernel
 def protection_of(
-    holding: LoopPosition, level: float, atr: float, is_ok: bool, steps: Steps, ratchets: bool
+    holding: LoopPosition, level: float, atr: float, is_ok: bool, spec: Spec, ratchets: bool
 ) -> TargetStop:
     """Return where the stop of a holding belongs today; see `level_today`."""
-    target, source = level_today(level, price_of(holding.level, steps), is_ok, ratchets)
+    target, source = level_today(level, price_of(holding.level, spec), is_ok, ratchets)
     if source == UNKNOWN:
         return TargetStop(np.nan, np.nan, False)
     return TargetStop(target, atr, source == TODAYS)
@@ -81,14 +81,14 @@ def protection_of(
 
 @leaf_kernel
 def place(
-    slot: Slot, lots: int, last: float, wanted: TargetStop, steps: Steps, rules: StopRules
+    slot: Slot, lots: int, last: float, wanted: TargetStop, spec: Spec, rules: StopRules
 ) -> None:
     """Rest a stop in a slot if the lots carry one; else the slot stays as it is."""
-    if not is_protectable(lots, wanted.target, last, wanted.atr, steps, rules):
+    if not is_protectable(lots, wanted.target, last, wanted.atr, spec, rules):
         return
     slot.lots = lots
-    slot.level = resting_ticks(wanted.target, last, steps)
-    slot.limit = stop_limit_ticks(slot.level, wanted.atr, lots, steps, rules)
+    slot.level = resting_ticks(wanted.target, last, spec)
+    slot.limit = stop_limit_ticks(slot.level, wanted.atr, lots, spec, rules)
     slot.is_triggered = False
 
 
@@ -98,26 +98,26 @@ def cover(
     slots: Records,
     last: float,
     wanted: TargetStop,
-    steps: Steps,
+    spec: Spec,
     rules: StopRules,
 ) -> None:
     """Put everything above dust under stops, and raise those that may and should be raised."""
-    if not wanted.target > 0.0 or is_dust(holding.lots, last, steps):
+    if not wanted.target > 0.0 or is_dust(holding.lots, last, spec):
         return
     covered = covered_lots(slots)
     gap = holding.lots - covered
-    if not is_small_rest(gap, wanted.target, last, wanted.atr, steps, rules, covered > 0):
+    if not is_small_rest(gap, wanted.target, last, wanted.atr, spec, rules, covered > 0):
         slot = slots[slot_for_rest(slots[0].lots, slots[1].lots, slots[2].lots)]
         gap += slot.lots
         slot.lots = 0
-        place(slot, gap, last, wanted, steps, rules)
+        place(slot, gap, last, wanted, spec, rules)
     elif wanted.may_move:
         for k in range(slots.size):
             lots, level = slots[k].lots, slots[k].level
-            if lots > 0 and raised_ticks(level, wanted.target, last, steps, rules) != NOWHERE:
-                place(slots[k], lots, last, wanted, steps, rules)
+            if lots > 0 and raised_ticks(level, wanted.target, last, spec, rules) != NOWHERE:
+                place(slots[k], lots, last, wanted, spec, rules)
     if covered_lots(slots) > 0:
-        holding.level = max(holding.level, ticks_below(wanted.target, steps))
+        holding.level = max(holding.level, ticks_below(wanted.target, spec))
         holding.is_proven = True
 
 
@@ -139,13 +139,13 @@ def free_slots(slots: Records) -> None:
 
 
 @inlined_kernel
-def highest_stop(slots: Records, steps: Steps) -> float:
+def highest_stop(slots: Records, spec: Spec) -> float:
     """Return the highest level of a ticker's stops that have not triggered, NaN for none."""
     highest = 0
     for k in range(slots.size):
         if slots[k].lots > 0 and not slots[k].is_triggered:
             highest = max(highest, slots[k].level)
-    return price_of(highest, steps) if highest > 0 else np.nan
+    return price_of(highest, spec) if highest > 0 else np.nan
 
 
 @leaf_kernel
@@ -153,8 +153,8 @@ def sell(
     row: int, i: int, lots: int, price: float, fee_rate: float, reason: int, state: Loop, tape: Tape
 ) -> None:
     """Take lots out of a holding at a price, pay the fee and write it down."""
-    holding, steps = state.holdings[i], state.steps[i]
-    notional = price * units_of(lots, steps)
+    holding, spec = state.holdings[i], state.specs[i]
+    notional = price * units_of(lots, spec)
     fee = notional * fee_rate
     holding.lots -= lots
     holding.flow += notional - fee
@@ -241,9 +241,9 @@ def _meet(
     state: Loop,
     tape: Tape,
 ) -> None:
-    slot, steps = state.slots[i, k], state.steps[i]
+    slot, spec = state.slots[i, k], state.specs[i]
     o, h, low, c = path
-    stop, limit = price_of(slot.level, steps), price_of(slot.limit, steps)
+    stop, limit = price_of(slot.level, spec), price_of(slot.limit, spec)
     outcome, price, _ = stop_limit_day(
         o, h, low, c, stop, limit, costs.slippage, from_second, slot.is_triggered
     )
@@ -272,11 +272,11 @@ def exit_triggered(row: int, bars: FloatArray, costs: CostRates, state: Loop, ta
     """
     for i in range(state.holdings.size):
         for k in range(state.slots.shape[1]):
-            slot, steps = state.slots[i, k], state.steps[i]
+            slot, spec = state.slots[i, k], state.specs[i]
             if slot.lots == 0 or not slot.is_triggered:
                 continue
             last = bars[row, OPEN, i]
-            if not is_below_least(slot.lots, last, steps):
+            if not is_below_least(slot.lots, last, spec):
                 price = market_price(last, costs.slippage, False)
                 sell(row, i, slot.lots, price, costs.taker, EMERGENCY, state, tape)
                 state.holdings[i].cooldown = row

@@ -1,7 +1,7 @@
 """
 Backtest: from candles to equity, with the kernels of the live day in one compiled loop.
 
-What a span of days would have earned had the daily run done its work on each of them: the same
+What a date range would have earned had the daily run done its work on each of them: the same
 signals, sizing, gates, whole lots, fees, slippage, stops and gaps. A history can be computed once
 and handed in, so that parameter sets that share it do not pay twice.
 """
@@ -62,7 +62,7 @@ _DAYS_AT_ONCE = 250
 @dataclass(frozen=True)
 class BacktestResult:
     """
-    What a span of days came to. Money is in quote currency; days are UTC.
+    What a date range came to. Money is in quote currency; days are UTC.
 
     Attributes
     ----------
@@ -146,10 +146,10 @@ class BacktestResult:
     @cached_property
     def trades(self) -> pd.DataFrame:
         """One row per fill in order: date, ticker, side, size, price, notional, fee, reason."""
-        fills, steps = self.tape.fills, self.state.steps
+        fills, specs = self.tape.fills, self.state.specs
         of = fills["ticker"]
         lots_traded = np.abs(fills["lots"])
-        sizes = lots_traded * steps["lot_numerator"][of] / steps["lot_denominator"][of]
+        sizes = lots_traded * specs["lot_numerator"][of] / specs["lot_denominator"][of]
         return pd.DataFrame(
             {
                 "date": self.history.bars.days[fills["row"]],
@@ -236,7 +236,7 @@ def backtest(
     config : Config
         Parameters; costs, capital and the default span come from here.
     products : mapping of ticker to Product, optional
-        The exchange's steps and minimums; what is missing comes from the built-in table.
+        The exchange's increments and minimums; what is missing comes from the built-in table.
     start, end : date, optional
         First and last day; default ``run.start_date`` and ``run.end_date``. Clipped to the days
         that can be decided.
@@ -307,7 +307,7 @@ def _run_range(
     span: tuple[int, int],
     progress: Progress | None,
 ) -> Tape:
-    """Run the loop over a span, in pieces when somebody wants to hear of progress."""
+    """Run the loop over a date range, in pieces when somebody wants to hear of progress."""
     (state, tape), (first, stop) = records, span
     at_once = _DAYS_AT_ONCE if progress is not None else stop - first
     row = first

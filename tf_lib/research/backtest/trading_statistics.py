@@ -21,11 +21,11 @@ from tf_lib.research.backtest.loop_records import HELD, STOP, STOP_GAPPED, Loop,
 
 
 @kernel
-def round_trip_profits(fills: Records, steps: Records) -> FloatArray:
+def round_trip_profits(fills: Records, specs: Records) -> FloatArray:
     """Return the profit of each closed round trip in the order in which they closed."""
     profits = np.empty(fills.size)
-    flow = np.zeros(steps.size)
-    lots = np.zeros(steps.size, dtype=np.int64)
+    flow = np.zeros(specs.size)
+    lots = np.zeros(specs.size, dtype=np.int64)
     closed = 0
     for k in range(fills.size):
         fill = fills[k]
@@ -36,7 +36,7 @@ def round_trip_profits(fills: Records, steps: Records) -> FloatArray:
             flow[i] -= fill.notional
             continue
         flow[i] += fill.notional
-        if is_dust(lots[i], fill.price, steps[i]):
+        if is_dust(lots[i], fill.price, specs[i]):
             profits[closed] = flow[i]
             closed += 1
             flow[i] = 0.0
@@ -55,7 +55,7 @@ def trading(tape: Tape, state: Loop, *, days_per_year: int) -> dict[str, float]:
         fees, exposure (mean share of equity invested at the close), stops_hit, stops_gapped.
     """
     fills = tape.fills
-    profits = round_trip_profits(fills, state.steps)
+    profits = round_trip_profits(fills, state.specs)
     gains, losses = profits[profits > 0.0], profits[profits <= 0.0]
     lost = -float(losses.sum())
     equity, cash = tape.days["equity"], tape.days["cash"]
@@ -71,8 +71,8 @@ def trading(tape: Tape, state: Loop, *, days_per_year: int) -> dict[str, float]:
         "fees": float(fills["fee"].sum()),
         "exposure": float(((equity - cash) / equity).mean()),
         # Reasons of stops are the last ones, from the mildest to the worst.
-        "stops_hit": stops_ended(fills, STOP, state.steps.size),
-        "stops_gapped": stops_ended(fills, STOP_GAPPED, state.steps.size),
+        "stops_hit": stops_ended(fills, STOP, state.specs.size),
+        "stops_gapped": stops_ended(fills, STOP_GAPPED, state.specs.size),
     }
 
 

@@ -22,7 +22,7 @@ from tf_lib.core.decision import decide, with_last_closes
 from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import PortfolioState, Product
-from tf_lib.core.orders.lots_and_ticks import Steps, price_of, units_of
+from tf_lib.core.orders.lots_and_ticks import Spec, price_of, units_of
 from tf_lib.core.signals.columns import signals
 from tf_lib.core.sizing.gates import REASONS
 from tf_lib.parameters import Config
@@ -219,26 +219,26 @@ def morning_after(
     history, row, tickers = result.history, result.span[1], result.tickers
     rules = rules_of(result.config, products_for(tickers, products), None)
     ended = result.state
-    state = Loop(ended.cash.copy(), ended.holdings.copy(), ended.slots.copy(), ended.steps)
+    state = Loop(ended.cash.copy(), ended.holdings.copy(), ended.slots.copy(), ended.specs)
     meet_open(row, history.market, rules.handling.costs, state, new_tape(1, len(tickers)))
     positions: dict[str, float] = {}
     mids: dict[str, float] = {}
     cooldowns: dict[str, dt.date] = {}
     stops: dict[str, float] = {}
     for i, ticker in enumerate(tickers):
-        steps = Steps(*(value.item() for value in state.steps[i]))
+        spec = Spec(*(value.item() for value in state.specs[i]))
         holding, price = state.holdings[i], float(history.opens[row, i])
-        if row < history.market.ended[i] and is_narrow(price, steps):
+        if row < history.market.ended[i] and is_narrow(price, spec):
             mids[ticker] = price
         if holding["cooldown"] != NEVER:
             cooldowns[ticker] = history.day(int(holding["cooldown"]))
         if holding["lots"] > 0:
-            positions[ticker] = units_of(int(holding["lots"]), steps)
+            positions[ticker] = units_of(int(holding["lots"]), spec)
             resting = [
                 s["level"] for s in state.slots[i] if s["lots"] > 0 and not s["is_triggered"]
             ]
             if resting:
-                stops[ticker] = price_of(int(max(resting)), steps)
+                stops[ticker] = price_of(int(max(resting)), spec)
     return PortfolioState(float(state.cash[0]), positions, mids, cooldowns, stops)
 
 

@@ -160,12 +160,12 @@ def result_days(index: pd.Index) -> list[str]:
 
 def _trades(result: BacktestResult) -> pd.DataFrame:
     """Return the fills with sizes as exact decimals."""
-    steps, fills = result.state.steps, result.tape.fills
+    specs, fills = result.state.specs, result.tape.fills
     sizes = [
         format(
             abs(int(fill["lots"]))
-            * Decimal(int(steps[fill["ticker"]]["lot_numerator"]))
-            / Decimal(int(steps[fill["ticker"]]["lot_denominator"])),
+            * Decimal(int(specs[fill["ticker"]]["lot_numerator"]))
+            / Decimal(int(specs[fill["ticker"]]["lot_denominator"])),
             "f",
         )
         for fill in fills

@@ -19,7 +19,7 @@ from tf_lib.app.record.run_inputs import account_from, candles_from, config_of, 
 from tf_lib.core.model.account import Account
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import Product
-from tf_lib.core.orders.lots_and_ticks import is_below_least, lots_for, steps_of, units_of
+from tf_lib.core.orders.lots_and_ticks import is_below_least, lots_for, spec_of, units_of
 from tf_lib.errors import StateError
 from tf_lib.parameters import Config
 from tf_lib.research.attribution.shadow import (
@@ -259,9 +259,9 @@ def _ideal_units(
     wanted = float(decided.get("trade_notional") or 0.0)
     if wanted == 0.0 or not reference > 0.0:
         return 0.0
-    sold_whole, steps = decided.get("reason") == "full_exit", steps_of(product)
-    lots = lots_for(held, 1.0, steps) if sold_whole else lots_for(abs(wanted), reference, steps)
-    whole = units_of(lots, steps)
+    sold_whole, spec = decided.get("reason") == "full_exit", spec_of(product)
+    lots = lots_for(held, 1.0, spec) if sold_whole else lots_for(abs(wanted), reference, spec)
+    whole = units_of(lots, spec)
     return whole if wanted > 0.0 else -whole
 
 
@@ -271,9 +271,9 @@ def _planned_units(plan: Mapping[str, Any], product: Product, ideal: float, pric
     if ordered:
         signs = {"BUY": 1.0, "SELL": -1.0}
         return sum(signs[order["side"]] * float(order["base_size"]) for order in ordered)
-    steps = steps_of(product)
-    lots = lots_for(abs(ideal) / _LEAST_ORDER, 1.0, steps)
-    return 0.0 if is_below_least(lots, price, steps) else ideal
+    spec = spec_of(product)
+    lots = lots_for(abs(ideal) / _LEAST_ORDER, 1.0, spec)
+    return 0.0 if is_below_least(lots, price, spec) else ideal
 
 
 def _flow(orders: Sequence[OrderRecord]) -> Flow:
