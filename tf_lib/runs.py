@@ -23,7 +23,7 @@ _WHERE = {
     "walk_frame": "tf_lib.app.commands.research.sweep:walk_frame",
     "write_backtest": "tf_lib.app.commands.research.backtest:write_backtest",
     "write_sweep": "tf_lib.app.commands.research.sweep:write_sweep",
-    "SweepPlace": "tf_lib.app.commands.research.sweep_place:SweepPlace",
+    "SweepWorkers": "tf_lib.app.commands.research.sweep_workers:SweepWorkers",
 }
 __all__ = list(_WHERE)
 __getattr__ = offered(__name__, _WHERE)

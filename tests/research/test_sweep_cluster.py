@@ -19,7 +19,7 @@ import tf_lib
 from tests.research.cluster import Cluster, wait_until
 from tests.research.sweeping import FAST, write_inputs
 from tf_lib.app.commands.research.sweep import sweep_of
-from tf_lib.app.commands.research.sweep_place import SweepPlace
+from tf_lib.app.commands.research.sweep_workers import SweepWorkers
 
 GRID = f"{FAST}: [10, 20]\nrisk_and_sizing.cap_high: {{low: 0.5, high: 0.9, n: 100}}\n"
 N_PORTIONS = 50
@@ -66,7 +66,7 @@ def alive_in(session: int) -> list[psutil.Process]:
 def whole(inputs: tuple[Path, Path, Path], out: Path) -> str:
     """Return the table of a sweep in this process, resumed where `out` holds some of it."""
     config, grid, candles = inputs
-    result = sweep_of(config, grid, str(candles), out, place=SweepPlace(n_workers=1))
+    result = sweep_of(config, grid, str(candles), out, workers=SweepWorkers(n_workers=1))
     return result.table.to_csv(index=False, lineterminator="\n")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.research.sweeping import FAST, write_inputs
 from tf_lib.app.commands.research.sweep import sweep_command
-from tf_lib.app.commands.research.sweep_place import SweepPlace
+from tf_lib.app.commands.research.sweep_workers import SweepWorkers
 from tf_lib.errors import BarsError, ParameterError, StateError
 
 GRID = f"{FAST}: [10, 20, 300]\nrisk_and_sizing.atr_multiplier: {{low: 1.5, high: 2.5, n: 2}}\n"
@@ -193,7 +193,7 @@ def test_bad_input_is_said_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(BarsError, match="no such candle folder"):
         sweep_command(config, grid, tmp_path / "absent", out)
     with pytest.raises(ParameterError, match="--workers must be at least 1, got 0"):
-        SweepPlace(n_workers=0)
+        SweepWorkers(n_workers=0)
 
     assert not out.exists()
 

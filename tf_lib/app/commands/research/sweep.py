@@ -13,9 +13,9 @@ import pandas as pd
 
 from tf_lib.app.commands.research.market_data import market_of
 from tf_lib.app.commands.research.result_folder import check_research_folder
-from tf_lib.app.commands.research.sweep_place import (
+from tf_lib.app.commands.research.sweep_workers import (
     ProgressLine,
-    SweepPlace,
+    SweepWorkers,
     ending_cleanly,
     per_portion,
 )
@@ -86,12 +86,12 @@ def sweep_command(
         On Ctrl-C, SIGTERM and SIGHUP; what was done is kept.
     """
     check_research_folder(out_dir)
-    place = SweepPlace(scheduler, n_workers)
+    workers = SweepWorkers(scheduler, n_workers)
     with ending_cleanly(out_dir):
         planned = _planned(config_path, grid_path, str(candles_dir), (start, end))
         # The files, too, are those of one sweep.
         with research_lock(out_dir):
-            result = _run(planned, out_dir, place)
+            result = _run(planned, out_dir, workers)
             write_sweep(result, out_dir)
     print(told(result))
     print(f"-> {out_dir}")
@@ -104,7 +104,7 @@ def sweep_of(
     candles: str,
     out_dir: Path,
     *,
-    place: SweepPlace | None = None,
+    workers: SweepWorkers | None = None,
     span: tuple[dt.date | None, dt.date | None] = (None, None),
 ) -> SweepResult:
     """
@@ -119,11 +119,11 @@ def sweep_of(
         A candle folder, or ``synthetic`` for the demo's seeded market.
     out_dir : Path
         The research folder.
-    place : SweepPlace, optional
+    workers : SweepWorkers, optional
     span : (date or None, date or None)
         First and last day; None takes ``run.start_date`` and ``run.end_date``.
     """
-    where = place or SweepPlace()
+    where = workers or SweepWorkers()
     return _run(_planned(config_path, grid_path, candles, span), out_dir, where)
 
 
@@ -143,7 +143,7 @@ def _planned(
     return *make_study(prices, config, grid, products=products, span=days), grid
 
 
-def _run(asked: Planned, out_dir: Path, place: SweepPlace) -> SweepResult:
+def _run(asked: Planned, out_dir: Path, workers: SweepWorkers) -> SweepResult:
     study, planned, grid = asked
     n_invalid = sum(1 for one in planned if one.problem)
     again = f" ({grid.n_repeated} written again, tried once)" if grid.n_repeated else ""
@@ -157,8 +157,8 @@ def _run(asked: Planned, out_dir: Path, place: SweepPlace) -> SweepResult:
         planned,
         grid,
         out_dir,
-        workers=place,
-        per_portion=per_portion(len(planned), place.width),
+        workers=workers,
+        per_portion=per_portion(len(planned), workers.width),
         progress=ProgressLine(),
     )
 

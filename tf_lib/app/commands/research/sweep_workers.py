@@ -34,7 +34,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
-class SweepPlace:
+class SweepWorkers:
     """
     Where a sweep is computed.
 
