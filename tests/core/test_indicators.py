@@ -104,7 +104,7 @@ def test_trend_quality_is_mapped_and_clipped() -> None:
 def test_a_volatility_as_steady_as_ever_is_not_penalized() -> None:
     """Without a spread of the coefficient of variation the z-score is not finite and counts 0."""
     log_close = np.cumsum(np.tile([0.01, -0.01], 200))
-    penalty = indicators.restlessness_penalty(log_close, 14, 20, 30, 0.1, 365.0)
+    penalty = indicators.vol_of_vol_penalty(log_close, 14, 20, 30, 0.1, 365.0)
 
     assert (penalty[-50:] > 0.99).all()
 
@@ -113,7 +113,7 @@ def test_a_sudden_burst_is_penalized_down_to_the_floor() -> None:
     random = np.random.default_rng(3)
     returns = random.normal(0, 0.02, 400)
     returns[-3:] = [0.5, -0.5, 0.5]
-    penalty = indicators.restlessness_penalty(np.cumsum(returns), 14, 20, 126, 0.1, 365.0)
+    penalty = indicators.vol_of_vol_penalty(np.cumsum(returns), 14, 20, 126, 0.1, 365.0)
 
     assert penalty[-1] == 0.1
     assert ((penalty >= 0.1) & (penalty <= 1.0)).all()
@@ -123,7 +123,7 @@ def test_a_price_that_stands_still_is_not_restless_by_rounding() -> None:
     """Its variation is constant but for the last digit, whose spread must not become a z-score."""
     rng = np.random.default_rng(5)
     returns = np.r_[rng.normal(0, 0.03, 300), np.zeros(400)]
-    penalty = indicators.restlessness_penalty(np.cumsum(returns), 14, 20, 126, 0.1, 365.0)
+    penalty = indicators.vol_of_vol_penalty(np.cumsum(returns), 14, 20, 126, 0.1, 365.0)
 
     assert (penalty[-100:] == 1.0).all()
 
@@ -137,7 +137,7 @@ def test_growth_without_any_spread_has_none() -> None:
 
 
 def test_before_its_windows_are_full_a_penalty_is_one() -> None:
-    assert indicators.restlessness_penalty(np.zeros(5), 14, 20, 126, 0.1, 365.0).tolist() == [1] * 5
+    assert indicators.vol_of_vol_penalty(np.zeros(5), 14, 20, 126, 0.1, 365.0).tolist() == [1] * 5
 
 
 def test_true_range_by_hand() -> None:

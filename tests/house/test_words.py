@@ -1,8 +1,9 @@
 """
 What a reader meets is said in the trade's own words; docs/glossary.md has them.
 
-Documents, notebooks, what the program prints and mails, and the first paragraph of each docstring:
-what is found by searching, and read by whoever reads only that.
+Documents, notebooks, what the program prints and mails, the first paragraph of each docstring, and
+the names of modules, classes and public functions: what is found by searching, and read by whoever
+reads only that.
 """
 
 from __future__ import annotations
@@ -34,7 +35,17 @@ INSTEAD = {
 }
 """Private words, as patterns, and what is said instead."""
 
+OF_NAMES = {
+    **INSTEAD,
+    r"desks?": "order sender",
+    r"\w+ places?": "endpoint, workers; `place` is what is done to a stop",
+    r"(?:adopt|compil|leav|plac|protect|settl)ing": "the noun: adoption, placement",
+}
+"""The same of names, whose words are read with spaces between them."""
+
 BANNED = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
+BANNED_IN_NAMES = re.compile(rf"\b(?:{'|'.join(OF_NAMES)})\b", re.IGNORECASE)
+WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 QUOTED = re.compile(r"```.*?```|`[^`\n]*`|\"[^\"\n]*\"", re.DOTALL)
 
 
@@ -95,5 +106,39 @@ def test_what_a_reader_meets_is_said_in_the_words_of_the_trade(
 ) -> None:
     """Somebody who searches with the usual word finds it."""
     met = [(name, word) for name, text in texts() for word in private_words(text)]
+
+    assert met == []
+
+
+def _names() -> Iterator[tuple[str, str]]:
+    for path in sorted((ROOT / "tf_lib").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        yield module, path.stem
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                yield module, node.name
+
+
+@pytest.mark.parametrize(
+    ("name", "is_private"),
+    [
+        ("Desk", True),
+        ("open_place", True),
+        ("BareTime", True),
+        ("settling", True),
+        ("place", False),
+        ("place_remainder", False),
+        ("replaced", False),
+        ("OrderSender", False),
+    ],
+)
+def test_private_words_are_found_in_names(name: str, is_private: bool) -> None:
+    """Word by word, however they are written together."""
+    assert bool(BANNED_IN_NAMES.search(" ".join(WORD.findall(name)))) == is_private
+
+
+def test_names_are_words_of_the_trade() -> None:
+    """Modules, classes and public functions, methods included."""
+    met = [(m, n) for m, n in _names() if BANNED_IN_NAMES.search(" ".join(WORD.findall(n)))]
 
     assert met == []

@@ -132,9 +132,9 @@ def test_unprotected_time_runs_from_the_first_to_the_cover(tmp_path: Path) -> No
     ledger.append("covered", product="BTC-USD", day=DAY.isoformat(), notional="50")
     state = again(ledger).state
 
-    assert state.bare_seconds_on(DAY) == {"BTC-USD": 6.0}
-    assert state.bare_usd_seconds_on(DAY) == {"BTC-USD": 5 * 100 + 1 * 50}
-    assert state.bare_seconds_on(DAY + dt.timedelta(days=1)) == {}
+    assert state.unprotected_seconds_on(DAY) == {"BTC-USD": 6.0}
+    assert state.unprotected_usd_seconds_on(DAY) == {"BTC-USD": 5 * 100 + 1 * 50}
+    assert state.unprotected_seconds_on(DAY + dt.timedelta(days=1)) == {}
 
 
 def test_cover_without_a_clock_is_nothing(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_cover_without_a_clock_is_nothing(tmp_path: Path) -> None:
     ledger = pinned(tmp_path)
     ledger.append("covered", product="BTC-USD", day=DAY.isoformat())
 
-    assert again(ledger).state.bare_seconds_on(DAY) == {}
+    assert again(ledger).state.unprotected_seconds_on(DAY) == {}
 
 
 def test_locked_until_released(tmp_path: Path) -> None:

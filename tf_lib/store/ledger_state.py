@@ -156,11 +156,11 @@ class LedgerState:
     in_order_at: dt.datetime | None = None
     in_doubt: str = ""
 
-    def bare_seconds_on(self, day: dt.date) -> dict[str, float]:
+    def unprotected_seconds_on(self, day: dt.date) -> dict[str, float]:
         """Return the seconds that each position was without its stop on a day."""
         return _on_day(self.bare_seconds, day, digits=3)
 
-    def bare_usd_seconds_on(self, day: dt.date) -> dict[str, float]:
+    def unprotected_usd_seconds_on(self, day: dt.date) -> dict[str, float]:
         """Return seconds without a stop times the value that was without it, per position."""
         return _on_day(self.bare_usd_seconds, day, digits=2)
 

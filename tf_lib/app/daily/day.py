@@ -329,7 +329,7 @@ class Day:
         return {
             **told(self.folder, self.day),
             "fills": self.session.fills(),
-            "bare_seconds": self.session.bare_seconds(),
+            "bare_seconds": self.session.unprotected_seconds(),
             "protection": self.session.protection(self.stops, self.candles),
             "errors": self.folder.logs.read("errors"),
         }

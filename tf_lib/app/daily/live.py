@@ -242,9 +242,9 @@ class LiveSession(LiveInputs):
         """Return what each position's stop is worth, by the ledger and the product's history."""
         return protection_ledger(self.sender.ledger.state, self.sender.day, stops, candles)
 
-    def bare_seconds(self) -> dict[str, float]:
+    def unprotected_seconds(self) -> dict[str, float]:
         """Return how long each position was without its stop today, from the ledger."""
-        return self.sender.ledger.state.bare_seconds_on(self.sender.day)
+        return self.sender.ledger.state.unprotected_seconds_on(self.sender.day)
 
     def complete(self) -> None:
         """Mark the day's effects as complete."""

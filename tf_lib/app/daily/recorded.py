@@ -130,7 +130,7 @@ class RecordedSession:
             return []
         return list(self.folder.read_json(PROTECTION_FILE))
 
-    def bare_seconds(self) -> dict[str, float]:
+    def unprotected_seconds(self) -> dict[str, float]:
         """Return how long each position was without its stop, from the run's journal."""
         lines, _ = read_json_lines(self.folder.path / "journal.jsonl")
         seconds: dict[str, float] = {}

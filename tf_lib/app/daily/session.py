@@ -86,7 +86,7 @@ class Session(Protocol):
     ) -> list[ProtectionRow]:
         """Return the protection ledger: what each position's stop is worth."""
 
-    def bare_seconds(self) -> dict[str, float]:
+    def unprotected_seconds(self) -> dict[str, float]:
         """Return how long each position was without its stop today."""
 
     def complete(self) -> None:

@@ -60,8 +60,8 @@ def _row(
         "limit_distance": limit_distance,
         "resting_since": _resting_since(state, product),
         "verified_open_at": stop.get("verified_at"),
-        "bare_seconds": state.bare_seconds_on(day).get(product, 0.0),
-        "bare_usd_seconds": state.bare_usd_seconds_on(day).get(product, 0.0),
+        "bare_seconds": state.unprotected_seconds_on(day).get(product, 0.0),
+        "bare_usd_seconds": state.unprotected_usd_seconds_on(day).get(product, 0.0),
         **_gaps(notional, limit_distance, bars),
     }
 

@@ -74,7 +74,7 @@ def build_summary(folder: RunFolder, facts: RunFacts, ledger: LedgerState) -> Da
     plan = content_of(folder, "plan.json")
     account = content_of(folder, "account_after.json") or content_of(folder, "inputs/account.json")
     decision = plan.get("decision", {})
-    unprotected = ledger.bare_seconds_on(facts.day)
+    unprotected = ledger.unprotected_seconds_on(facts.day)
     protection = _protection(folder, ledger, facts.day)
     stops = _last_stops(folder)
     orders = order_results(folder.logs, "order_submit", "dust_submit")
@@ -214,7 +214,8 @@ def _protection(folder: RunFolder, ledger: LedgerState, day: dt.date) -> list[Pr
         rows = cast(list[ProtectionRow], folder.read_json(PROTECTION_FILE))
     except StateError:
         return []
-    seconds, usd_seconds = ledger.bare_seconds_on(day), ledger.bare_usd_seconds_on(day)
+    seconds = ledger.unprotected_seconds_on(day)
+    usd_seconds = ledger.unprotected_usd_seconds_on(day)
     for row in rows:
         row["bare_seconds"] = seconds.get(row["product"], 0.0)
         row["bare_usd_seconds"] = usd_seconds.get(row["product"], 0.0)

@@ -118,12 +118,10 @@ def fill_penalty(
     days_per_year: float,
     out: FloatArray,
 ) -> None:
-    """See `indicators.restlessness_penalty`."""
+    """See `indicators.vol_of_vol_penalty`."""
     for j in range(rows.shape[0]):
         its = slice(rows[j, 0], rows[j, 1])
-        penalty = of_one.restlessness_penalty(
-            log_close[j, its], *windows_used, least, days_per_year
-        )
+        penalty = of_one.vol_of_vol_penalty(log_close[j, its], *windows_used, least, days_per_year)
         _put(penalty, out[j, its])
 
 

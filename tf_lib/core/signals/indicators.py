@@ -135,7 +135,7 @@ def _ratio(numerator: float, divisor: float) -> float:
 
 
 @kernel
-def restlessness_penalty(
+def vol_of_vol_penalty(
     log_close: FloatArray,
     std_span: int,
     variation_window: int,

@@ -6,7 +6,7 @@ Answers: what a changing request came to, judged by proof (docs/execution.md sec
 and must be looked up by its client id.
 
 One table holds the exchange's codes and what each means for us. The exchange writes most codes
-twice, bare and with ``PREVIEW_`` before them; the table holds the bare form. A code that is not
+twice, as such and with ``PREVIEW_`` before them; the table holds the first form. A code that is not
 listed proves nothing.
 """
 
@@ -108,14 +108,14 @@ _FILLERS = frozenset({"UNKNOWN_FAILURE_REASON", "UNKNOWN_PREVIEW_FAILURE_REASON"
 _CODE_IN_TEXT = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 
-def bare(code: str) -> str:
+def code_itself(code: str) -> str:
     """Return a code without its ``PREVIEW_``."""
     return code.removeprefix("PREVIEW_")
 
 
 def kind_of(code: str) -> RefusalKind | None:
     """Return what a code is about, or None when it is not listed."""
-    name = bare(code)
+    name = code_itself(code)
     if name.startswith("INSUFFICIENT_FUND"):
         return RefusalKind.FUNDS
     return KIND_OF.get(name)
@@ -123,7 +123,7 @@ def kind_of(code: str) -> RefusalKind | None:
 
 def is_ambiguous(code: str) -> bool:
     """Whether a code leaves open if the order exists."""
-    return bare(code).startswith(_AMBIGUOUS_STARTS)
+    return code_itself(code).startswith(_AMBIGUOUS_STARTS)
 
 
 def codes_in(texts: Iterable[object]) -> list[str]:
