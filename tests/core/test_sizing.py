@@ -24,10 +24,8 @@ THREE = {
     "B": {"weight": 0.15, "tickers": ["DDD-USD", "EEE-USD"]},
     "C": {"weight": 0.35, "tickers": ["FFF-USD", "GGG-USD"]},
 }
-TWO = {
-    "A": {"weight": 0.8, "tickers": ["AAA-USD"]},
-    "B": {"weight": 0.2, "tickers": ["BBB-USD"]},
-}
+BIG, SMALL = {"weight": 0.8, "tickers": ["AAA-USD"]}, {"weight": 0.2, "tickers": ["BBB-USD"]}
+TWO = {"A": BIG, "B": SMALL}
 CONFIG = config_with(sleeves=THREE)
 TARGET = 0.80 / math.sqrt(365)
 
@@ -289,12 +287,8 @@ def test_what_the_cap_cuts_never_buys_a_name_without_a_signal_worth_it(
 ) -> None:
     """A smoothed signal never reaches zero: 1e-4 is not above the floor, 1.1e-4 is."""
     config = config_with({RISK + "cap_leftover": leftover}, sleeves=ONE_SLEEVE)
-    sizing = size_positions(
-        np.array([0.7, 0.2, 0.1]),
-        np.eye(3) * 1e-4,
-        config,
-        final_signal=np.array([0.5, 1.1e-4, 1e-4]),
-    )
+    signal, final = np.array([0.7, 0.2, 0.1]), np.array([0.5, 1.1e-4, 1e-4])
+    sizing = size_positions(signal, np.eye(3) * 1e-4, config, final_signal=final)
 
     np.testing.assert_allclose(sizing.target_weight, expected, rtol=1e-12)
     assert sizing.gross_post_cap + sizing.cap_leftover_gross == pytest.approx(1.0)

@@ -119,13 +119,8 @@ DOWN_DAY = fills.Bar(open=100.0, high=110.0, low=90.0, close=96.0)
 
 def test_the_path_goes_low_first_on_a_day_that_closes_higher() -> None:
     """Corners at 00:15, 08:00 and 16:00, straight between."""
-    assert [fills.price_at(UP_DAY, hour) for hour in (0, 0.25, 8, 16, 24)] == [
-        100,
-        100,
-        90,
-        110,
-        104,
-    ]
+    for hour, price in {0: 100, 0.25: 100, 8: 90, 16: 110, 24: 104}.items():
+        assert fills.price_at(UP_DAY, hour) == price
     assert fills.price_at(DOWN_DAY, 8) == 110
     assert fills.price_at(DOWN_DAY, 12) == 100
 

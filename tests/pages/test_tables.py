@@ -32,9 +32,8 @@ def test_every_reason_has_words() -> None:
 
 def test_decision_leads_from_signal_to_order(day: PageDay) -> None:
     """One row per ticker with its numbers, its order and the reason in words."""
-    order = PlannedOrder(
-        "BBB-USD", Side.SELL, Leg.TRIM, Decimal("2.2712"), Decimal("3568.7"), Reason.TRIM
-    )
+    size, price = Decimal("2.2712"), Decimal("3568.7")
+    order = PlannedOrder("BBB-USD", Side.SELL, Leg.TRIM, size, price, Reason.TRIM)
     build = OrderBuild("BBB-USD", Reason.TRIM, order, "")
     shown = tables.decision_table(day.decision, [build])
 

@@ -228,10 +228,7 @@ def test_a_file_that_is_refused(tmp_path: Path, text: str, part: str) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        (
-            "run: {warmup_days: 1:30}",
-            "run.warmup_days: got '1:30'; Input should be",
-        ),
+        ("run: {warmup_days: 1:30}", "run.warmup_days: got '1:30'; Input should be"),
         ("run:\n  warmup_days: 1e400", "run.warmup_days: got inf"),
         ("run: {warmup_days: 1_000}", "a number is written in plain digits"),
         ("run: {long_only: yes}", "run.long_only: got 'yes'"),

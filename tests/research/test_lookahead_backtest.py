@@ -51,11 +51,7 @@ def candles() -> dict[str, pd.DataFrame]:
 
 @pytest.mark.parametrize(
     "changes",
-    [
-        {},
-        {"risk_and_sizing.covariance": "ledoit_wolf"},
-        TRAIL,
-    ],
+    [{}, {"risk_and_sizing.covariance": "ledoit_wolf"}, TRAIL],
     ids=["sample", "ledoit_wolf", "percentage trail"],
 )
 def test_a_backtest_decides_what_the_live_path_decides_without_a_future(

@@ -114,10 +114,7 @@ def test_a_p_value_near_its_limit_is_drawn_until_it_is_told_apart() -> None:
     """Far from the limit 500 histories do; near it more are drawn, and the error shrinks."""
     random = np.random.default_rng(7)
     returns = random.normal(0.0, 0.01, (10, 300))
-    far, near = (
-        RealityCheck(300, Resampling(n_samples=500)),
-        RealityCheck(300, Resampling(n_samples=500)),
-    )
+    far, near = (RealityCheck(300, Resampling(n_samples=500)) for _ in range(2))
     far.see(returns)
     near.see(returns)
     limit = near.p_value
