@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 
-from tests.app.profile import FEW_UNIVERSE, Profile, real_parameters, write_parameters
+from tests.app.mailbox import Mailbox
+from tests.app.profile import (
+    BUSY_UNIVERSE,
+    DAY_BEFORE,
+    FAULTS,
+    FEW_UNIVERSE,
+    Faulty,
+    Profile,
+    after_days,
+    going_wrong,
+    real_parameters,
+    write_parameters,
+)
+from tests.app.remote import closed_port
 
 MAIL_VARIABLES = ("HOST", "PORT", "USER", "PASS")
 
@@ -50,3 +65,51 @@ def make_real(tmp_path: Path) -> Callable[..., Profile]:
         return Profile(real_parameters(tmp_path / f"{name}.yaml", **sections), tmp_path / "runs")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def busy_day_before(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """Return a profile that holds three positions, on the evening before the busy day."""
+    folder = tmp_path_factory.mktemp("day_before")
+    config = write_parameters(folder / "busy.yaml", universe=BUSY_UNIVERSE, exchange=FAULTS)
+    return after_days(config, DAY_BEFORE)
+
+
+@pytest.fixture
+def busy(busy_day_before: Profile, tmp_path: Path) -> Profile:
+    """Return a copy of it."""
+    return busy_day_before.copied(tmp_path / "runs")
+
+
+@pytest.fixture
+def busy_by_mail(busy: Profile, tmp_path: Path) -> Profile:
+    """Return such a copy that tells of its days by mail."""
+    sections = {"exchange": FAULTS, "notifications": {"email": True}}
+    config = write_parameters(tmp_path / "busy.yaml", universe=BUSY_UNIVERSE, **sections)
+    return Profile(config, busy.runs)
+
+
+@pytest.fixture
+def faulty(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> Faulty:
+    """Return a block in which the profile's own exchange fails by the rules given."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    return partial(going_wrong, profile)
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """Yield the mailbox of a server that the environment names."""
+    box = Mailbox()
+    server = Controller(box, hostname="127.0.0.1", port=closed_port())
+    server.start()
+    monkeypatch.setenv("TF_SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("TF_SMTP_PORT", str(server.port))
+    monkeypatch.setenv("TF_EMAIL_FROM", "runner@example.com")
+    monkeypatch.setenv("TF_EMAIL_TO", "owner@example.com")
+    yield box
+    server.stop()
+
+
+@pytest.fixture
+def mailing(make_profile: Callable[..., Profile]) -> Profile:
+    return make_profile(notifications={"email": True})

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.core.build import SLEEVES
 from tests.oracle.exchange_state import (
     ExchangeState,
     Rules,
@@ -53,10 +54,14 @@ BUSY_UNIVERSE: dict[str, Any] = {
         "Alt": {"weight": 0.4, "tickers": ["FET-USD", "XTZ-USD"]},
     },
 }
-BUSY_EVE, BUSY_DAY, BUSY_MORROW = "2024-03-08", "2024-03-11", "2024-03-12"
+MADE_UP_UNIVERSE = {"tickers": ["AAA-USD", "BBB-USD", "CCC-USD", "DDD-USD"], "sleeves": SLEEVES}
+DAY_BEFORE, BUSY_DAY, DAY_AFTER = "2024-03-08", "2024-03-11", "2024-03-12"
 """On the day in the middle two are trimmed, one is entered with a pilot, one stop is raised."""
+FAULTS = {"faults": "faults.yaml"}
+"""The `exchange` section of a profile whose exchange can be made to go wrong (`going_wrong`)."""
 COMMAND = (sys.executable, "-W", "error", "-m", "tf_lib")
 Said = tuple[int, str]
+Faulty = Callable[..., contextlib.AbstractContextManager[None]]
 
 
 def need_real_candles() -> None:
@@ -88,6 +93,11 @@ def going_wrong(profile: Profile, *rules: dict[str, Any], **parts: Any) -> Itera
         file.write_text("{}", encoding="utf-8")
 
 
+def put(endpoint: str, field: str, value: Any) -> dict[str, Any]:
+    """Return the rule that puts a value into a field of an answer."""
+    return {"kind": "put_field", "endpoint": endpoint, "field": field, "value": value}
+
+
 def real_parameters(path: Path, **sections: Any) -> Path:
     """Write the parameters of the issue's real days."""
     need_real_candles()
@@ -102,6 +112,13 @@ def command(*arguments: str) -> Said:
     with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard):
         code = run_command(lambda **options: app(list(arguments), **options))
     return code, heard.getvalue()
+
+
+def must_end(outcome: Said, code: int = 0) -> str:
+    """Hold a command to its exit code; return all that it said."""
+    ended, said = outcome
+    assert ended == code, said
+    return said
 
 
 @dataclass(frozen=True)
@@ -177,6 +194,11 @@ class Profile:
         text = (self.day(day) / "logs" / f"{log}.jsonl").read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
+    def beats(self, event: str = "") -> list[dict[str, Any]]:
+        """Return the lines that outlive a day, all or those of an event."""
+        text = (self.state / "heartbeat.jsonl").read_text(encoding="utf-8")
+        return [line for line in map(json.loads, text.splitlines()) if event in ("", line["event"])]
+
     def ledger(self) -> list[dict[str, Any]]:
         """Return the ledger's lines, without one that a kill cut short."""
         found = []
@@ -210,11 +232,11 @@ class Profile:
         products: Mapping[str, Any] = self.json(day, "inputs/account.json")["products"]
         return {name: rules_of(record) for name, record in products.items()}
 
-    def wrong(self, day: dt.date | str) -> list[str]:
-        """Return what the exchange's own state says is bare, doubled or stray."""
+    def wrong(self, day: dt.date | str, exchange: ExchangeState | None = None) -> list[str]:
+        """Return what the exchange's own state says is unprotected, doubled or stray."""
         account = self.json(day, "inputs/account.json")
         last = {name: Decimal(quote["last"]) for name, quote in account["quotes"].items()}
-        return self.exchange().wrong_with(self.rules(day), last)
+        return (exchange or self.exchange()).wrong_with(self.rules(day), last)
 
 
 def end_of(process: subprocess.Popen[str]) -> Said:
@@ -228,8 +250,7 @@ def after_days(config: Path, *days: dt.date | str) -> Profile:
     """Return a profile beside its parameters that has done these days, each of them well."""
     profile = Profile(config, config.parent / "runs")
     for day in days:
-        code, said = profile.run(day)
-        assert code == 0, said
+        must_end(profile.run(day))
     return profile
 
 

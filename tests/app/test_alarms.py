@@ -8,36 +8,34 @@ from typing import Any
 
 import pytest
 
+from tests.app.mailbox import Mailbox
 from tests.app.profile import Profile
 from tests.app.remote import closed_port
-from tests.app.test_mail import Mailbox
-from tests.app.test_mail import mailbox as mailbox
 from tf_lib.app.launch.alarms import Alarm, ToldAlarms, unprotected_alarms
 from tf_lib.parameters import load_config
 
 
 @pytest.fixture
-def book(make_profile: Callable[..., Profile], mailbox: Mailbox) -> ToldAlarms:
-    profile = make_profile(notifications={"email": True})
-    profile.state.mkdir(parents=True)
-    return ToldAlarms("few", load_config(profile.config), profile.state)
+def book(mailing: Profile, mailbox: Mailbox) -> ToldAlarms:
+    mailing.state.mkdir(parents=True)
+    return ToldAlarms("few", load_config(mailing.config), mailing.state)
 
 
-def bare(product: str, reason: str) -> list[Alarm]:
+def unprotected(product: str, reason: str) -> list[Alarm]:
     return unprotected_alarms([{"product": product, "status": "failed", "reason": reason}])
 
 
 def test_words_that_change_make_no_new_mail(book: ToldAlarms, mailbox: Mailbox) -> None:
     """A clock, a size, a count of tries: the state is the same."""
     for number in range(5):
-        book.tell(bare("BTC-USD", f"0.{number} is not under a stop at 00:{number:02d}"))
+        book.tell(unprotected("BTC-USD", f"0.{number} is not under a stop at 00:{number:02d}"))
 
     assert len(mailbox.messages) == 1
 
 
 def test_a_state_that_comes_back_is_told_again(book: ToldAlarms, mailbox: Mailbox) -> None:
     """Over means forgotten."""
-    for alarms in (bare("BTC-USD", "a"), [], bare("BTC-USD", "a")):
+    for alarms in (unprotected("BTC-USD", "a"), [], unprotected("BTC-USD", "a")):
         book.tell(alarms)
 
     assert len(mailbox.messages) == 2
@@ -47,7 +45,7 @@ def test_one_more_is_told_with_the_old_and_one_less_is_not(
     book: ToldAlarms, mailbox: Mailbox
 ) -> None:
     """The new one stands first."""
-    old, new = bare("BTC-USD", "a"), bare("ETH-USD", "b")
+    old, new = unprotected("BTC-USD", "a"), unprotected("ETH-USD", "b")
     for alarms in (old, [*old, *new], new, new):
         book.tell(alarms)
 
@@ -59,7 +57,7 @@ def test_what_could_not_be_known_is_not_over(book: ToldAlarms, mailbox: Mailbox)
     """A look that failed says nothing of the position that was unprotected before it."""
     lost = [Alarm("cannot_look", "the guard could not look: 503 after 180 s")]
     for _ in range(3):
-        book.tell(bare("BTC-USD", "a"))
+        book.tell(unprotected("BTC-USD", "a"))
         book.tell(lost, still_holds=lambda key: key.startswith("unprotected:"))
     about_btc = [m for m in mailbox.messages if "BTC-USD" in m["Subject"]]
 
@@ -81,7 +79,7 @@ def test_a_mail_that_nobody_took_is_tried_again(
 
     monkeypatch.setattr(notify, "_deliver", delivered)
     for _ in range(5):
-        book.tell(bare("BTC-USD", "a"))
+        book.tell(unprotected("BTC-USD", "a"))
 
     assert len(mailbox.messages) == 1
 

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.app.profile import command
-from tests.core.build import SLEEVES, STRATEGY, day, market
+from tests.app.profile import MADE_UP_UNIVERSE, command, must_end
+from tests.core.build import STRATEGY, day, market
+from tests.research.test_backtest_parity import write_candles
 from tf_lib.app.commands.research.backtest import backtest_command
 from tf_lib.errors import BarsError, ParameterError
 from tf_lib.parameters import load_config
@@ -28,20 +29,15 @@ N_DAYS = 480
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A candle folder and parameters for it."""
     root = tmp_path_factory.mktemp("backtest")
-    (root / "candles").mkdir()
-    for ticker, frame in market(N_DAYS).items():
-        plain = frame.round(4).rename_axis("date").reset_index()
-        plain["date"] = plain["date"].dt.strftime("%Y-%m-%d")
-        plain.to_csv(root / "candles" / f"{ticker}.csv", index=False)
+    write_candles(root / "candles", {t: frame.round(4) for t, frame in market(N_DAYS).items()})
     write_parameters(root / "mine.yaml")
     return root
 
 
 def write_parameters(path: Path, **sections: Any) -> Path:
-    tickers = [ticker for sleeve in SLEEVES.values() for ticker in sleeve["tickers"]]
     content = {
         "extends": str(STRATEGY),
-        "universe": {"tickers": tickers, "sleeves": SLEEVES},
+        "universe": MADE_UP_UNIVERSE,
         "run": {"start_date": "2022-01-01", "end_date": "2030-01-01"},
         **sections,
     }
@@ -160,7 +156,7 @@ def test_the_same_backtest_writes_the_same_bytes(folder: Path, out: Path) -> Non
 
 
 def test_start_and_end_win_over_the_parameters(folder: Path) -> None:
-    """Both days are lived."""
+    """Both days are run."""
     target = folder / "short"
     backtest_command(folder / "mine.yaml", folder / "candles", day(350), day(352), target)
 
@@ -188,7 +184,7 @@ def test_a_span_without_trades_has_all_files(folder: Path) -> None:
         (day(20), day(10), ParameterError, "--start .* lies after --end"),
     ],
 )
-def test_days_that_cannot_be_lived_are_an_error(
+def test_days_that_cannot_be_run_are_an_error(
     folder: Path, start: dt.date, end: dt.date | None, error: type[Exception], said: str
 ) -> None:
     """And nothing is written."""
@@ -229,8 +225,9 @@ def test_another_result_is_not_overwritten(folder: Path, tmp_path: Path) -> None
     assert call(folder, tmp_path / "out", *short)[0] == 0
     before = (tmp_path / "out" / "summary.json").read_bytes()
 
-    code, said = call(folder, tmp_path / "out", "--start", "2023-01-02", "--end", "2023-03-02")
-    assert code == 2
+    said = must_end(
+        call(folder, tmp_path / "out", "--start", "2023-01-02", "--end", "2023-03-02"), 2
+    )
     assert f"--out {tmp_path}/out: holds another result" in said
     assert (tmp_path / "out" / "summary.json").read_bytes() == before
 
@@ -254,9 +251,8 @@ def test_a_folder_that_does_not_take_the_result(folder: Path, tmp_path: Path, th
         (out / name).write_text("{}\n")
     before = sorted(tmp_path.rglob("*"))
 
-    code, said = call(folder, out)
+    said = must_end(call(folder, out), 2)
 
-    assert code == 2
     assert said.startswith(f"error: --out {out}: ")
     assert "Nothing was computed" in said
     assert sorted(tmp_path.rglob("*")) == before
@@ -284,7 +280,6 @@ def test_a_short_span_is_said(folder: Path, tmp_path: Path) -> None:
 
 def test_a_folder_of_no_run_is_not_replayed(tmp_path: Path) -> None:
     """Said at once, and which kind of folder it should be."""
-    code, said = command("replay", str(tmp_path / "nothere"))
+    said = must_end(command("replay", str(tmp_path / "nothere")), 2)
 
-    assert code == 2
     assert f"{tmp_path}/nothere: there is no such folder of a run" in said

@@ -9,17 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.app.profile import command, write_parameters
+from tests.app.profile import MADE_UP_UNIVERSE, command, must_end, write_parameters
 from tests.core.build import market
 from tests.research.test_backtest_parity import write_candles
 
-UNIVERSE = {
-    "tickers": ["AAA-USD", "BBB-USD", "CCC-USD", "DDD-USD"],
-    "sleeves": {
-        "Core": {"weight": 0.6, "tickers": ["AAA-USD", "BBB-USD"]},
-        "Alt": {"weight": 0.4, "tickers": ["CCC-USD", "DDD-USD"]},
-    },
-}
 FIRST, LAST = "2022-12-01", "2023-11-30"
 
 
@@ -28,10 +21,9 @@ def run(
 ) -> tuple[str, dict[str, Any], pd.DataFrame]:
     """Run the command; return what it said, its summary and its trades."""
     source = write_candles(folder / "candles", candles)
-    config = write_parameters(folder / "p.yaml", universe=UNIVERSE)
+    config = write_parameters(folder / "p.yaml", universe=MADE_UP_UNIVERSE)
     options = ["--config", str(config), "--candles", str(source), "--out", str(folder / "out")]
-    code, said = command("backtest", *options, "--start", FIRST, "--end", last)
-    assert code == 0, said
+    said = must_end(command("backtest", *options, "--start", FIRST, "--end", last))
     summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
     return said, summary, pd.read_csv(folder / "out" / "trades.csv")
 

@@ -9,34 +9,45 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.app.profile import Profile, after_days, command, going_wrong, write_parameters
-from tests.core.build import SLEEVES, market
+from tests.app.profile import (
+    MADE_UP_UNIVERSE,
+    Profile,
+    after_days,
+    command,
+    going_wrong,
+    must_end,
+    write_parameters,
+)
+from tests.core.build import market
 from tests.research.test_backtest_parity import write_candles
 
-MADE_UP = {"tickers": ["AAA-USD", "BBB-USD", "CCC-USD", "DDD-USD"], "sleeves": SLEEVES}
-EVE, BAD_DAY, MORROW = "2024-03-08", "2024-03-09", "2024-03-10"
+DAY_BEFORE, BAD_DAY, DAY_AFTER = "2024-03-08", "2024-03-09", "2024-03-10"
 PRICES = ("open", "high", "low", "close")
 
 
 @pytest.fixture(scope="module")
-def eve(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+def day_before(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile that has just entered."""
-    folder = tmp_path_factory.mktemp("eve")
-    return after_days(write_parameters(folder / "demo.yaml", exchange={"faults": "f.yaml"}), EVE)
+    folder = tmp_path_factory.mktemp("day_before")
+    return after_days(
+        write_parameters(folder / "demo.yaml", exchange={"faults": "f.yaml"}), DAY_BEFORE
+    )
 
 
 @pytest.fixture(scope="module")
-def held(eve: Profile) -> str:
-    return eve.exchange().held_products[0]
+def held(day_before: Profile) -> str:
+    return day_before.exchange().held_products[0]
 
 
 @pytest.fixture(scope="module")
-def true_bar(eve: Profile, held: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+def true_bar(
+    day_before: Profile, held: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, float]:
     """Return the bar of the first day as the exchange lists it."""
-    clean = eve.copied(tmp_path_factory.mktemp("clean") / "runs")
+    clean = day_before.copied(tmp_path_factory.mktemp("clean") / "runs")
     assert clean.run(BAD_DAY)[0] == 0
     table = pd.read_parquet(clean.day(BAD_DAY) / "inputs/candles.parquet")
-    row = table[(table["ticker"] == held) & (table["date"] == pd.Timestamp(EVE, tz="UTC"))]
+    row = table[(table["ticker"] == held) & (table["date"] == pd.Timestamp(DAY_BEFORE, tz="UTC"))]
     return {name: float(row[name].iloc[0]) for name in PRICES}
 
 
@@ -52,21 +63,20 @@ def wrong_bar(held: str, bar: dict[str, float], factor: float, *, row: int) -> d
 
 @pytest.mark.parametrize("factor", [0.01, 0.5, 2.0, 10.0])
 def test_a_bar_that_the_live_price_contradicts(
-    eve: Profile, held: str, true_bar: dict[str, float], factor: float, tmp_path: Path
+    day_before: Profile, held: str, true_bar: dict[str, float], factor: float, tmp_path: Path
 ) -> None:
     """Held and wrong by a factor: stale, no fill, the stop stays; the same the day after."""
-    profile = eve.copied(tmp_path / "runs")
+    profile = day_before.copied(tmp_path / "runs")
     before = [(stop.order_id, stop.stop) for stop in profile.exchange().stops(held)]
     filled = len(profile.exchange().fills)
     with going_wrong(profile, wrong_bar(held, true_bar, factor, row=0)):
-        code, said = profile.run(BAD_DAY)
+        must_end(profile.run(BAD_DAY))
 
-    assert code == 0, said
     summary = profile.summary(BAD_DAY)
     assert summary["tickers"][held]["reason"] == "stale_or_missing_ohlc"
     assert held in summary["data_quality"]["not_ok"]
     listed = [bar for bar in summary["data_quality"]["quarantined"] if bar["ticker"] == held]
-    assert [(bar["day"], bar["until"]) for bar in listed] == [(EVE, None)]
+    assert [(bar["day"], bar["until"]) for bar in listed] == [(DAY_BEFORE, None)]
     noted = profile.lines(BAD_DAY, "impediments")
     assert [one["product"] for one in noted if one["kind"] == "data_not_believed"] == [held]
     assert not [fill for fill in profile.exchange().fills[filled:] if fill.product == held]
@@ -74,34 +84,32 @@ def test_a_bar_that_the_live_price_contradicts(
     assert command("replay", str(profile.day(BAD_DAY)))[0] == 0
 
     with going_wrong(profile, wrong_bar(held, true_bar, factor, row=1)):
-        code, said = profile.run(MORROW)
+        must_end(profile.run(DAY_AFTER))
 
-    assert code == 0, said
-    row = profile.summary(MORROW)["tickers"][held]
+    row = profile.summary(DAY_AFTER)["tickers"][held]
     assert row["data_ok"]
     assert row["highest_high"] < 1.5 * true_bar["close"]
     assert row["chandelier_stop"] > 0.5 * true_bar["close"]
     assert profile.exchange().stops(held)
-    assert command("replay", str(profile.day(MORROW)))[0] == 0
+    assert command("replay", str(profile.day(DAY_AFTER)))[0] == 0
 
 
 def test_a_bar_that_the_exchange_revises_is_believed_again(
-    eve: Profile, held: str, true_bar: dict[str, float], tmp_path: Path
+    day_before: Profile, held: str, true_bar: dict[str, float], tmp_path: Path
 ) -> None:
-    profile = eve.copied(tmp_path / "runs")
+    profile = day_before.copied(tmp_path / "runs")
     with going_wrong(profile, wrong_bar(held, true_bar, 2.0, row=0)):
         profile.run(BAD_DAY)
-    code, said = profile.run(MORROW)
+    must_end(profile.run(DAY_AFTER))
 
-    assert code == 0, said
-    assert profile.summary(MORROW)["data_quality"]["quarantined"] == []
-    assert command("replay", str(profile.day(MORROW)))[0] == 0
+    assert profile.summary(DAY_AFTER)["data_quality"]["quarantined"] == []
+    assert command("replay", str(profile.day(DAY_AFTER)))[0] == 0
 
 
 def test_a_dry_run_remembers_nothing(
-    eve: Profile, held: str, true_bar: dict[str, float], tmp_path: Path
+    day_before: Profile, held: str, true_bar: dict[str, float], tmp_path: Path
 ) -> None:
-    profile = eve.copied(tmp_path / "runs")
+    profile = day_before.copied(tmp_path / "runs")
     with going_wrong(profile, wrong_bar(held, true_bar, 2.0, row=0)):
         profile.run(BAD_DAY, "--dry-run")
 
@@ -112,7 +120,7 @@ def test_candles_that_ended_long_before_the_day_are_said(tmp_path: Path) -> None
     """A folder of candles that ends, and a run for a day long after it."""
     candles = write_candles(tmp_path / "candles", market(500))
     config = write_parameters(
-        tmp_path / "p.yaml", universe=MADE_UP, exchange={"candles": str(candles)}
+        tmp_path / "p.yaml", universe=MADE_UP_UNIVERSE, exchange={"candles": str(candles)}
     )
     profile = Profile(config, tmp_path / "runs")
     end = market(500)["AAA-USD"].index[-1].date()
@@ -120,5 +128,5 @@ def test_candles_that_ended_long_before_the_day_are_said(tmp_path: Path) -> None
     noted = profile.lines(end + dt.timedelta(days=40), "impediments")
 
     said = {one["product"]: one["why"] for one in noted if one["kind"] == "data_not_believed"}
-    assert set(said) == set(MADE_UP["tickers"])
+    assert set(said) == set(MADE_UP_UNIVERSE["tickers"])
     assert said["AAA-USD"] == f"the last bar that may be traded on is of {end}"

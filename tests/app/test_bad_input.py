@@ -20,6 +20,7 @@ from tests.app.profile import (
     FEW_UNIVERSE,
     Profile,
     command,
+    must_end,
     simulator,
     tree,
 )
@@ -28,6 +29,8 @@ from tests.oracle.exchange_state import changing, read_exchange, requests
 
 DAY = "2024-03-01"
 HISTORY = 420
+REAL = {"base_url": None, "ca_file": None}
+LIVE_ALONE = ("or to the real exchange under --profile live", "Nothing was sent")
 
 
 def write_candles(folder: Path, tickers: list[str], last: dt.date) -> None:
@@ -120,9 +123,8 @@ def test_bad_parameters(
     """Exit 2 before anything else: not even a folder is made."""
     profile = make_profile(**sections)
 
-    code, said = profile.run(DAY)
+    said = must_end(profile.run(DAY), 2)
 
-    assert code == 2
     assert said.startswith(f"error: {profile.config}: ")
     assert all(part in said for part in parts), said
     assert not profile.runs.exists()
@@ -153,9 +155,8 @@ def test_a_profile_that_does_not_exist(tmp_path: Path) -> None:
 )
 def test_bad_usage(arguments: tuple[str, ...], part: str) -> None:
     """Exit 2, whoever notices."""
-    code, said = command(*arguments)
+    said = must_end(command(*arguments), 2)
 
-    assert code == 2
     assert part in said
 
 
@@ -183,9 +184,8 @@ def test_bad_candle_row(
     """Exit 2 with file and line; no order, no day."""
     spoil(candles / "ETH-USD.csv", 40, change)
 
-    code, said = on_candles.run(DAY)
+    said = must_end(on_candles.run(DAY), 2)
 
-    assert code == 2, said
     assert said.startswith("error: ")
     assert "ETH-USD.csv" in said
     assert all(part in said for part in parts), said
@@ -199,9 +199,8 @@ def test_empty_candle_file(on_candles: Profile, candles: Path, content: str) -> 
     """Named; a file without rows is as wrong as one without anything."""
     (candles / "ADA-USD.csv").write_text(content, encoding="utf-8")
 
-    code, said = on_candles.run(DAY)
+    said = must_end(on_candles.run(DAY), 2)
 
-    assert code == 2
     assert "ADA-USD.csv" in said
     assert nothing_sent(on_candles)
 
@@ -226,9 +225,8 @@ def test_missing_candle_folder_and_file(on_candles: Profile, candles: Path) -> N
 )
 def test_a_day_too_early(on_candles: Profile, day: str, part: str) -> None:
     """Exit 2; the record of the try says why, the day is not done, nothing was sent."""
-    code, said = on_candles.run(day)
+    said = must_end(on_candles.run(day), 2)
 
-    assert code == 2, said
     assert part in said
     assert nothing_sent(on_candles)
     assert on_candles.marks(day) == ["claimed"]
@@ -243,9 +241,8 @@ def test_bad_products_file(make_profile: Callable[..., Profile], tmp_path: Path)
     products = tmp_path / "products.csv"
     products.write_text("product_id,status\nBTC-USD,online\n", encoding="utf-8")
 
-    code, said = make_profile(exchange={"products": str(products)}).run(DAY)
+    said = must_end(make_profile(exchange={"products": str(products)}).run(DAY), 2)
 
-    assert code == 2
     assert "products.csv" in said
     assert "base_increment" in said
 
@@ -258,15 +255,13 @@ def test_runs_folder_that_cannot_be_written(profile: Profile, tmp_path: Path) ->
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     blocked = Profile(profile.config, tmp_path / "file" / "runs")
 
-    code, said = blocked.run(DAY)
+    said = must_end(blocked.run(DAY), 2)
 
-    assert code == 2
     state = f"{tmp_path}/file/runs/few/state"
     assert f"{state}: the run's state cannot be written there: Not a directory. " in said
     assert "--runs" in said
 
-    code, said = blocked.call("doctor")
-    assert code == 1
+    said = must_end(blocked.call("doctor"), 1)
     assert f"FAIL  runs folder  {state}: the run's state cannot be written there" in said
     assert "ok    disk " in said
     assert "Errno" not in said
@@ -276,9 +271,8 @@ def test_a_site_that_cannot_be_written(tmp_path: Path) -> None:
     """Where the page would stand is a folder; nothing else is changed."""
     (tmp_path / "index.html" / "mine").mkdir(parents=True)
 
-    code, said = command("site", "--runs", str(tmp_path))
+    said = must_end(command("site", "--runs", str(tmp_path)), 2)
 
-    assert code == 2
     assert said == f"error: {tmp_path}: the index cannot be written there: Is a directory\n"
     assert [each.name for each in tmp_path.iterdir()] == ["index.html"]
 
@@ -291,9 +285,8 @@ def test_a_ledger_that_was_edited(profile: Profile) -> None:
     ledger.write_text("".join([lines[0], "not JSON\n", *lines[1:]]), encoding="utf-8")
     sent = profile.count_requests()
 
-    code, said = profile.run("2024-03-02")
+    said = must_end(profile.run("2024-03-02"), 2)
 
-    assert code == 2
     assert f"{ledger}: line 2 is not JSON" in said
     assert profile.changed(after=sent) == []
 
@@ -318,9 +311,8 @@ def test_exchange_that_is_down(
     address = f"127.0.0.1:{closed_port()}"
     profile = to_remote(tmp_path, remote, exchange={"base_url": address})
 
-    code, said = profile.run(None, "--force-run")
+    said = must_end(profile.run(None, "--force-run"), 5)
 
-    assert code == 5, said
     assert f"the exchange at {address} cannot be reached" in said
     assert "Nothing was sent" in said
     assert "resting stops stay at the exchange" in said
@@ -328,15 +320,35 @@ def test_exchange_that_is_down(
     assert not (profile.state / "ledger.jsonl").exists()
 
 
-def test_key_bound_to_another_portfolio(remote: dict[str, Any], tmp_path: Path) -> None:
-    """Exit 5 naming both; not one changing request."""
-    profile = to_remote(tmp_path, remote, portfolio={"name": "Savings"})
+@pytest.mark.parametrize(
+    ("sections", "code", "parts"),
+    [
+        (
+            {"portfolio": {"name": "Savings"}},
+            5,
+            ("the key is bound to portfolio 'Trend Following'", "'Savings' (portfolio.name)"),
+        ),
+        ({"exchange": {"ca_file": "/nowhere/ca.pem"}}, 5, ("/nowhere/ca.pem",)),
+        ({"exchange": {"key_file": "/nowhere/key.json"}}, 5, ("/nowhere/key.json",)),
+        ({"exchange": REAL | {"clock": "wall"}}, 5, LIVE_ALONE),
+        ({"exchange": {"base_url": "exchange.example.com", "clock": "wall"}}, 5, LIVE_ALONE),
+        ({"exchange": REAL | {"clock": "exchange"}}, 2, ("refused for the real host, use wall",)),
+    ],
+    ids=["portfolio", "certificate", "key", "the real exchange", "some host", "clock"],
+)
+def test_what_must_not_be_spoken_to(
+    remote: dict[str, Any],
+    tmp_path: Path,
+    sections: dict[str, Any],
+    code: int,
+    parts: tuple[str, ...],
+) -> None:
+    """Said with what is wrong, before anything is changed there; no day is begun."""
+    profile = to_remote(tmp_path, remote, **sections)
 
-    code, said = profile.run(None, "--force-run")
+    said = must_end(profile.run(None, "--force-run"), code)
 
-    assert code == 5, said
-    assert "the key is bound to portfolio 'Trend Following'" in said
-    assert "'Savings' (portfolio.name)" in said
+    assert all(part in said for part in parts), said
     assert changing(requests(remote["log"])) == []
     assert not list(profile.folder.glob("20*"))
 
@@ -351,39 +363,20 @@ def test_ledger_of_another_portfolio(
     shutil.copy(profile.state / "ledger.jsonl", other.state)
     before = tree(other.state)
 
-    code, said = other.run(None, "--force-run")
+    said = must_end(other.run(None, "--force-run"), 5)
 
-    assert code == 5, said
     assert f"belongs to portfolio {profile.ledger()[0]['portfolio_uuid']}" in said
     assert f"the key is bound to {remote['portfolio_uuid']}" in said
     assert changing(requests(remote["log"])) == []
     assert tree(other.state)["ledger.jsonl"] == before["ledger.jsonl"]
 
 
-@pytest.mark.parametrize(
-    ("exchange", "part"),
-    [
-        ({"ca_file": "/nowhere/ca.pem"}, "/nowhere/ca.pem"),
-        ({"key_file": "/nowhere/key.json"}, "/nowhere/key.json"),
-    ],
-)
-def test_key_or_certificate_that_is_not_there(
-    remote: dict[str, Any], tmp_path: Path, exchange: dict[str, str], part: str
-) -> None:
-    """Exit 5 with the file's name, before anything is asked of the exchange."""
-    code, said = to_remote(tmp_path, remote, exchange=exchange).run(None, "--force-run")
-
-    assert code == 5, said
-    assert part in said
-
-
 def test_certificate_of_somebody_else(remote: dict[str, Any], tmp_path: Path) -> None:
     """A host that cannot prove itself gets no key and no order."""
     with simulator(tmp_path / "other", "--candles", "synthetic") as other:
         profile = to_remote(tmp_path, remote, exchange={"ca_file": other["ca_file"]})
-        code, said = profile.run(None, "--force-run")
+        said = must_end(profile.run(None, "--force-run"), 5)
 
-    assert code == 5, said
     assert "certificate" in said.lower()
 
 
@@ -391,40 +384,11 @@ def test_a_date_is_not_ours_to_choose_elsewhere(remote: dict[str, Any], tmp_path
     """--date with an exchange of its own time: exit 2, nothing asked."""
     profile = to_remote(tmp_path, remote)
 
-    code, said = profile.run("2024-03-11")
+    said = must_end(profile.run("2024-03-11"), 2)
 
-    assert code == 2
     assert "--date moves the embedded simulated exchange's clock" in said
     assert "exchange.kind coinbase" in said
     assert not profile.runs.exists()
-
-
-@pytest.mark.parametrize(
-    "exchange",
-    [{"base_url": None, "ca_file": None}, {"base_url": "exchange.example.com"}],
-    ids=["the real exchange", "some host"],
-)
-def test_the_real_exchange_is_for_the_live_profile_alone(
-    remote: dict[str, Any], tmp_path: Path, exchange: dict[str, Any]
-) -> None:
-    """Under any other name, and at any other address: exit 5 before any connection."""
-    profile = to_remote(tmp_path, remote, exchange=exchange | {"clock": "wall"})
-
-    code, said = profile.run(None, "--force-run")
-
-    assert code == 5, said
-    assert "or to the real exchange under --profile live" in said
-    assert "Nothing was sent" in said
-
-
-def test_clock_of_the_real_host_is_the_walls(remote: dict[str, Any], tmp_path: Path) -> None:
-    """`clock: exchange` is for simulators; for the real host it is a bad parameter."""
-    exchange = {"base_url": None, "ca_file": None, "clock": "exchange"}
-
-    code, said = to_remote(tmp_path, remote, exchange=exchange).run(None, "--force-run")
-
-    assert code == 2, said
-    assert "'exchange' is refused for the real host, use wall" in said
 
 
 # -- as cron sees it -------------------------------------------------------------------------------
@@ -438,7 +402,6 @@ def test_a_process_of_its_own_says_the_same(profile: Profile, tmp_path: Path) ->
 
     line = broken.read_text(encoding="utf-8").splitlines().index("stopps:") + 1
 
-    code, said = Profile(broken, profile.runs).shell("run", "--date", DAY, "--no-notebook")
+    said = must_end(Profile(broken, profile.runs).shell("run", "--date", DAY, "--no-notebook"), 2)
 
-    assert code == 2
     assert said == (f"error: {broken}: stopps: unknown key; did you mean 'stops'? (line {line})\n")

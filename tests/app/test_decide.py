@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import yaml
 
-from tests.core.build import REAL_CANDLES, SLEEVES, STRATEGY, day, market
+from tests.app.profile import MADE_UP_UNIVERSE
+from tests.core.build import REAL_CANDLES, STRATEGY, day, market
+from tests.research.test_backtest_parity import write_candles
 from tf_lib.app.commands.research.decide import decide_command, read_portfolio
 from tf_lib.errors import BarsError, ParameterError
 from tf_lib.parameters import load_config
@@ -28,27 +29,17 @@ FULL = {
 
 
 def write_config(folder: Path, **more: Any) -> Path:
-    tickers = [ticker for sleeve in SLEEVES.values() for ticker in sleeve["tickers"]]
-    content = {"extends": str(STRATEGY), "universe": {"tickers": tickers, "sleeves": SLEEVES}}
     path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump({**content, **more}), encoding="utf-8")
+    content = {"extends": str(STRATEGY), "universe": MADE_UP_UNIVERSE, **more}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
-
-
-def write_candles(folder: Path, candles: dict[str, pd.DataFrame]) -> Path:
-    place = folder / "candles"
-    place.mkdir(exist_ok=True)
-    for ticker, frame in candles.items():
-        rows = frame.set_axis(pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d"))
-        rows.to_csv(place / f"{ticker}.csv", index_label="date")
-    return place
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
     """A folder with a config, candles and a portfolio."""
     write_config(tmp_path)
-    write_candles(tmp_path, market(N_DAYS))
+    write_candles(tmp_path / "candles", market(N_DAYS))
     (tmp_path / "portfolio.json").write_text(json.dumps(FULL), encoding="utf-8")
     return tmp_path
 
@@ -73,7 +64,7 @@ def test_twice_is_the_same(desk: Path) -> None:
 def test_bars_of_the_day_and_later_are_not_used(desk: Path) -> None:
     early = decided(desk, day(400))
     cut = {ticker: frame.loc[: str(day(399))] for ticker, frame in market(N_DAYS).items()}
-    write_candles(desk, cut)
+    write_candles(desk / "candles", cut)
 
     assert decided(desk, day(400)) == early
 
@@ -93,8 +84,7 @@ def test_products_come_from_the_file_the_config_names(desk: Path) -> None:
     )
     rows = [
         f"{t},online,False,False,True,False,False,False,False,1,1,1,1,1"
-        for sleeve in SLEEVES.values()
-        for t in sleeve["tickers"]
+        for t in MADE_UP_UNIVERSE["tickers"]
     ]
     (desk / "products.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     write_config(desk, exchange={"products": "products.csv"})

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.app.mailbox import Mailbox
 from tests.app.profile import PROJECT, Profile, command
 from tests.app.remote import closed_port
-from tests.app.test_mail import Mailbox, mailbox
-
-__all__ = ["mailbox"]
 
 
 @pytest.fixture
-def mailing(make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch) -> Profile:
+def mailing(mailing: Profile, monkeypatch: pytest.MonkeyPatch) -> Profile:
     """Return a profile that mails, on a machine without a mail file."""
     monkeypatch.setenv("TF_EMAIL_FILE", "")
-    return make_profile(notifications={"email": True})
+    return mailing
 
 
 def line_of(profile: Profile, check: str, *options: str) -> tuple[int, str]:

@@ -11,50 +11,22 @@ import datetime as dt
 import random
 from collections.abc import Callable
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app.profile import (
-    BUSY_DAY,
-    BUSY_EVE,
-    BUSY_MORROW,
-    BUSY_UNIVERSE,
-    Profile,
-    after_days,
-    going_wrong,
-    write_parameters,
-)
+from tests.app.profile import BUSY_DAY as DAY
+from tests.app.profile import DAY_AFTER, FAULTS, Faulty, Profile, going_wrong, must_end
 from tests.app.venue import cancel_by_hand
 from tests.oracle.exchange_state import requests
 
-EVE, DAY, MORROW = BUSY_EVE, BUSY_DAY, BUSY_MORROW
 ENTRIES = {"ETH-USD"}
-Faulty = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def eve(tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    """Return a profile on the evening before the busy day."""
-    folder = tmp_path_factory.mktemp("eve")
-    exchange = {"faults": "faults.yaml"}
-    config = write_parameters(folder / "busy.yaml", universe=BUSY_UNIVERSE, exchange=exchange)
-    return after_days(config, EVE)
 
 
 @pytest.fixture
-def profile(eve: Profile, tmp_path: Path) -> Profile:
-    """Return a copy of it to fail with."""
-    return eve.copied(tmp_path / "runs")
-
-
-@pytest.fixture
-def faulty(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> Faulty:
-    """Return a block in which the embedded exchange fails by the rules given."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    return partial(going_wrong, profile)
+def profile(busy: Profile) -> Profile:
+    return busy
 
 
 def fails(endpoint: str, **options: Any) -> dict[str, Any]:
@@ -98,9 +70,8 @@ def test_spoilt_cache_is_set_aside_and_read_again(profile: Profile) -> None:
     cache = profile.state / "candles" / "ETH-USD.parquet"
     cache.write_bytes(b"PAR1 this is not parquet PAR1")
 
-    code, said = profile.run(DAY)
+    must_end(profile.run(DAY))
 
-    assert code == 0, said
     problems = profile.summary(DAY)["data_quality"]["problems"]
     assert len(problems) == 1
     assert problems[0].startswith("ETH-USD: cache set aside as ETH-USD.parquet.set-aside-1")
@@ -114,9 +85,8 @@ def test_no_candles_today_leaves_positions_and_stops_alone(
     sent = profile.count_requests()
     stops = {p: profile.exchange().stops(p) for p in profile.exchange().held_products}
     with faulty(fails("GET /products/*/candles")):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     summary = profile.summary(DAY)
     assert {row["reason"] for row in summary["tickers"].values()} == {"stale_or_missing_ohlc"}
     assert summary["data_quality"]["not_ok"] == sorted(summary["tickers"])
@@ -127,7 +97,7 @@ def test_no_candles_today_leaves_positions_and_stops_alone(
 
 def test_a_product_that_is_not_listed_any_more(make_profile: Callable[..., Profile]) -> None:
     """The exchange knows it under no name: the others trade as on any other day."""
-    profile = make_profile(exchange={"faults": "faults.yaml"})
+    profile = make_profile(exchange=FAULTS)
     gone = {"kind": "delist", "product": "BTC-USD", "at": "2024-03-05T00:00:10Z"}
     with going_wrong(profile, events=[gone]):
         _, said = profile.run("2024-03-05")
@@ -143,11 +113,10 @@ def test_no_candles_ever_is_bad_input(
 ) -> None:
     """On the first day there is nothing to decide on: exit 2, no order."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    profile = make_profile(exchange={"faults": "faults.yaml"})
+    profile = make_profile(exchange=FAULTS)
     with going_wrong(profile, fails("GET /products/*/candles")):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY), 2)
 
-    assert code == 2, said
     assert profile.changed() == []
     assert profile.marks(DAY) == ["claimed"]
     assert profile.run(DAY)[0] == 0
@@ -157,9 +126,8 @@ def test_no_candles_ever_is_bad_input(
 def test_one_ticker_without_candles(profile: Profile, faulty: Faulty) -> None:
     """It alone is left as it is; the others trade."""
     with faulty(fails("GET /products/ADA-USD/candles")):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     assert profile.summary(DAY)["tickers"]["ADA-USD"]["reason"] == "stale_or_missing_ohlc"
     assert profile.summary(DAY)["data_quality"]["not_ok"] == ["ADA-USD"]
     assert [o.product for o in profile.exchange().orders if o.leg == "tr"] == ["XTZ-USD"]
@@ -169,9 +137,8 @@ def test_one_ticker_without_candles(profile: Profile, faulty: Faulty) -> None:
 def test_candles_that_are_listed_late_are_waited_for(profile: Profile, faulty: Faulty) -> None:
     """The bars of the day that just ended appear at 00:01:30, and the day is traded as ever."""
     with faulty(world={"candle_visible_seconds": 90}):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     assert profile.summary(DAY)["data_quality"]["not_ok"] == []
     assert entered(profile) == ENTRIES
     finished(profile)
@@ -187,9 +154,8 @@ def test_a_read_that_fails_once_is_read_again(profile: Profile, faulty: Faulty) 
         for path in ("/accounts", "/products", "/best_bid_ask", "/transaction_summary")
     ]
     with faulty(*rules, {"kind": "unauthorized", "endpoint": "GET /key_permissions", "calls": [1]}):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     assert entered(profile) == ENTRIES
     finished(profile)
 
@@ -198,9 +164,8 @@ def test_holdings_that_cannot_be_read(profile: Profile, faulty: Faulty) -> None:
     """The step fails, protection cannot know either: exit 3, alarm, not done; a rerun mends it."""
     sent = profile.count_requests()
     with faulty(fails("GET /accounts")):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY), 3)
 
-    assert code == 3, said
     assert profile.changed(after=sent) == []
     summary = profile.summary(DAY)
     assert (summary["state"], summary["exit_code"]) == ("unprotected", 3)
@@ -220,14 +185,12 @@ def test_line_that_dies_in_the_middle(profile: Profile, faulty: Faulty) -> None:
     dead = [{"kind": "drop_before", "endpoint": "GET *", "calls": ["60-9999"]}]
     dead += [{"kind": "drop_before", "endpoint": "POST /orders*", "calls": ["3-9999"]}]
     with faulty(*dead):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY), 3)
 
-    assert code == 3, said
     assert "done" not in profile.marks(DAY)
 
-    code, said = profile.run(DAY)
+    must_end(profile.run(DAY))
 
-    assert code == 0, said
     finished(profile)
 
 
@@ -241,14 +204,13 @@ def refused_stops(*calls: Any) -> dict[str, Any]:
 
 def test_no_stop_is_taken_at_all(profile: Profile, faulty: Faulty) -> None:
     """
-    What was held and lost its stop is bare: exit 3, done, alarm. `protect` covers it later.
+    What was held and lost its stop is unprotected: exit 3, done, alarm. `protect` covers it later.
 
     Nothing new is kept: a pilot that gets no stop is sold, a proven product is not bought.
     """
     with faulty(refused_stops()):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY), 3)
 
-    assert code == 3, said
     summary = profile.summary(DAY)
     bare = [row["product"] for row in summary["stops"] if row["status"] == "failed"]
     assert bare
@@ -258,18 +220,16 @@ def test_no_stop_is_taken_at_all(profile: Profile, faulty: Faulty) -> None:
     assert "ETH-USD" not in profile.exchange().held_products
     assert profile.marks(DAY)[-1] == "done"
 
-    code, said = profile.call("protect")
+    must_end(profile.call("protect"))
 
-    assert code == 0, said
     assert profile.wrong(DAY) == []
 
 
 def test_a_stop_that_is_refused_once(profile: Profile, faulty: Faulty) -> None:
     """The old stop is put back, all else goes on; the trim that was not made is said, exit 1."""
     with faulty(refused_stops(1)):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY), 1)
 
-    assert code == 1, said
     assert profile.wrong(DAY) == []
     assert profile.summary(DAY)["state"] == "attention"
     (missed,) = profile.summary(DAY)["impediments"]
@@ -298,9 +258,8 @@ def test_order_whose_answer_was_lost(
 ) -> None:
     """It is found at the exchange and taken over; nothing is sent twice."""
     with faulty({"kind": kind, "endpoint": "POST /orders", "calls": [call]}):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     assert entered(profile) == ENTRIES
     ids = [o.client_id for o in profile.exchange().orders]
     assert len(ids) == len(set(ids))
@@ -351,9 +310,8 @@ def test_slow_exchange(profile: Profile, faulty: Faulty) -> None:
         "fill_visible_seconds": 3,
     }
     with faulty(world=world):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     assert entered(profile) == ENTRIES
     finished(profile)
 
@@ -361,9 +319,8 @@ def test_slow_exchange(profile: Profile, faulty: Faulty) -> None:
 def test_fill_in_parts(profile: Profile, faulty: Faulty) -> None:
     """Half of an entry is filled and rests covered; the rest is not chased."""
     with faulty(world={"partial_fills": {"ETH-USD": "0.5"}}):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     assert "ETH-USD" in profile.exchange().held_products
     finished(profile)
 
@@ -395,11 +352,10 @@ def test_failed_day_is_followed_by_a_good_one(profile: Profile, faulty: Faulty) 
         assert profile.run(DAY)[0] != 0
     assert "done" not in profile.marks(DAY)
 
-    code, said = profile.run(MORROW)
+    must_end(profile.run(DAY_AFTER))
 
-    assert code == 0, said
     assert not [o for o in profile.exchange().orders if o.is_own and str(o.day) == DAY]
-    finished(profile, MORROW)
+    finished(profile, DAY_AFTER)
 
 
 def test_a_held_product_whose_rules_are_hidden(profile: Profile, faulty: Faulty) -> None:
@@ -409,9 +365,8 @@ def test_a_held_product_whose_rules_are_hidden(profile: Profile, faulty: Faulty)
     hidden = {"kind": "remove_field", "endpoint": "GET /products"}
 
     with faulty(hidden | {"field": f"products.product_id={ticker}.base_increment"}):
-        code, said = profile.run(DAY)
+        said = must_end(profile.run(DAY), 3)
 
-    assert code == 3, said
     assert f"{ticker}: base_increment: expected an amount as text" in said
     new = [o for o in profile.exchange().orders if o.client_id not in before]
     assert {o.leg for o in new if o.product == ticker} <= {"sc", "sa"}
@@ -430,9 +385,8 @@ def test_an_exchange_that_is_away_in_the_middle_of_a_raise(
     away = [reads + 1, reads + 2, reads + 3]
 
     with faulty(fails("GET /accounts", calls=away)):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     assert profile.wrong(DAY) == []
     assert profile.marks(DAY)[-1] == "done"
 
@@ -445,9 +399,8 @@ def test_vanished_stops_on_a_day_without_candles(profile: Profile, faulty: Fault
             levels[product] = stop.stop
             cancel_by_hand(profile, stop.client_id)
     with faulty(fails("GET /products/*/candles")):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     tickers = profile.summary(DAY)["tickers"]
     for product, level in levels.items():
         (new,) = profile.exchange().stops(product)

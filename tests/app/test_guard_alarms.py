@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
 
-from tests.app.profile import COMMAND, PROJECT, Profile
+from tests.app.mailbox import Mailbox
+from tests.app.profile import COMMAND, PROJECT, Profile, must_end
 from tests.app.remote import closed_port
-from tests.app.test_mail import Mailbox
+from tests.app.venue import lock
 
 DAY = "2024-03-11"
 
@@ -27,16 +28,10 @@ def server() -> Iterator[Controller]:
 
 
 @pytest.fixture
-def alarmed(make_profile: Callable[..., Profile], server: Controller, tmp_path: Path) -> Profile:
+def alarmed(mailing: Profile, server: Controller, tmp_path: Path) -> Profile:
     """Return a profile with a locked product, and the mail settings in a home folder."""
-    profile = make_profile(notifications={"email": True})
-    assert profile.run(DAY)[0] == 0
-    number = len(profile.ledger()) + 1
-    with (profile.state / "ledger.jsonl").open("a", encoding="utf-8") as ledger:
-        ledger.write(
-            f'{{"seq": {number}, "at": "{DAY}T00:10:00+00:00", "kind": "locked", '
-            '"product": "BTC-USD", "why": "a holding changed"}\n'
-        )
+    assert mailing.run(DAY)[0] == 0
+    lock(mailing, "BTC-USD", why="a holding changed")
     file = tmp_path / "tf_email.env"
     file.write_text(
         f"TF_SMTP_HOST=127.0.0.1\nTF_SMTP_PORT={server.port}\n"
@@ -44,7 +39,7 @@ def alarmed(make_profile: Callable[..., Profile], server: Controller, tmp_path: 
         encoding="utf-8",
     )
     file.chmod(0o600)
-    return profile
+    return mailing
 
 
 def guard_from_cron(profile: Profile, home: Path) -> tuple[int, str]:
@@ -68,8 +63,7 @@ def test_an_alarm_is_mailed_once_and_again_when_nobody_took_it(
     alarmed: Profile, server: Controller, tmp_path: Path
 ) -> None:
     """No server first: the alarm is not forgotten. Then one mail, and no second of the same."""
-    code, said = guard_from_cron(alarmed, tmp_path)
-    assert code == 1, said
+    said = must_end(guard_from_cron(alarmed, tmp_path), 1)
     assert "ALARM BTC-USD is locked: a holding changed" in said
 
     server.start()

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app.profile import (
-    BUSY_DAY,
-    BUSY_EVE,
-    BUSY_MORROW,
-    BUSY_UNIVERSE,
-    Profile,
-    after_days,
-    write_parameters,
-)
-from tests.app.test_mail import Mailbox, mailbox
-from tf_lib.app import connection
+from tests.app.mailbox import Mailbox
+from tests.app.profile import BUSY_DAY as DAY
+from tests.app.profile import DAY_AFTER, FAULTS, Faulty, Profile, going_wrong, must_end
+from tests.app.venue import lock
 from tf_lib.app.record.day_record import DayRecord
 from tf_lib.app.record.impediment_rows import found_in
 from tf_lib.core.model.impediments import (
@@ -32,60 +23,14 @@ from tf_lib.core.model.impediments import (
     keeps_from_trading,
 )
 
-__all__ = ["mailbox"]
-EVE, DAY, MORROW = BUSY_EVE, BUSY_DAY, BUSY_MORROW
-Faulty = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def eve(tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    """Return a profile on the evening before a day with two trims and an entry."""
-    folder = tmp_path_factory.mktemp("eve")
-    sections = {"universe": BUSY_UNIVERSE, "notifications": {"email": True}}
-    return after_days(write_parameters(folder / "busy.yaml", **sections), EVE)
-
 
 @pytest.fixture
-def profile(eve: Profile, tmp_path: Path) -> Profile:
-    """Return a copy of it."""
-    return eve.copied(tmp_path / "runs")
-
-
-@pytest.fixture
-def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
-    """Return a block in which the embedded exchange fails by the rules given."""
-    made = connection._settings
-
-    @contextmanager
-    def block(*rules: dict[str, Any]) -> Iterator[None]:
-        with monkeypatch.context() as patch:
-            patch.setattr(
-                connection,
-                "_settings",
-                lambda *a: replace(made(*a), faults={"faults": list(rules)}),
-            )
-            yield
-
-    return block
-
-
-def lock(profile: Profile, product: str) -> None:
-    """Lock a product, as a run does that sees its holding change."""
-    line = {"seq": len(profile.ledger()) + 1, "at": f"{EVE}T12:00:00+00:00", "kind": "locked"}
-    with (profile.state / "ledger.jsonl").open("a", encoding="utf-8") as ledger:
-        ledger.write(json.dumps(line | {"product": product, "why": "the holding changed"}) + "\n")
+def profile(busy_by_mail: Profile) -> Profile:
+    return busy_by_mail
 
 
 def refused(side: str) -> dict[str, Any]:
     return {"kind": "status", "status": 400, "endpoint": "POST /orders", "contains": f'"{side}"'}
-
-
-def text_of(mailbox: Mailbox, number: int = -1) -> str:
-    message = mailbox.messages[number]
-    part = next(p for p in message.walk() if p.get_content_type() == "text/plain")
-    content = part.get_payload(decode=True)
-    assert isinstance(content, bytes)
-    return content.decode()
 
 
 def test_a_trim_that_a_lock_keeps_back_is_told_on_every_day(
@@ -94,9 +39,8 @@ def test_a_trim_that_a_lock_keeps_back_is_told_on_every_day(
     """Exit 1 and ATTENTION, in summary, mail, terminal, `status` and guard; since the first day."""
     lock(profile, "ADA-USD")
 
-    code, said = profile.run(DAY)
+    said = must_end(profile.run(DAY), 1)
 
-    assert code == 1, said
     summary = profile.summary(DAY)
     assert summary["state"] == "attention"
     (found,) = [one for one in summary["impediments"] if one["product"] == "ADA-USD"]
@@ -110,17 +54,17 @@ def test_a_trim_that_a_lock_keeps_back_is_told_on_every_day(
     assert subject.startswith("ATTENTION ")
     assert "ADA-USD locked" in subject
     assert "DONE" not in subject
-    for shown in (said, text_of(mailbox), profile.call("status")[1]):
+    for shown in (said, mailbox.text(), profile.call("status")[1]):
         assert "ADA-USD locked since" in shown
         assert f"wanted: {wanted}" in shown
         assert "what to do: tf release ADA-USD" in shown
 
-    profile.run(MORROW)
+    profile.run(DAY_AFTER)
 
-    (later,) = [x for x in profile.summary(MORROW)["impediments"] if x["product"] == "ADA-USD"]
+    (later,) = [x for x in profile.summary(DAY_AFTER)["impediments"] if x["product"] == "ADA-USD"]
     assert later["since"] == DAY
     shown = json.loads(profile.call("status", "--json")[1])["impediments"]
-    assert shown == profile.summary(MORROW)["impediments"]
+    assert shown == profile.summary(DAY_AFTER)["impediments"]
     assert "ATTENTION" in str(mailbox.messages[-1]["Subject"])
 
 
@@ -130,22 +74,20 @@ def test_what_is_released_is_told_no_more(profile: Profile, mailbox: Mailbox) ->
     profile.run(DAY)
     profile.call("release", "ADA-USD")
 
-    code, said = profile.run(MORROW)
+    must_end(profile.run(DAY_AFTER))
 
-    assert code == 0, said
-    assert profile.summary(MORROW)["impediments"] == []
+    assert profile.summary(DAY_AFTER)["impediments"] == []
     assert "DONE" in str(mailbox.messages[-1]["Subject"])
 
 
 def test_a_day_on_which_every_buy_is_refused(
-    make_profile: Callable[..., Profile], faulty: Faulty, mailbox: Mailbox
+    make_profile: Callable[..., Profile], mailbox: Mailbox
 ) -> None:
     """Something was wanted and nothing traded: exit 1, with the exchange's words."""
-    profile = make_profile(notifications={"email": True})
-    with faulty(refused("BUY")):
-        code, said = profile.run(DAY)
+    profile = make_profile(exchange=FAULTS, notifications={"email": True})
+    with going_wrong(profile, refused("BUY")):
+        must_end(profile.run(DAY), 1)
 
-    assert code == 1, said
     found = profile.summary(DAY)["impediments"]
     assert {one["kind"] for one in found} == {"buy_refused"}
     assert all(one["wanted"].startswith("entry of ") and one["why"] for one in found)
@@ -158,9 +100,8 @@ def test_a_day_on_which_every_buy_is_refused(
 def test_one_refused_buy_beside_trades_that_were_made(profile: Profile, faulty: Faulty) -> None:
     """Said, and the day is not failed for it: exit 0, attention."""
     with faulty(refused("BUY")):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     summary = profile.summary(DAY)
     assert summary["state"] == "attention"
     (found,) = summary["impediments"]
@@ -199,17 +140,15 @@ def test_guard_alarms_about_what_needs_a_person(profile: Profile, faulty: Faulty
     with faulty(refused("BUY")):
         profile.run(DAY)
 
-    code, said = profile.call("guard")
+    said = must_end(profile.call("guard"), 1)
 
-    assert code == 1, said
     assert "ALARM ETH-USD buy refused since" in said
 
 
 def test_a_gate_of_the_strategy_is_no_impediment(profile: Profile) -> None:
     """Threshold, cooldown and a breached stop are what was decided, not what stands in its way."""
-    code, said = profile.run(DAY)
+    must_end(profile.run(DAY))
 
-    assert code == 0, said
     assert profile.summary(DAY)["state"] == "done"
     assert profile.summary(DAY)["impediments"] == []
 

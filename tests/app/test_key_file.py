@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.profile import Profile, going_wrong
+from tests.app.profile import FAULTS, Profile, going_wrong, must_end
 from tests.app.remote import closed_port
 
 
@@ -55,16 +55,15 @@ def test_any_other_key_that_others_can_read(
 ) -> None:
     """Only a live run is refused for it."""
     key.chmod(0o644)
-    code, said = profile_with(key, make_profile, "practice").run(None, "--force-run")
+    said = must_end(profile_with(key, make_profile, "practice").run(None, "--force-run"), 5)
 
-    assert code == 5
     assert "lacks name or privateKey" in said
     assert "others can read it" not in said.split("error: ")[1]
 
 
 def test_control_characters_of_an_exchange(make_profile: Callable[..., Profile]) -> None:
     """A portfolio's name that clears the screen is shown escaped, in terminal, logs and record."""
-    profile = make_profile(exchange={"faults": "faults.yaml"})
+    profile = make_profile(exchange=FAULTS)
     nasty = {"field": "portfolios.*.name", "value": "gone\x1b[2J\u202e\x07"}
     rule = {"kind": "put_field", "endpoint": "GET /portfolios", **nasty}
     with going_wrong(profile, rule):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.app.profile import Profile, command
+from tests.app.profile import Profile, command, must_end
 
 LATE = {
     "tickers": ["BTC-USD", "ETH-USD", "KRL-USD"],
@@ -22,9 +22,8 @@ def test_a_ticker_that_lists_late(make_profile: Callable[..., Profile], day: str
     """KRL lists on 2021-10-05: before, on that day and after, the run is done and replays."""
     profile = make_profile(universe=LATE)
 
-    code, said = profile.run(day)
+    must_end(profile.run(day))
 
-    assert code == 0, said
     row = profile.summary(day)["tickers"]["KRL-USD"]
     assert (row["final_signal"], row["target_weight"]) == (None, 0.0)
     assert row["reason"] in ("stale_or_missing_ohlc", "no_position")

@@ -5,20 +5,12 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import shutil
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.app.profile import (
-    BUSY_DAY,
-    BUSY_EVE,
-    BUSY_MORROW,
-    BUSY_UNIVERSE,
-    Profile,
-    write_parameters,
-)
+from tests.app.profile import BUSY_DAY, BUSY_UNIVERSE, DAY_AFTER, Profile, write_parameters
 from tests.app.venue import cancel_by_hand, opened
 from tf_lib.store.ledger import Ledger
 
@@ -50,10 +42,10 @@ def highest(profile: Profile) -> dict[str, Decimal]:
 
 
 @pytest.fixture
-def raised(make_profile: Callable[..., Profile], tmp_path: Path) -> tuple[Profile, str]:
-    """Return a profile after the busy day with its ledger of the eve, and what was raised."""
-    profile = make_profile(universe=BUSY_UNIVERSE)
-    assert profile.run(BUSY_EVE)[0] == 0
+def raised(busy: Profile, tmp_path: Path) -> tuple[Profile, str]:
+    """Return a profile after the busy day with the ledger of the day before, and what rose."""
+    config = write_parameters(tmp_path / "busy.yaml", universe=BUSY_UNIVERSE)
+    profile = Profile(config, busy.runs)
     before, kept = highest(profile), backup(profile, tmp_path / "backup")
     assert profile.run(BUSY_DAY)[0] == 0
     after = highest(profile)
@@ -62,7 +54,7 @@ def raised(make_profile: Callable[..., Profile], tmp_path: Path) -> tuple[Profil
     return profile, product
 
 
-def test_what_is_bare_is_covered_at_the_highest_level_it_ever_had(
+def test_what_is_unprotected_is_covered_at_the_highest_level_it_ever_had(
     raised: tuple[Profile, str],
 ) -> None:
     """Yesterday's ledger, and the run died between cancel and place."""
@@ -86,7 +78,7 @@ def test_the_days_run_lowers_no_stop(raised: tuple[Profile, str]) -> None:
     with opened(profile) as exchange:
         exchange.deposit(product.split("-")[0], held)
 
-    code, said = profile.run(BUSY_MORROW)
+    code, said = profile.run(DAY_AFTER)
 
     assert code in (0, 1), said
     levels = [stop.stop or Decimal(0) for stop in profile.exchange().stops(product)]
@@ -94,7 +86,7 @@ def test_the_days_run_lowers_no_stop(raised: tuple[Profile, str]) -> None:
     assert len(levels) >= 2 or profile.exchange().held(product) != 2 * held
 
 
-def test_killed_while_orders_are_taken_in_again(
+def test_killed_while_orders_are_adopted_again(
     raised: tuple[Profile, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """After any line of it the guard sends no id again, cancels nothing and locks nothing."""

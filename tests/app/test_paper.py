@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.profile import FEW_UNIVERSE, Profile, simulator, write_parameters
+from tests.app.profile import FEW_UNIVERSE, Profile, must_end, simulator, write_parameters
 from tests.app.remote import closed_port
 from tests.oracle.exchange_state import requests
 
@@ -40,9 +40,8 @@ def test_a_day_on_paper(market: dict[str, Any], tmp_path: Path) -> None:
     """Trades and protects on its own exchange, at the prices of the other; then is done."""
     profile = on_paper(tmp_path, market)
 
-    code, said = profile.run(None, "--force-run")
+    must_end(profile.run(None, "--force-run"))
 
-    assert code == 0, said
     assert profile.exchange().held_products
     assert profile.wrong(DAY) == []
     assert profile.run(None, "--force-run")[0] == 0
@@ -89,9 +88,8 @@ def test_the_next_day_runs_along_the_bars_of_the_last(
         assert demo.run(day)[0] == 0
     with simulator(tmp_path / "later", "--candles", "synthetic", "--as-of", NEXT) as later:
         moved = on_paper(tmp_path, later)
-        code, said = moved.run(None, "--force-run")
+        must_end(moved.run(None, "--force-run"))
 
-    assert code == 0, said
     assert moved.wrong(NEXT) == []
     assert moved.summary(NEXT)["equity"] == pytest.approx(demo.summary(NEXT)["equity"])
     assert moved.exchange().held_products == demo.exchange().held_products
@@ -105,9 +103,8 @@ def test_no_market_no_run(
     address = f"127.0.0.1:{closed_port()}"
     profile = on_paper(tmp_path, market, market_data_url=address)
 
-    code, said = profile.run(None, "--force-run")
+    said = must_end(profile.run(None, "--force-run"), 5)
 
-    assert code == 5, said
     assert f"no market data from {address}" in said
     assert not list(profile.folder.glob("20*"))
 
@@ -121,9 +118,8 @@ def test_paper_never_trades_on_a_real_host(market: dict[str, Any], tmp_path: Pat
     """An address for orders that is not this machine is refused before any connection."""
     profile = on_paper(tmp_path, market, base_url="api.coinbase.com", clock="wall")
 
-    code, said = profile.run(None, "--force-run")
+    said = must_end(profile.run(None, "--force-run"), 5)
 
-    assert code == 5
     assert "profile paper has exchange.kind paper at api.coinbase.com" in said
 
 
@@ -131,9 +127,8 @@ def test_clock_of_the_real_market_is_the_walls(market: dict[str, Any], tmp_path:
     """`clock: exchange` with real prices is a bad parameter."""
     profile = on_paper(tmp_path, market, market_data_url=None)
 
-    code, said = profile.run(None, "--force-run")
+    said = must_end(profile.run(None, "--force-run"), 2)
 
-    assert code == 2
     assert "'exchange' is refused for the real host" in said
 
 
@@ -143,9 +138,8 @@ def test_protect_and_status_on_paper(market: dict[str, Any], tmp_path: Path) -> 
     assert profile.run(None, "--force-run")[0] == 0
     held = len(profile.exchange().held_products)
 
-    code, said = profile.call("protect")
+    said = must_end(profile.call("protect"))
 
-    assert code == 0, said
     assert f"{held} held, 0 unprotected" in said
     assert str(profile.exchange().now.date()) == DAY
     assert profile.call("status")[0] == 0

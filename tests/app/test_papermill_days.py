@@ -14,11 +14,12 @@ import pytest
 
 from tests.app.profile import (
     BUSY_DAY,
-    BUSY_EVE,
-    BUSY_MORROW,
     BUSY_UNIVERSE,
+    DAY_AFTER,
+    DAY_BEFORE,
     Profile,
     command,
+    must_end,
     real_parameters,
     write_parameters,
 )
@@ -46,20 +47,17 @@ def twins(
     folder = tmp_path_factory.mktemp("twins")
     days: tuple[str, ...]
     if request.param:
-        config, eve, days = real_parameters(folder / "days.yaml"), "2023-10-31", REAL
+        config, day_before, days = real_parameters(folder / "days.yaml"), "2023-10-31", REAL
     else:
         config = write_parameters(folder / "days.yaml", universe=BUSY_UNIVERSE)
-        eve, days = BUSY_EVE, (BUSY_DAY, BUSY_MORROW)
+        day_before, days = DAY_BEFORE, (BUSY_DAY, DAY_AFTER)
     plain = Profile(config, folder / "plain")
     # The first day makes the account, whose name comes from its place; the copy keeps it.
-    code, said = plain.run(eve)
-    assert code == 0, said
+    must_end(plain.run(day_before))
     twin = plain.copied(folder / "notebook")
     for day in days:
-        code, said = plain.run(day)
-        assert code == 0, said
-        code, said = command("run", *twin.options(), "--date", day)
-        assert code == 0, said
+        must_end(plain.run(day))
+        must_end(command("run", *twin.options(), "--date", day))
     return plain, twin, days
 
 

@@ -10,16 +10,16 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.app.profile import Profile, command, going_wrong
+from tests.app.profile import FAULTS, Profile, command, going_wrong, must_end
 
-EVE, DAY = "2024-03-05", "2024-03-11"
+DAY_BEFORE, DAY = "2024-03-05", "2024-03-11"
 
 
 @pytest.fixture
 def held(make_profile: Callable[..., Profile]) -> Profile:
     """Return a profile that holds something under its stop."""
-    profile = make_profile(exchange={"faults": "faults.yaml"})
-    assert profile.run(EVE)[0] == 0
+    profile = make_profile(exchange=FAULTS)
+    assert profile.run(DAY_BEFORE)[0] == 0
     assert profile.exchange().held_products
     return profile
 
@@ -33,9 +33,8 @@ def test_failed_cell(held: Profile) -> None:
     # The launcher reads it once; the kernel gives up once the gate is closed.
     rule = {"kind": "status", "status": 500, "endpoint": "GET /portfolios", "calls": ["2-999"]}
     with going_wrong(held, rule):
-        code, said = through_papermill(held)
+        said = must_end(through_papermill(held), 1)
 
-    assert code == 1, said
     notebook = json.loads((held.day(DAY) / "daily_run.ipynb").read_text(encoding="utf-8"))
     outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", [])]
     (error,) = [o for o in outputs if o["output_type"] == "error"]
@@ -48,7 +47,7 @@ def test_failed_cell(held: Profile) -> None:
     assert held.marks(DAY) == ["claimed"]
     assert not (held.day(DAY) / "done.json").exists()
     assert held.exchange().held_products
-    assert held.exchange().wrong_with(held.rules(EVE), {}) == []
+    assert held.exchange().wrong_with(held.rules(DAY_BEFORE), {}) == []
 
     assert held.run(DAY)[0] == 0
     assert held.wrong(DAY) == []
@@ -91,6 +90,6 @@ def test_killed_kernel(held: Profile) -> None:
     assert code == 1, said
     assert (held.day(DAY) / "daily_run.ipynb").exists()
     assert held.marks(DAY) == ["claimed"]
-    assert held.exchange().wrong_with(held.rules(EVE), {}) == []
+    assert held.exchange().wrong_with(held.rules(DAY_BEFORE), {}) == []
     assert held.run(DAY)[0] == 0
     assert held.wrong(DAY) == []

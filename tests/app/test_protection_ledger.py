@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.app.profile import Profile
+from tests.app.profile import Profile, must_end
 from tf_lib.app.daily.open_day import recorded_day
 from tf_lib.app.record.results import PROTECTION_FILE
 
@@ -15,8 +15,7 @@ DAY = "2024-03-11"
 
 def test_every_position_has_its_row(profile: Profile) -> None:
     """Distances are those of the exchange's own stops; what was bought was bare for a moment."""
-    code, said = profile.run(DAY)
-    assert code == 0, said
+    must_end(profile.run(DAY))
     exchange, summary = profile.exchange(), profile.summary(DAY)
     rows = {row["product"]: row for row in summary["protection"]}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.profile import PROJECT, Profile, command, tree
+from tests.app.profile import PROJECT, Profile, command, must_end, tree
 from tf_lib.app.daily import open_day as opening
 from tf_lib.errors import ParameterError, StateError
 
@@ -24,8 +24,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     config = write_parameters(folder / "demo.yaml", universe=FEW_UNIVERSE)
     for day in DAYS:
-        code, said = Profile(config, folder / "runs").run(day)
-        assert code == 0, said
+        must_end(Profile(config, folder / "runs").run(day))
     return folder
 
 
@@ -178,8 +177,7 @@ def test_the_demo_is_started_anew(demo: Profile) -> None:
     assert (code, "tf reset" in said) == (2, True)
     before = tree(demo.runs / "demo")
 
-    code, said = demo.call("reset", "--yes")
-    assert code == 0, said
+    said = must_end(demo.call("reset", "--yes"))
     kept = demo.runs / "earlier" / f"demo-{DAYS[1]}"
     now = tree(kept)
 

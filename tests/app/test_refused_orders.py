@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app.profile import FEW_UNIVERSE, Profile, going_wrong, write_parameters
+from tests.app.profile import FAULTS, Profile, going_wrong, must_end
 
 DAY, NEXT = "2024-03-11", "2024-03-12"
 HELD = ("ADA-USD", "ETH-USD", "XTZ-USD")
@@ -23,10 +23,8 @@ EVERY_STOP = {
 
 
 @pytest.fixture
-def profile(tmp_path: Path) -> Profile:
-    exchange = {"faults": "faults.yaml"}
-    config = write_parameters(tmp_path / "few.yaml", universe=FEW_UNIVERSE, exchange=exchange)
-    return Profile(config, tmp_path / "runs")
+def profile(make_profile: Callable[..., Profile]) -> Profile:
+    return make_profile(exchange=FAULTS)
 
 
 def impediments(profile: Profile, day: str, kind: str) -> dict[str, dict[str, Any]]:
@@ -38,9 +36,8 @@ def impediments(profile: Profile, day: str, kind: str) -> dict[str, dict[str, An
 def test_stops_keep_their_levels_within_a_band(profile: Profile) -> None:
     """Limits may lie 1 % beyond their stop: they do, and the day is as good as any other."""
     with going_wrong(profile, world={"stop_band": "0.01"}):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY))
 
-    assert code == 0, said
     exchange = profile.exchange()
     assert exchange.held_products == HELD
     assert profile.wrong(DAY) == []
@@ -97,9 +94,8 @@ def test_buys_are_sized_by_money_where_no_other_is_taken(profile: Profile) -> No
 def test_where_no_buy_is_taken_the_day_fails_in_the_exchanges_words(profile: Profile) -> None:
     """Nothing is held, and it is no good day."""
     with going_wrong(profile, world={"refused_buys": "all"}):
-        code, said = profile.run(DAY)
+        must_end(profile.run(DAY), 1)
 
-    assert code == 1, said
     assert profile.exchange().held_products == ()
     found = impediments(profile, DAY, "buy_refused")
     assert set(found) == set(HELD)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.profile import Profile, end_of, simulator
+from tests.app.profile import Profile, end_of, must_end, simulator
 from tests.app.remote import to_remote
 from tests.oracle.exchange_state import changing, read_exchange, requests
 from tf_lib.safety.lock import portfolio_lock
@@ -44,20 +44,13 @@ def remote(endpoint: dict[str, Any], tmp_path: Path) -> Profile:
     return to_remote(tmp_path, endpoint)
 
 
-def wrong(profile: Profile, endpoint: dict[str, Any]) -> list[str]:
-    account = profile.json(DAY, "inputs/account.json")
-    last = {name: Decimal(quote["last"]) for name, quote in account["quotes"].items()}
-    return read_exchange(endpoint["state"]).wrong_with(profile.rules(DAY), last)
-
-
 def test_a_whole_day(remote: Profile, endpoint: dict[str, Any]) -> None:
     """Buys, covers, is done; a second call finds the day done and sends nothing."""
-    code, said = remote.run()
+    must_end(remote.run())
 
-    assert code == 0, said
     exchange = read_exchange(endpoint["state"])
     assert exchange.held_products
-    assert wrong(remote, endpoint) == []
+    assert remote.wrong(DAY, read_exchange(endpoint["state"])) == []
     assert exchange.cash == exchange.cash_by_fills(Decimal(15000))
     assert remote.marks(DAY) == ["claimed", "effects_complete", "done"]
     assert remote.summary(DAY)["cash"] == pytest.approx(float(exchange.cash), abs=1e-6)
@@ -107,9 +100,8 @@ def test_a_run_is_refused_while_the_account_is_locked(
     """Whatever folder holds it: exit 4, and not one changing request."""
     profile = to_remote(tmp_path, untouched)
     with portfolio_lock(untouched["portfolio_uuid"], kind="run"):
-        code, said = profile.run(None, "--force-run")
+        said = must_end(profile.run(None, "--force-run"), 4)
 
-    assert code == 4
     assert "Nothing was sent" in said
     assert changing(requests(untouched["log"])) == []
     assert not list(profile.folder.glob("20*"))
@@ -123,12 +115,11 @@ def test_lost_state_protects_only(
     sent = len(changing(requests(endpoint["log"])))
     other = to_remote(tmp_path / "other", endpoint)
 
-    code, said = other.run()
+    said = must_end(other.run(), 1)
 
-    assert code == 1
     assert "positions are protected only" in said
     assert changing(requests(endpoint["log"]))[sent:] == []
-    assert wrong(other, endpoint) == []
+    assert other.wrong(DAY, read_exchange(endpoint["state"])) == []
 
 
 def test_gate_with_the_walls_clock(untouched: dict[str, Any], tmp_path: Path) -> None:
@@ -137,15 +128,13 @@ def test_gate_with_the_walls_clock(untouched: dict[str, Any], tmp_path: Path) ->
     asked = len(requests(untouched["log"]))
     elsewhere = (dt.datetime.now(dt.UTC).hour + 6) % 24
 
-    code, said = profile.run(None, "--run-at-utc-hour", str(elsewhere))
+    said = must_end(profile.run(None, "--run-at-utc-hour", str(elsewhere)))
 
-    assert code == 0
     assert said.startswith("gate_skip now=")
     assert f"window={elsewhere:02d}:00-05" in said
     assert len(requests(untouched["log"])) == asked
     assert not list(profile.folder.glob("20*"))
-    beats = (profile.state / "heartbeat.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["event"] for line in beats] == ["gate_skip"]
+    assert [line["event"] for line in profile.beats()] == ["gate_skip"]
 
 
 def test_gate_with_the_exchanges_clock(untouched: dict[str, Any], tmp_path: Path) -> None:
@@ -169,9 +158,8 @@ def test_a_machine_whose_clock_is_wrong(untouched: dict[str, Any], tmp_path: Pat
     """The day is the exchange's: exit 5 with both times, no order and no day begun."""
     profile = to_remote(tmp_path, untouched, exchange={"clock": "wall"})
 
-    code, said = profile.run(None, "--force-run")
+    said = must_end(profile.run(None, "--force-run"), 5)
 
-    assert code == 5, said
     assert f"the exchange's {DAY} 00:0" in said
     assert "is not its day" in said
     assert not list(profile.folder.glob("20*"))
@@ -193,9 +181,8 @@ def test_dry_run_elsewhere_sends_nothing(untouched: dict[str, Any], tmp_path: Pa
     """It reads and previews; the account is as it was."""
     before = read_exchange(untouched["state"])
 
-    code, said = to_remote(tmp_path, untouched).run(None, "--dry-run", "--force-run")
+    must_end(to_remote(tmp_path, untouched).run(None, "--dry-run", "--force-run"))
 
-    assert code == 0, said
     assert changing(requests(untouched["log"])) == []
     assert read_exchange(untouched["state"]).wallets == before.wallets
     assert any(str(line["path"]).endswith("/preview") for line in requests(untouched["log"]))

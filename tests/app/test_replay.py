@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.app.profile import Profile, after_days, command, tree, write_parameters
+from tests.app.profile import Profile, after_days, command, must_end, tree, write_parameters
 
 DAY = "2024-03-11"
 THREE = ("2024-03-08", DAY, "2024-03-18")
@@ -88,9 +88,8 @@ def test_a_digit_of_the_account(day: Path, pattern: str) -> None:
     """Whichever: exit 1 with the file and the first differences."""
     change_digit(day / "inputs" / "account.json", pattern)
 
-    code, said = replayed(day)
+    said = must_end(replayed(day), 1)
 
-    assert code == 1, said
     assert said.startswith("DIFFERS in ")
     assert "inputs/account.json is not the file this run wrote" in said
 
@@ -103,9 +102,8 @@ def test_a_digit_of_the_parameters(day: Path, pattern: str) -> None:
     """Also one that the decision does not use."""
     change_digit(day / "config.yaml", pattern)
 
-    code, said = replayed(day)
+    said = must_end(replayed(day), 1)
 
-    assert code == 1, said
     assert "config.yaml is not the file this run wrote" in said
 
 
@@ -133,9 +131,8 @@ def test_a_digit_of_the_candles(day: Path, change: Change) -> None:
     change(table)
     table.to_parquet(path, engine="pyarrow", compression="zstd")
 
-    code, said = replayed(day)
+    said = must_end(replayed(day), 1)
 
-    assert code == 1, said
     assert "inputs/candles.parquet is not the file this run wrote" in said
 
 
@@ -172,9 +169,8 @@ def test_another_machines_rounding_is_a_note(day: Path) -> None:
     text = json.dumps(plan, indent=2, sort_keys=True) + "\n"
     (day / "plan.json").write_text(text, encoding="utf-8")
 
-    code, said = replayed(day)
+    said = must_end(replayed(day))
 
-    assert code == 0
     assert said == "the same within 1e-09, not byte for byte (another machine?)\n"
 
 
@@ -196,9 +192,8 @@ def test_nothing_to_replay(day: Path, name: str) -> None:
 
 def test_missing_folder(tmp_path: Path) -> None:
     """Exit 2 with its name."""
-    code, said = replayed(tmp_path / "nowhere")
+    said = must_end(replayed(tmp_path / "nowhere"), 2)
 
-    assert code == 2
     assert str(tmp_path / "nowhere") in said
 
 
@@ -207,15 +202,13 @@ def test_a_failed_run_has_nothing_to_replay(ran: Profile, tmp_path: Path) -> Non
     early = Profile(ran.config, tmp_path / "runs")
     assert early.run("2018-02-01")[0] == 2
 
-    code, said = replayed(early.day("2018-02-01"))
+    said = must_end(replayed(early.day("2018-02-01")), 2)
 
-    assert code == 2
     assert said.startswith("nothing to replay: ")
 
 
 def test_the_folder_of_a_profile(ran: Profile) -> None:
     """Holds runs: one of them is named."""
-    code, said = replayed(ran.folder)
+    said = must_end(replayed(ran.folder), 2)
 
-    assert code == 2
     assert f"{ran.folder} holds runs and is none itself. Name one of them, as {ran.folder}/" in said

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.app.profile import BUSY_DAY, BUSY_EVE, BUSY_UNIVERSE, Profile, command
+from tests.app.profile import BUSY_DAY, Profile, command, must_end
 from tests.app.venue import at, level, opened, times
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.store.ledger import Ledger
 
 
-def interrupted(profile: Profile, monkeypatch: pytest.MonkeyPatch, *, orders: int) -> None:
-    """Do the busy day until so many of its orders were sent."""
+def interrupted(profile: Profile, monkeypatch: pytest.MonkeyPatch, *, orders: int) -> Any:
+    """Do the busy day until so many of its orders were sent; return its plan."""
     intend, sent = Ledger.intend, list[object]()
 
     def dies(ledger: Ledger, key: object, *rest: object, **more: object) -> object:
@@ -26,54 +26,47 @@ def interrupted(profile: Profile, monkeypatch: pytest.MonkeyPatch, *, orders: in
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "intend", dies)
         assert profile.run(BUSY_DAY)[0] != 0
+    return profile.json(BUSY_DAY, "plan.json")
 
 
 def test_the_record_shows_the_plan_that_was_executed(
-    make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+    busy: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Prices moved in between, so a plan of the second attempt would have been another one."""
-    profile = make_profile(universe=BUSY_UNIVERSE)
-    assert profile.run(BUSY_EVE)[0] == 0
-    interrupted(profile, monkeypatch, orders=1)
-    planned = profile.json(BUSY_DAY, "plan.json")
-    price = times(level(profile, "ADA-USD"), "1.5")
-    with opened(profile) as exchange:
+    planned = interrupted(busy, monkeypatch, orders=1)
+    price = times(level(busy, "ADA-USD"), "1.5")
+    with opened(busy) as exchange:
         begin, end = at(BUSY_DAY, "00:04"), at(BUSY_DAY, "00:59")
         exchange.plant_jump("ADA-USD", begin, price, hold_until=end)
         exchange.advance_to(at(BUSY_DAY, "00:05"))
 
-    code, said = profile.run(BUSY_DAY)
+    must_end(busy.run(BUSY_DAY))
 
-    assert code == 0, said
-    assert profile.json(BUSY_DAY, "plan.json") == planned
+    assert busy.json(BUSY_DAY, "plan.json") == planned
     assert planned["attempt"] == 1
-    summary = profile.summary(BUSY_DAY)
+    summary = busy.summary(BUSY_DAY)
     assert (summary["attempt"], summary["plan_attempt"]) == (2, 1)
     sizes = {row["product_id"]: row["base_size"] for row in planned["orders"]}
     assert {row["product_id"]: row["base_size"] for row in summary["orders"]} == sizes
     assert {t for t, row in summary["trades"].items() if row["trade_notional"]} >= set(sizes)
-    ended, told = command("replay", str(profile.day(BUSY_DAY)))
+    ended, told = command("replay", str(busy.day(BUSY_DAY)))
     assert ended == 0, told
     assert "the same, byte for byte" in told
     assert "the plan of attempt 1" in told
-    read = profile.json(BUSY_DAY, "account_resumed.json")
-    assert read["wallets"] != profile.json(BUSY_DAY, "inputs/account.json")["wallets"]
+    read = busy.json(BUSY_DAY, "account_resumed.json")
+    assert read["wallets"] != busy.json(BUSY_DAY, "inputs/account.json")["wallets"]
 
 
 def test_a_record_that_lost_a_part_does_not_keep_its_plan_from_being_carried_out(
-    make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
+    busy: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk kept half of the candles that the plan was made from."""
-    profile = make_profile(universe=BUSY_UNIVERSE)
-    assert profile.run(BUSY_EVE)[0] == 0
-    interrupted(profile, monkeypatch, orders=1)
-    planned = profile.json(BUSY_DAY, "plan.json")
-    candles = profile.day(BUSY_DAY) / "inputs" / "candles.parquet"
+    planned = interrupted(busy, monkeypatch, orders=1)
+    candles = busy.day(BUSY_DAY) / "inputs" / "candles.parquet"
     candles.write_bytes(candles.read_bytes()[: candles.stat().st_size // 2])
 
-    code, said = profile.run(BUSY_DAY)
+    must_end(busy.run(BUSY_DAY))
 
-    assert code == 0, said
     sizes = {row["product_id"]: row["base_size"] for row in planned["orders"]}
-    done = profile.summary(BUSY_DAY)["orders"]
+    done = busy.summary(BUSY_DAY)["orders"]
     assert {row["product_id"]: row["base_size"] for row in done} == sizes

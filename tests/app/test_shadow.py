@@ -26,15 +26,15 @@ CENT = 0.01
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     folder = tmp_path_factory.mktemp("shadow")
     return after_days(write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE), *DAYS)
 
 
 @pytest.fixture
-def record(lived: Profile, tmp_path: Path) -> Profile:
+def record(ran: Profile, tmp_path: Path) -> Profile:
     """A copy of the record that a test may falsify."""
-    return lived.copied(tmp_path / "runs")
+    return ran.copied(tmp_path / "runs")
 
 
 def shadow(profile: Profile, **settings: Any) -> ShadowReport:
@@ -126,9 +126,9 @@ def end_price(profile: Profile, ticker: str) -> float:
     return (float(quote["bid"]) + float(quote["ask"])) / 2
 
 
-def test_days_that_went_as_planned_have_no_difference(lived: Profile) -> None:
+def test_days_that_went_as_planned_have_no_difference(ran: Profile) -> None:
     """Purchases, sales and stops of live days equal those of their backtests within a cent."""
-    report = shadow(lived)
+    report = shadow(ran)
 
     assert [one.day for one in report.days] == DAYS[:-1]
     assert report.left_out == {DAYS[-1]: "the next day has not been run yet"}
@@ -136,12 +136,12 @@ def test_days_that_went_as_planned_have_no_difference(lived: Profile) -> None:
     assert report.table[["difference", *CAUSES, "unexplained"]].abs().to_numpy().max() < CENT
 
 
-def test_nothing_is_written(lived: Profile) -> None:
+def test_nothing_is_written(ran: Profile) -> None:
     """A shadow only looks."""
-    before = {path: path.stat().st_mtime_ns for path in lived.runs.rglob("*")}
-    shadow(lived)
+    before = {path: path.stat().st_mtime_ns for path in ran.runs.rglob("*")}
+    shadow(ran)
 
-    assert {path: path.stat().st_mtime_ns for path in lived.runs.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in ran.runs.rglob("*")} == before
 
 
 def test_another_fee(record: Profile) -> None:

@@ -58,7 +58,7 @@ def test_every_day_is_done_and_says_so(span: Span) -> None:
 
 
 def test_everything_held_is_under_open_stops_of_its_size(span: Span) -> None:
-    """Nothing bare, nothing doubled, nothing stray, no order left but stops."""
+    """Nothing unprotected, nothing doubled, nothing stray, no order left but stops."""
     assert {str(end.day): end.wrong for end in span.days if end.wrong} == {}
 
 
@@ -241,7 +241,7 @@ def test_fills_never_exceed_the_plan(span: Span) -> None:
         assert all(size <= planned[key] for key, size in filled.items())
 
 
-def test_reported_bare_time_is_no_less_than_the_true_one(span: Span) -> None:
+def test_reported_unprotected_time_is_no_less_than_the_true_one(span: Span) -> None:
     """From the cancel of a stop, or the fill of an entry, to the next stop that is open."""
     for end in span.days:
         told = span.summary(end)["bare_seconds"]

@@ -10,24 +10,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.app.profile import Profile, simulator, tree
+from tests.app.profile import Profile, must_end, simulator, tree
 from tests.app.remote import closed_port, to_remote
 
 DAY = "2024-03-11"
 
 
 def status(profile: Profile) -> dict[str, object]:
-    code, said = profile.call("status", "--json")
-    assert code == 0, said
+    said = must_end(profile.call("status", "--json"))
     found: dict[str, object] = json.loads(said)
     return found
 
 
 def test_status_before_the_first_run(profile: Profile) -> None:
     """Says so and what to do, makes no folder."""
-    code, said = profile.call("status")
+    said = must_end(profile.call("status"))
 
-    assert code == 0
     assert f"never ran. Start with scripts/run_papermill.sh --config {profile.config}" in said
     assert f"--runs {profile.runs}: there is no such folder" in said
     assert not profile.runs.exists()
@@ -132,9 +130,8 @@ def test_status_tells_what_needs_a_person(profile: Profile) -> None:
 
 def test_doctor_of_a_healthy_demo(profile: Profile) -> None:
     """Every check is ok; exit 0."""
-    code, said = profile.call("doctor")
+    said = must_end(profile.call("doctor"))
 
-    assert code == 0, said
     lines = said.splitlines()
     assert all(line.startswith("ok ") for line in lines)
     checks = {line.split()[1] for line in lines}
@@ -147,9 +144,8 @@ def test_doctor_finds_the_exchange_down(make_profile: Callable[..., Profile]) ->
         exchange={"kind": "coinbase", "base_url": f"127.0.0.1:{closed_port()}", "key_file": "no"}
     )
 
-    code, said = profile.call("doctor")
+    said = must_end(profile.call("doctor"), 1)
 
-    assert code == 1
     exchange, key_file = [line for line in said.splitlines() if line.startswith("FAIL")]
     assert "exchange" in exchange
     assert "/no" in exchange
@@ -160,14 +156,12 @@ def test_doctor_checks_key_portfolio_and_clock(tmp_path: Path) -> None:
     """Against an exchange elsewhere; a portfolio of another name is to be mended."""
     with simulator(tmp_path / "venue", "--candles", "synthetic") as endpoint:
         good = to_remote(tmp_path, endpoint, exchange={"clock": "wall"})
-        code, said = good.call("doctor")
-        assert code == 0, said
+        said = must_end(good.call("doctor"))
         assert f"Trend Following ({endpoint['portfolio_uuid']}), clock off by" in said
 
         bad = to_remote(tmp_path / "bad", endpoint, portfolio={"name": "Savings"})
-        code, said = bad.call("doctor")
+        said = must_end(bad.call("doctor"), 1)
 
-    assert code == 1
     assert "'Savings'" in said
 
 
@@ -175,16 +169,14 @@ def test_doctor_names_the_folder_it_cannot_write(profile: Profile, tmp_path: Pat
     """A path under a regular file."""
     (tmp_path / "file").write_text("x", encoding="utf-8")
 
-    code, said = Profile(profile.config, tmp_path / "file" / "runs").call("doctor")
+    said = must_end(Profile(profile.config, tmp_path / "file" / "runs").call("doctor"), 1)
 
-    assert code == 1
     assert "cannot be written" in said
 
 
 @pytest.mark.parametrize("name", ["status", "doctor", "protect", "guard"])
 def test_commands_refuse_bad_parameters(make_profile: Callable[..., Profile], name: str) -> None:
     """With the same message as a run."""
-    code, said = make_profile(stops={"ratchett": True}).call(name)
+    said = must_end(make_profile(stops={"ratchett": True}).call(name), 2)
 
-    assert code == 2
     assert "stops.ratchett: unknown key" in said

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.profile import FEW_UNIVERSE, Profile, going_wrong
+from tests.app.profile import FAULTS, FEW_UNIVERSE, Profile, going_wrong, must_end
 from tests.app.remote import to_remote
 from tests.oracle.exchange_state import ExchangeState, read_exchange, requests
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
@@ -31,7 +31,7 @@ Make = Callable[..., Profile]
 def stormy(make_profile: Make, monkeypatch: pytest.MonkeyPatch) -> Profile:
     """Return a profile whose exchange takes a schedule of mishaps; short waits cost no time."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    return make_profile(exchange={"faults": "faults.yaml"})
+    return make_profile(exchange=FAULTS)
 
 
 def storm(endpoint: str = "* *", *, until: str, begin: str = "00:01:00") -> dict[str, Any]:
@@ -43,12 +43,6 @@ def storm(endpoint: str = "* *", *, until: str, begin: str = "00:01:00") -> dict
         "until": until,
         "body": "html",
     }
-
-
-def beats(profile: Profile, event: str) -> list[dict[str, Any]]:
-    """Return the lines of an event among those that outlive a day."""
-    text = (profile.state / "heartbeat.jsonl").read_text(encoding="utf-8")
-    return [line for line in map(json.loads, text.splitlines()) if line["event"] == event]
 
 
 def entries(profile: Profile) -> list[str]:
@@ -71,15 +65,14 @@ def entries(profile: Profile) -> list[str]:
 def test_a_day_is_done_after_the_storm(stormy: Profile, rule: dict[str, Any]) -> None:
     """Reads go on until the gate closes; the day is traded once, and the wait is on record."""
     with going_wrong(stormy, rule):
-        code, said = stormy.run(DAY)
+        must_end(stormy.run(DAY))
 
-    assert code == 0, said
     assert stormy.wrong(DAY) == []
     assert stormy.marks(DAY) == ["claimed", "effects_complete", "done"]
     assert len(entries(stormy)) == len(set(entries(stormy))) > 0
     if rule["until"] > "00:02":
-        assert len(beats(stormy, "reads_fail")) == 1
-        assert "503" in beats(stormy, "reads_fail")[0]["why"]
+        assert len(stormy.beats("reads_fail")) == 1
+        assert "503" in stormy.beats("reads_fail")[0]["why"]
 
 
 def test_a_storm_that_outlasts_the_gate(stormy: Profile) -> None:
@@ -98,19 +91,17 @@ def test_a_storm_that_outlasts_the_gate(stormy: Profile) -> None:
 def test_a_forced_run_has_ten_minutes(stormy: Profile) -> None:
     """There is no gate that closes."""
     with going_wrong(stormy, storm(until="00:10:30")):
-        code, said = stormy.run(DAY, "--force-run")
+        must_end(stormy.run(DAY, "--force-run"))
 
-    assert code == 0, said
     assert stormy.wrong(DAY) == []
 
 
 def test_a_storm_in_the_notebook(make_profile: Make) -> None:
     """The kernel is a process of its own, and as patient."""
-    profile = make_profile(exchange={"faults": "faults.yaml"})
+    profile = make_profile(exchange=FAULTS)
     with going_wrong(profile, storm("GET /accounts", until="00:04:00")):
-        code, said = profile.shell("run", "--date", DAY)
+        must_end(profile.shell("run", "--date", DAY))
 
-    assert code == 0, said
     assert profile.wrong(DAY) == []
     lines = profile.lines(DAY, "heartbeat")
     assert [x["event"] for x in lines].count("reads_fail") == 1
@@ -207,9 +198,8 @@ def test_killed_after_the_entry_and_started_again_late(
     assert unprotected(venue)
     venue.advance_to(at("00:11:00"))
 
-    code, said = remote.run()
+    said = must_end(remote.run())
 
-    assert code == 0, said
     events = [line.split()[0] for line in said.splitlines()]
     assert events[-2:] == ["protected", "gate_skip"]
     assert unprotected(venue) == []
@@ -226,9 +216,8 @@ def test_killed_and_started_again_within_the_age_of_its_plan(
     killed_after_buys(remote, venue, 2)
     venue.advance_to(at("00:08:00"))
 
-    code, said = remote.run()
+    must_end(remote.run())
 
-    assert code == 0, said
     assert unprotected(venue) == []
     assert remote.marks(DAY)[-1] == "done"
     bought = [o.product for o in state_of(venue).orders if o.leg == "en"]
@@ -241,9 +230,8 @@ def test_killed_and_the_exchange_stays_away(remote: Profile, venue: SimulatedExc
     venue.advance_to(at("00:11:00"))
     venue.add_fault(kind="status", status=503, endpoint="GET /accounts")
 
-    code, said = remote.run()
+    said = must_end(remote.run(), 3)
 
-    assert code == 3, said
     assert "ALARM" in said
     tried = [x["exchange_time"] for x in asked(venue) if x["path"].endswith("/accounts")]
     assert dt.datetime.fromisoformat(tried[-1]) >= at("00:13:50")
@@ -270,8 +258,7 @@ def test_a_day_that_ended_unprotected_is_not_over(
     assert remote.marks(DAY)[-1] == "done"
 
     for _ in range(2):
-        code, said = remote.run()
-        assert code == 3, said
+        said = must_end(remote.run(), 3)
         assert said.splitlines()[-1] == f"already_ran day={DAY}"
         assert f"ALARM not protected: {product}" in said
 
@@ -293,7 +280,6 @@ def test_protection_is_tried_for_three_minutes(
     venue.advance_to(at("00:30:00"))
     venue.add_fault(**{**storm(until="00:32:30"), "from": "00:30:00"})
 
-    code, said = remote.call(name)
+    must_end(remote.call(name))
 
-    assert code == 0, said
     assert unprotected(venue) == []

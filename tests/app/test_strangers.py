@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.profile import PROJECT, Profile
-from tests.app.test_mail import Mailbox
-from tests.app.test_mail import mailbox as mailbox
+from tests.app.mailbox import Mailbox
+from tests.app.profile import PROJECT, Profile, must_end
 from tf_lib.safety.lock import state_lock
 
 DAY = "2024-03-11"
@@ -43,8 +42,7 @@ def test_everything_is_its_owners_alone(profile: Profile, tmp_path: Path) -> Non
     locks = tmp_path / "locks"
     for command in ("run", "guard", "protect"):
         dated = ["--date", DAY, "--no-notebook"] if command == "run" else []
-        code, said = profile.shell(command, *dated, TF_LOCK_DIR=str(locks))
-        assert code == 0, said
+        must_end(profile.shell(command, *dated, TF_LOCK_DIR=str(locks)))
 
     assert list(locks.glob("*.lock"))
     assert open_to_others(profile.folder) == []
@@ -88,8 +86,7 @@ def test_a_lock_that_nobody_named_is_an_alarm(
 
     with held_by_nobody(profile.state / "run.lock"):
         for _ in range(3):
-            code, said = profile.call("guard")
-            assert code == 1, said
+            said = must_end(profile.call("guard"), 1)
             assert "ALARM the lock" in said
             assert "no name" in said
 
@@ -110,9 +107,8 @@ def test_a_lock_past_its_deadline_whose_holder_is_gone_is_an_alarm(
         lock.holder_file.write_text(
             json.dumps(who | {"deadline": "2024-03-11T00:46:00+00:00"}), encoding="utf-8"
         )
-        code, said = profile.call("guard")
+        said = must_end(profile.call("guard"), 1)
 
-    assert code == 1, said
     assert "is gone" in said
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.profile import Profile
+from tests.app.profile import Profile, must_end
 from tests.app.venue import cancel_by_hand, level
 
-DAY, MORROW = "2024-03-11", "2024-03-12"
+DAY, DAY_AFTER = "2024-03-11", "2024-03-12"
 
 
 def spoil_line(ledger: Path) -> int:
@@ -23,7 +23,7 @@ def spoil_line(ledger: Path) -> int:
     return number
 
 
-def bare_one(profile: Profile) -> tuple[str, Decimal]:
+def unprotected_one(profile: Profile) -> tuple[str, Decimal]:
     """Take one product's stop away; return the product and the level it had."""
     product = profile.exchange().held_products[0]
     rested = level(profile, product)
@@ -40,10 +40,10 @@ def test_a_spoilt_ledger_is_covered_from_what_the_exchange_shows(
     assert profile.run(DAY)[0] == 0
     ledger = profile.state / "ledger.jsonl"
     number = spoil_line(ledger)
-    spoilt, (product, rested) = ledger.read_bytes(), bare_one(profile)
+    spoilt, (product, rested) = ledger.read_bytes(), unprotected_one(profile)
     bought = [o for o in profile.exchange().orders if o.side == "BUY"]
 
-    code, said = profile.run(MORROW) if command == "run" else profile.call(command)
+    code, said = profile.run(DAY_AFTER) if command == "run" else profile.call(command)
 
     assert code == {"guard": 1, "protect": 1, "run": 2}[command], said
     assert f"{ledger}: line {number} is not JSON" in said
@@ -53,8 +53,7 @@ def test_a_spoilt_ledger_is_covered_from_what_the_exchange_shows(
     assert ledger.read_bytes() == spoilt
 
     sent = profile.count_requests()
-    code, said = profile.call("guard")
-    assert code == 1
+    must_end(profile.call("guard"), 1)
     assert profile.changed(after=sent) == []
     logged = (profile.state / "guard.jsonl").read_text(encoding="utf-8").splitlines()[-1]
     assert f"line {number} is not JSON" in str(json.loads(logged)["alarms"])
@@ -66,17 +65,17 @@ def test_a_ledger_that_is_right_again(profile: Profile) -> None:
     ledger = profile.state / "ledger.jsonl"
     whole = ledger.read_bytes()
     spoil_line(ledger)
-    product, rested = bare_one(profile)
+    product, rested = unprotected_one(profile)
     assert profile.call("guard")[0] == 1
     ledger.write_bytes(whole)
 
     guarded, said = profile.call("guard")
-    code, ran = profile.run(MORROW)
+    code, ran = profile.run(DAY_AFTER)
 
     assert guarded == 0, said
     assert code == 0, ran
     assert level(profile, product) >= rested
-    assert profile.wrong(MORROW) == []
+    assert profile.wrong(DAY_AFTER) == []
 
 
 @pytest.mark.parametrize("command", ["guard", "protect", "run"])
@@ -85,13 +84,13 @@ def test_a_spoilt_epoch(profile: Profile, command: str) -> None:
     assert profile.run(DAY)[0] == 0
     epoch = profile.state / "epoch"
     epoch.write_bytes(b"\0\0")
-    product, rested = bare_one(profile)
+    product, rested = unprotected_one(profile)
 
-    code, said = profile.run(MORROW) if command == "run" else profile.call(command)
+    code, said = profile.run(DAY_AFTER) if command == "run" else profile.call(command)
 
     assert code == {"guard": 1, "protect": 1, "run": 2}[command], said
     assert f"{epoch}: the epoch cannot be read: line 1 is" in said
     assert level(profile, product) == rested
     assert profile.wrong(DAY) == []
     assert epoch.read_bytes() == b"\0\0"
-    assert not profile.day(MORROW).exists()
+    assert not profile.day(DAY_AFTER).exists()

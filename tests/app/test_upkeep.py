@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.profile import Profile, simulator, tree
+from tests.app.profile import Profile, must_end, simulator, tree
 from tests.app.remote import to_remote
+from tests.app.venue import cut_ledger, lock
 
 DAY = "2024-03-05"
 
@@ -29,9 +30,8 @@ def test_protect_changes_nothing_where_all_is_covered(profile: Profile) -> None:
     before, sent = profile.exchange(), profile.count_requests()
     assert before.held_products
 
-    code, said = profile.call("protect")
+    said = must_end(profile.call("protect"))
 
-    assert code == 0
     assert "0 unprotected" in said
     assert profile.changed(after=sent) == []
     assert profile.exchange().now.date() == before.now.date()
@@ -41,25 +41,18 @@ def test_protect_before_the_day_was_claimed(profile: Profile) -> None:
     """The exchange's clock is a day further than the ledger's last mark: a run died in between."""
     profile.run(DAY)
     profile.run("2024-03-06")
-    ledger = profile.state / "ledger.jsonl"
-    lines = ledger.read_text(encoding="utf-8").splitlines(keepends=True)
-    first = next(n for n, line in enumerate(lines) if '"day": "2024-03-06"' in line)
-    ledger.write_text("".join(lines[:first]), encoding="utf-8")
+    cut_ledger(profile, before='"day": "2024-03-06"')
     now = profile.exchange().now
 
-    code, said = profile.call("protect")
+    must_end(profile.call("protect"))
 
-    assert code == 0, said
     assert profile.exchange().now.date() == now.date()
 
 
 def test_release_lets_a_changed_holding_be_traded_again(profile: Profile) -> None:
     """A locked product stays locked over days until a person says so, once."""
     profile.run(DAY)
-    with (profile.state / "ledger.jsonl").open("a", encoding="utf-8") as ledger:
-        number = len(profile.ledger()) + 1
-        line = {"seq": number, "at": f"{DAY}T00:02:00+00:00", "kind": "locked"}
-        ledger.write(json.dumps(line | {"product": "BTC-USD", "why": "a manual trade"}) + "\n")
+    lock(profile, "BTC-USD", why="a manual trade")
     assert profile.run("2024-03-06")[0] == 0
     assert profile.json("2024-03-06", "inputs/account.json")["blocked"] == {
         "BTC-USD": "a manual trade"

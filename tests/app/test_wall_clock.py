@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.profile import PROJECT, Profile, Said, end_of
+from tests.app.profile import PROJECT, Profile, Said, end_of, must_end
 from tests.app.remote import to_remote
 from tests.oracle.exchange_state import ExchangeState, read_exchange
 from tests.proofs.wall import Machine
@@ -121,9 +121,7 @@ class World:
     def check(self) -> None:
         """Hold what was bought against what was planned, and look that all of it is protected."""
         assert self.bought() == self.planned()
-        account = self.profile.json(DAY, "inputs/account.json")
-        last = {name: Decimal(quote["last"]) for name, quote in account["quotes"].items()}
-        assert self.state().wrong_with(self.profile.rules(DAY), last) == []
+        assert self.profile.wrong(DAY, self.state()) == []
         times = [line["at"] for line in self.profile.ledger()]
         assert times == sorted(times)
 
@@ -144,12 +142,10 @@ def world(tmp_path: Path) -> Iterator[World]:
 @pytest.mark.parametrize("ahead", [0.2, 3.0, -4.0])
 def test_killed_after_the_entry_it_is_bought_once(world: World, ahead: float) -> None:
     """Run again within ten minutes, the plan's own orders are known by the plan's id."""
-    code, said = world.run(world.machine(ahead), killed_after=ENTRY)
-    assert code == KILLED, said
+    must_end(world.run(world.machine(ahead), killed_after=ENTRY), KILLED)
 
-    code, said = world.run(world.machine(ahead))
+    must_end(world.run(world.machine(ahead)))
 
-    assert code == 0, said
     world.check()
 
 
@@ -158,9 +154,8 @@ def test_the_pilot_is_subtracted(world: World, ahead: float, latency: float) -> 
     """On a machine that is ahead, and on an exact one whose answers are slow."""
     world.slow(latency)
 
-    code, said = world.run(world.machine(ahead))
+    must_end(world.run(world.machine(ahead)))
 
-    assert code == 0, said
     assert any(PILOT in order.client_id for order in world.state().orders)
     world.check()
 
@@ -183,9 +178,8 @@ def test_two_machines_that_disagree(world: World) -> None:
     """The run that died was four seconds ahead, the one that takes it up is four behind."""
     assert world.run(world.machine(4.0), killed_after=ENTRY)[0] == KILLED
 
-    code, said = world.run(world.machine(-4.0))
+    must_end(world.run(world.machine(-4.0)))
 
-    assert code == 0, said
     world.check()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -17,10 +18,19 @@ PREFIX = "/api/v3/brokerage"
 
 
 @contextmanager
-def opened(profile: Profile) -> Iterator[SimulatedExchange]:
-    """Open the exchange as it stands, its clock where it is; what is done to it stays."""
-    config = load_config(profile.config)
-    settings = connection._settings(config, profile.state, profile.state / "exchange.sqlite", None)
+def opened(profile: Profile, day: str | None = None) -> Iterator[SimulatedExchange]:
+    """
+    Open the exchange as it stands, its clock where it is; what is done to it stays.
+
+    Before a profile's first run there is none: it is made as of the day that is given.
+    """
+    profile.state.mkdir(parents=True, exist_ok=True)
+    settings = connection.embedded_settings(
+        load_config(profile.config),
+        profile.state,
+        profile.state / connection.EXCHANGE_FILE,
+        dt.date.fromisoformat(day) if day else None,
+    )
     with SimulatedExchange(settings) as exchange:
         yield exchange
 
@@ -46,6 +56,35 @@ def level(profile: Profile, product: str) -> Decimal:
 def times(price: Decimal, factor: str) -> Decimal:
     """Return a price times a factor, on the grid of the price."""
     return (price * Decimal(factor)).quantize(price)
+
+
+def deposit(profile: Profile, currency: str, units: str) -> None:
+    """Let units appear from nowhere."""
+    with opened(profile) as exchange:
+        exchange.deposit(currency, Decimal(units))
+
+
+def set_flag(profile: Profile, flag: str, *products: str, value: bool = True) -> None:
+    """Let the exchange say of products that they do not take every order."""
+    with opened(profile) as exchange:
+        for product in products:
+            exchange.set_flag(product, flag, value)
+
+
+def lock(profile: Profile, product: str, *, why: str = "the holding changed") -> None:
+    """Lock a product, as a run does that sees its holding change."""
+    lines = profile.ledger()
+    line = {"seq": len(lines) + 1, "at": lines[-1]["at"], "kind": "locked"}
+    with (profile.state / "ledger.jsonl").open("a", encoding="utf-8") as ledger:
+        ledger.write(json.dumps(line | {"product": product, "why": why}) + "\n")
+
+
+def cut_ledger(profile: Profile, *, before: str) -> None:
+    """Let a run have died before it wrote the first line of the ledger that holds a text."""
+    ledger = profile.state / "ledger.jsonl"
+    lines = ledger.read_text(encoding="utf-8").splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if before in line)
+    ledger.write_text("".join(lines[:first]), encoding="utf-8")
 
 
 def cancel_by_hand(profile: Profile, client_id: str) -> None:

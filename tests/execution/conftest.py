@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.app.profile import FEW_UNIVERSE, Profile, after_days, write_parameters
+from tests.app.profile import (
+    FAULTS,
+    FEW_UNIVERSE,
+    Faulty,
+    Profile,
+    after_days,
+    going_wrong,
+    write_parameters,
+)
 from tests.execution.desks import Bench
 from tests.execution.desks import bench as open_bench
-from tests.execution.faulty import Faulty
-from tf_lib.app import connection
 
 DAY = "2024-03-11"
 HELD = ("ADA-USD", "ETH-USD", "XTZ-USD")
@@ -31,7 +35,8 @@ def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def first_day(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile after its first day, 2024-03-11."""
     folder = tmp_path_factory.mktemp("first")
-    profile = after_days(write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE), DAY)
+    config = write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE, exchange=FAULTS)
+    profile = after_days(config, DAY)
     assert profile.exchange().held_products == HELD
     return profile
 
@@ -51,15 +56,6 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
+def faulty(held: Profile) -> Faulty:
     """Return a block in which the exchange's answers are changed as told."""
-    made = connection._settings
-
-    @contextmanager
-    def block(*rules: dict[str, Any]) -> Iterator[None]:
-        with monkeypatch.context() as patch:
-            schedule = {"faults": list(rules)}
-            patch.setattr(connection, "_settings", lambda *a: replace(made(*a), faults=schedule))
-            yield
-
-    return block
+    return partial(going_wrong, held)

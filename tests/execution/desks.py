@@ -10,14 +10,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.exchange.connected import connected
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.records import MarketOrder, Protection, Side
-from tf_lib.exchange.coinbase.client import Coinbase
-from tf_lib.exchange.coinbase.wire import RetryRule
+from tf_lib.exchange.port import Exchange
 from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.protect_all import ProtectAll
 from tf_lib.execution.protection import Cover, Foreign, Position
-from tf_lib.parameters import load_config
+from tf_lib.parameters import Config, load_config
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.store.ledger import Ledger
 from tf_lib.store.ledger_state import OrderRecord
@@ -76,6 +76,17 @@ class Bench:
         return [o for o in self.desk.ledger.state.live_orders(COIN) if o.key.leg.is_stop]
 
 
+def desk_on(client: Exchange, folder: Path, config: Config, uuid: str, **parts: Any) -> OrderSender:
+    """Return a desk that speaks to an exchange, armed for everything, with an empty ledger."""
+    now = parts["now"]
+    ledger = Ledger(folder / "ledger.jsonl", now)
+    ledger.pin(uuid)
+    logs, pause = RunLogs(folder / "logs", now), client.line.advance_simulated
+    return OrderSender(
+        client=client, ledger=ledger, logs=logs, config=config, day=DAY, pause=pause, **parts
+    )
+
+
 @contextmanager
 def bench(config_file: Path, folder: Path, **faults: Any) -> Iterator[Bench]:
     """Yield a desk at 00:01 UTC of the day, armed for everything."""
@@ -85,27 +96,12 @@ def bench(config_file: Path, folder: Path, **faults: Any) -> Iterator[Bench]:
     )
     with SimulatedExchange(settings) as exchange:
         endpoint = exchange.start()
-        client = Coinbase.connect(
-            endpoint.base_url,
-            endpoint.ca_file,
-            endpoint.key_file,
-            retry=RetryRule(sleep=lambda seconds: None),
-        )
-        ledger = Ledger(folder / "ledger.jsonl", exchange.now)
-        ledger.pin(endpoint.portfolio_uuid)
-        desk = OrderSender(
-            client=client,
-            ledger=ledger,
-            logs=RunLogs(folder / "logs", exchange.now),
-            config=config,
-            day=DAY,
-            now=exchange.now,
-            pause=client.line.advance_simulated,
-        )
+        client = connected(endpoint)
+        desk = desk_on(client, folder, config, endpoint.portfolio_uuid, now=exchange.now)
         listed = client.products(config.universe.sorted_tickers)
         desk.products.update({name: one.product for name, one in listed.items()})
         try:
             yield Bench(exchange, desk)
         finally:
-            ledger.close()
+            desk.ledger.close()
             client.line.close()

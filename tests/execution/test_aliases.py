@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app.profile import FEW_UNIVERSE, Profile, write_parameters
-from tf_lib.app import connection
+from tests.app.profile import FEW_UNIVERSE, must_end
+from tests.app.remote import to_remote
+from tests.app.venue import at
 from tf_lib.exchange.coinbase.lists import OurNames
-from tf_lib.parameters import load_config
-from tf_lib.simulator import SimulatedExchange
+from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
 DAY, NEXT = "2024-03-11", "2024-03-12"
 
@@ -46,41 +46,42 @@ def test_names_both_ways() -> None:
 
 
 @pytest.fixture
-def in_usdc_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
-    """Return a profile in USDC on an exchange whose replies name the canonical products."""
-    made = connection._settings
-    world = {"world": {"usdc_aliases": True, "canonical_replies": True}}
-    listed = {"tickers": tuple(FEW_UNIVERSE["tickers"]), "products": {}, "faults": world}
-    monkeypatch.setattr(connection, "_settings", lambda *a: replace(made(*a), **listed))
-    config = write_parameters(tmp_path / "usdc.yaml", universe=in_usdc())
-    profile = Profile(config, tmp_path / "runs")
-    profile.state.mkdir(parents=True)
-    file, day = profile.state / connection.EXCHANGE_FILE, dt.date.fromisoformat(DAY)
-    settings = connection._settings(load_config(config), profile.state, file, day)
-    with SimulatedExchange(settings) as exchange:
-        exchange.deposit("USDC", Decimal(15_000))
-    return profile
+def exchange(tmp_path: Path) -> Iterator[SimulatedExchange]:
+    """Yield an exchange whose replies name the canonical products, with cash in USDC."""
+    state = tmp_path / "runs" / "remote" / "state"
+    state.mkdir(parents=True)
+    settings = SimulatorSettings(
+        tickers=tuple(FEW_UNIVERSE["tickers"]),
+        as_of=dt.date.fromisoformat(DAY),
+        state_file=state / "exchange.sqlite",
+        log_file=state / "exchange_requests.jsonl",
+        faults={"world": {"usdc_aliases": True, "canonical_replies": True}},
+    )
+    with SimulatedExchange(settings) as made:
+        made.deposit("USDC", Decimal(15_000))
+        made.advance_to(at(DAY, "00:01"))
+        yield made
 
 
-def test_a_universe_in_usdc_is_traded_under_canonical_replies(in_usdc_profile: Profile) -> None:
+def test_a_universe_in_usdc_is_traded_under_canonical_replies(
+    exchange: SimulatedExchange, tmp_path: Path
+) -> None:
     """Bought, protected and left alone: no stop is cancelled because of another name."""
-    code, said = in_usdc_profile.run(DAY)
+    profile = to_remote(tmp_path, exchange.start().to_mapping(), universe=in_usdc())
 
-    assert code == 0, said
-    stops = [o for o in in_usdc_profile.exchange().orders if o.leg in ("sc", "sa")]
+    must_end(profile.run())
+
+    stops = [o for o in profile.exchange().orders if o.leg in ("sc", "sa")]
     assert stops
     assert {o.status for o in stops} == {"OPEN"}
-    positions = in_usdc_profile.summary(DAY)["positions"]
+    positions = profile.summary(DAY)["positions"]
     assert set(positions) == {"ADA-USDC", "ETH-USDC", "XTZ-USDC"}
     assert all(row["stop"] for row in positions.values())
-    before = in_usdc_profile.count_requests()
-    assert in_usdc_profile.call("guard")[0] == 0
-    assert in_usdc_profile.changed(after=before) == []
-    code, said = in_usdc_profile.run(NEXT)
-    assert code == 0, said
-    assert not [x for x in in_usdc_profile.ledger() if x.get("to") == "MISMATCH"]
-    held = {
-        t: (r["notional"], r["stop"], r["status"])
-        for t, r in in_usdc_profile.summary(NEXT)["positions"].items()
-    }
-    assert all(stop for worth, stop, _ in held.values() if worth > 10), held
+    before = profile.count_requests()
+    assert profile.call("guard")[0] == 0
+    assert profile.changed(after=before) == []
+    exchange.advance_to(at(NEXT, "00:01"))
+    must_end(profile.run())
+    assert not [x for x in profile.ledger() if x.get("to") == "MISMATCH"]
+    held = profile.summary(NEXT)["positions"].values()
+    assert all(row["stop"] for row in held if row["notional"] > 10), held

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
-from tests.app.profile import Profile
-from tests.app.venue import opened
-from tests.execution.faulty import Faulty, put
+from tests.app.profile import Faulty, Profile, must_end, put
+from tests.app.venue import deposit, set_flag
 
 NEXT, TRIM_DAY = "2024-03-12", "2024-03-14"
 """On the second, XTZ is to be trimmed."""
@@ -18,14 +15,11 @@ NEXT, TRIM_DAY = "2024-03-12", "2024-03-14"
 def test_intact_stops_of_a_halted_product_stay(held: Profile, flag: str) -> None:
     """Nothing is cancelled that could not be placed again; the day is done."""
     before = {p: held.exchange().stops(p) for p in held.exchange().held_products}
-    with opened(held) as exchange:
-        for product in before:
-            exchange.set_flag(product, flag, True)
+    set_flag(held, flag, *before)
     sent = held.count_requests()
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     assert held.changed(after=sent) == []
     assert {p: held.exchange().stops(p) for p in before} == before
     assert held.wrong(NEXT) == []
@@ -34,11 +28,9 @@ def test_intact_stops_of_a_halted_product_stay(held: Profile, flag: str) -> None
 @pytest.mark.parametrize("flag", ["trading_disabled", "view_only"])
 def test_the_guard_tells_of_a_held_product_that_takes_no_orders(held: Profile, flag: str) -> None:
     """Its stop may rest, and it could not be sold: somebody should know, and know when it ends."""
-    with opened(held) as exchange:
-        exchange.set_flag("XTZ-USD", flag, True)
+    set_flag(held, flag, "XTZ-USD")
     code, said = held.call("guard")
-    with opened(held) as exchange:
-        exchange.set_flag("XTZ-USD", flag, False)
+    set_flag(held, flag, "XTZ-USD", value=False)
     later, said_later = held.call("guard")
 
     assert code == 1, said
@@ -48,13 +40,11 @@ def test_the_guard_tells_of_a_held_product_that_takes_no_orders(held: Profile, f
 
 def test_sale_of_a_halted_product_waits(held: Profile) -> None:
     """Its stop is not cancelled for a sale that cannot happen; a trim that is missed is exit 1."""
-    with opened(held) as exchange:
-        exchange.set_flag("XTZ-USD", "cancel_only", True)
+    set_flag(held, "cancel_only", "XTZ-USD")
     stops = held.exchange().stops("XTZ-USD")
 
-    code, said = held.run(TRIM_DAY)
+    must_end(held.run(TRIM_DAY), 1)
 
-    assert code == 1, said
     assert held.exchange().stops("XTZ-USD") == stops
     (order,) = [o for o in held.summary(TRIM_DAY)["orders"] if o["product_id"] == "XTZ-USD"]
     assert order["status"] == "skipped"
@@ -64,12 +54,10 @@ def test_sale_of_a_halted_product_waits(held: Profile) -> None:
 
 def test_limit_only_product_is_sold_by_a_limit(held: Profile) -> None:
     """An immediate-or-cancel limit through the market in the place of a market order."""
-    with opened(held) as exchange:
-        exchange.set_flag("XTZ-USD", "limit_only", True)
+    set_flag(held, "limit_only", "XTZ-USD")
 
-    code, said = held.run(TRIM_DAY)
+    must_end(held.run(TRIM_DAY))
 
-    assert code == 0, said
     (trim,) = [o for o in held.exchange().orders if o.product == "XTZ-USD" and o.leg == "tr"]
     assert (trim.kind, trim.status) == ("LIMIT", "FILLED")
     assert held.wrong(TRIM_DAY) == []
@@ -77,9 +65,7 @@ def test_limit_only_product_is_sold_by_a_limit(held: Profile) -> None:
 
 def test_nothing_new_is_bought_in_a_halted_product(held: Profile) -> None:
     """`not_protectable`: a stop could not be placed."""
-    with opened(held) as exchange:
-        for product in ("ADA-USD", "BTC-USD", "ETH-USD", "XTZ-USD"):
-            exchange.set_flag(product, "cancel_only", True)
+    set_flag(held, "cancel_only", "ADA-USD", "BTC-USD", "ETH-USD", "XTZ-USD")
     for day, expected in ((NEXT, 0), ("2024-03-23", 1)):  # on the second XTZ was to be trimmed
         code, said = held.run(day)
         assert code == expected, said
@@ -114,13 +100,11 @@ def test_a_product_without_a_believable_price_is_left_alone(
     held: Profile, faulty: Faulty, side: str, level: list[object]
 ) -> None:
     """Some cents of it are held: it is named, and the others trade."""
-    with opened(held) as exchange:
-        exchange.deposit("BTC", Decimal("0.00001"))
+    deposit(held, "BTC", "0.00001")
 
     with faulty(put("GET /best_bid_ask", f"pricebooks.{BTC_BOOK}.{side}", level)):
-        code, said = held.run(BUSY_DAY)
+        must_end(held.run(BUSY_DAY))
 
-    assert code == 0, said
     assert traded(held, BUSY_DAY) == {("XTZ-USD", "ex"), ("ADA-USD", "en")}
     assert ("no_price", "BTC-USD") in impediments(held, BUSY_DAY)
     account = held.json(BUSY_DAY, "inputs/account.json")
@@ -135,9 +119,8 @@ def test_much_without_a_price_stops_the_buys_alone(held: Profile, faulty: Faulty
     before = held.exchange().stops("ETH-USD")
 
     with faulty(put("GET /best_bid_ask", f"pricebooks.{ETH_BOOK}.bids", [])):
-        code, said = held.run(BUSY_DAY)
+        must_end(held.run(BUSY_DAY))
 
-    assert code == 0, said
     assert traded(held, BUSY_DAY) == {("XTZ-USD", "ex")}
     account = held.json(BUSY_DAY, "inputs/account.json")
     assert "of equity" in account["no_buys"]
@@ -154,8 +137,7 @@ def test_much_without_a_price_stops_the_buys_alone(held: Profile, faulty: Faulty
 def test_a_run_without_a_single_price_says_so(held: Profile, faulty: Faulty) -> None:
     """Not done: exit 1, everything stays under its stops."""
     with faulty(put("GET /best_bid_ask", "pricebooks.*.bids", [])):
-        code, said = held.run(NEXT)
+        said = must_end(held.run(NEXT), 1)
 
-    assert code == 1, said
     assert "not one ticker has a believable price" in said
     assert {row["status"] for row in held.summary(NEXT)["stops"]} == {"skip"}

@@ -10,15 +10,13 @@ import pytest
 
 from tests.app.profile import FEW_UNIVERSE, write_parameters
 from tests.exchange.fake import UUID, FakeExchange
-from tests.execution.desks import COIN, DAY
+from tests.execution.desks import COIN, DAY, desk_on
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import MarketOrder, Protection, Side
 from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.protection import Cover, CoverResult, Foreign, Position
 from tf_lib.parameters import load_config
-from tf_lib.store.ledger import Ledger
-from tf_lib.store.run_folder import RunLogs
 
 LAST, ONE = Decimal(3000), Decimal(1)
 
@@ -34,19 +32,8 @@ def exchange() -> FakeExchange:
 def desk(exchange: FakeExchange, tmp_path: Path) -> OrderSender:
     """Return a desk that speaks to it."""
     config = load_config(write_parameters(tmp_path / "few.yaml", universe=FEW_UNIVERSE))
-    line = exchange.line
-    ledger = Ledger(tmp_path / "ledger.jsonl", line.server_time)
-    ledger.pin(UUID)
-    return OrderSender(
-        client=exchange,
-        ledger=ledger,
-        logs=RunLogs(tmp_path / "logs", line.server_time),
-        config=config,
-        day=DAY,
-        now=line.server_time,
-        pause=line.advance_simulated,
-        products=dict(exchange.rules),
-    )
+    now, products = exchange.line.server_time, dict(exchange.rules)
+    return desk_on(exchange, tmp_path, config, UUID, now=now, products=products)
 
 
 def covered(desk: OrderSender, share: str) -> CoverResult:

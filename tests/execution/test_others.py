@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.app.profile import Profile
-from tests.app.venue import level, opened, stop_by_hand, times
+from tests.app.profile import Profile, must_end
+from tests.app.venue import deposit, level, opened, stop_by_hand, times
 
 NEXT, AFTER = "2024-03-12", "2024-03-13"
 
@@ -30,12 +30,10 @@ def deposited_for_sale(profile: Profile, order: dict[str, Any]) -> list[tuple[st
 
 def test_coins_outside_the_universe_are_left_alone(held: Profile) -> None:
     """Neither sold nor stopped nor counted."""
-    with opened(held) as exchange:
-        exchange.deposit("SHIB", Decimal(1_000_000))
+    deposit(held, "SHIB", "1000000")
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     assert held.exchange().wallet("SHIB").available == 1_000_000
     assert "SHIB-USD" not in held.summary(NEXT)["positions"]
 
@@ -47,9 +45,8 @@ def test_deposit_of_a_held_coin_is_covered_and_not_traded(held: Profile) -> None
         exchange.deposit("ETH", more)
     before = held.exchange().held("ETH-USD")
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     assert held.exchange().held("ETH-USD") == before
     assert held.wrong(NEXT) == []
     covered = sum(o.remaining for o in held.exchange().stops("ETH-USD"))
@@ -65,18 +62,15 @@ def test_deposit_of_a_held_coin_is_covered_and_not_traded(held: Profile) -> None
     assert held.wrong("2024-03-14") == []
 
 
-def test_cash_that_comes_or_goes_is_no_trouble(held: Profile) -> None:
+def test_cash_that_comes_or_goes_does_no_harm(held: Profile) -> None:
     """A deposit is equity from then on, a withdrawal is not."""
-    with opened(held) as exchange:
-        exchange.deposit("USD", Decimal(5000))
+    deposit(held, "USD", "5000")
     assert held.run(NEXT)[0] == 0
     richer = held.summary(NEXT)["equity"]
-    with opened(held) as exchange:
-        exchange.deposit("USD", Decimal(-4000))
+    deposit(held, "USD", "-4000")
 
-    code, said = held.run(AFTER)
+    must_end(held.run(AFTER))
 
-    assert code == 0, said
     assert held.summary(AFTER)["cash"] == pytest.approx(float(held.exchange().cash))
     assert held.summary(AFTER)["equity"] < richer
     assert held.wrong(AFTER) == []
@@ -88,22 +82,20 @@ def test_foreign_protective_stop_counts_as_cover(held: Profile) -> None:
     stop = level(held, "XTZ-USD")
     theirs = deposited_for_sale(held, stop_by_hand("500", stop, times(stop, "0.98")))
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     assert foreign(held) == theirs
     own = sum(o.remaining for o in held.exchange().stops("XTZ-USD"))
     assert own == held.rules(NEXT)["XTZ-USD"].floored(held.exchange().held("XTZ-USD")) - 500
 
 
-def test_foreign_sale_leaves_its_units_bare(held: Profile) -> None:
+def test_foreign_sale_leaves_its_units_unprotected(held: Profile) -> None:
     """Units that a person's limit sale holds cannot be covered: exit 3; the rest is protected."""
     order = {"limit_limit_gtc": {"base_size": "500", "limit_price": "99"}}
     theirs = deposited_for_sale(held, order)
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT), 3)
 
-    assert code == 3, said
     assert foreign(held) == theirs
     failed = [row for row in held.summary(NEXT)["stops"] if row["status"] == "failed"]
     assert [row["product"] for row in failed] == ["XTZ-USD"]
@@ -121,8 +113,7 @@ def test_foreign_buy_order_is_left_alone(held: Profile) -> None:
     assert held.exchange().wallet("USD").hold > 0
     theirs = foreign(held)
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     assert foreign(held) == theirs
     assert held.summary(NEXT)["cash"] == pytest.approx(float(held.exchange().cash))

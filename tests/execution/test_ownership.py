@@ -11,17 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.app.profile import FEW_UNIVERSE, Profile, write_parameters
-from tests.app.venue import opened
-from tests.execution.faulty import Faulty
+from tests.app.profile import FEW_UNIVERSE, Faulty, Profile, must_end, put, write_parameters
+from tests.app.venue import deposit, opened, set_flag
 
 NEXT, AFTER, LATER = "2024-03-12", "2024-03-13", "2024-03-14"
-
-
-def deposit(profile: Profile, currency: str, units: str) -> None:
-    """Let units appear from nowhere."""
-    with opened(profile) as exchange:
-        exchange.deposit(currency, Decimal(units))
 
 
 def impediments(profile: Profile, day: str) -> dict[tuple[str, str], dict[str, Any]]:
@@ -40,9 +33,8 @@ def test_a_small_increase_is_adopted(held: Profile, units: str) -> None:
     """A reward of some cents: a note in the ledger, and nothing is locked."""
     deposit(held, "ETH", units)
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     adopted = [x for x in held.ledger() if x["kind"] == "adopted"]
     assert [(x["product"], Decimal(x["units"])) for x in adopted] == [("ETH-USD", Decimal(units))]
     assert account(held, NEXT)["blocked"] == {}
@@ -94,9 +86,8 @@ def test_release_all(held: Profile) -> None:
 
     assert held.call("release")[0] == 2
     assert held.call("release", "ETH-USD", "--all")[0] == 2
-    code, said = held.call("release", "--all")
+    said = must_end(held.call("release", "--all"))
 
-    assert code == 0
     assert "ETH-USD released" in said
     assert "XTZ-USD released" in said
     assert held.run(AFTER)[0] == 0
@@ -116,9 +107,8 @@ def test_the_exit_of_our_own_units_is_never_locked(held: Profile, tmp_path: Path
     }
     leaving = Profile(write_parameters(tmp_path / "few.yaml", universe=without), held.runs)
 
-    code, said = leaving.run(NEXT)
+    must_end(leaving.run(NEXT))
 
-    assert code == 0, said
     (row,) = [x for x in leaving.lines(NEXT, "order_build") if x["product"] == "ETH-USD"]
     assert row["reason"] == "full_exit"
     sold = [o for o in leaving.exchange().orders if o.leg == "ex" and o.product == "ETH-USD"]
@@ -135,8 +125,7 @@ def test_what_was_there_before_the_first_run_is_not_sold(tmp_path: Path) -> None
     config = write_parameters(tmp_path / "few.yaml", universe=FEW_UNIVERSE)
     profile = Profile(config, tmp_path / "runs")
     # A dry run makes no exchange of its own, so the coin is there before anything else is.
-    profile.state.mkdir(parents=True)
-    with new_exchange(profile, NEXT) as exchange:
+    with opened(profile, NEXT) as exchange:
         exchange.deposit("BTC", Decimal(1))
 
     code, said = profile.run(NEXT)
@@ -158,25 +147,6 @@ def test_what_was_there_before_the_first_run_is_not_sold(tmp_path: Path) -> None
     code, said = profile.call("doctor")
     assert "BTC" in said
     assert "tf release" in said
-
-
-@contextlib.contextmanager
-def new_exchange(profile: Profile, day: str) -> Any:
-    """Open the profile's exchange before its first run."""
-    import datetime as dt
-
-    from tf_lib.app import connection
-    from tf_lib.parameters import load_config
-    from tf_lib.simulator import SimulatedExchange
-
-    settings = connection._settings(
-        load_config(profile.config),
-        profile.state,
-        profile.state / connection.EXCHANGE_FILE,
-        dt.date.fromisoformat(day),
-    )
-    with SimulatedExchange(settings) as exchange:
-        yield exchange
 
 
 def test_a_lost_ledger_leaves_our_own_units_ours(held: Profile) -> None:
@@ -204,24 +174,23 @@ def rename(profile: Profile, product: str) -> Decimal:
     return held
 
 
-GONE = {"kind": "put_field", "endpoint": "GET /products", "field": "products.2.product_id"}
-"""ETH-USD is the third product of the answer; under another name it is not listed any more."""
+def without(product: str) -> dict[str, Any]:
+    """Return a fault that takes a product's name out of the list."""
+    return put("GET /products", f"products.product_id={product}.product_id", "GONE-USD")
 
 
 def test_a_product_that_is_gone_is_unknown_and_not_zero(held: Profile, faulty: Faulty) -> None:
     """Exit 3 and an alarm each day, of the guard too, until it is released."""
     rename(held, "ETH-USD")
 
-    with faulty(GONE | {"value": "GONE-USD"}):
+    with faulty(without("ETH-USD")):
         for day in (NEXT, AFTER):
-            code, said = held.run(day)
-            assert code == 3, said
+            must_end(held.run(day), 3)
             found = impediments(held, day)["unknown_holding", "ETH-USD"]
             assert "no longer lists ETH-USD" in found["why"]
             assert "universe.renamed" in found["what_to_do"]
             assert account(held, day)["no_buys"]
-        code, said = held.call("guard")
-        assert code == 3, said
+        said = must_end(held.call("guard"), 3)
         assert "ETH-USD" in said
         assert held.call("protect")[0] == 3
 
@@ -233,18 +202,7 @@ def test_a_product_that_is_gone_is_unknown_and_not_zero(held: Profile, faulty: F
         assert ("unknown_holding", "ETH-USD") not in impediments(held, LATER)
 
 
-def without(product: str) -> dict[str, str]:
-    """Return a fault that takes a product's name out of the list."""
-    field = f"products.product_id={product}.product_id"
-    return {
-        "kind": "put_field",
-        "endpoint": "GET /products",
-        "field": field,
-        "value": "GONE-USD",
-    }
-
-
-def test_crumbs_of_a_product_that_is_not_listed_any_more_stop_nothing(
+def test_dust_of_a_product_that_is_not_listed_any_more_stops_nothing(
     held: Profile, faulty: Faulty
 ) -> None:
     """Cents were no reason for a stop while it was listed, and are none for an alarm now."""
@@ -266,14 +224,12 @@ def test_units_of_a_product_that_was_never_listed_are_let_go_by_release(
     deposit(held, "BTC", "0.1")
 
     with faulty(without("BTC-USD")):
-        code, said = held.run(NEXT)
-        assert code == 3, said
+        must_end(held.run(NEXT), 3)
         found = impediments(held, NEXT)["unknown_holding", "BTC-USD"]
         assert "does not list BTC-USD" in found["why"]
         assert "tf release BTC-USD" in found["what_to_do"]
 
-        code, said = held.call("release", "BTC-USD")
-        assert code == 0, said
+        must_end(held.call("release", "BTC-USD"))
 
         code, said = held.call("guard")
         # That it is in the universe and not listed is another thing, and still said.
@@ -284,12 +240,11 @@ def test_units_of_a_product_that_was_never_listed_are_let_go_by_release(
 
 def test_a_product_that_comes_back_is_no_longer_locked(held: Profile, faulty: Faulty) -> None:
     """One answer without it is not the end of it."""
-    with faulty(GONE | {"value": "GONE-USD"}):
+    with faulty(without("ETH-USD")):
         assert held.run(NEXT)[0] == 3
 
-    code, said = held.run(AFTER)
+    must_end(held.run(AFTER))
 
-    assert code == 0, said
     assert account(held, AFTER)["blocked"] == {}
     assert held.wrong(AFTER) == []
 
@@ -299,26 +254,22 @@ def test_an_account_row_that_is_gone_is_unknown(held: Profile) -> None:
     with contextlib.closing(sqlite3.connect(held.state / "exchange.sqlite")) as db, db:
         db.execute("DELETE FROM wallets WHERE currency = 'ETH'")
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT), 3)
 
-    assert code == 3, said
     assert ("unknown_holding", "ETH-USD") in impediments(held, NEXT)
 
 
 @pytest.mark.parametrize("flag", ["trading_disabled", "view_only"])
 def test_a_held_product_that_takes_no_orders_is_named(held: Profile, flag: str) -> None:
     """By the run on each day, and by the guard as an alarm."""
-    with opened(held) as exchange:
-        exchange.set_flag("ETH-USD", flag, True)
+    set_flag(held, flag, "ETH-USD")
 
     for day in (NEXT, AFTER):
-        code, said = held.run(day)
-        assert code == 0, said
+        must_end(held.run(day))
         found = {(x["kind"], x["product"]): x for x in held.summary(day)["impediments"]}
         assert flag in found["not_tradable", "ETH-USD"]["why"]
-    code, said = held.call("guard")
+    said = must_end(held.call("guard"), 1)
 
-    assert code == 1, said
     assert "ETH-USD" in said
     assert flag in said
 
@@ -329,13 +280,11 @@ def test_money_in_another_currency_is_said(tmp_path: Path) -> None:
         tmp_path / "few.yaml", universe=FEW_UNIVERSE, exchange={"starting_cash": "0"}
     )
     profile = Profile(config, tmp_path / "runs")
-    profile.state.mkdir(parents=True)
-    with new_exchange(profile, NEXT) as exchange:
+    with opened(profile, NEXT) as exchange:
         exchange.deposit("USDC", Decimal(15_000))
 
-    code, said = profile.run(NEXT)
+    said = must_end(profile.run(NEXT), 1)
 
-    assert code == 1, said
     assert "the wallet of USD is empty, there are 15,000.00 USDC" in said
     assert ("wrong_currency", "") in impediments(profile, NEXT)
 
@@ -380,9 +329,8 @@ def test_a_coin_that_is_renamed_while_nothing_is_held_is_no_unknown(
     assert not held.exchange().held("BTC-USD")
     profile = _renamed(held, tmp_path, "BTC-USD", "BTX-USD")
 
-    code, said = profile.run(AFTER)
+    must_end(profile.run(AFTER))
 
-    assert code == 0, said
     assert impediments(profile, AFTER) == {}
 
 
@@ -393,9 +341,8 @@ def test_a_renamed_product_goes_on_under_its_new_name(held: Profile, tmp_path: P
     level = max(o.stop for o in held.exchange().stops("ETH-USD") if o.stop is not None)
     profile = _renamed(held, tmp_path, "ETH-USD", "ETN-USD")
 
-    code, said = profile.run(AFTER)
+    must_end(profile.run(AFTER))
 
-    assert code == 0, said
     assert profile.exchange().held("ETN-USD") == 2 * units
     assert sum(o.remaining for o in profile.exchange().stops("ETN-USD")) == 2 * units
     stops = [o.stop for o in profile.exchange().stops("ETN-USD") if o.stop is not None]

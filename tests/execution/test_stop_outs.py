@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.profile import Profile
+from tests.app.profile import Profile, must_end
 from tests.app.venue import cancel_by_hand, jump, level, times
 
 NEXT, AFTER = "2024-03-12", "2024-03-13"
@@ -24,7 +24,7 @@ def sold(profile: Profile, product: str) -> list[str]:
     ]
 
 
-def test_jump_below_the_limit(held: Profile) -> None:
+def test_gap_below_the_limit(held: Profile) -> None:
     """
     From above the stop to below its limit at 00:00:30: triggered, not filled, protects nothing.
 
@@ -33,9 +33,8 @@ def test_jump_below_the_limit(held: Profile) -> None:
     price = times(level(held, GONE), "0.90")
     jump(held, GONE, NEXT, price)
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     exchange = held.exchange()
     assert exchange.held(GONE) == 0
     assert set(sold(held, GONE)) == {"em"}
@@ -50,13 +49,12 @@ def test_jump_below_the_limit(held: Profile) -> None:
     assert "market exit: stop triggered and price is below its limit" in row["reason"]
 
 
-def test_jump_between_stop_and_limit_fills(held: Profile) -> None:
+def test_gap_between_stop_and_limit_fills(held: Profile) -> None:
     """Below the stop and above the limit it is sold at once; the run finds nothing held."""
     jump(held, GONE, NEXT, times(level(held, GONE), "0.995"))
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     assert held.exchange().held(GONE) == 0
     assert set(sold(held, GONE)) <= {"sc", "sa"}
     assert held.summary(NEXT)["cooldowns"][GONE] == NEXT
@@ -67,8 +65,7 @@ def test_nothing_is_bought_for_a_week(held: Profile) -> None:
     """The day of the stop's fill is the first of seven."""
     jump(held, GONE, NEXT, times(level(held, GONE), "0.90"))
     for day in (NEXT, AFTER, *WEEK_LATER):
-        code, said = held.run(day)
-        assert code == 0, said
+        must_end(held.run(day))
         reason = held.summary(day)["tickers"][GONE]["reason"]
         bought = [o for o in held.exchange().orders if o.product == GONE and o.leg in ("en", "pi")]
         new = [o for o in bought if str(o.day) == day]
@@ -82,9 +79,8 @@ def test_triggered_and_price_came_back(held: Profile) -> None:
     limits = {stop.limit for stop in held.exchange().stops(GONE)}
     jump(held, GONE, NEXT, times(level(held, GONE), "0.90"))
 
-    code, said = held.run(AFTER)
+    must_end(held.run(AFTER))
 
-    assert code == 0, said
     assert held.exchange().held(GONE) == 0
     assert set(sold(held, GONE)) <= {"sc", "sa"}
     prices = {f.price for f in held.exchange().fills if f.product == GONE and f.side == "SELL"}
@@ -101,9 +97,8 @@ def test_stop_that_a_person_cancelled(held: Profile, leg: str) -> None:
     cancel_by_hand(held, stop.client_id)
     assert held.wrong("2024-03-11")
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     assert held.wrong(NEXT) == []
     assert min(o.stop for o in held.exchange().stops("ADA-USD") if o.stop) >= stop.stop
     row = next(row for row in held.summary(NEXT)["stops"] if row["product"] == "ADA-USD")
@@ -117,9 +112,8 @@ def test_protect_restores_a_cancelled_stop_at_its_level(held: Profile) -> None:
         stops = [o for o in held.exchange().stops(ticker) if o.leg == "sc"]
         cancel_by_hand(held, stops[0].client_id)
 
-        code, said = held.call(name)
+        must_end(held.call(name))
 
-        assert code == 0, said
         (again,) = [o for o in held.exchange().stops(ticker) if o.leg == "sc"]
         assert (again.stop, again.size) == (stops[0].stop, stops[0].size)
     assert held.wrong("2024-03-11") == []
@@ -131,9 +125,8 @@ def test_vanished_stop_and_price_below_it(held: Profile) -> None:
     for stop in held.exchange().stops(GONE):
         cancel_by_hand(held, stop.client_id)
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     assert held.exchange().held(GONE) == 0
     assert set(sold(held, GONE)) == {"em"}
     assert held.summary(NEXT)["cooldowns"][GONE] == NEXT
@@ -145,9 +138,8 @@ def test_one_vanished_slot_and_price_below_it(held: Profile) -> None:
     (core,) = [o for o in held.exchange().stops("ADA-USD") if o.leg == "sc"]
     cancel_by_hand(held, core.client_id)
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     assert held.exchange().held("ADA-USD") == 0
     row = next(row for row in held.summary(NEXT)["stops"] if row["product"] == "ADA-USD")
     assert any(f"{core.client_id} ended without our cancel" in note for note in row["notes"])
@@ -171,9 +163,8 @@ def test_level_above_the_market_is_clamped_and_not_remembered(
     assert between > old * Decimal("1.006")
     jump(held, GONE, NEXT, between)
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     assert level(held, GONE) == between - 2 * tick
     levels = {x["product"]: x["target_level"] for x in held.ledger() if x["kind"] == "level"}
     assert Decimal(levels[GONE]) == due
@@ -185,9 +176,8 @@ def test_raise_is_one_cancel_and_one_stop(held: Profile) -> None:
     sent = held.count_requests()
     before = {p: held.exchange().stops(p) for p in held.exchange().held_products}
 
-    code, said = held.run(NEXT)
+    must_end(held.run(NEXT))
 
-    assert code == 0, said
     raised = [
         p
         for p, stops in before.items()

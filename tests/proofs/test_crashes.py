@@ -21,9 +21,9 @@ import pytest
 
 from tests.app.profile import (
     BUSY_DAY,
-    BUSY_EVE,
-    BUSY_MORROW,
     BUSY_UNIVERSE,
+    DAY_AFTER,
+    DAY_BEFORE,
     Profile,
     write_parameters,
 )
@@ -83,7 +83,7 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
 def day_before(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile on the evening before the busy day."""
     profile = busy_profile(tmp_path_factory.mktemp("day_before"))
-    code, said = forks.run(profile, BUSY_EVE)
+    code, said = forks.run(profile, DAY_BEFORE)
     assert code == 0, said
     return profile
 
@@ -197,10 +197,10 @@ def test_killed_and_found_the_next_day(
         forks.kill(profile, point, moment)
         before = [o.client_id for o in profile.exchange().orders]
 
-        code, said = forks.run(profile, BUSY_MORROW)
+        code, said = forks.run(profile, DAY_AFTER)
 
         assert code == 0, (where, said)
-        assert judged(profile, BUSY_MORROW) == [], where
+        assert judged(profile, DAY_AFTER) == [], where
         late = [
             o.client_id
             for o in profile.exchange().orders
@@ -209,5 +209,5 @@ def test_killed_and_found_the_next_day(
             and o.leg in ("en", "pi", "tr", "ex")
         ]
         assert late == [], where
-        assert profile.marks(BUSY_MORROW)[-1] == "done", where
+        assert profile.marks(DAY_AFTER)[-1] == "done", where
         shutil.rmtree(profile.runs)

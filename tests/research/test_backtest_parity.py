@@ -94,7 +94,7 @@ def live(profile: Profile, first: str, last: str) -> Lived:
 
 
 def write_candles(folder: Path, candles: Mapping[str, pd.DataFrame]) -> Path:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for ticker, frame in candles.items():
         plain = frame.reset_index()
         plain["date"] = plain["date"].dt.strftime("%Y-%m-%d")

@@ -233,7 +233,7 @@ def open_endpoint(
     file = state / EXCHANGE_FILE
     if copy_to is not None:
         file = _copied(file, copy_to)
-    with SimulatedExchange(_settings(config, state, file, day, patience)) as embedded:
+    with SimulatedExchange(embedded_settings(config, state, file, day, patience)) as embedded:
         if day is not None:
             _move_clock(embedded, day)
         endpoint = embedded.start()
@@ -259,9 +259,10 @@ def _copied(file: Path, folder: Path) -> Path:
     return copy
 
 
-def _settings(
+def embedded_settings(
     config: Config, state: Path, file: Path, day: dt.date | None, patience: Patience | None = None
 ) -> Any:
+    """Return the settings of the exchange that lives in this process."""
     from tf_lib.simulator import SimulatorSettings
     from tf_lib.simulator.faults.account_events import renames
     from tf_lib.simulator.faults.rules import read_faults
