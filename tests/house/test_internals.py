@@ -20,7 +20,7 @@ LEANT_ON = {
     "coinbase-advanced-py": "the client's session, its hooks and the text of its errors",
     "numba": "how compile and enable_caching work together, and what CACHE_DIR is read for",
 }
-PUBLIC = {"_asdict", "_exit", "_fields", "_replace"}  # by the documentation of Python
+PUBLIC = {"_asdict", "_exit", "_fields", "_replace", "_value_"}  # by the documentation of Python
 FOLDERS = ("benchmarks", "scripts", "tests", "tf_lib")
 OWN = {*FOLDERS, ""}
 

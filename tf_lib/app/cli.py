@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from tf_lib.app.options import ProfileOptions
 
 
+_DAYS = ("--as-of", "--date", "--end", "--start")  # an empty one is told the form of a day
+
+
 class Commands(TyperGroup):
     """The commands. None takes an empty value: as a path it would be the folder they run in."""
 
@@ -35,7 +38,7 @@ class Commands(TyperGroup):
         """Refuse what the unset variable of a script leaves."""
         for before, each in zip(["tf", *args], args, strict=False):
             name = each.removesuffix("=") if each.startswith("--") else before
-            if each in ("", f"{name}="):
+            if each in ("", f"{name}=") and name not in _DAYS:
                 raise ParameterError(
                     f"{name}: expected a value, got an empty one; give one, or leave the option "
                     "out where it has a default"
