@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.research.inference.bootstrap import (
@@ -47,7 +48,6 @@ PBO_ALLOWED = 0.50
 CREDIBLE_SHARPE = 2.0
 """A year's, at most to be claimed: no record is judged before it could show so much at 95 %."""
 _SAMPLES = 500
-_NORMAL_95 = 1.6448536269514722
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,6 @@ class Judgement:
         That Sharpe ratio, per day.
     effective_trials : float
         Independent trials with as much luck; what the trials have in common counts once.
-    spread : float
-        Standard error of the Sharpe ratio, times the root of the days less one.
     track_record_days : float
         Days of such returns needed to believe, at 95 %, that the Sharpe ratio is above 0.
     p_value, p_error : float
@@ -128,7 +126,6 @@ class Judgement:
     deflated: float
     luck: float
     effective_trials: float
-    spread: float
     track_record_days: float
     p_value: float
     p_error: float
@@ -211,8 +208,9 @@ class Judgement:
         # The luck of so many trials shrinks with the root of the days, as all errors do.
         in_errors = self.luck * math.sqrt(n_days - 1)
         reached = sharpe * math.sqrt(n_days - 1)
-        wanted = reached - _NORMAL_95 * self.spread
-        days = 1.0 + ((_NORMAL_95 * self.spread + in_errors) / sharpe) ** 2
+        ahead = float(ndtri(DSR_WANTED)) * spread(self.moments)
+        wanted = reached - ahead
+        days = 1.0 + ((ahead + in_errors) / sharpe) ** 2
         said = f"{max(math.ceil(days), self.least_days)} days of such returns instead of {n_days}"
         if wanted > 0.0 and wanted < in_errors:
             said += (
@@ -354,7 +352,6 @@ def judge(
         deflated=deflated_sharpe(moments, n_trials=effective, trial_variance=variance),
         luck=expected_maximum_sharpe(effective, variance),
         effective_trials=effective,
-        spread=spread(moments),
         track_record_days=minimum_track_record(moments),
         p_value=selection.p_value,
         p_error=selection.p_error,
