@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Context, localcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote
 
 from tf_lib.errors import InputError
@@ -71,6 +71,7 @@ class Engine:
         self.happenings = Happenings(venue)
         self._state = state
         self._log_file = log_file
+        self._log: IO[str] | None = None
         if log_file is not None:
             log_file.parent.mkdir(parents=True, exist_ok=True)
             log_file.open("a", encoding="utf-8").close()
@@ -262,6 +263,8 @@ class Engine:
         with self._exclusive():
             self.save()
             self._state.close()
+            if self._log is not None:
+                self._log.close()
 
     def _write_log(
         self,
@@ -288,9 +291,11 @@ class Engine:
         }
         if self._keeps_log:
             self.request_log.append(line)
-        if self._log_file is not None:
-            with self._log_file.open("a", encoding="utf-8") as log:
-                log.write(json.dumps(line, default=str) + "\n")
+        if self._log_file is not None and self._log is None:
+            self._log = self._log_file.open("a", encoding="utf-8")
+        if self._log is not None:
+            self._log.write(json.dumps(line, default=str) + "\n")
+            self._log.flush()
 
 
 def is_changing(method: str, path: str) -> bool:
