@@ -107,6 +107,21 @@ RULES = {
     "orders whose end is not known": Rule(
         "tf_lib.store.ledger_state:LedgerState", r"not \(\w+(\.key)?\.leg\.is_stop and"
     ),
+    "refusals that a wait may take away": Rule(
+        "tf_lib.exchange.port:PASSING_REFUSALS",
+        r"RefusalKind\.RATE, RefusalKind\.ACCESS|RefusalKind\.ACCESS, RefusalKind\.RATE",
+    ),
+    "what is left to sell at the market": Rule(
+        "tf_lib.execution.market_exit:left_to_sell",
+        # A buy that lacks funds is made smaller, a stop waits for its hold.
+        r"= size - record\.filled_size|(left|size) -= record\.filled_size",
+    ),
+    "what of an order has not traded": Rule(
+        "tf_lib.store.ledger_state:OrderRecord",
+        r"base_size - \w*\.?filled_size",
+        # As the exchange tells of an order just now, not as the ledger knows it.
+        elsewhere=("tf_lib.exchange.port",),
+    ),
     "the names of a product's rules": Rule(
         "tf_lib.core.model.records:PRODUCT_FLAGS", r'"cancel_only",\s+"limit_only"|== "bool"'
     ),

@@ -231,6 +231,10 @@ class RefusalKind(StrEnum):
     RATE = "rate"  # too many requests
 
 
+PASSING_REFUSALS = frozenset({RefusalKind.RATE, RefusalKind.ACCESS})
+"""They say nothing of the order: a moment later the same one may be taken."""
+
+
 @dataclass(frozen=True)
 class Accepted:
     """The exchange named an order; it counts only after it was read back."""

@@ -21,6 +21,7 @@ from tf_lib.core.model.records import MarketOrder, Product, Side, StopOrder
 from tf_lib.errors import UnknownState
 from tf_lib.exchange.freshness import Freshness, Read
 from tf_lib.exchange.port import (
+    PASSING_REFUSALS,
     Accepted,
     Answer,
     CancelOutcome,
@@ -55,6 +56,7 @@ PLAN_AGE_LIMIT = dt.timedelta(minutes=10)
 _READ_BACK_TRIES = 6
 _POLL_SECONDS = 2.0
 _PATIENCE_SECONDS = 30.0
+_BUSY_SECONDS = 5.0
 
 
 @dataclass
@@ -139,6 +141,13 @@ class OrderSender:
             )
         answer = self._post(record)
         return self._after(record, answer)
+
+    def waited_out(self, record: OrderRecord) -> bool:
+        """Wait where a refusal said nothing of the order itself; whether it may be sent again."""
+        is_passing = record.refusal in PASSING_REFUSALS
+        if is_passing:
+            self.pause(_BUSY_SECONDS)
+        return is_passing
 
     def _body(self, order: MarketOrder | StopOrder) -> dict[str, str]:
         """Return the frozen body; a product without market orders is met with an IOC limit."""

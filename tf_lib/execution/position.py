@@ -315,4 +315,4 @@ class Position:
 
 def remaining(stops: list[OrderRecord]) -> Decimal:
     """Return the units that stops still cover."""
-    return sum((stop.base_size - stop.filled_size for stop in stops), ZERO)
+    return sum((stop.unfilled for stop in stops), ZERO)

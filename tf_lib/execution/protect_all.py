@@ -271,7 +271,7 @@ class ProtectAll:
         covered = ZERO
         for order in sender.ledger.state.live_orders(product_id):
             if order.key.leg.is_stop and sender.is_live_stop(order.client_id):
-                covered += order.base_size - order.filled_size
+                covered += order.unfilled
         unprotected = floor_to(self._held(product_id), product.base_increment) - covered
         is_unprotected = unprotected > 0 and not self._is_dust(product, unprotected)
         status = "failed" if is_unprotected or product_id in self._missing else "skip"

@@ -141,7 +141,7 @@ class Cover:
                 # The other slot's level is below this one.
                 break
             # The last one speaks for whatever was added beside it.
-            size = gap if stop is ended[-1] else min(gap, stop.base_size - stop.filled_size)
+            size = gap if stop is ended[-1] else min(gap, stop.unfilled)
             why = "we had cancelled its stop" if stop.cancel_sent else "its stop ended"
             self._exit(size, f"{why} and price is at or below its level")
             gap -= size
@@ -274,7 +274,7 @@ class Cover:
         if ended.stage is not OrderStage.DONE:
             self.result.notes.append(f"cancel did not end {stop.client_id}: {ended.stage}")
             return
-        left = stop.base_size - ended.filled_size
+        left = ended.unfilled
         if left <= 0:
             return
         free = min(left, self.position.await_release(left))
@@ -330,7 +330,7 @@ class Cover:
                 self.result.notes.append("triggered and unfilled; the product takes no sells now")
                 continue
             ended = self.sender.cancel(stop.client_id)
-            left = stop.base_size - ended.filled_size
+            left = ended.unfilled
             if ended.stage is OrderStage.DONE and left > 0:
                 free = min(left, self.position.await_release(left))
                 if was_below and self._is_below_limit(stop):
@@ -346,7 +346,7 @@ def _as_order(stop: OrderRecord) -> StopOrder:
     """Return what is left of a stop as it was sent: the way back to it."""
     return StopOrder(
         stop.product_id,
-        stop.base_size - stop.filled_size,
+        stop.unfilled,
         Decimal(stop.body["stop_price"]),
         Decimal(stop.body["limit_price"]),
     )

@@ -29,12 +29,12 @@ from tf_lib.core.orders.build import (
 from tf_lib.core.orders.stops import pilot_size
 from tf_lib.exchange.freshness import Read
 from tf_lib.exchange.port import RefusalKind
+from tf_lib.execution.market_exit import left_to_sell
 from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.protection import Cover, CoverResult
 from tf_lib.store.ledger_state import OrderRecord
 
 _TRIES = 3
-_WAIT_SECONDS = 5.0
 _BY_EARLIER = "filled by an earlier attempt"
 _TRADABLE_HOLDS = dt.timedelta(seconds=5)
 
@@ -230,25 +230,20 @@ class Rebalance:
         product = cover.position.product
         record = self._send(planned.leg, MarketOrder(planned.product_id, Side.SELL, size))
         for _ in range(_TRIES - 1):
-            if record.stage is OrderStage.DONE:
-                size -= record.filled_size
-            elif record.refusal == RefusalKind.FUNDS:
-                size = min(size, cover.position.await_release(size))
-            elif record.refusal in (RefusalKind.RATE, RefusalKind.ACCESS):
-                self.sender.pause(_WAIT_SECONDS)
-            else:
+            if record.stage not in (OrderStage.DONE, OrderStage.REFUSED):
                 break
-            if below_minimum(size, product, planned.reference_price) or self._too_late():
+            size = left_to_sell(cover.position, size, record)
+            is_small = not size or below_minimum(size, product, planned.reference_price)
+            if is_small or self._too_late():
                 break
             record = self._send(planned.leg, MarketOrder(planned.product_id, Side.SELL, size))
         return record
 
     def _send(self, leg: Leg, order: MarketOrder) -> OrderRecord:
         too_late = self._too_late if leg.is_rebalance else lambda: ""
-        record = self.sender.send(leg, order, too_late=too_late)
-        if record.may_be_live:
-            record = self.sender.wait_until_done(record.client_id)
-        return record
+        return self.sender.wait_until_done(
+            self.sender.send(leg, order, too_late=too_late).client_id
+        )
 
     def _is_tradable(self, product_id: str) -> bool:
         fresh = self.sender.client.products([product_id]).get(product_id)
@@ -384,9 +379,7 @@ class Rebalance:
             elif record.refusal == RefusalKind.FUNDS:
                 step = self.sender.products[product_id].base_increment
                 size = min(floor_to(size * Decimal("0.99"), step), self._affordable(product_id))
-            elif record.refusal in (RefusalKind.RATE, RefusalKind.ACCESS):
-                self.sender.pause(_WAIT_SECONDS)
-            else:
+            elif not self.sender.waited_out(record):
                 break
             last = self.sender.client.last_trade(product_id)
             if below_minimum(size, self.sender.products[product_id], last) or self._too_late():

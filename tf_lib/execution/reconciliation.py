@@ -238,7 +238,7 @@ def open_sells(sender: OrderSender, product_id: str) -> Decimal:
     """Return the units that our live sells at the exchange still hold."""
     return sum(
         (
-            order.base_size - order.filled_size
+            order.unfilled
             for order in sender.ledger.state.live_orders(product_id)
             if order.key.side is Side.SELL and order.order_id
         ),

@@ -16,7 +16,7 @@ from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import ZERO, Protection, StopOrder
 from tf_lib.core.orders.build import WantedStop, ceil_to, floor_to, is_dust
 from tf_lib.core.orders.stops import StopPlan, limit_below, plan_stop, raised_level
-from tf_lib.exchange.port import OrderStatus, RefusalKind
+from tf_lib.exchange.port import PASSING_REFUSALS, OrderStatus, RefusalKind
 from tf_lib.execution.position import Position
 from tf_lib.store.ledger_state import OrderRecord
 
@@ -26,7 +26,7 @@ _WAITS = (2.0, 5.0, 10.0)
 _OLD_LEVEL = "old level again"
 _NEARER = "with its limit"
 _LADDER = ("5 ticks", "1 %", "2 %")
-_AGAIN = frozenset({RefusalKind.FUNDS, RefusalKind.RATE, RefusalKind.ACCESS})
+_AGAIN = PASSING_REFUSALS | {RefusalKind.FUNDS}
 _SHOWN = (OrderStage.ACKED, OrderStage.WORKING)
 _DOWN = frozenset({RefusalKind.BAND, RefusalKind.VENUE})
 

@@ -87,6 +87,11 @@ class OrderRecord:
         return Decimal(self.body["base_size"])
 
     @property
+    def unfilled(self) -> Decimal:
+        """Units of it that have not traded, whether or not they still may."""
+        return self.base_size - self.filled_size
+
+    @property
     def signed_fill(self) -> Decimal:
         """Units it added to the holding, negative for a sale."""
         return self.filled_size if self.key.side is Side.BUY else -self.filled_size

@@ -223,7 +223,7 @@ class LiveSession(LiveInputs):
             product = self.sender.products.get(order.product_id)
             if product is None or not order.key.leg.is_stop or not self._is_gone(product):
                 continue
-            if not self._is_dust(product, order.base_size - order.filled_size):
+            if not self._is_dust(product, order.unfilled):
                 continue
             ended = self.sender.cancel(order.client_id)
             status = "failed" if ended.may_be_live else "cancelled"
