@@ -109,6 +109,25 @@ def test_a_component_is_one_entry_of_the_table(
     np.testing.assert_array_equal(more["weighted_signal"], known["weighted_signal"] + extra)
 
 
+@pytest.mark.parametrize("spares_strong", [False, True])
+def test_a_filter_is_one_entry_of_the_table(
+    monkeypatch: pytest.MonkeyPatch, all_bars: Bars, known: Signals, spares_strong: bool
+) -> None:
+    """Its column is reported before the regime filter and multiplied into it."""
+    one = components.SignalFilter(
+        "made_up", "made up", lambda parts: np.full_like(parts.close, 0.5), spares_strong
+    )
+    monkeypatch.setattr("tf_lib.core.signals.columns.FILTERS", (*components.FILTERS, one))
+    more = signals(all_bars, config_with())
+
+    at = COLUMNS.index("regime_filter")
+    is_spared = spares_strong & (known["r_squared"] >= 0.75)
+    assert more.reported == (*COLUMNS[:at], "made_up", *COLUMNS[at:])
+    expected = known["regime_filter"] * np.where(is_spared, 1.0, 0.5)
+    np.testing.assert_array_equal(more["regime_filter"], expected)
+    assert (more["final_signal"] < known["final_signal"]).any()
+
+
 def test_prices_in_another_unit_give_the_same_signals() -> None:
     """A thousandth of the price is the same market; only float noise may differ."""
     frame = random_candles(5, N_DAYS)

@@ -15,7 +15,7 @@ import yaml
 
 from tf_lib.core.signals.stop_levels import STOP_STRATEGIES
 from tf_lib.core.sizing.covariance import METHODS
-from tf_lib.core.sizing.weights import CAP_LEFTOVERS, CAP_MODES
+from tf_lib.core.sizing.weights import CAP_LEFTOVERS, CAP_METRICS, CAP_MODES, SLEEVE_RISK_MODES
 from tf_lib.errors import EXIT_BAD_INPUT, ParameterError
 from tf_lib.parameters import Config, config_from_mapping, load_config
 from tf_lib.parameters.sections import RiskSection
@@ -448,6 +448,8 @@ def test_a_bad_value(
         ("covariance", METHODS),
         ("cap_mode", CAP_MODES),
         ("cap_leftover", CAP_LEFTOVERS),
+        ("sleeve_risk_mode", SLEEVE_RISK_MODES),
+        ("cap_use_metric", CAP_METRICS),
     ],
 )
 def test_what_can_be_chosen_is_what_the_table_holds(key: str, table: Mapping[str, Any]) -> None:

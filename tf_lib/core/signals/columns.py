@@ -241,7 +241,7 @@ def _blended(parts: Components) -> dict[str, FloatArray]:
     if parts.config.signals.donchian.use_donchian_exit_gate:
         weighted *= _exit_gate(parts)
     filters = {one.column: one.made(parts) for one in FILTERS}
-    regime = _regime(parts.config, parts.quality(), parts.penalty())
+    regime = _regime(parts, filters)
     final = weighted * regime
     if parts.config.signals.filters.rolling_r2.r2_confirm_days >= 1:
         final *= parts.confirmed()
@@ -262,13 +262,19 @@ def _blended(parts: Components) -> dict[str, FloatArray]:
     }
 
 
-def _regime(config: Config, quality: FloatArray, penalty: FloatArray) -> FloatArray:
-    """A strong trend is not penalized; in binary mode the rest is 1 or 0."""
-    filters = config.signals.filters
-    is_strong = quality >= filters.rolling_r2.r2_strong_threshold
-    regime = np.where(is_strong, quality, quality * penalty)
-    if filters.filter_mode == "binary":
-        passed = (regime >= filters.binary_threshold).astype(np.float64)
+def _regime(parts: Components, filters: Mapping[str, FloatArray]) -> FloatArray:
+    """The product of the filters, some of which spare a strong trend; 1 or 0 in binary mode."""
+    settings = parts.config.signals.filters
+    first, *others = FILTERS
+    regime = filters[first.column]
+    is_strong = parts.quality() >= settings.rolling_r2.r2_strong_threshold
+    for one in others:
+        factor = filters[one.column]
+        regime = (
+            np.where(is_strong, regime, regime * factor) if one.spares_strong else regime * factor
+        )
+    if settings.filter_mode == "binary":
+        passed = (regime >= settings.binary_threshold).astype(np.float64)
         return np.where(np.isnan(regime), np.nan, passed)
     return regime
 

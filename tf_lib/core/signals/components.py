@@ -231,11 +231,19 @@ class SignalComponent:
 
 @dataclass(frozen=True)
 class SignalFilter:
-    """One factor of the regime filter, 0 to 1: its column, what charts call it, and its maker."""
+    """
+    One factor of the regime filter, 0 to 1: its column, what charts call it, and its maker.
+
+    Attributes
+    ----------
+    spares_strong : bool
+        Whether it does not count where the trend quality is ``r2_strong_threshold`` or more.
+    """
 
     column: str
     label: str
     made: Maker
+    spares_strong: bool = False
 
 
 BLEND = (
@@ -252,7 +260,7 @@ BLEND = (
 )
 FILTERS = (
     SignalFilter("r_squared", "trend quality (r squared)", Components.quality),
-    SignalFilter("vol_of_vol_penalty", "calm volatility (penalty)", Components.penalty),
+    SignalFilter("vol_of_vol_penalty", "calm volatility (penalty)", Components.penalty, True),
 )
 
 

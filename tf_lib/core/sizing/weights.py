@@ -50,6 +50,15 @@ BY_HEADROOM, BY_SIGNAL, AS_CASH = range(3)
 CAP_LEFTOVERS = {"headroom": BY_HEADROOM, "signal": BY_SIGNAL, "cash": AS_CASH}
 """By ``risk_and_sizing.cap_leftover``: where what the cap cuts goes."""
 
+BY_BUDGET = 0
+SLEEVE_RISK_MODES = {"cap": BY_BUDGET, "target": BY_BUDGET}
+"""By ``risk_and_sizing.sleeve_risk_mode``: how sleeves share risk. Both have one solution, so that
+no branch of the kernel asks which it is; a third would bring one."""
+
+BY_SQUARES = 0
+CAP_METRICS = {"rb_n_eff": BY_SQUARES, "unit_n_eff": BY_SQUARES}
+"""By ``risk_and_sizing.cap_use_metric``: how names are counted, 1 / sum of squares both."""
+
 
 class SleeveMap(NamedTuple):
     """Which sleeve each ticker is in, by position, and what share of risk each sleeve gets."""
