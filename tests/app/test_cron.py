@@ -12,6 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.app.profile import PROJECT, command, must_end, write_parameters
+from tf_lib.app.commands.schedule.crontab import crontab
+from tf_lib.app.commands.schedule.jobs import jobs_of
+from tf_lib.app.options import ProfileOptions
 
 ZONES = ("America/New_York", "Europe/Berlin", "UTC", "Asia/Kolkata", "Australia/Lord_Howe")
 START, DAYS = dt.date(2026, 1, 1), 730
@@ -97,10 +100,7 @@ def test_lines_name_the_script_of_this_folder() -> None:
 
 def test_a_path_with_a_space_is_quoted() -> None:
     """cron gives the line to a shell."""
-    from tf_lib.app.commands.cron import crontab
-
-    root = Path("/home/me/my project")
-    text = crontab("--profile", "live", root=root, offsets=(0,))
+    text = crontab(jobs_of(ProfileOptions("live"), root=Path("/home/me/my project")), offsets=(0,))
 
     assert "1,2,3,4,5 0 * * * '/home/me/my project/scripts/run_papermill.sh' --profile live" in text
 

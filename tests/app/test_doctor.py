@@ -105,6 +105,6 @@ def test_a_live_profile_that_nothing_starts(
 
     _, said = command("doctor", "--profile", "live", "--runs", str(tmp_path / "runs"))
 
-    (line,) = [line for line in said.splitlines() if line[6:].startswith("cron")]
+    (line,) = [line for line in said.splitlines() if line[6:].startswith("schedule")]
     assert line.split()[0] == word
-    assert ("tf cron --profile live" in line) == (word == "WARN")
+    assert ("tf schedule --profile live" in line) == (word == "WARN")

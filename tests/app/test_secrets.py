@@ -130,6 +130,7 @@ def _good_days(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     scene.call("site", "--runs", str(scene.folder / "runs"), wanted=(0,))
     scene.call("reset", wanted=(0, 2))
     scene.call("cron", wanted=(0,))
+    scene.call("schedule", "--kind", "cron", wanted=(0,))
 
 
 def _bad_answers(scene: Scene, patch: pytest.MonkeyPatch) -> None:

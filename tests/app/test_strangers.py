@@ -16,6 +16,9 @@ import pytest
 
 from tests.app.mailbox import Mailbox
 from tests.app.profile import PROJECT, Profile, must_end
+from tf_lib.app.commands.schedule.crontab import crontab
+from tf_lib.app.commands.schedule.jobs import jobs_of
+from tf_lib.app.options import ProfileOptions
 from tf_lib.safety.lock import state_lock
 
 DAY = "2024-03-11"
@@ -141,10 +144,9 @@ def from_home(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_crons_own_lines_import_nothing_from_where_they_start(profile: Profile, home: Path) -> None:
     """The guard's line as it is printed, in a home full of strange modules."""
-    from tf_lib.app.commands.cron import crontab
-
     assert profile.run(DAY)[0] == 0
-    line = crontab(*profile.options(), root=PROJECT, offsets=(0,)).splitlines()[-1]
+    jobs = jobs_of(ProfileOptions(config=profile.config, runs=profile.runs), root=PROJECT)
+    line = crontab(jobs, offsets=(0,)).splitlines()[-1]
     command = line.removeprefix("*/15 * * * * ").replace(
         str(PROJECT / ".venv" / "bin" / "python"), sys.executable
     )

@@ -30,7 +30,9 @@ from tests.proofs.result import Met
 from tests.proofs.stage import Ended, Stage
 from tests.proofs.wall import SETTINGS, goes_back
 from tests.proofs.wire import Wire
-from tf_lib.app.commands.cron import crontab
+from tf_lib.app.commands.schedule.crontab import crontab
+from tf_lib.app.commands.schedule.jobs import jobs_of
+from tf_lib.app.options import ProfileOptions
 
 RECOVERIES = ("rerun", "guard", "next_day")
 RECOVERIES_BY_WALL = (*RECOVERIES, "late_start", "backup")
@@ -366,7 +368,7 @@ class Play:
 @functools.cache
 def _minutes_of_cron() -> list[int]:
     """Return the minutes past 00:00 UTC at which the lines of `tf cron` start the day's run."""
-    lines = crontab("--profile", "demo", offsets=(0,)).splitlines()
+    lines = crontab(jobs_of(ProfileOptions("demo")), offsets=(0,)).splitlines()
     daily = next(line for line in lines if not line.startswith("#"))
     return [int(minute) for minute in daily.split()[0].split(",")]
 

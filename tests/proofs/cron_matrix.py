@@ -19,9 +19,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tf_lib.app.commands.cron import crontab
+from tf_lib.app.commands.schedule.crontab import crontab
+from tf_lib.app.commands.schedule.jobs import jobs_of
 from tf_lib.app.launch.gate import Gate as RunGate
-from tf_lib.app.options import RunOptions
+from tf_lib.app.options import ProfileOptions, RunOptions
 from tf_lib.errors import PreflightRefused
 from tf_lib.parameters import load_config
 from tf_lib.project import profile_file
@@ -121,7 +122,7 @@ def lines_of(zone: zoneinfo.ZoneInfo) -> list[tuple[int, int]]:
     begin = dt.datetime.combine(FIRST, dt.time(), dt.UTC)
     moments = [begin + dt.timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
     offsets = sorted({int(offset_at(zone, m).total_seconds()) // 60 for m in moments})
-    text = crontab("--profile", "live", offsets=tuple(offsets))
+    text = crontab(jobs_of(ProfileOptions("live")), offsets=tuple(offsets))
     found = [_LINE.match(line) for line in text.splitlines()]
     matches = [match for match in found if match is not None]
     return [(int(match[2]), int(minute)) for match in matches for minute in match[1].split(",")]

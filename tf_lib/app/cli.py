@@ -308,9 +308,23 @@ def doctor(
 @app.command()
 def cron(profile: o.CronProfileOption = None, config: o.ProfileConfigOption = None) -> int:
     """Print the crontab lines of a profile (live) for this machine's time zone."""
-    from tf_lib.app.commands.cron import cron_command
+    from tf_lib.app.commands.schedule.command import cron_command
 
     return cron_command(_chosen(profile, config))
+
+
+@app.command()
+def schedule(
+    kind: o.SchedulerKindOption,
+    profile: o.CronProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+    install: o.InstallOption = False,
+) -> int:
+    """Show what starts a profile (live) by cron, systemd or launchd; or install it."""
+    from tf_lib.app.commands.schedule.command import schedule_command
+
+    return schedule_command(_chosen(profile, config, runs), kind, install=install)
 
 
 @app.command()

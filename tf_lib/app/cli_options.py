@@ -89,6 +89,18 @@ NoNotebookOption = Annotated[
 
 # -- upkeep ----------------------------------------------------------------------------------------
 
+SchedulerKindOption = Annotated[
+    str, _option("--kind", metavar="cron|systemd|launchd", help="Which scheduler starts it.")
+]
+InstallOption = Annotated[
+    bool,
+    _option(
+        "--install",
+        help="Give it to the scheduler of this user; what stood there of this profile is replaced. "
+        "Default: show it.",
+    ),
+]
+
 SendTestOption = Annotated[
     bool, _option("--send-test", help="Send a real test mail. Default: only reach the server.")
 ]

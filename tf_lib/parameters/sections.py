@@ -423,6 +423,7 @@ class NotificationsSection(_Section):
     email: bool = True
     on_success: bool = True
     subject_prefix: str = "Trend Following"
+    ping_url: Annotated[str, Field(pattern=r"^https?://[^\s?#/]+[^\s?#]*$")] | None = None
 
 
 class Config(_Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +39,16 @@ class Heartbeat:
         known = {key: value for key, value in fields.items() if value not in (None, "")}
         rest = " ".join(f"{key}={value}" for key, value in known.items())
         print(said or f"{event} {rest}".rstrip(), flush=True)
+
+    def notified(self, result: Mapping[str, str]) -> None:
+        """Tell what became of a message to somebody."""
+        self.beat("notified", said=_told(result), **result)
+
+
+def _told(result: Mapping[str, str]) -> str:
+    """Return what became of a message, in words."""
+    channel, reason = result["channel"], result["reason"]
+    if result["result"] == "not_configured":
+        return f"no {channel} sent: {reason} (put them into ~/tf_email.env; tf doctor checks them)"
+    said = f"{channel} sent" if result["result"] == "sent" else f"{channel} NOT sent"
+    return f"{said}: {reason}" if reason else said

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tf_lib.app.commands.schedule.installed import GUARD, RUN, started
+from tf_lib.app.commands.schedule.jobs import jobs_of
 from tf_lib.app.connection import (
     connect,
     has_own_clock,
@@ -48,7 +48,7 @@ def doctor_command(options: ProfileOptions, *, send_test: bool = False) -> int:
         ("holdings", lambda: _holdings(parameters, folder)),
         ("key file", lambda: _key_file(parameters)),
         ("mail", lambda: _mail(parameters, name, send_test=send_test)),
-        ("cron", lambda: _cron(parameters, name, options)),
+        ("schedule", lambda: _schedule(parameters, name, options)),
     ]
     failed: set[str] = set()
     for label, check in checks:
@@ -149,25 +149,18 @@ def _mail(config: Config, profile: str, *, send_test: bool) -> str:
     return f"{send_test_mail(known, profile, prefix=prefix)}; look whether it arrived"
 
 
-def _cron(config: Config, profile: str, options: ProfileOptions) -> str:
-    """Look whether cron starts the daily run and the guard of a profile without its own clock."""
-    option, file = options.in_words, options.config
+def _schedule(config: Config, profile: str, options: ProfileOptions) -> str:
+    """Look what starts the daily run and the guard of a profile without its own clock."""
+    option = options.in_words
     if has_own_clock(config):
-        return f"not needed: {profile} has a clock of its own (tf cron {option} shows the lines)"
-    advice = (
-        f"put the lines of `tf cron {option}` into `crontab -e`, unless another scheduler starts it"
+        return f"not needed: {profile} has a clock of its own"
+    jobs = jobs_of(options)
+    found = started(jobs)
+    if any({RUN, GUARD} <= what for what in found.values()):
+        return "; ".join(f"{name} starts {' and '.join(sorted(w))}" for name, w in found.items())
+    lacking = {RUN, GUARD}.difference(*found.values())
+    what = " and ".join(sorted(lacking)) or "both, by different schedulers"
+    raise Warned(
+        f"no cron, systemd or launchd of this user starts {what} of {profile}: tf schedule "
+        f"{option} --kind cron|systemd|launchd --install, unless something else starts it"
     )
-    if not shutil.which("crontab"):
-        raise Warned(f"there is no crontab command here, so nothing may start {profile}: {advice}")
-    listed = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
-    named = str(file.resolve()) if file is not None else option
-    lines = [line for line in listed.stdout.splitlines() if not line.lstrip().startswith("#")]
-    mine = [line for line in lines if named in line]
-    lacking = [
-        what
-        for what, sign in (("the daily run", r"run_papermill\.sh| run "), ("the guard", " guard "))
-        if not any(re.search(sign, line) for line in mine)
-    ]
-    if lacking:
-        raise Warned(f"no line of your crontab starts {' or '.join(lacking)} of {named}: {advice}")
-    return f"run and guard of {named} are in your crontab"

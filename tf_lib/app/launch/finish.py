@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ from tf_lib.errors import (
 )
 from tf_lib.exchange.clock import wall_now
 from tf_lib.notify.mail_file import mail_environment
+from tf_lib.notify.ping import Ping
 from tf_lib.parameters import Config
 from tf_lib.store.files import write_whole
 from tf_lib.store.heartbeat import Heartbeat
@@ -53,6 +54,7 @@ class Finish:
     config: Config
     folder: ProfileFolder
     heartbeat: Heartbeat
+    ping: Ping
     warnings: list[str] = field(default_factory=list)
 
     def finish(self, folder: RunFolder, attempt: Attempt, code: int, problem: str) -> int:
@@ -95,6 +97,7 @@ class Finish:
             folder.write_json("done.json", {**_done(facts), "artifacts": folder.artifacts()})
             ledger.mark(attempt.day, "done", run_id=attempt.run_id, exit_code=code)
             folder.make_read_only()
+        self.ping.end(code, f"{summary['state']} {attempt.day} exit {code}")
         self._say(summary, folder)
         return code
 
@@ -150,7 +153,7 @@ class Finish:
             results = []
             folder.logs.write("errors", severity="warning", message=f"mail: {error!r}")
         for result in results:
-            self.heartbeat.beat("notified", said=_told(result), **result)
+            self.heartbeat.notified(result)
         if key and any(result["result"] == "sent" for result in results):
             told.note_told(key)
 
@@ -167,6 +170,8 @@ class Finish:
 
     def _tell(self, summary: DailySummary) -> None:
         self._notify(summary, RunFolder(self.folder.state / "refused", wall_now))
+        code = summary["exit_code"]
+        self.ping.end(code, f"{summary['state']} {summary['date']} exit {code}")
 
     def _say(self, summary: DailySummary, folder: RunFolder) -> None:
         equity = summary["equity"]
@@ -182,15 +187,6 @@ class Finish:
             print(f"  {in_a_line(one)}", flush=True)
         for line in summary["errors"]:
             print(f"  {line.get('severity', 'error')}: {line.get('message')}", flush=True)
-
-
-def _told(result: Mapping[str, str]) -> str:
-    """Return what became of a message, in words."""
-    channel, reason = result["channel"], result["reason"]
-    if result["result"] == "not_configured":
-        return f"no {channel} sent: {reason} (put them into ~/tf_email.env; tf doctor checks them)"
-    said = f"{channel} sent" if result["result"] == "sent" else f"{channel} NOT sent"
-    return f"{said}: {reason}" if reason else said
 
 
 def note_unprotected(folder: RunFolder, message: str) -> None:

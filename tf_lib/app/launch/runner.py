@@ -30,6 +30,7 @@ from tf_lib.app.launch.rescue import Rescue
 from tf_lib.app.options import RunOptions
 from tf_lib.app.record.day_record import TRADES_COMPLETE
 from tf_lib.errors import EXIT_DONE, EXIT_UNPROTECTED, PreflightRefused, UnreadableState
+from tf_lib.notify.ping import Ping
 from tf_lib.parameters import Config
 from tf_lib.safety import epoch
 from tf_lib.safety.arming import ArmedFor, issue
@@ -77,6 +78,7 @@ class Runner:
     heartbeat: Heartbeat = field(init=False)
     gate: Gate = field(init=False)
     rescue: Rescue = field(init=False)
+    ping: Ping = field(init=False)
     finish: Finish = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +86,9 @@ class Runner:
         self.heartbeat = Heartbeat(self.folder.state)
         self.gate = Gate(self.options, self.config, self.folder, self.heartbeat)
         self.rescue = Rescue(self.config, self.folder, self.heartbeat)
-        self.finish = Finish(self.profile, self.config, self.folder, self.heartbeat)
+        pinged = None if self.options.dry_run else self.config.notifications.ping_url
+        self.ping = Ping(pinged, self.heartbeat.notified)
+        self.finish = Finish(self.profile, self.config, self.folder, self.heartbeat, self.ping)
 
     def start(self) -> int:
         """Ask the gate (step 0), then run the day, or end without a run."""
@@ -183,6 +187,7 @@ class Runner:
         folder.write_json(SESSION_FILE, self._session(endpoint, attempt))
         day = attempt.day.isoformat()
         self.heartbeat.beat("run_start", day=day, run_dir=str(attempt.run_dir))
+        self.ping.start()
         armed_for = ArmedFor(self.profile, day, config_sha256(self.config), attempt.portfolio_uuid)
         problem = self._do_steps(connection, attempt, issue(self.folder.state, armed_for))
         code = exit_code(folder, problem)
