@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,6 +18,7 @@ from tf_lib.simulator.faults.scheduled_events import _DATED, _DELAYS, _FAILURES,
 
 DAY = dt.date(2024, 3, 1)
 PREFIX = "/api/v3/brokerage"
+ORDERS, FILLS = "/orders/historical/batch", "/orders/historical/fills"
 SCHEDULE_KEYS = sorted({*_DELAYS, *_DATED, *_RULES, _PARTIAL, _FAILURES})
 
 # 2024-02-28 ... 2024-03-05 of one product whose path is easy to follow by hand.
@@ -41,10 +44,14 @@ def bar_frame(bars: dict[str, tuple[float, float, float, float]]) -> pd.DataFram
 def settings() -> SimulatorSettings:
     """Return settings of a market with BTC-USD (easy bars) and ETH-USD (ten times cheaper)."""
     easy = bar_frame(BARS)
-    return SimulatorSettings(
-        candles={"BTC-USD": easy, "ETH-USD": (easy / 10).assign(volume=5000.0)},
-        as_of=DAY,
-    )
+    both = {"BTC-USD": easy, "ETH-USD": (easy / 10).assign(volume=5000.0)}
+    return SimulatorSettings(candles=both, as_of=DAY)
+
+
+@pytest.fixture
+def kept(settings: SimulatorSettings, tmp_path: Path) -> SimulatorSettings:
+    """Return settings with a state file."""
+    return replace(settings, state_file=tmp_path / "state.sqlite")
 
 
 @pytest.fixture
@@ -105,6 +112,31 @@ class Hands:
         assert status == 200, (path, body, payload)
         return payload
 
+    def client(self) -> RESTClient:
+        """Return the official client of the exchange, which listens from now on."""
+        return sdk_client(self.exchange.start())
+
+    def until(self, text: str) -> None:
+        self.exchange.advance_to(at(text))
+
+    def orders(self, **query: Any) -> Any:
+        return self.get(ORDERS, **query)["orders"]
+
+    def fills(self, **query: Any) -> Any:
+        return self.get(FILLS, **query)["fills"]
+
+    def candles(
+        self, first: str, last: str = "", *, granularity: str = "ONE_DAY", product: str = "BTC-USD"
+    ) -> Any:
+        """Return the rows of a product that begin from one moment to another, newest first."""
+        start, end = (int(at(text).timestamp()) for text in (first, last or first))
+        asked = {"start": start, "end": end, "granularity": granularity}
+        return self.get(f"/products/{product}/candles", **asked)["candles"]
+
+    def cancel(self, *order_ids: str) -> Any:
+        """Return a result for each."""
+        return self.post("/orders/batch_cancel", {"order_ids": list(order_ids)})["results"]
+
     def order(self, side: str, configuration: dict[str, Any], product: str = "BTC-USD") -> Any:
         """Return the create reply."""
         self._count += 1
@@ -162,15 +194,25 @@ def hands(exchange: SimulatedExchange) -> Hands:
     return Hands(exchange)
 
 
+Make = Callable[..., SimulatedExchange]
+MakeHands = Callable[..., Hands]
+
+
 @pytest.fixture
-def make_exchange() -> Iterator[Callable[..., SimulatedExchange]]:
-    """Yield a maker of further exchanges; all are stopped at the end."""
+def make_exchange(settings: SimulatorSettings) -> Iterator[Make]:
+    """Yield a maker of exchanges with some settings changed; all are stopped at the end."""
     made: list[SimulatedExchange] = []
 
-    def make(settings: SimulatorSettings) -> SimulatedExchange:
-        made.append(SimulatedExchange(settings))
+    def make(base: SimulatorSettings = settings, **changes: Any) -> SimulatedExchange:
+        made.append(SimulatedExchange(replace(base, **changes)))
         return made[-1]
 
     yield make
     for each in made:
         each.stop()
+
+
+@pytest.fixture
+def make_hands(make_exchange: Make) -> MakeHands:
+    """Return a maker of traders, each at an exchange of its own."""
+    return lambda *base, **changes: Hands(make_exchange(*base, **changes))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import Hands, at, order_body
+from tests.simulator.conftest import Hands, MakeHands, at, order_body
 from tests.simulator.test_order_entry import UNKNOWN, UNSUPPORTED, limit, market
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
@@ -22,10 +19,8 @@ def bracket(take_profit: str, trigger: str, **more: Any) -> dict[str, Any]:
     return {"trigger_bracket_gtc": fields}
 
 
-def asked(
-    hands: Hands, configuration: dict[str, Any], attached: Any, side: str = "BUY", name: str = "one"
-) -> Any:
-    body = order_body(side, configuration, name, attached_order_configuration=attached)
+def asked(hands: Hands, configuration: Any, attached: Any, side: str = "BUY") -> Any:
+    body = order_body(side, configuration, attached_order_configuration=attached)
     return hands.post("/orders", body)
 
 
@@ -75,7 +70,7 @@ def test_a_part_that_filled_is_covered_when_the_rest_is_cancelled(hands: Hands) 
 
 def test_nothing_follows_an_order_that_ends_without_fills(hands: Hands) -> None:
     parent, _ = made(hands, limit("3", "50"), bracket("105", "45"))
-    hands.post("/orders/batch_cancel", {"order_ids": [parent]})
+    hands.cancel(parent)
     assert hands.show(parent)["attached_order_id"] == ""
     assert hands.wallet("BTC") == (Decimal(0), Decimal(0))
 
@@ -100,9 +95,7 @@ def test_a_stop_that_is_met_when_it_comes_triggers_at_once(hands: Hands) -> None
         ("BUY", ONE, bracket("110.001", "95"), "INVALID_PRICE_PRECISION"),
     ],
 )
-def test_refused_whole(
-    hands: Hands, side: str, configuration: dict[str, Any], attached: Any, code: str
-) -> None:
+def test_refused(hands: Hands, side: str, configuration: Any, attached: Any, code: str) -> None:
     reply = asked(hands, configuration, attached, side)
     assert not reply["success"]
     assert reply["error_response"]["error"] == code
@@ -116,16 +109,12 @@ def test_malformed_is_a_400(exchange: SimulatedExchange, attached: Any) -> None:
     assert (status, reply["error"]) == (400, "INVALID_ARGUMENT")
 
 
-def test_it_outlives_a_restart(
-    settings: SimulatorSettings, tmp_path: Path, make_exchange: Callable[..., SimulatedExchange]
-) -> None:
-    kept = replace(settings, state_file=tmp_path / "state.sqlite")
-    first = make_exchange(kept)
-    parent, _ = made(Hands(first), limit("3", "92"), bracket("105", "85"))
-    before = first.engine.venue.matching.orders
-    first.stop()
-    second = make_exchange(kept)
-    assert second.engine.venue.matching.orders == before
-    second.advance_to(at("2024-03-01 07:30"))
-    hands = Hands(second)
+def test_it_outlives_a_restart(kept: SimulatorSettings, make_hands: MakeHands) -> None:
+    hands = make_hands(kept)
+    parent, _ = made(hands, limit("3", "92"), bracket("105", "85"))
+    before = hands.exchange.engine.venue.matching.orders
+    hands.exchange.stop()
+    hands = make_hands(kept)
+    assert hands.exchange.engine.venue.matching.orders == before
+    hands.until("2024-03-01 07:30")
     assert hands.show(hands.show(parent)["attached_order_id"])["status"] == "OPEN"

@@ -14,13 +14,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.simulator.conftest import BARS, PREFIX, at, bar_frame, order_body
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
@@ -103,14 +97,12 @@ class Exchange(RuleBasedStateMachine):
         assert last is not None
         return f"{last * Decimal(share):.2f}"
 
-    def create(
-        self, product: str, side: str, configuration: Any, client_id: str, **more: Any
-    ) -> None:
-        body = order_body(side, configuration, client_id, product_id=product, **more)
+    def create(self, product: str, side: str, configuration: Any, name: str, **more: Any) -> None:
+        body = order_body(side, configuration, name, product_id=product, **more)
         reply = self.call("/orders", body)
         if reply and reply["success"]:
             order_id = reply["success_response"]["order_id"]
-            assert self.client_ids.setdefault(client_id, order_id) == order_id
+            assert self.client_ids.setdefault(name, order_id) == order_id
 
     @rule(product=PRODUCTS, side=SIDES, size=SIZES, quote=st.booleans(), n=st.integers(0, 15))
     def market(self, product: str, side: str, size: str, quote: bool, n: int) -> None:
@@ -159,9 +151,7 @@ class Exchange(RuleBasedStateMachine):
         self.create(product, side, {"trigger_bracket_gtc": fields}, f"b{n}")
 
     @rule(product=PRODUCTS, size=SIZES, share=SHARES, is_market=st.booleans(), n=st.integers(0, 15))
-    def buy_with_a_bracket(
-        self, product: str, size: str, share: str, is_market: bool, n: int
-    ) -> None:
+    def bracketed_buy(self, product: str, size: str, share: str, is_market: bool, n: int) -> None:
         high, low = self.price(product, "1.20"), self.price(product, "0.85")
         fields = {"limit_price": high, "stop_trigger_price": low}
         parent = {"limit_limit_gtc": {"base_size": size, "limit_price": self.price(product, share)}}

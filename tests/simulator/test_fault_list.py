@@ -4,51 +4,54 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import PREFIX, Hands, at, order_body, sdk_client, stop_limit
-from tests.simulator.test_order_entry import limit
+from tests.simulator.conftest import (
+    FILLS,
+    ORDERS,
+    PREFIX,
+    Hands,
+    Make,
+    MakeHands,
+    at,
+    order_body,
+    stop_limit,
+)
+from tests.simulator.test_order_entry import limit, market
 from tf_lib.errors import ParameterError
-from tf_lib.simulator import Endpoint, SimulatedExchange, SimulatorSettings
+from tf_lib.simulator import SimulatedExchange
 from tf_lib.simulator.dispatcher import LineError
 from tf_lib.simulator.faults.effects import BODIES
 
-Make = Callable[..., SimulatedExchange]
+ONE = market(base_size="1")
 FIRST_TIER = {"name": "Intro", "usd_from": 0, "maker": "0.005", "taker": "0.009"}
-ORDERS = "/orders/historical/batch"
 
 
-def reply_to(hands: Hands, exchange: SimulatedExchange, **fault: Any) -> tuple[int, Any]:
+def reply_to(hands: Hands, **fault: Any) -> tuple[int, Any]:
     """Return what a market buy of 1 is answered with under a fault; 0 where the line was cut."""
-    exchange.add_fault(endpoint="POST /orders", calls=[1], **fault)
-    body = order_body("BUY", {"market_market_ioc": {"base_size": "1"}})
+    hands.exchange.add_fault(endpoint="POST /orders", calls=[1], **fault)
+    body = order_body("BUY", ONE)
     try:
-        return exchange.engine.handle("POST", f"{PREFIX}/orders", None, body)
+        return hands.exchange.engine.handle("POST", f"{PREFIX}/orders", None, body)
     except LineError:
         return 0, None
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "reset_before", "drop_after", "reset_after"])
-def test_no_answer_before_and_after_processing(
-    exchange: SimulatedExchange, hands: Hands, kind: str
-) -> None:
-    assert reply_to(hands, exchange, kind=kind) == (0, None)
+def test_no_answer_before_and_after_processing(hands: Hands, kind: str) -> None:
+    assert reply_to(hands, kind=kind) == (0, None)
     assert hands.wallet("BTC")[0] == (1 if kind.endswith("after") else 0)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429])
 @pytest.mark.parametrize("body", ["json", "empty", "html", "text"])
 @pytest.mark.parametrize("kind", ["status", "status_after"])
-def test_every_status_with_every_body(
-    exchange: SimulatedExchange, hands: Hands, kind: str, status: int, body: str
-) -> None:
-    got, text = reply_to(hands, exchange, kind=kind, status=status, body=body)
+def test_every_status_with_every_body(hands: Hands, kind: str, status: int, body: str) -> None:
+    got, text = reply_to(hands, kind=kind, status=status, body=body)
     assert got == status
     if status == 429 and body == "json":
         assert json.loads(text)["errors"][0]["id"] == "rate_limit_exceeded"
@@ -58,10 +61,10 @@ def test_every_status_with_every_body(
 
 
 def test_spurious_401_and_truncated_json(exchange: SimulatedExchange, hands: Hands) -> None:
-    assert reply_to(hands, exchange, kind="unauthorized") == (401, "Unauthorized\n")
+    assert reply_to(hands, kind="unauthorized") == (401, "Unauthorized\n")
     assert hands.wallet("BTC")[0] == 0
     exchange.clear_faults()
-    status, text = reply_to(hands, exchange, kind="truncated_json")
+    status, text = reply_to(hands, kind="truncated_json")
     assert status == 200
     with pytest.raises(json.JSONDecodeError):
         json.loads(text)
@@ -69,10 +72,10 @@ def test_spurious_401_and_truncated_json(exchange: SimulatedExchange, hands: Han
 
 
 def test_null_missing_and_unknown_fields(exchange: SimulatedExchange, hands: Hands) -> None:
-    _, reply = reply_to(hands, exchange, kind="put_field", field="order_configuration", value=None)
+    _, reply = reply_to(hands, kind="put_field", field="order_configuration", value=None)
     assert reply["order_configuration"] is None
     exchange.clear_faults()
-    _, reply = reply_to(hands, exchange, kind="remove_field", field="success_response")
+    _, reply = reply_to(hands, kind="remove_field", field="success_response")
     assert "success_response" not in reply
     exchange.clear_faults()
     for name, value in (("orders", None), ("orders.*.edit_history", None), ("proof", {"a": 1})):
@@ -92,25 +95,22 @@ def test_unknown_enum_values(exchange: SimulatedExchange, hands: Hands) -> None:
         exchange.clear_faults()
 
 
-@pytest.mark.parametrize("path", ["/accounts", ORDERS, "/orders/historical/fills"])
+@pytest.mark.parametrize("path", ["/accounts", ORDERS, FILLS])
 def test_looping_cursors(exchange: SimulatedExchange, hands: Hands, path: str) -> None:
     hands.buy("1")
     exchange.add_fault(kind="loop_cursor", endpoint=f"GET {path}")
     first = hands.get(path, limit=1)
     assert first["cursor"]
     assert hands.get(path, limit=1, cursor=first["cursor"]) == first
-    assert ("has_next" in first) == (path != "/orders/historical/fills")
+    assert ("has_next" in first) == (path != FILLS)
 
 
-def test_clock_skew_and_tokens(
-    settings: SimulatorSettings, make_exchange: Make, exchange: SimulatedExchange, hands: Hands
-) -> None:
+def test_clock_skew_and_tokens(make_hands: MakeHands, hands: Hands) -> None:
     before = int(hands.get("/time")["epochSeconds"])
-    exchange.add_fault(kind="clock_skew", endpoint="GET /time", seconds=90)
+    hands.exchange.add_fault(kind="clock_skew", endpoint="GET /time", seconds=90)
     assert int(hands.get("/time")["epochSeconds"]) == before + 90
     strict = {"world": {"token_skew_seconds": -30}}  # as if every client were half a minute ahead
-    endpoint: Endpoint = make_exchange(replace(settings, faults=strict)).start()
-    client = sdk_client(endpoint)
+    client = make_hands(faults=strict).client()
     with client.session, pytest.raises(Exception, match="401"):
         client.get_accounts()
 
@@ -123,10 +123,10 @@ def test_product_turns(exchange: SimulatedExchange, hands: Hands) -> None:
         assert not hands.order("BUY", limit("1", "90"))["success"]
         exchange.set_flag("BTC-USD", flag, False)
     exchange.set_flag("BTC-USD", "limit_only", True)
-    refused = hands.order("BUY", {"market_market_ioc": {"base_size": "1"}})
+    refused = hands.order("BUY", ONE)
     assert refused["error_response"]["error"] == "UNSUPPORTED_ORDER_CONFIGURATION"
     exchange.set_flag("BTC-USD", "cancel_only", True)
-    (result,) = hands.post("/orders/batch_cancel", {"order_ids": [resting]})["results"]
+    (result,) = hands.cancel(resting)
     assert result["success"]
 
 
@@ -135,7 +135,7 @@ def test_partial_fill_then_cancel(exchange: SimulatedExchange, hands: Hands) -> 
     order = hands.made("BUY", limit("4", "101"))
     assert hands.show(order)["status"] == "OPEN"
     assert hands.show(order)["completion_percentage"] == "25"
-    hands.post("/orders/batch_cancel", {"order_ids": [order]})
+    hands.cancel(order)
     shown = hands.show(order)
     assert (shown["status"], shown["filled_size"]) == ("CANCELLED", "1")
     assert hands.wallet("USD")[1] == 0
@@ -144,28 +144,21 @@ def test_partial_fill_then_cancel(exchange: SimulatedExchange, hands: Hands) -> 
 def test_a_hold_that_is_not_released(exchange: SimulatedExchange, hands: Hands) -> None:
     exchange.set_delays(hold_release_seconds=86_400 * 3650)
     order = hands.made("BUY", limit("1", "90"))
-    hands.post("/orders/batch_cancel", {"order_ids": [order]})
+    hands.cancel(order)
     exchange.advance_to(at("2024-03-05 00:00"))
     assert hands.show(order)["status"] == "CANCELLED"
     assert hands.wallet("USD")[1] == Decimal("90") * Decimal("1.012")
 
 
-def candles(hands: Hands, granularity: str, start: str, end: str) -> list[dict[str, str]]:
-    bounds = {"start": int(at(start).timestamp()), "end": int(at(end).timestamp())}
-    answer = hands.get("/products/BTC-USD/candles", granularity=granularity, **bounds)
-    rows: list[dict[str, str]] = answer["candles"]
-    return rows
-
-
 def test_candles_late_and_partial(exchange: SimulatedExchange, hands: Hands) -> None:
     exchange.set_delays(candle_visible_seconds=60)
-    (forming,) = candles(hands, "ONE_DAY", "2024-03-01 00:00", "2024-03-01 00:00")
+    (forming,) = hands.candles("2024-03-01")
     assert Decimal(forming["volume"]) < 1
     exchange.advance_to(at("2024-03-02 00:00"))
-    assert candles(hands, "ONE_DAY", "2024-03-01 00:00", "2024-03-01 00:00") == []
-    assert len(candles(hands, "ONE_DAY", "2024-02-29 00:00", "2024-02-29 00:00")) == 1
+    assert hands.candles("2024-03-01") == []
+    assert len(hands.candles("2024-02-29")) == 1
     exchange.advance_to(at("2024-03-02 00:01:01"))
-    (day,) = candles(hands, "ONE_DAY", "2024-03-01 00:00", "2024-03-01 00:00")
+    (day,) = hands.candles("2024-03-01")
     assert (day["close"], day["volume"]) == ("102", "1000")
 
 
@@ -178,9 +171,9 @@ def test_edits_queue(exchange: SimulatedExchange, hands: Hands) -> None:
 
     assert edit("80")["success"]
     assert hands.show(order)["status"] == "EDIT_QUEUED"
-    assert hands.get(ORDERS, order_status="OPEN")["orders"] == []
+    assert hands.orders(order_status="OPEN") == []
     assert edit("81")["errors"][0]["edit_failure_reason"] == "ORDER_IS_ALREADY_BEING_REPLACED"
-    (result,) = hands.post("/orders/batch_cancel", {"order_ids": [order]})["results"]
+    (result,) = hands.cancel(order)
     assert result["failure_reason"] == "ORDER_IS_BEING_REPLACED"
     exchange.advance_to(at("2024-03-01 00:03"))
     shown = hands.show(order)
@@ -189,17 +182,15 @@ def test_edits_queue(exchange: SimulatedExchange, hands: Hands) -> None:
     assert hands.wallet("USD")[1] == 160 * Decimal("1.012")
 
 
-def test_an_edit_that_comes_too_late_or_costs_too_much(
-    exchange: SimulatedExchange, hands: Hands
-) -> None:
-    exchange.set_delays(edit_ack_seconds=86_000)
+def test_an_edit_that_comes_too_late_or_costs_too_much(hands: Hands) -> None:
+    hands.exchange.set_delays(edit_ack_seconds=86_000)
     filled = hands.made("BUY", limit("1", "95"))
     poor = hands.made("BUY", limit("1", "70"))
     for order in (filled, poor):
         body = {"order_id": order, "price": "69", "size": "100"}
         assert hands.post("/orders/edit", body)["success"]
-    exchange.deposit("USD", Decimal(-10_000))
-    exchange.advance_to(at("2024-03-02 00:00"))  # fell to 90 on the way
+    hands.exchange.deposit("USD", Decimal(-10_000))
+    hands.until("2024-03-02 00:00")  # fell to 90 on the way
     assert (hands.show(filled)["status"], hands.show(filled)["filled_size"]) == ("FILLED", "1")
     shown = hands.show(poor)
     assert (shown["status"], shown["edit_history"]) == ("OPEN", [])
@@ -209,7 +200,7 @@ def test_used_client_ids_may_be_refused(exchange: SimulatedExchange, hands: Hand
     exchange.set_delays(duplicate_client_order_id=True)
     hands.buy("1")
     hands._count -= 1
-    reply = hands.order("BUY", {"market_market_ioc": {"base_size": "1"}})
+    reply = hands.order("BUY", ONE)
     assert not reply["success"]
     assert reply["error_response"]["new_order_failure_reason"] == "DUPLICATE_CLIENT_ORDER_ID"
     assert hands.wallet("BTC")[0] == 1
@@ -227,13 +218,11 @@ def test_stops_refuse_edits_in_either_way(exchange: SimulatedExchange, hands: Ha
     assert again["error_response"]["edit_order_failure_reason"] == "FIELD_STOPPRICE_NOT_SUPPORTED"
 
 
-def test_rules_of_a_schedule(settings: SimulatorSettings, make_exchange: Make) -> None:
-    tiers = [
-        FIRST_TIER,
-        {"name": "Advanced 1", "usd_from": 1000, "maker": "0.003", "taker": "0.006"},
-    ]
+def test_rules_of_a_schedule(make_hands: MakeHands) -> None:
+    second = {"name": "Advanced 1", "usd_from": 1000, "maker": "0.003", "taker": "0.006"}
+    tiers = [FIRST_TIER, second]
     world = {"price_band": "0.1", "depth_usd": "500", "fee_tiers": tiers}
-    hands = Hands(make_exchange(replace(settings, faults={"world": world})))
+    hands = make_hands(faults={"world": world})
     refused = hands.order("BUY", limit("1", "120"))["error_response"]
     assert refused["preview_failure_reason"] == "PREVIEW_BREACHED_PRICE_LIMIT"
     thin = hands.show(hands.buy("20"))
@@ -245,9 +234,9 @@ def test_rules_of_a_schedule(settings: SimulatorSettings, make_exchange: Make) -
     assert (summary["pricing_tier"], summary["taker_fee_rate"]) == ("Advanced 1", "0.006")
 
 
-def test_a_band_for_stops_alone(settings: SimulatorSettings, make_exchange: Make) -> None:
+def test_a_band_for_stops_alone(make_hands: MakeHands) -> None:
     """A stop's limit lies at most so far beyond its stop; other limits lie where they like."""
-    hands = Hands(make_exchange(replace(settings, faults={"world": {"stop_band": "0.01"}})))
+    hands = make_hands(faults={"world": {"stop_band": "0.01"}})
     hands.buy("2")
     refused = hands.order("SELL", stop_limit("1", "90", "89"))["error_response"]
     assert refused["error"] == "LIMIT_ORDER_PRICE_EXCEEDS_PRICE_BAND_ON_SELL"
@@ -257,31 +246,23 @@ def test_a_band_for_stops_alone(settings: SimulatorSettings, make_exchange: Make
 
 
 @pytest.mark.parametrize(
-    ("refused", "sized_in_base", "sized_in_quote", "at_a_limit"),
+    ("which", "in_base", "in_quote", "limits"),
     [("base_sized", False, True, True), ("all", False, False, False)],
 )
-def test_buys_that_the_exchange_does_not_take(
-    settings: SimulatorSettings,
-    make_exchange: Make,
-    refused: str,
-    sized_in_base: bool,
-    sized_in_quote: bool,
-    at_a_limit: bool,
+def test_buys_that_are_not_taken(
+    make_hands: MakeHands, which: str, in_base: bool, in_quote: bool, limits: bool
 ) -> None:
     """A refusal about the order's configuration, in a preview, too; sells are taken."""
-    exchange = make_exchange(replace(settings, faults={"world": {"refused_buys": refused}}))
-    hands = Hands(exchange)
-    exchange.deposit("BTC", Decimal(1))
-    in_base = {"market_market_ioc": {"base_size": "1"}}
-    reply = hands.order("BUY", in_base)
-    assert reply["success"] is sized_in_base
+    hands = make_hands(faults={"world": {"refused_buys": which}})
+    hands.exchange.deposit("BTC", Decimal(1))
+    reply = hands.order("BUY", ONE)
+    assert reply["success"] is in_base
     assert reply["error_response"]["error"] == "UNSUPPORTED_ORDER_CONFIGURATION"
     assert reply["error_response"]["message"]
-    assert hands.preview("BUY", in_base)["errs"] == ["PREVIEW_INVALID_ORDER_CONFIG"]
-    in_quote = hands.order("BUY", {"market_market_ioc": {"quote_size": "50"}})
-    assert in_quote["success"] is sized_in_quote
-    assert hands.order("BUY", limit("1", "50"))["success"] is at_a_limit
-    assert hands.order("SELL", in_base)["success"]
+    assert hands.preview("BUY", ONE)["errs"] == ["PREVIEW_INVALID_ORDER_CONFIG"]
+    assert hands.order("BUY", market(quote_size="50"))["success"] is in_quote
+    assert hands.order("BUY", limit("1", "50"))["success"] is limits
+    assert hands.order("SELL", ONE)["success"]
 
 
 def test_one_refused_stop_on_a_day(exchange: SimulatedExchange, hands: Hands) -> None:
@@ -318,31 +299,26 @@ def test_one_refused_stop_on_a_day(exchange: SimulatedExchange, hands: Hands) ->
         ({"edit_ack_seconds": "soon"}, "edit_ack_seconds: expected a decimal"),
     ],
 )
-def test_wrong_rules_are_named(
-    settings: SimulatorSettings, world: dict[str, Any], message: str
-) -> None:
+def test_wrong_rules_are_named(make_exchange: Make, world: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
-        SimulatedExchange(replace(settings, faults={"world": world}))
+        make_exchange(faults={"world": world})
 
 
-def test_usdc_aliases_share_a_book_and_settle_apart(
-    settings: SimulatorSettings, make_exchange: Make
-) -> None:
-    exchange = make_exchange(replace(settings, faults={"world": {"usdc_aliases": True}}))
-    hands = Hands(exchange)
+def test_usdc_aliases_share_a_book_and_settle_apart(make_hands: MakeHands) -> None:
+    hands = make_hands(faults={"world": {"usdc_aliases": True}})
     listed = {row["product_id"]: row for row in hands.get("/products")["products"]}
     assert listed["BTC-USDC"]["alias"] == "BTC-USD"
     assert listed["BTC-USD"]["alias_to"] == ["BTC-USDC"]
     assert listed["BTC-USDC"]["price"] == listed["BTC-USD"]["price"]
-    refused = hands.order("BUY", {"market_market_ioc": {"base_size": "1"}}, "BTC-USDC")
+    refused = hands.order("BUY", ONE, "BTC-USDC")
     assert refused["error_response"]["error"] == "INSUFFICIENT_FUND"  # dollars do not pay for it
-    exchange.deposit("USDC", Decimal(500))
+    hands.exchange.deposit("USDC", Decimal(500))
     hands.buy("2", "BTC-USDC")
     assert hands.wallet("USDC")[0] == 500 - 2 * Decimal("100.1") * Decimal("1.012")
     assert hands.wallet("USD")[0] == 15_000
     stop = hands.stop("1", "95", "93", "BTC-USDC")
-    exchange.plant_jump("BTC-USD", at("2024-03-01 00:10"), Decimal("94"))
-    exchange.advance_to(at("2024-03-01 00:20"))
+    hands.exchange.plant_jump("BTC-USD", at("2024-03-01 00:10"), Decimal("94"))
+    hands.until("2024-03-01 00:20")
     assert hands.show(stop)["status"] == "FILLED"
     rows = hands.get("/products/BTC-USDC/candles", granularity="ONE_DAY", end=1709164800)["candles"]
     assert rows[0]["close"] == "100"
@@ -375,12 +351,9 @@ SCHEDULE: dict[str, Any] = {
 }
 
 
-def test_every_run_of_a_schedule_is_identical(
-    settings: SimulatorSettings, make_exchange: Make, tmp_path: Path
-) -> None:
+def test_every_run_of_a_schedule_is_identical(make_exchange: Make, tmp_path: Path) -> None:
     def run(name: str) -> list[dict[str, Any]]:
-        kept = replace(settings, faults=SCHEDULE, log_file=tmp_path / name)
-        exchange = make_exchange(kept)
+        exchange = make_exchange(faults=SCHEDULE, log_file=tmp_path / name)
         for number in range(40):
             side = "BUY" if number % 3 else "SELL"
             price = "98" if side == "BUY" else "102"
@@ -410,15 +383,12 @@ def test_every_run_of_a_schedule_is_identical(
     assert {line["fault"] for line in first} == {None} | kinds
 
 
-def test_replies_may_name_the_canonical_product(
-    settings: SimulatorSettings, make_exchange: Make
-) -> None:
+def test_replies_may_name_the_canonical_product(make_hands: MakeHands) -> None:
     """Lists, books, orders and fills of an alias stand under its product; wallets do not."""
     world = {"usdc_aliases": True, "canonical_replies": True}
-    exchange = make_exchange(replace(settings, faults={"world": world}))
-    exchange.deposit("USDC", Decimal(500))
-    hands = Hands(exchange)
-    client = sdk_client(exchange.start())
+    hands = make_hands(faults={"world": world})
+    hands.exchange.deposit("USDC", Decimal(500))
+    client = hands.client()
     bought = hands.buy("2", "BTC-USDC")
     assert hands.show(bought)["product_id"] == "BTC-USD"
     assert client.list_orders().to_dict()["orders"][0]["product_id"] == "BTC-USD"
@@ -432,11 +402,9 @@ def test_replies_may_name_the_canonical_product(
     assert hands.wallet("USD")[0] == 15_000
 
 
-def test_one_kind_of_reply_alone_names_the_canonical_product(
-    settings: SimulatorSettings, make_exchange: Make
-) -> None:
+def test_one_kind_of_reply_alone_names_the_canonical_product(make_hands: MakeHands) -> None:
     world = {"usdc_aliases": True, "canonical_replies": ["books"]}
-    hands = Hands(make_exchange(replace(settings, faults={"world": world})))
+    hands = make_hands(faults={"world": world})
     (book,) = hands.get("/best_bid_ask", product_ids="ETH-USDC")["pricebooks"]
     assert book["product_id"] == "ETH-USD"
     (listed,) = hands.get("/products", product_ids="ETH-USDC")["products"]

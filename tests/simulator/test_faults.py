@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -11,14 +10,22 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import DAY, PREFIX, SCHEDULE_KEYS, Hands, at, stop_limit
+from tests.simulator.conftest import (
+    DAY,
+    PREFIX,
+    SCHEDULE_KEYS,
+    Hands,
+    Make,
+    MakeHands,
+    at,
+    stop_limit,
+)
 from tf_lib.errors import ParameterError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.dispatcher import LineError
 from tf_lib.simulator.faults.effects import KINDS
 from tf_lib.simulator.faults.rules import read_faults
 
-Make = Callable[..., SimulatedExchange]
 DEPOSIT = {"currency": "USD", "at": "2024-03-01"}
 
 
@@ -33,23 +40,23 @@ def outcomes(exchange: SimulatedExchange, path: str, count: int) -> list[Any]:
     return found
 
 
-def test_by_call_number_and_endpoint(settings: SimulatorSettings, make_exchange: Make) -> None:
+def test_by_call_number_and_endpoint(make_exchange: Make) -> None:
     schedule = {
         "faults": [
             {"kind": "status", "status": 502, "endpoint": "GET /accounts", "calls": [2, "4-5"]},
             {"kind": "drop_before", "endpoint": "GET /products/*", "calls": 1},
         ]
     }
-    exchange = make_exchange(replace(settings, faults=schedule))
+    exchange = make_exchange(faults=schedule)
     assert outcomes(exchange, "/accounts", 6) == [200, 502, 200, 502, 502, 200]
     assert outcomes(exchange, "/products/BTC-USD", 2) == [0, 200]
     assert outcomes(exchange, "/time", 2) == [200, 200]
 
 
-def test_by_seeded_probability(settings: SimulatorSettings, make_exchange: Make) -> None:
+def test_by_seeded_probability(make_exchange: Make) -> None:
     def run(seed: int) -> list[Any]:
         rule = {"kind": "unauthorized", "endpoint": "GET /accounts", "probability": 0.3}
-        exchange = make_exchange(replace(settings, faults={"seed": seed, "faults": [rule]}))
+        exchange = make_exchange(faults={"seed": seed, "faults": [rule]})
         return outcomes(exchange, "/accounts", 200)
 
     assert run(1) == run(1)
@@ -57,11 +64,9 @@ def test_by_seeded_probability(settings: SimulatorSettings, make_exchange: Make)
     assert 30 < run(1).count(401) < 90
 
 
-def test_counting_survives_a_restart(
-    settings: SimulatorSettings, make_exchange: Make, tmp_path: Path
-) -> None:
+def test_counting_survives_a_restart(kept: SimulatorSettings, make_exchange: Make) -> None:
     rule = {"kind": "status", "endpoint": "GET /accounts", "calls": [3]}
-    kept = replace(settings, state_file=tmp_path / "s.sqlite", faults={"faults": [rule]})
+    kept = replace(kept, faults={"faults": [rule]})
     first = make_exchange(kept)
     assert outcomes(first, "/accounts", 2) == [200, 200]
     first.stop()
@@ -78,10 +83,10 @@ def test_rules_about_what_a_call_holds(exchange: SimulatedExchange, hands: Hands
     assert hands.buy("1", "ETH-USD")
 
 
-def test_a_storm_by_the_time_of_day(settings: SimulatorSettings, make_exchange: Make) -> None:
+def test_a_storm_by_the_time_of_day(make_exchange: Make) -> None:
     """From its begin to before its end, every day; waiting at the exchange goes on in it."""
     storm = {"kind": "status", "status": 503, "from": "00:01:10", "until": "00:03:30"}
-    exchange = make_exchange(replace(settings, faults={"faults": [storm]}))
+    exchange = make_exchange(faults={"faults": [storm]})
 
     def status_at(text: str) -> int:
         exchange.advance_to(at(text))
@@ -111,20 +116,14 @@ def test_a_storm_on_its_dates_over_midnight(exchange: SimulatedExchange) -> None
     assert statuses_at("2024-03-03 23:59") == [200, 200]
 
 
-def test_rules_count_for_themselves_in_a_changed_schedule(
-    settings: SimulatorSettings, make_exchange: Make, tmp_path: Path
-) -> None:
+def test_rule_in_place_of_another_counts_anew(kept: SimulatorSettings, make_exchange: Make) -> None:
     """A rule that has come in the place of another begins at its own first call."""
-    kept = replace(settings, state_file=tmp_path / "s.sqlite")
-    first = make_exchange(
-        replace(
-            kept, faults={"faults": [{"kind": "status", "endpoint": "GET /time", "calls": [9]}]}
-        )
-    )
+    rule: dict[str, Any] = {"kind": "status", "endpoint": "GET /time", "calls": [9]}
+    first = make_exchange(kept, faults={"faults": [rule]})
     outcomes(first, "/time", 5)
     first.stop()
-    other = {"faults": [{"kind": "status", "endpoint": "GET /accounts", "calls": [1]}]}
-    assert outcomes(make_exchange(replace(kept, faults=other)), "/accounts", 2) == [503, 200]
+    other = {"faults": [rule | {"endpoint": "GET /accounts", "calls": [1]}]}
+    assert outcomes(make_exchange(kept, faults=other), "/accounts", 2) == [503, 200]
 
 
 def test_answers_bent(exchange: SimulatedExchange, hands: Hands) -> None:
@@ -145,11 +144,6 @@ def test_answers_bent(exchange: SimulatedExchange, hands: Hands) -> None:
 
 
 CANDLES = "GET /products/*/candles"
-QUERY = {
-    "start": int(at("2024-02-28").timestamp()),
-    "end": int(at("2024-02-29").timestamp()),
-    "granularity": "ONE_DAY",
-}
 
 
 @pytest.mark.parametrize(
@@ -161,17 +155,13 @@ QUERY = {
         ({"kind": "put_field", "field": "candles", "value": []}, []),
     ],
 )
-def test_candles_bent(
-    exchange: SimulatedExchange, hands: Hands, fault: dict[str, Any], closes: list[str]
-) -> None:
-    exchange.add_fault(**fault, endpoint=CANDLES)
-    rows = hands.get("/products/BTC-USD/candles", **QUERY)["candles"]
+def test_candles_bent(hands: Hands, fault: dict[str, Any], closes: list[str]) -> None:
+    hands.exchange.add_fault(**fault, endpoint=CANDLES)
+    rows = hands.candles("2024-02-28", "2024-02-29")
     assert [row["close"] for row in rows] == closes
 
 
-def test_the_world_of_a_schedule(
-    settings: SimulatorSettings, make_exchange: Make, tmp_path: Path
-) -> None:
+def test_world_of_schedule(kept: SimulatorSettings, make_hands: MakeHands, tmp_path: Path) -> None:
     schedule = tmp_path / "faults.yaml"
     schedule.write_text(
         """
@@ -197,22 +187,19 @@ world:
       order_configuration: {limit_limit_gtc: {base_size: "1", limit_price: "140"}}
 """
     )
-    kept = replace(settings, faults=schedule, state_file=tmp_path / "s.sqlite")
-    exchange = make_exchange(kept)
-    hands = Hands(exchange)
+    hands = make_hands(kept, faults=schedule)
     assert hands.show(hands.buy("2", "ETH-USD"))["filled_size"] == "1"
-    exchange.advance_to(at("2024-03-01 00:07"))
+    hands.until("2024-03-01 00:07")
     assert hands.wallet("BTC") == (1, 1)
-    exchange.stop()
-    exchange = make_exchange(kept)  # the same schedule again plants nothing twice
-    hands = Hands(exchange)
+    hands.exchange.stop()
+    hands = make_hands(kept, faults=schedule)  # the same schedule again plants nothing twice
     hands._count = 5
-    exchange.advance_to(at("2024-03-01 00:40"))
+    hands.until("2024-03-01 00:40")
     assert hands.wallet("BTC") == (1, 1)
     assert hands.get("/products/BTC-USD")["price"] == "85"
     assert hands.get("/products/ETH-USD")["cancel_only"]
     assert hands.get("/transaction_summary")["fee_tier"]["taker_fee_rate"] == "0.008"
-    (foreign,) = hands.get("/orders/historical/batch", order_status="OPEN")["orders"]
+    (foreign,) = hands.orders(order_status="OPEN")
     assert (foreign["side"], foreign["outstanding_hold_amount"]) == ("SELL", "1")
 
 
@@ -232,11 +219,9 @@ world:
         ({"world": {"deposits": [{**DEPOSIT, "amount": "much"}]}}, "expected a decimal"),
     ],
 )
-def test_a_wrong_schedule_is_named(
-    settings: SimulatorSettings, schedule: dict[str, Any], message: str
-) -> None:
+def test_a_wrong_schedule_is_named(make_exchange: Make, schedule: Any, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
-        SimulatedExchange(replace(settings, faults=schedule))
+        make_exchange(faults=schedule)
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
@@ -254,22 +239,17 @@ def test_clock_skew_shows_in_time_alone(exchange: SimulatedExchange, hands: Hand
     assert exchange.now() < at("2024-03-01 00:01:01")
 
 
-def test_every_kind_is_in_the_docs(project_root: Path) -> None:
-    text = (project_root / "docs" / "simulator.md").read_text(encoding="utf-8")
-    assert [kind for kind in KINDS if f"`{kind}`" not in text] == []
-
-
 def test_orders_by_hand_follow_the_rules(exchange: SimulatedExchange, hands: Hands) -> None:
     exchange.place_by_hand("BTC-USD", "SELL", stop_limit("1", "95", "93"))
-    assert hands.get("/orders/historical/batch")["orders"] == []
+    assert hands.orders() == []
     exchange.deposit("BTC", Decimal(1))
     exchange.place_by_hand("BTC-USD", "SELL", stop_limit("1", "95", "93"))
-    (order,) = hands.get("/orders/historical/batch")["orders"]
+    (order,) = hands.orders()
     assert order["status"] == "OPEN"
     assert dt.date.fromisoformat(order["created_time"][:10]) == DAY
 
 
 def test_every_kind_and_every_key_of_a_schedule_is_in_the_docs(project_root: Path) -> None:
     text = (project_root / "docs" / "simulator.md").read_text(encoding="utf-8")
-    known = {*KINDS, *SCHEDULE_KEYS}
-    assert sorted(name for name in known if f"`{name}" not in text) == []
+    known = [f"`{kind}`" for kind in KINDS] + [f"`{key}" for key in SCHEDULE_KEYS]
+    assert [name for name in known if name not in text] == []

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from tests.simulator.conftest import BARS, PREFIX, SCHEDULE_KEYS, bar_frame, order_body
+from tests.simulator.conftest import BARS, DAY, PREFIX, SCHEDULE_KEYS, bar_frame, order_body
 from tf_lib.errors import InputError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 from tf_lib.simulator.api.routes import ROUTES
@@ -37,48 +37,20 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
-QUERY_NAMES = st.sampled_from(
-    [
-        "limit",
-        "cursor",
-        "order_status",
-        "product_ids",
-        "product_id",
-        "start",
-        "end",
-        "granularity",
-        "start_date",
-        "end_date",
-        "sort_by",
-        "order_side",
-        "order_types",
-        "time_in_forces",
-        "product_type",
-        "offset",
-        "portfolio_type",
-        "start_sequence_timestamp",
-        "get_all_products",
-        "order_placement_source",
-    ]
-)
+NAMES = """
+limit cursor order_status product_ids product_id start end granularity start_date end_date sort_by
+order_side order_types time_in_forces product_type offset portfolio_type start_sequence_timestamp
+get_all_products order_placement_source
+"""
+QUERY_NAMES = st.sampled_from(NAMES.split())
 QUERY_VALUES = (
     st.text(max_size=12)
     | st.integers().map(str)
     | st.sampled_from(["OPEN", "ONE_DAY", "ONE_MINUTE", "BTC-USD", "2024-01-01T00:00:00Z", "True"])
 )
+SIZES = "base_size quote_size limit_price stop_price stop_trigger_price stop_direction end_time"
 FIELDS = st.dictionaries(
-    st.sampled_from(
-        [
-            "base_size",
-            "quote_size",
-            "limit_price",
-            "stop_price",
-            "stop_trigger_price",
-            "stop_direction",
-            "end_time",
-            "post_only",
-        ]
-    ),
+    st.sampled_from([*SIZES.split(), "post_only"]),
     SCALARS | st.sampled_from(["STOP_DIRECTION_STOP_DOWN", "2024-03-02T00:00:00Z", "95", "93"]),
 )
 BODIES = JSON | st.fixed_dictionaries(
@@ -97,21 +69,8 @@ BODIES = JSON | st.fixed_dictionaries(
         "retail_portfolio_id": SCALARS,
     },
 )
-HOSTILE = st.sampled_from(
-    [
-        "%00",
-        "%2F",
-        "..",
-        "%ff",
-        "%C3%28",
-        "BTC-USD%0d%0a",
-        "BTC-USDC",
-        "-",
-        "USD",
-        "BTC-",
-        "x" * 3000,
-    ]
-)
+PARTS = "%00 %2F .. %ff %C3%28 BTC-USD%0d%0a BTC-USDC - USD BTC-"
+HOSTILE = st.sampled_from([*PARTS.split(), "x" * 3000])
 HOSTILE_OR_KNOWN = HOSTILE | st.sampled_from(["BTC-USD", "x", "spot"])
 PATHS = st.sampled_from(sorted({route.pattern.pattern for route in ROUTES})).flatmap(
     lambda pattern: (st.text(min_size=1, max_size=12) | HOSTILE_OR_KNOWN).map(
@@ -120,35 +79,13 @@ PATHS = st.sampled_from(sorted({route.pattern.pattern for route in ROUTES})).fla
 )
 
 
-RAW_QUERIES = st.text(max_size=60) | st.lists(
-    st.sampled_from(
-        [
-            "start=1",
-            "start=-1",
-            "start=1e9",
-            "end=9",
-            "end=99999999999999999999",
-            "granularity=ONE_DAY",
-            "granularity=",
-            "limit=0",
-            "limit=%00",
-            "cursor=MA==",
-            "cursor=LTU=",
-            "cursor=////",
-            "order_status=OPEN",
-            "offset=9",
-            "currency=%F0",
-            "product_ids=BTC-USD",
-            "start_date=0001-01-01T00:00:00Z",
-            "end_date=9999-12-31T23:59:59Z",
-            "&",
-            "=",
-            ";",
-            "%",
-        ]
-    ),
-    max_size=6,
-).map("&".join)
+PAIRS = """
+start=1 start=-1 start=1e9 end=9 end=99999999999999999999 granularity=ONE_DAY granularity= limit=0
+limit=%00 cursor=MA== cursor=LTU= cursor=//// order_status=OPEN offset=9 currency=%F0
+product_ids=BTC-USD start_date=0001-01-01T00:00:00Z end_date=9999-12-31T23:59:59Z & = ; %
+"""
+SOME_PAIRS = st.lists(st.sampled_from(PAIRS.split()), max_size=6)
+RAW_QUERIES = st.text(max_size=60) | SOME_PAIRS.map("&".join)
 MANY = int(os.environ.get("TF_FUZZ_EXAMPLES", "300"))
 SWEEPING = examples(max_examples=MANY, deadline=None, derandomize=MANY == 300)
 
@@ -156,10 +93,10 @@ SWEEPING = examples(max_examples=MANY, deadline=None, derandomize=MANY == 300)
 @pytest.fixture(scope="module")
 def shared() -> Iterator[SimulatedExchange]:
     """Yield one exchange for every example: what one leaves behind, the next one meets."""
-    settings = SimulatorSettings(
-        candles={"BTC-USD": bar_frame(BARS)}, as_of=dt.date(2024, 3, 1), keeps_log=False
-    )
-    with SimulatedExchange(settings) as exchange:
+    market = {"BTC-USD": bar_frame(BARS)}
+    with SimulatedExchange(
+        SimulatorSettings(candles=market, as_of=DAY, keeps_log=False)
+    ) as exchange:
         yield exchange
 
 
@@ -251,15 +188,12 @@ RULE = st.fixed_dictionaries(
 EVENT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "currency": st.sampled_from(["USD", "EUR"]) | SCALARS,
     "amount": st.sampled_from(["1", "-1", "1e-8", "1e999999"]) | SCALARS,
-    "row": JSON,
     "product": st.just("BTC-USD") | SCALARS,
     "to": st.sampled_from(["NEW-USD", "BTC-USD"]) | SCALARS,
     "away": st.just("0.021") | SCALARS,
     "ratio": st.just("1000") | SCALARS,
     "side": st.just("BUY") | SCALARS,
-    "order_configuration": JSON,
     "flag": st.sampled_from(["view_only", "status"]) | SCALARS,
-    "value": JSON,
 }
 
 

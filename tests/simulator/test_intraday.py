@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import Hands, at
+from tests.simulator.conftest import Make, MakeHands
 from tf_lib.app.commands.simulator import _candles, _intraday
 from tf_lib.core.candles.rows import INTRADAY_HEADER
 from tf_lib.errors import BarsError, InputError
-from tf_lib.simulator import SimulatorSettings
 from tf_lib.simulator.prices.intraday import IntradayBars
 
 # 2024-03-01 runs 100, 104, 90, 102: here the low comes after the high, and 04:00 is missing.
@@ -30,43 +27,34 @@ def hourly(text: str = SHORT) -> IntradayBars:
     return IntradayBars.from_text(text, granularity="ONE_HOUR", source="BTC-USD.ONE_HOUR.csv")
 
 
-def asked(hands: Hands, granularity: str, start: str, end: str) -> list[dict[str, str]]:
-    bounds = {"start": int(at(start).timestamp()), "end": int(at(end).timestamp())}
-    path = "/products/BTC-USD/candles"
-    answer: list[dict[str, str]] = hands.get(path, granularity=granularity, **bounds)["candles"]
-    return answer[::-1]
-
-
-def test_the_path_and_the_candles_follow_the_file(
-    settings: SimulatorSettings, make_exchange: Any
-) -> None:
-    exchange = make_exchange(replace(settings, intraday={"BTC-USD": hourly()}))
-    hands = Hands(exchange)
+def test_the_path_and_the_candles_follow_the_file(make_hands: MakeHands) -> None:
+    hands = make_hands(intraday={"BTC-USD": hourly()})
     hands.buy("1")
     stop = hands.stop("1", "97", "90")
-    exchange.advance_to(at("2024-03-01 04:59"))
+    hands.until("2024-03-01 04:59")
     assert hands.show(stop)["trigger_status"] == "STOP_PENDING"  # the daily path fell to 95 by now
     assert hands.get("/products/BTC-USD")["price"] == "103"  # nothing traded since 02:00
-    exchange.advance_to(at("2024-03-01 05:30"))
+    hands.until("2024-03-01 05:30")
     shown = hands.show(stop)
     assert (shown["status"], shown["average_filled_price"]) == ("FILLED", "94.905")  # gap to 95
-    exchange.advance_to(at("2024-03-02 00:10"))
-    hours = asked(hands, "ONE_HOUR", "2024-03-01 00:00", "2024-03-01 23:00")
+    hands.until("2024-03-02 00:10")
+    hours = hands.candles("2024-03-01 00:00", "2024-03-01 23:00", granularity="ONE_HOUR")[::-1]
     assert [(row["open"], row["low"], row["volume"]) for row in hours] == [
         ("100", "99", "10"),
         ("100.5", "100", "20"),
         ("95", "90", "30"),
         ("94", "94", "40"),
     ]
-    (six, *_) = asked(hands, "SIX_HOUR", "2024-03-01 00:00", "2024-03-01 06:00")
+    (six, *_) = hands.candles("2024-03-01 00:00", "2024-03-01 06:00", granularity="SIX_HOUR")[::-1]
     assert (six["open"], six["high"], six["low"], six["close"], six["volume"]) == (
         "100", "104", "90", "94", "60",
     )  # fmt: skip
-    (day,) = asked(hands, "ONE_DAY", "2024-03-01 00:00", "2024-03-01 00:00")
+    (day,) = hands.candles("2024-03-01 00:00", "2024-03-01 00:00", granularity="ONE_DAY")[::-1]
     assert (day["low"], day["high"], day["volume"]) == ("90", "104", "1000")
-    quarters = asked(hands, "FIFTEEN_MINUTE", "2024-03-01 01:00", "2024-03-01 01:45")
+    hour = ("2024-03-01 01:00", "2024-03-01 01:45")
+    quarters = hands.candles(*hour, granularity="FIFTEEN_MINUTE")[::-1]
     assert max(float(row["high"]) for row in quarters) == 104.0
-    other_day = asked(hands, "ONE_HOUR", "2024-02-29 00:00", "2024-02-29 23:00")
+    other_day = hands.candles("2024-02-29 00:00", "2024-02-29 23:00", granularity="ONE_HOUR")[::-1]
     assert len(other_day) == 24  # a day without shorter candles runs as ever
 
 
@@ -84,14 +72,12 @@ def test_a_wrong_line_is_named(line: str, message: str) -> None:
         hourly(f"{INTRADAY_HEADER}\n{line}\n")
 
 
-def test_shorter_candles_lie_within_the_day(
-    settings: SimulatorSettings, make_exchange: Any
-) -> None:
+def test_shorter_candles_lie_within_the_day(make_exchange: Make) -> None:
     high = hourly(f"{INTRADAY_HEADER}\n2024-03-01T08:00:00Z,100,105,99,100,1\n")
     with pytest.raises(BarsError, match=r"2024-03-01T08:00:00.* not within that day's candle"):
-        make_exchange(replace(settings, intraday={"BTC-USD": high}))
+        make_exchange(intraday={"BTC-USD": high})
     with pytest.raises(InputError, match="XRP-USD: shorter candles need daily ones"):
-        make_exchange(replace(settings, intraday={"XRP-USD": hourly()}))
+        make_exchange(intraday={"XRP-USD": hourly()})
 
 
 def test_a_folder_with_shorter_candles(tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from tests.simulator.conftest import PREFIX, Hands, at
+from tests.simulator.conftest import PREFIX, Hands, MakeHands, at
 from tests.simulator.test_order_entry import limit
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
@@ -46,7 +45,7 @@ def test_order_filters(exchange: SimulatedExchange, hands: Hands) -> None:
     exchange.place_by_hand("BTC-USD", "BUY", limit("0.1", "40"), source="RETAIL_SIMPLE")
 
     def listed(**query: Any) -> list[str]:
-        return [o["order_id"] for o in hands.get("/orders/historical/batch", **query)["orders"]]
+        return [o["order_id"] for o in hands.orders(**query)]
 
     assert listed() == [stop, eth, bought]
     assert listed(order_status="OPEN") == [stop]
@@ -90,7 +89,7 @@ def test_fills_page_without_has_next(hands: Hands) -> None:
     times = [row["trade_time"] for row in rows]
     assert times == sorted(times, reverse=True)
     begin = times[2]
-    late = hands.get("/orders/historical/fills", start_sequence_timestamp=begin)["fills"]
+    late = hands.fills(start_sequence_timestamp=begin)
     assert len(late) == 3
 
 
@@ -105,25 +104,21 @@ def test_accounts_page_by_49(exchange: SimulatedExchange, hands: Hands) -> None:
 
 
 DAY = 86_400
+MORE = "start and end argument is invalid - number of candles requested should be less than 350"
 END = int(at("2024-03-01").timestamp())
 
 
 def test_candle_cap_and_bounds(exchange: SimulatedExchange, hands: Hands) -> None:
     path = "/products/BTC-USD/candles"
 
-    def asked(days: int) -> int:
+    def asked(days: int) -> tuple[int, Any]:
         query = {"start": END - days * DAY, "end": END, "granularity": "ONE_DAY"}
-        return status_of(exchange, path, **query)[0]
+        return status_of(exchange, path, **query)
 
-    assert asked(349) == 200
-    status, payload = status_of(
-        exchange, path, start=END - 350 * DAY, end=END, granularity="ONE_DAY"
-    )
-    assert status == 400
-    assert payload["error"] == "INVALID_ARGUMENT"
-    assert payload["message"] == (
-        "start and end argument is invalid - number of candles requested should be less than 350"
-    )
+    assert asked(349)[0] == 200
+    status, payload = asked(350)
+    assert (status, payload["error"]) == (400, "INVALID_ARGUMENT")
+    assert payload["message"] == MORE
     rows = hands.get(path, start=END - DAY, end=END, granularity="ONE_DAY")["candles"]
     assert [row["start"] for row in rows] == [str(END), str(END - DAY)]
     off_grid = hands.get(path, start=END - DAY + 1, end=END - 1, granularity="ONE_DAY")
@@ -133,50 +128,40 @@ def test_candle_cap_and_bounds(exchange: SimulatedExchange, hands: Hands) -> Non
     assert status_of(exchange, path, start=END, end=END - 1, granularity="ONE_DAY")[0] == 400
 
 
-def test_hours_make_up_the_day(exchange: SimulatedExchange, hands: Hands) -> None:
-    exchange.advance_to(at("2024-03-02 00:30"))
-    query = {"start": END, "end": END + DAY - 1, "granularity": "ONE_HOUR"}
-    hours = hands.get("/products/BTC-USD/candles", **query)["candles"]
+def test_hours_make_up_the_day(hands: Hands) -> None:
+    hands.until("2024-03-02 00:30")
+    hours = hands.candles("2024-03-01", "2024-03-01 23:59:59", granularity="ONE_HOUR")
     assert len(hours) == 24
     assert hours[-1]["open"] == "100"
     assert hours[0]["close"] == "102"
     assert max(Decimal(row["high"]) for row in hours) == 104
     assert min(Decimal(row["low"]) for row in hours) == 90
-    assert sum(Decimal(row["volume"]) for row in hours) == pytest.approx(
-        1000, abs=Decimal("0.000001")
-    )
+    volume = sum(Decimal(row["volume"]) for row in hours)
+    assert volume == pytest.approx(1000, abs=Decimal("0.000001"))
 
 
-def test_the_forming_candle_shows_what_has_happened(
-    exchange: SimulatedExchange, hands: Hands
-) -> None:
-    exchange.advance_to(at("2024-03-01 12:00"))
-    query = {"start": END, "end": END, "granularity": "ONE_DAY"}
-    (row,) = hands.get("/products/BTC-USD/candles", **query)["candles"]
+def test_the_forming_candle_shows_what_has_happened(hands: Hands) -> None:
+    hands.until("2024-03-01 12:00")
+    (row,) = hands.candles("2024-03-01")
     assert (row["open"], row["high"], row["low"]) == ("100", "100", "90")
     assert Decimal(row["close"]) == pytest.approx(Decimal(97), abs=Decimal("0.01"))
 
 
-def test_missing_days_have_no_candle_and_a_flat_price(
-    settings: SimulatorSettings, make_exchange: Any
-) -> None:
+def test_a_missing_day_has_a_flat_price(settings: SimulatorSettings, make_hands: MakeHands) -> None:
     assert settings.candles is not None
     whole = settings.candles["BTC-USD"]
     assert isinstance(whole, pd.DataFrame)
     holed = whole.drop(whole.index[3])
-    exchange = make_exchange(replace(settings, candles={"BTC-USD": holed}))
-    hands = Hands(exchange)
-    exchange.advance_to(at("2024-03-02 18:00"))
+    hands = make_hands(candles={"BTC-USD": holed})
+    hands.until("2024-03-02 18:00")
     assert hands.get("/products/BTC-USD")["price"] == "102"
-    query = {"start": END, "end": END + DAY, "granularity": "ONE_DAY"}
-    assert len(hands.get("/products/BTC-USD/candles", **query)["candles"]) == 1
+    assert len(hands.candles("2024-03-01", "2024-03-02")) == 1
 
 
-def test_a_product_before_its_listing(make_exchange: Any) -> None:
+def test_a_product_before_its_listing(make_hands: MakeHands) -> None:
     import datetime as dt
 
-    exchange = make_exchange(SimulatorSettings(as_of=dt.date(2021, 1, 1)))
-    hands = Hands(exchange)
+    hands = make_hands(SimulatorSettings(as_of=dt.date(2021, 1, 1)))
     assert hands.get("/products/KRL-USD")["price"] == ""
     assert hands.get("/products/KRL-USD")["view_only"]
     assert hands.get("/products/KRL-USD/candles", granularity="ONE_DAY") == {"candles": []}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import PREFIX, Hands, at, stop_limit
-from tests.simulator.test_order_entry import limit
-from tf_lib.simulator import SimulatedExchange, SimulatorSettings
+from tests.simulator.conftest import PREFIX, Hands, MakeHands, at, stop_limit
+from tests.simulator.test_order_entry import limit, market
+from tf_lib.simulator import SimulatedExchange
 from tf_lib.simulator.matching.order import TERMINAL, TRANSITIONS, Order, Status
 from tf_lib.simulator.matching.pricing import FeeTier
 
@@ -33,7 +32,7 @@ def test_buy_for_an_amount_of_money_includes_the_fee(hands: Hands) -> None:
     assert hands.wallet("USD") == (14_000, 0)
     assert order["size_in_quote"]
     assert D(order["total_value_after_fees"]) == 1000
-    (fill,) = hands.get("/orders/historical/fills")["fills"]
+    (fill,) = hands.fills()
     assert fill["size_in_quote"]
     assert D(fill["size"]) + D(fill["commission"]) == 1000
     assert abs(D(fill["size"]) / D(fill["price"]) - D(order["filled_size"])) < D("1E-15")
@@ -64,35 +63,31 @@ def test_a_part_of_a_buy_for_an_amount_of_money(exchange: SimulatedExchange, han
     assert hands.wallet("USD") == (15_000 - D(order["total_value_after_fees"]), 0)
 
 
-def test_gap_below_the_limit_rests_and_comes_back(
-    exchange: SimulatedExchange, hands: Hands
-) -> None:
-    exchange.advance_to(at("2024-03-02 12:00"))
+def test_gap_below_the_limit_rests_and_comes_back(hands: Hands) -> None:
+    hands.until("2024-03-02 12:00")
     hands.buy("10")
     stop = hands.stop("10", "98", "95")
-    exchange.advance_to(at("2024-03-03 00:00"))  # opens at 80
+    hands.until("2024-03-03 00:00")  # opens at 80
     order = hands.show(stop)
     assert (order["status"], order["trigger_status"]) == ("OPEN", "STOP_TRIGGERED")
     assert order["filled_size"] == "0"
     assert hands.wallet("BTC") == (0, 10)
-    exchange.advance_to(at("2024-03-04 23:00"))  # 71 -> 70 -> 99
+    hands.until("2024-03-04 23:00")  # 71 -> 70 -> 99
     order = hands.show(stop)
     assert order["status"] == "FILLED"
-    fill = hands.get("/orders/historical/fills", order_ids=stop)["fills"][0]
+    fill = hands.fills(order_ids=stop)[0]
     assert (fill["price"], fill["liquidity_indicator"]) == ("95", "MAKER")
     assert D(fill["commission"]) == D(950) * D("0.006")
     # from 70 at 08:00 to 99 at 16:00
     assert fill["trade_time"] == "2024-03-04T14:53:47.586207Z"
 
 
-def test_opening_between_stop_and_limit_fills_at_the_jump(
-    exchange: SimulatedExchange, hands: Hands
-) -> None:
-    exchange.advance_to(at("2024-03-02 12:00"))
+def test_opening_between_stop_and_limit_fills_at_the_jump(hands: Hands) -> None:
+    hands.until("2024-03-02 12:00")
     hands.buy("10")
     stop = hands.stop("10", "98", "79")
-    exchange.advance_to(at("2024-03-03 00:00"))
-    fill = hands.get("/orders/historical/fills", order_ids=stop)["fills"][0]
+    hands.until("2024-03-03 00:00")
+    fill = hands.fills(order_ids=stop)[0]
     assert (fill["price"], fill["trade_time"]) == ("79.92", "2024-03-03T00:00:00.000000Z")
 
 
@@ -106,20 +101,18 @@ def test_planted_jump(exchange: SimulatedExchange, hands: Hands) -> None:
     assert hands.get("/products/BTC-USD")["price"] == "85"
     exchange.advance_to(at("2024-03-02 00:00"))
     assert hands.show(stop)["average_filled_price"] == "95"
-    day = str(int(at("2024-03-01").timestamp()))
-    query = {"start": day, "end": day, "granularity": "ONE_DAY"}
-    (candle,) = hands.get("/products/BTC-USD/candles", **query)["candles"]
+    (candle,) = hands.candles("2024-03-01")
     assert (candle["open"], candle["low"], candle["high"]) == ("100", "85", "104")
 
 
-def test_limit_orders(exchange: SimulatedExchange, hands: Hands) -> None:
+def test_limit_orders(hands: Hands) -> None:
     resting = hands.made("BUY", limit("10", "95"))
     assert hands.wallet("USD") == (15_000 - 950 * D("1.012"), 950 * D("1.012"))
     crossing = hands.show(hands.made("BUY", limit("1", "100.05")))
     assert (crossing["status"], crossing["average_filled_price"]) == ("FILLED", "100.05")
     ioc = {"sor_limit_ioc": {"base_size": "1", "limit_price": "99"}}
     assert hands.show(hands.made("BUY", ioc))["status"] == "CANCELLED"
-    exchange.advance_to(at("2024-03-01 09:00"))
+    hands.until("2024-03-01 09:00")
     order = hands.show(resting)
     assert (order["status"], order["average_filled_price"]) == ("FILLED", "95")
     assert D(order["total_fees"]) == D(950) * D("0.006")
@@ -127,23 +120,19 @@ def test_limit_orders(exchange: SimulatedExchange, hands: Hands) -> None:
 
 
 @pytest.mark.parametrize(("high", "low", "price"), [("103", "80", "103"), ("120", "96", "95.904")])
-def test_bracket(
-    exchange: SimulatedExchange, hands: Hands, high: str, low: str, price: str
-) -> None:
+def test_bracket(hands: Hands, high: str, low: str, price: str) -> None:
     hands.buy("1")
     fields = {"base_size": "1", "limit_price": high, "stop_trigger_price": low}
     order = hands.made("SELL", {"trigger_bracket_gtc": fields})
     assert hands.show(order)["order_type"] == "BRACKET"
-    exchange.advance_to(at("2024-03-01 20:00"))
+    hands.until("2024-03-01 20:00")
     assert hands.show(order)["average_filled_price"] == price
 
 
-def test_good_till_date_expires_and_gives_its_hold_back(
-    exchange: SimulatedExchange, hands: Hands
-) -> None:
+def test_good_till_date_expires_and_gives_its_hold_back(hands: Hands) -> None:
     fields = {"base_size": "1", "limit_price": "50", "end_time": "2024-03-01T05:00:00Z"}
     order = hands.made("BUY", {"limit_limit_gtd": fields})
-    exchange.advance_to(at("2024-03-01 05:00"))
+    hands.until("2024-03-01 05:00")
     assert hands.show(order)["status"] == "EXPIRED"
     assert hands.wallet("USD") == (15_000, 0)
 
@@ -152,15 +141,15 @@ def test_late_release_and_late_cancel(exchange: SimulatedExchange, hands: Hands)
     hands.buy("1")
     exchange.set_delays(hold_release_seconds=60, cancel_ack_seconds=30)
     stop = hands.stop("1", "95", "93")
-    assert hands.post("/orders/batch_cancel", {"order_ids": [stop]})["results"][0]["success"]
+    assert hands.cancel(stop)[0]["success"]
     order = hands.show(stop)
     assert (order["status"], order["pending_cancel"]) == ("CANCEL_QUEUED", True)
-    again = hands.post("/orders/batch_cancel", {"order_ids": [stop]})["results"][0]
+    again = hands.cancel(stop)[0]
     assert again["failure_reason"] == "DUPLICATE_CANCEL_REQUEST"
     exchange.advance_to(at("2024-03-01 00:01:40"))
     assert hands.show(stop)["status"] == "CANCELLED"
     assert hands.wallet("BTC") == (0, 1)
-    assert not hands.order("SELL", {"market_market_ioc": {"base_size": "1"}})["success"]
+    assert not hands.order("SELL", market(base_size="1"))["success"]
     exchange.advance_to(at("2024-03-01 00:02:40"))
     assert hands.wallet("BTC") == (1, 0)
 
@@ -170,7 +159,7 @@ def test_a_fill_beats_a_slow_cancel(exchange: SimulatedExchange, hands: Hands) -
     stop = hands.stop("1", "95", "93")
     exchange.advance_to(at("2024-03-01 04:07"))
     exchange.set_delays(cancel_ack_seconds=60)
-    hands.post("/orders/batch_cancel", {"order_ids": [stop]})
+    hands.cancel(stop)
     exchange.advance_to(at("2024-03-01 05:00"))
     order = hands.show(stop)
     assert (order["status"], order["filled_size"]) == ("FILLED", "1")
@@ -182,12 +171,12 @@ def test_orders_and_fills_that_show_up_late(exchange: SimulatedExchange, hands: 
     order = hands.buy("1")
     status, payload = exchange.engine.handle("GET", f"{PREFIX}/orders/historical/{order}")
     assert (status, payload["error"]) == (404, "NOT_FOUND")
-    assert hands.get("/orders/historical/batch")["orders"] == []
+    assert hands.orders() == []
     exchange.advance_to(at("2024-03-01 00:01:07"))
     assert hands.show(order)["filled_size"] == "1"
-    assert hands.get("/orders/historical/fills")["fills"] == []
+    assert hands.fills() == []
     exchange.advance_to(at("2024-03-01 00:01:12"))
-    assert len(hands.get("/orders/historical/fills")["fills"]) == 1
+    assert len(hands.fills()) == 1
 
 
 def test_thin_book_fills_a_part(exchange: SimulatedExchange, hands: Hands) -> None:
@@ -197,8 +186,8 @@ def test_thin_book_fills_a_part(exchange: SimulatedExchange, hands: Hands) -> No
     assert hands.wallet("USD")[1] == 0
 
 
-def test_depth_and_price_band(settings: SimulatorSettings, make_exchange: Any) -> None:
-    hands = Hands(make_exchange(replace(settings, depth_usd=D(500), price_band=D("0.10"))))
+def test_depth_and_price_band(make_hands: MakeHands) -> None:
+    hands = make_hands(depth_usd=D(500), price_band=D("0.10"))
     order = hands.show(hands.buy("10"))
     assert (order["status"], order["filled_size"]) == ("CANCELLED", "4.99500499")
     refused = hands.order("SELL", stop_limit("1", "95", "85"))["error_response"]
@@ -248,15 +237,15 @@ def test_edit(exchange: SimulatedExchange, hands: Hands) -> None:
     hands.buy("1")
     stop = hands.stop("1", "95", "93")
     assert reason(stop, price="92", size="1") == "ONLY_LIMIT_ORDER_EDITS_SUPPORTED"
-    hands.post("/orders/batch_cancel", {"order_ids": [order]})
+    hands.cancel(order)
     assert reason(order, price="93", size="1") == "ONLY_OPEN_ORDERS_CAN_BE_EDITED"
 
 
 def test_cancel_answers(hands: Hands, exchange: SimulatedExchange) -> None:
     filled = hands.buy("1")
     gone = hands.made("BUY", limit("1", "50"))
-    hands.post("/orders/batch_cancel", {"order_ids": [gone]})
-    results = hands.post("/orders/batch_cancel", {"order_ids": [filled, gone, "nope"]})["results"]
+    hands.cancel(gone)
+    results = hands.cancel(filled, gone, "nope")
     assert [(r["success"], r["failure_reason"]) for r in results] == [
         (False, "ORDER_IS_FULLY_FILLED"),
         (False, "UNKNOWN_CANCEL_ORDER"),
@@ -273,8 +262,8 @@ def test_pending_orders_hide_from_the_open_list(exchange: SimulatedExchange, han
     exchange.set_delays(order_pending_seconds=30)
     first, second = hands.stop("1", "95", "93"), hands.stop("1", "96", "93")
     assert hands.show(first)["status"] == "PENDING"
-    assert hands.get("/orders/historical/batch", order_status="OPEN")["orders"] == []
-    assert hands.post("/orders/batch_cancel", {"order_ids": [second]})["results"][0]["success"]
+    assert hands.orders(order_status="OPEN") == []
+    assert hands.cancel(second)[0]["success"]
     exchange.plant_jump("BTC-USD", at("2024-03-01 00:01:20"), D("94"))
     exchange.advance_to(at("2024-03-01 00:01:40"))
     assert hands.show(second)["status"] == "CANCELLED"
@@ -288,7 +277,7 @@ def test_market_order_that_fills_late(exchange: SimulatedExchange, hands: Hands)
     late, stopped = hands.buy("1"), hands.buy("1")
     assert hands.show(late)["status"] == "OPEN"
     assert hands.wallet("USD")[1] == 2 * D("100.1") * D("1.012")
-    hands.post("/orders/batch_cancel", {"order_ids": [stopped]})
+    hands.cancel(stopped)
     exchange.advance_to(at("2024-03-01 00:02"))
     assert hands.show(late)["average_filled_price"] == "100.1"
     assert hands.show(stopped)["status"] == "CANCELLED"
@@ -303,17 +292,14 @@ def test_order_that_is_taken_and_then_fails(exchange: SimulatedExchange, hands: 
     assert hands.wallet("USD") == (15_000, 0)
 
 
-def test_fee_tier_follows_the_volume(settings: SimulatorSettings, make_exchange: Any) -> None:
-    tiers = (
-        FeeTier("Intro", D(0), D("0.006"), D("0.012")),
-        FeeTier("Advanced 1", D(500), D("0.003"), D("0.005")),
-    )
-    exchange = make_exchange(replace(settings, fee_tiers=tiers))
-    hands = Hands(exchange)
+def test_fee_tier_follows_the_volume(make_hands: MakeHands) -> None:
+    first = FeeTier("Intro", D(0), D("0.006"), D("0.012"))
+    second = FeeTier("Advanced 1", D(500), D("0.003"), D("0.005"))
+    hands = make_hands(fee_tiers=(first, second))
     assert D(hands.show(hands.buy("5"))["total_fees"]) == D("500.5") * D("0.012")
     assert hands.get("/transaction_summary")["fee_tier"]["pricing_tier"] == "Advanced 1"
     assert D(hands.show(hands.buy("5"))["total_fees"]) == D("500.5") * D("0.005")
-    exchange.advance_to(at("2024-04-15 00:00"))
+    hands.until("2024-04-15 00:00")
     assert hands.get("/transaction_summary")["fee_tier"]["usd_to"] == "500"
 
 
@@ -324,13 +310,10 @@ def test_the_table_of_transitions(hands: Hands, exchange: SimulatedExchange) -> 
         order.move_to(Status.OPEN, 0)
 
 
-def test_products_list_late_and_stand_flat_after_their_last_candle(
-    exchange: SimulatedExchange, hands: Hands
-) -> None:
-    exchange.advance_to(at("2024-03-09 12:00"))
+def test_products_list_late_and_stand_flat_after_their_last_candle(hands: Hands) -> None:
+    hands.until("2024-03-09 12:00")
     assert hands.get("/products/BTC-USD")["price"] == "98.5"
-    query = {"start": "1709251200", "end": "1709942400", "granularity": "ONE_DAY"}
-    assert len(hands.get("/products/BTC-USD/candles", **query)["candles"]) == 5
+    assert len(hands.candles("2024-03-01", "2024-03-09")) == 5
 
 
 def test_clock_does_not_go_back(exchange: SimulatedExchange) -> None:

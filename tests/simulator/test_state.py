@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -20,16 +20,10 @@ import pytest
 import requests
 
 from tests.app.profile import command
-from tests.simulator.conftest import Hands, at, sdk_client
+from tests.simulator.conftest import Hands, Make, MakeHands, at, sdk_client
 from tests.simulator.test_order_entry import limit
 from tf_lib.errors import ParameterError, StateError
 from tf_lib.simulator import Endpoint, SimulatedExchange, SimulatorSettings
-
-
-@pytest.fixture
-def kept(settings: SimulatorSettings, tmp_path: Path) -> SimulatorSettings:
-    """Return settings with a state file."""
-    return replace(settings, state_file=tmp_path / "state.sqlite")
 
 
 def truth(exchange: SimulatedExchange) -> Any:
@@ -38,48 +32,41 @@ def truth(exchange: SimulatedExchange) -> Any:
     return exchange.now(), wallets, matching.orders, matching.fills, matching.agenda.events
 
 
-def test_restart_goes_on_where_it_was(
-    kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
-) -> None:
-    first = make_exchange(kept)
-    hands = Hands(first)
+def test_restart_goes_on_where_it_was(kept: SimulatorSettings, make_hands: MakeHands) -> None:
+    hands = make_hands(kept)
     hands.buy("10")
     stop = hands.stop("5", "95", "93")
+    first = hands.exchange
     first.set_delays(hold_release_seconds=3600)
-    gone = hands.made("SELL", limit("5", "150"))
-    hands.post("/orders/batch_cancel", {"order_ids": [gone]})
+    hands.cancel(hands.made("SELL", limit("5", "150")))
     first.plant_jump("BTC-USD", at("2024-03-01 00:10"), Decimal("94"))
     first.set_flag("ETH-USD", "cancel_only", True)
     first.deposit("ETH", Decimal("2.5"))
     endpoint = first.start()
     first.stop()
-    second = make_exchange(kept)
-    assert truth(second) == truth(first)
-    again = second.start()
+    hands = make_hands(kept)
+    assert truth(hands.exchange) == truth(first)
+    again = hands.exchange.start()
     assert again.portfolio_uuid == endpoint.portfolio_uuid
     assert again.key_file.read_text() == endpoint.key_file.read_text()
-    assert second.engine.venue.catalogue["ETH-USD"].cancel_only
-    second.advance_to(at("2024-03-01 00:10"))
-    assert Hands(second).show(stop)["average_filled_price"] == "93.906"
-    second.advance_to(at("2024-03-01 01:02"))
-    assert Hands(second).wallet("BTC") == (5, 0)
+    assert hands.exchange.engine.venue.catalogue["ETH-USD"].cancel_only
+    hands.until("2024-03-01 00:10")
+    assert hands.show(stop)["average_filled_price"] == "93.906"
+    hands.until("2024-03-01 01:02")
+    assert hands.wallet("BTC") == (5, 0)
 
 
-def test_numbers_go_on_after_a_restart(
-    kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
-) -> None:
+def test_numbers_go_on_after_a_restart(kept: SimulatorSettings, make_hands: MakeHands) -> None:
     """Events and orders of the second life must not overwrite those of the first."""
     ids = []
     for life in range(3):
-        exchange = make_exchange(kept)
-        exchange.set_delays(hold_release_seconds=86_400)
-        hands = Hands(exchange)
+        hands = make_hands(kept)
+        hands.exchange.set_delays(hold_release_seconds=86_400)
         hands._count = life * 10
-        order = hands.made("BUY", limit("1", "50"))
-        hands.post("/orders/batch_cancel", {"order_ids": [order]})
-        ids.append(order)
-        assert len(exchange.engine.venue.matching.agenda.events) == life + 1
-        exchange.stop()
+        ids.append(hands.made("BUY", limit("1", "50")))
+        hands.cancel(ids[-1])
+        assert len(hands.exchange.engine.venue.matching.agenda.events) == life + 1
+        hands.exchange.stop()
     assert len(set(ids)) == 3
 
 
@@ -90,27 +77,23 @@ def test_a_state_of_something_else_is_refused(settings: SimulatorSettings, tmp_p
         SimulatedExchange(replace(settings, state_file=other))
 
 
-def test_what_happens_on_its_own_is_remembered(
-    kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
-) -> None:
-    first = make_exchange(kept)
-    hands = Hands(first)
-    first.set_delays(order_pending_seconds=30, market_fill_seconds=60)
+def test_what_happens_by_itself_is_kept(kept: SimulatorSettings, make_hands: MakeHands) -> None:
+    hands = make_hands(kept)
+    hands.exchange.set_delays(order_pending_seconds=30, market_fill_seconds=60)
     hands.buy("1")
     resting = hands.made("BUY", limit("1", "95"))
-    first.advance_to(at("2024-03-01 00:01:50"))
+    hands.until("2024-03-01 00:01:50")
     assert hands.show(resting)["status"] == "OPEN"
+    first = hands.exchange
     first.stop()
-    second = make_exchange(kept)
-    assert truth(second) == truth(first)
-    second.advance_to(at("2024-03-01 06:00"))
-    assert Hands(second).show(resting)["status"] == "FILLED"
-    assert Hands(second).wallet("BTC") == (2, 0)
+    hands = make_hands(kept)
+    assert truth(hands.exchange) == truth(first)
+    hands.until("2024-03-01 06:00")
+    assert hands.show(resting)["status"] == "FILLED"
+    assert hands.wallet("BTC") == (2, 0)
 
 
-def test_one_state_has_one_exchange(
-    kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
-) -> None:
+def test_one_state_has_one_exchange(kept: SimulatorSettings, make_exchange: Make) -> None:
     first = make_exchange(kept)
     with pytest.raises(StateError, match="another simulated exchange"):
         make_exchange(kept)
@@ -118,25 +101,20 @@ def test_one_state_has_one_exchange(
     assert make_exchange(kept).now() == first.now()
 
 
-def test_other_products_than_before(
-    kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
-) -> None:
+def test_other_products_than_before(kept: SimulatorSettings, make_exchange: Make) -> None:
     made_up = replace(kept, candles=None, tickers=("BTC-USD", "SOL-USD"))
     first = make_exchange(made_up)
     Hands(first).made("BUY", limit("1", "1"), "SOL-USD")
     first.stop()
-    second = make_exchange(replace(made_up, tickers=("BTC-USD",)))
+    second = make_exchange(made_up, tickers=("BTC-USD",))
     assert len(Hands(second).get("/products")["products"]) == 2
     second.stop()
     with pytest.raises(StateError, match="SOL-USD"):
         make_exchange(kept)
 
 
-def test_outsiders_can_read_the_tables(
-    kept: SimulatorSettings, make_exchange: Callable[..., SimulatedExchange]
-) -> None:
-    exchange = make_exchange(kept)
-    hands = Hands(exchange)
+def test_outsiders_can_read_the_tables(kept: SimulatorSettings, make_hands: MakeHands) -> None:
+    hands = make_hands(kept)
     hands.buy("10")
     hands.stop("10", "95", "93")
     assert kept.state_file is not None
@@ -166,21 +144,15 @@ def standalone(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[s
     )
     command = [sys.executable, "-c", code, str(folder / "state.sqlite"), str(folder / "log.jsonl")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, text=True, env=environment
-    )
+    command += options
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         assert process.stdout is not None
         shown = json.loads(process.stdout.readline())
         assert set(shown) == {"base_url", "ca_file", "key_file", "portfolio_uuid"}
-        key = Path(shown["key_file"])
-        endpoint = Endpoint(
-            shown["base_url"],
-            Path(shown["ca_file"]),
-            key,
-            shown["portfolio_uuid"],
-            key.with_name("key_ed25519.json"),
-        )
+        ca, key = Path(shown["ca_file"]), Path(shown["key_file"])
+        keys = key, shown["portfolio_uuid"], key.with_name("key_ed25519.json")
+        endpoint = Endpoint(shown["base_url"], ca, *keys)
         yield process, endpoint
     finally:
         process.kill()
@@ -205,17 +177,16 @@ def test_what_was_acknowledged_survives_a_sigkill(tmp_path: Path) -> None:
     acknowledged: list[str] = []
     with standalone(tmp_path) as (process, endpoint):
         client = sdk_client(endpoint)
-        killer = threading.Timer(0.4, process.kill)
-        killer.start()
         with client.session:
             try:
                 while True:
+                    if len(acknowledged) == 11:
+                        threading.Timer(0.05, process.kill).start()
                     name = f"c{len(acknowledged)}"
                     reply = client.limit_order_gtc_buy(name, "BTC-USD", "0.001", "10000")
                     acknowledged.append(reply["success_response"]["order_id"])
             except requests.RequestException:
                 pass
-        killer.cancel()
     with standalone(tmp_path) as (_, endpoint):
         client = sdk_client(endpoint)
         with client.session:

@@ -39,9 +39,7 @@ def test_bars_are_consistent_and_on_the_tick(seed: int) -> None:
 
 def test_it_trends_crashes_gaps_and_lists_late() -> None:
     bars = synthetic_bars(STRATEGY_TICKERS, seed=7, ticks=TICKS, last_day=dt.date(2026, 12, 31))
-    listed = {
-        ticker: dt.date(1970, 1, 1) + dt.timedelta(int(b.day[0])) for ticker, b in bars.items()
-    }
+    listed = {name: dt.date(1970, 1, 1) + dt.timedelta(int(b.day[0])) for name, b in bars.items()}
     assert listed["BTC-USD"] == dt.date(2018, 1, 1)
     assert listed["KRL-USD"] == dt.date(2021, 10, 5)
     assert any((np.diff(b.day) > 1).any() for b in bars.values())
