@@ -21,6 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import trustme
 
+from tf_lib.exchange.coinbase.client import Coinbase
+
 PREFIX = "/api/v3/brokerage"
 
 
@@ -100,6 +102,27 @@ class CannedExchange:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A canned exchange and a client of it."""
+
+    canned: CannedExchange
+    client: Coinbase
+
+    def get(self, path: str, *answers: Canned | dict[str, Any]) -> None:
+        self.canned.answer("GET", path, *answers)
+
+    def post(self, path: str, *answers: Canned | dict[str, Any]) -> None:
+        self.canned.answer("POST", path, *answers)
+
+    @property
+    def seen(self) -> list[Seen]:
+        return self.canned.seen
+
+    def asked(self, path: str) -> list[Seen]:
+        return self.canned.asked(path)
 
 
 class _Server(ThreadingHTTPServer):

@@ -239,9 +239,7 @@ class Conformance:
         assert venue.exchange.holdings()["USD"].total == CASH
 
     @pytest.mark.parametrize("share", ["1.1", "2"])
-    def test_a_stop_above_the_market_is_a_matter_of_geometry(
-        self, venue: Venue, share: str
-    ) -> None:
+    def test_stop_above_the_market_is_a_matter_of_geometry(self, venue: Venue, share: str) -> None:
         """Not of funds, and not unknown."""
         taken(venue.exchange.send(ENTRY, BUY))
         answer = venue.exchange.send(STOP, stop_below(venue.exchange.last_trade(COIN), share))

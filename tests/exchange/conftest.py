@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.exchange.canned_exchange import CannedExchange
+from tests.exchange.canned_exchange import CannedExchange, Edge
 from tf_lib.exchange.coinbase.client import Coinbase
 from tf_lib.exchange.coinbase.wire import RetryRule
 
@@ -52,3 +52,9 @@ def client(canned: CannedExchange, key_file: Path, waits: list[float]) -> Iterat
     made = Coinbase.connect(base_url, ca_file, key_file, timeout=(1.0, 0.5), retry=rule)
     yield made
     made.line.close()
+
+
+@pytest.fixture
+def edge(canned: CannedExchange, client: Coinbase) -> Edge:
+    """Return both."""
+    return Edge(canned, client)

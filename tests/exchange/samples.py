@@ -74,15 +74,13 @@ def fill_record(number: int = 1, **changes: Any) -> dict[str, Any]:
     return {**record, **changes}
 
 
-def account_record(
-    currency: str, available: str, hold: str = "0", **changes: Any
-) -> dict[str, Any]:
+def account_record(currency: str, free: str, hold: str = "0", **changes: Any) -> dict[str, Any]:
     """Return one wallet, with changes."""
     record = {
         "uuid": f"wallet-{currency}",
         "name": f"{currency} Wallet",
         "currency": currency,
-        "available_balance": {"value": available, "currency": currency},
+        "available_balance": {"value": free, "currency": currency},
         "default": True,
         "active": True,
         "created_at": "2024-01-01T00:00:00Z",
@@ -126,12 +124,5 @@ def product_record(product_id: str = "BTC-USD", **changes: Any) -> dict[str, Any
 
 def candle_record(start: int, close: str = "2", **changes: Any) -> dict[str, Any]:
     """Return one daily candle, with changes."""
-    record = {
-        "start": str(start),
-        "low": "1",
-        "high": "3",
-        "open": "2",
-        "close": close,
-        "volume": "10.5",
-    }
-    return {**record, **changes}
+    record = {"start": str(start), "low": "1", "high": "3", "open": "2", "close": close}
+    return {**record, "volume": "10.5", **changes}

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.exchange.canned_exchange import Canned, CannedExchange
+from tests.exchange.canned_exchange import Canned, Edge
 from tests.exchange.samples import candle_record
 from tf_lib.errors import StateError
-from tf_lib.exchange.coinbase.client import Coinbase
 from tf_lib.store.candle_cache import CandleCache, CandleUpdate, Revision, day_pages
 from tf_lib.store.candle_file import Candles, read_candles, write_candles
 
@@ -28,9 +27,9 @@ YESTERDAY = TODAY - DAY
 class Shelf:
     """The candles an exchange would serve, by ticker and day; may be changed between updates."""
 
-    def __init__(self, exchange: CannedExchange, client: Coinbase, cache: CandleCache) -> None:
+    def __init__(self, edge: Edge, cache: CandleCache) -> None:
         self.rows: dict[str, dict[D, dict[str, Any]]] = {}
-        self.exchange, self.client, self.cache = exchange, client, cache
+        self.edge, self.client, self.cache = edge, edge.client, cache
 
     def run(self, through: D = YESTERDAY, today: D = TODAY) -> CandleUpdate:
         """Update the cache of both tickers."""
@@ -52,7 +51,7 @@ class Shelf:
     def serve(self, ticker: str, answer: Canned | None = None) -> None:
         """Answer with the shelf, or with something else."""
         path = f"/products/{ticker}/candles"
-        self.exchange.answer("GET", path, answer or Canned(lambda q: self._page(ticker, q)))
+        self.edge.get(path, answer or Canned(lambda q: self._page(ticker, q)))
 
     def _page(self, ticker: str, query: dict[str, list[str]]) -> dict[str, Any]:
         start, end = int(query["start"][0]), int(query["end"][0])
@@ -62,7 +61,7 @@ class Shelf:
 
     def asked(self, ticker: str) -> int:
         """Return how often a ticker's candles were asked for."""
-        return len(self.exchange.asked(f"/products/{ticker}/candles"))
+        return len(self.edge.asked(f"/products/{ticker}/candles"))
 
 
 def _seconds(day: D) -> int:
@@ -74,9 +73,9 @@ def _close(day: D) -> float:
 
 
 @pytest.fixture
-def shelf(canned: CannedExchange, client: Coinbase, tmp_path: Path) -> Shelf:
+def shelf(edge: Edge, tmp_path: Path) -> Shelf:
     """Return an exchange that lists BTC-USD for 400 days and SOL-USD for ten; an empty cache."""
-    filled = Shelf(canned, client, CandleCache(tmp_path / "candles"))
+    filled = Shelf(edge, CandleCache(tmp_path / "candles"))
     filled.stock("BTC-USD", YESTERDAY - 399 * DAY, TODAY)
     filled.stock("SOL-USD", YESTERDAY - 9 * DAY, TODAY)
     return filled
@@ -134,7 +133,7 @@ def test_asking_twice_changes_nothing(shelf: Shelf) -> None:
 def test_the_running_day_is_never_asked_for(shelf: Shelf) -> None:
     """Even when the caller wants it; the exchange's clock decides."""
     noon = dt.datetime.combine(TODAY, dt.time(12), tzinfo=dt.UTC)
-    shelf.exchange.answer("GET", "/time", {"epochMillis": str(int(noon.timestamp() * 1000))})
+    shelf.edge.get("/time", {"epochMillis": str(int(noon.timestamp() * 1000))})
     update = shelf.cache.update(shelf.client, ["BTC-USD"], TODAY + 5 * DAY)
 
     assert update.frames["BTC-USD"].index[-1] == pd.Timestamp(YESTERDAY, tz="UTC")
@@ -163,12 +162,8 @@ def test_a_changed_bar_is_a_revision(shelf: Shelf) -> None:
     assert again.revisions == []
     (line,) = (shelf.cache.folder / "revisions.jsonl").read_text().splitlines()
     record = json.loads(line)
-    assert (record["ticker"], record["day"], record["old"], record["new"]) == (
-        "SOL-USD",
-        day.isoformat(),
-        old,
-        2.75,
-    )
+    wanted = {"ticker": "SOL-USD", "day": day.isoformat(), "old": old, "new": 2.75}
+    assert wanted.items() <= record.items()
 
 
 def test_a_bar_that_comes_late_is_a_revision_from_nothing(shelf: Shelf) -> None:
@@ -223,12 +218,7 @@ def another_price(raw: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     "harm",
-    [
-        lambda raw: raw[: len(raw) // 2],
-        lambda raw: b"",
-        lambda raw: b"not parquet",
-        another_price,
-    ],
+    [lambda raw: raw[: len(raw) // 2], lambda raw: b"", lambda raw: b"not parquet", another_price],
 )
 def test_a_damaged_file_is_set_aside_and_read_again(shelf: Shelf, harm: Any) -> None:
     """Never trusted, never thrown away, never fatal."""
@@ -308,9 +298,8 @@ def test_a_disk_that_refuses_costs_only_the_cache(shelf: Shelf) -> None:
 def test_bars_come_back_from_the_file_bit_for_bit(tmp_path: Path) -> None:
     """Numbers that no short decimal hits, and NaN."""
     nan = float("nan")
-    candles = Candles.of(
-        {D(2024, 3, 1): (0.1 + 0.2, 1e-300, 1e300, nan, 0.0), D(2024, 2, 1): (1, 2, 3, 4, 5)}
-    )
+    odd = (0.1 + 0.2, 1e-300, 1e300, nan, 0.0)
+    candles = Candles.of({D(2024, 3, 1): odd, D(2024, 2, 1): (1, 2, 3, 4, 5)})
     path = tmp_path / "X-USD.parquet"
     write_candles(path, "X-USD", candles)
     read = read_candles(path, "X-USD")
@@ -374,7 +363,7 @@ def test_a_bar_that_never_comes_is_given_up(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize(("second", "missing_days"), [(151, 1), (60, 2)])
-def test_nothing_is_waited_for_later_or_for_who_has_long_been_silent(
+def test_nobody_waits_later_or_for_the_silent(
     shelf: Shelf, second: float, missing_days: int
 ) -> None:
     shelf.run(YESTERDAY - 2 * DAY, YESTERDAY - DAY)

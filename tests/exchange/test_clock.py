@@ -7,38 +7,31 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tests.exchange.canned_exchange import Canned, CannedExchange
+from tests.exchange.canned_exchange import Canned, Edge
 from tf_lib.errors import ParameterError
 from tf_lib.exchange.clock import HeardTime, clock_offset, now_source
-from tf_lib.exchange.coinbase.client import Coinbase
 
 NOON = dt.datetime(2024, 3, 1, 12, tzinfo=dt.UTC)
 
 
-def test_the_offset_is_measured_at_the_middle_of_the_request(
-    canned: CannedExchange, client: Coinbase
-) -> None:
+def test_the_offset_is_measured_at_the_middle_of_the_request(edge: Edge) -> None:
     """Asked at 11:59:58, answered at 12:00:00, the exchange says 12:00:01: two seconds ahead."""
-    canned.answer("GET", "/time", {"epochMillis": str(int(NOON.timestamp() + 1) * 1000)})
+    edge.get("/time", {"epochMillis": str(int(NOON.timestamp() + 1) * 1000)})
     ticks = iter([NOON - dt.timedelta(seconds=2), NOON])
 
-    assert clock_offset(client.line, wall=lambda: next(ticks)) == 2.0
+    assert clock_offset(edge.client.line, wall=lambda: next(ticks)) == 2.0
 
 
-def test_now_comes_from_the_exchange_when_asked_for(
-    canned: CannedExchange, client: Coinbase
-) -> None:
+def test_now_comes_from_the_exchange_when_asked_for(edge: Edge) -> None:
     """From one read, and on with this machine's steady clock."""
-    canned.answer("GET", "/time", {"epochMillis": str(int(NOON.timestamp()) * 1000)})
-    now = now_source("exchange", client.line)
+    edge.get("/time", {"epochMillis": str(int(NOON.timestamp()) * 1000)})
+    now = now_source("exchange", edge.client.line)
 
     assert 0 <= (now() - NOON).total_seconds() < 5
-    assert len(canned.seen) == 1
+    assert len(edge.seen) == 1
 
 
-def test_an_exchange_that_tells_its_time_is_believed_with_every_answer(
-    canned: CannedExchange, client: Coinbase
-) -> None:
+def test_an_exchange_that_tells_its_time_is_believed_with_every_answer(edge: Edge) -> None:
     """A simulated clock may stand still between requests."""
     later = NOON + dt.timedelta(hours=3)
     body = {"epochMillis": str(int(NOON.timestamp()) * 1000)}
@@ -46,26 +39,26 @@ def test_an_exchange_that_tells_its_time_is_believed_with_every_answer(
         Canned(body, headers=(("x-exchange-time", t.isoformat()), ("x-exchange-clock", "standing")))
         for t in (NOON, later)
     ]
-    canned.answer("GET", "/time", *told)
-    now = now_source("exchange", client.line)
+    edge.get("/time", *told)
+    now = now_source("exchange", edge.client.line)
     first = [now(), now()]
-    client.line.server_time()
+    edge.client.line.server_time()
 
     assert first == [NOON, NOON]
     assert now() == later
 
 
-def test_the_wall_clock_is_what_the_answers_told(canned: CannedExchange, client: Coinbase) -> None:
+def test_the_wall_clock_is_what_the_answers_told(edge: Edge) -> None:
     """Asked for once if nobody has told it, however wrong the machine's own time is."""
-    canned.answer("GET", "/time", {"epochMillis": str(int(NOON.timestamp()) * 1000)})
-    client.line.heard_time.hear(NOON - dt.timedelta(seconds=4))
-    now = now_source("wall", client.line)
+    edge.get("/time", {"epochMillis": str(int(NOON.timestamp()) * 1000)})
+    edge.client.line.heard_time.hear(NOON - dt.timedelta(seconds=4))
+    now = now_source("wall", edge.client.line)
     first = now()
-    client.line.server_time()
+    edge.client.line.server_time()
 
     assert 0 <= (first - (NOON - dt.timedelta(seconds=4))).total_seconds() < 4
     assert NOON <= now() < NOON + dt.timedelta(seconds=5)
-    assert len(canned.seen) == 1
+    assert len(edge.seen) == 1
 
 
 class Running:

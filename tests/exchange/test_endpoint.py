@@ -58,9 +58,7 @@ def test_loopback_is_this_machine_only(base_url: str | None, wanted: bool) -> No
     assert is_loopback(base_url) is wanted
 
 
-def test_the_environment_does_not_come_between_us_and_a_simulator(
-    key_file: Path, tmp_path: Path
-) -> None:
+def test_environment_does_not_come_between_us_and_simulator(key_file: Path, tmp_path: Path) -> None:
     """No proxy, no CA bundle, no netrc, no redirect."""
     ca_file = tmp_path / "ca.pem"
     ca_file.write_text("x")

@@ -43,9 +43,7 @@ def test_names_quotes_exports_and_comments(tmp_path: Path) -> None:
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(value=VALUES, quote=QUOTES, is_exported=st.booleans())
-def test_values_are_those_of_a_shell(
-    tmp_path: Path, value: str, quote: str, is_exported: bool
-) -> None:
+def test_values_are_a_shells(tmp_path: Path, value: str, quote: str, is_exported: bool) -> None:
     line = f"{'export ' if is_exported else ''}TF_SMTP_PASS={quote}{value}{quote}"
     file = written(tmp_path, line)
     script = f". '{file}'; printf %s \"$TF_SMTP_PASS\""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.exchange.canned_exchange import Canned, CannedExchange
+from tests.exchange.canned_exchange import Canned, Edge
 from tests.exchange.samples import candle_record, product_record
 from tf_lib.errors import UnknownState
 from tf_lib.exchange.coinbase.client import Coinbase
@@ -21,43 +21,38 @@ CANDLES = "/products/BTC-USD/candles"
 NOON = {"iso": "", "epochSeconds": "", "epochMillis": str((MARCH_1 + 4 * DAY + 43_200) * 1000)}
 
 
-def test_the_time_is_exact_to_the_millisecond(canned: CannedExchange, client: Coinbase) -> None:
+def test_the_time_is_exact_to_the_millisecond(edge: Edge) -> None:
     """Milliseconds come as text."""
-    canned.answer("GET", "/time", {"iso": "", "epochSeconds": "1", "epochMillis": "1709251260789"})
+    edge.get("/time", {"iso": "", "epochSeconds": "1", "epochMillis": "1709251260789"})
 
-    assert client.line.server_time() == dt.datetime(2024, 3, 1, 0, 1, 0, 789_000, tzinfo=dt.UTC)
-
-
-def test_products_come_in_one_request(canned: CannedExchange, client: Coinbase) -> None:
-    """Rules exact, last price where there is one; strangers and broken ones left out."""
-    canned.answer(
-        "GET",
-        "/products",
-        {
-            "products": [
-                product_record(),
-                product_record("ETH-USD", price=""),
-                product_record("XRP-USD"),
-                product_record("SOL-USD", base_increment=""),
-            ]
-        },
+    assert edge.client.line.server_time() == dt.datetime(
+        2024, 3, 1, 0, 1, 0, 789_000, tzinfo=dt.UTC
     )
-    listed = client.products(["BTC-USD", "ETH-USD", "SOL-USD", "GONE-USD"])
+
+
+def test_products_come_in_one_request(edge: Edge) -> None:
+    """Rules exact, last price where there is one; strangers and broken ones left out."""
+    empty = product_record("ETH-USD", price="")
+    broken = product_record("SOL-USD", base_increment="")
+    edge.get(
+        "/products", {"products": [product_record(), empty, product_record("XRP-USD"), broken]}
+    )
+    listed = edge.client.products(["BTC-USD", "ETH-USD", "SOL-USD", "GONE-USD"])
 
     assert sorted(listed) == ["BTC-USD", "ETH-USD"]
     assert listed["BTC-USD"].last == Decimal("40000.12")
     assert listed["BTC-USD"].product.base_increment == Decimal("0.00000001")
     assert listed["ETH-USD"].last is None
-    (asked,) = canned.asked("/products")
+    (asked,) = edge.asked("/products")
     assert asked.query["product_ids"] == ["BTC-USD", "ETH-USD", "SOL-USD", "GONE-USD"]
     assert asked.query["get_tradability_status"] == ["True"]
 
 
-def test_no_products_ask_nothing(canned: CannedExchange, client: Coinbase) -> None:
+def test_no_products_ask_nothing(edge: Edge) -> None:
     """An empty filter would list the whole exchange."""
-    assert client.products([]) == {}
-    assert client.quotes([]) == {}
-    assert canned.seen == []
+    assert edge.client.products([]) == {}
+    assert edge.client.quotes([]) == {}
+    assert edge.seen == []
 
 
 @pytest.mark.parametrize(
@@ -95,10 +90,9 @@ def test_a_product_that_cannot_be_believed_is_unknown(changes: dict[str, Any]) -
         listed_product({**product_record(), **changes})
 
 
-def test_quotes_have_both_sides_or_are_absent(canned: CannedExchange, client: Coinbase) -> None:
+def test_quotes_have_both_sides_or_are_absent(edge: Edge) -> None:
     """An empty side is no price of zero."""
-    canned.answer(
-        "GET",
+    edge.get(
         "/best_bid_ask",
         {
             "pricebooks": [
@@ -109,63 +103,57 @@ def test_quotes_have_both_sides_or_are_absent(canned: CannedExchange, client: Co
             ]
         },
     )
-    books = client.quotes(["BTC-USD", "ETH-USD", "SOL-USD", "ADA-USD"])
+    books = edge.client.quotes(["BTC-USD", "ETH-USD", "SOL-USD", "ADA-USD"])
 
     assert books == {"BTC-USD": (Decimal(1), Decimal(2))}
 
 
 @pytest.mark.parametrize("body", [{"trades": []}, {"trades": [{"price": ""}]}, {"best_bid": "1"}])
-def test_no_last_trade_is_unknown(
-    canned: CannedExchange, client: Coinbase, body: dict[str, Any]
-) -> None:
+def test_no_last_trade_is_unknown(edge: Edge, body: dict[str, Any]) -> None:
     """Stops are judged by it."""
-    canned.answer("GET", "/products/BTC-USD/ticker", body)
+    edge.get("/products/BTC-USD/ticker", body)
     with pytest.raises(UnknownState, match="BTC-USD: last trade"):
-        client.last_trade("BTC-USD")
+        edge.client.last_trade("BTC-USD")
 
 
-def test_the_last_trade_is_the_first_listed(canned: CannedExchange, client: Coinbase) -> None:
+def test_the_last_trade_is_the_first_listed(edge: Edge) -> None:
     """Newest first."""
-    canned.answer("GET", "/products/BTC-USD/ticker", {"trades": [{"price": "7"}, {"price": "8"}]})
+    edge.get("/products/BTC-USD/ticker", {"trades": [{"price": "7"}, {"price": "8"}]})
 
-    assert client.last_trade("BTC-USD") == 7
+    assert edge.client.last_trade("BTC-USD") == 7
 
 
-def test_candles_are_the_days_that_were_asked_for(canned: CannedExchange, client: Coinbase) -> None:
+def test_candles_are_the_days_that_were_asked_for(edge: Edge) -> None:
     """A gap and strangers are left out."""
     rows = [candle_record(MARCH_1 + n * DAY, close=str(n)) for n in (4, 3, 1, 0, -1)]
-    canned.answer("GET", CANDLES, {"candles": rows})
+    edge.get(CANDLES, {"candles": rows})
     first = dt.date(2024, 3, 1)
-    bars = client.candle_page("BTC-USD", first, dt.date(2024, 3, 4))
+    bars = edge.client.candle_page("BTC-USD", first, dt.date(2024, 3, 4))
 
     assert {(day - first).days: bar[3] for day, bar in bars.items()} == {0: 0.0, 1: 1.0, 3: 3.0}
-    (asked,) = canned.asked(CANDLES)
+    (asked,) = edge.asked(CANDLES)
     # 1 to 4 March, both included: four buckets.
     assert asked.query["start"] == [str(MARCH_1)]
     assert asked.query["end"] == [str(MARCH_1 + 3 * DAY)]
     assert asked.query["granularity"] == ["ONE_DAY"]
 
 
-def test_a_candle_that_is_no_number_is_a_row_of_nan(
-    canned: CannedExchange, client: Coinbase
-) -> None:
+def test_a_candle_that_is_no_number_is_a_row_of_nan(edge: Edge) -> None:
     """It counts as missing later; the others stand."""
     rows = [candle_record(MARCH_1, high="NaN"), candle_record(MARCH_1 + DAY, volume=None)]
-    canned.answer("GET", CANDLES, {"candles": [*rows, candle_record(MARCH_1 + 2 * DAY)]})
+    edge.get(CANDLES, {"candles": [*rows, candle_record(MARCH_1 + 2 * DAY)]})
     day = dt.date(2024, 3, 1)
-    bars = client.candle_page("BTC-USD", day, dt.date(2024, 3, 3))
+    bars = edge.client.candle_page("BTC-USD", day, dt.date(2024, 3, 3))
 
     assert [math.isnan(bars[each][0]) for each in sorted(bars)] == [True, True, False]
 
 
 @pytest.mark.parametrize("start", ["", "x", str(MARCH_1 + 1), "-86400", "1e40"])
-def test_a_candle_of_no_day_is_unknown(
-    canned: CannedExchange, client: Coinbase, start: str
-) -> None:
+def test_a_candle_of_no_day_is_unknown(edge: Edge, start: str) -> None:
     """It cannot be put anywhere."""
-    canned.answer("GET", CANDLES, {"candles": [candle_record(0) | {"start": start}]})
+    edge.get(CANDLES, {"candles": [candle_record(0) | {"start": start}]})
     with pytest.raises(UnknownState, match="candle start"):
-        client.candle_page("BTC-USD", dt.date(2024, 3, 1), dt.date(2024, 3, 2))
+        edge.client.candle_page("BTC-USD", dt.date(2024, 3, 1), dt.date(2024, 3, 2))
 
 
 def test_a_page_too_long_is_our_mistake(client: Coinbase) -> None:
@@ -174,9 +162,9 @@ def test_a_page_too_long_is_our_mistake(client: Coinbase) -> None:
         client.candle_page("BTC-USD", dt.date(2024, 1, 1), dt.date(2024, 10, 27))
 
 
-def test_a_product_nobody_knows_is_refused(canned: CannedExchange, client: Coinbase) -> None:
+def test_a_product_nobody_knows_is_refused(edge: Edge) -> None:
     """With the exchange's words."""
     body = {"error": "NOT_FOUND", "message": "Product X not supported"}
-    canned.answer("GET", CANDLES, Canned(body, 404))
+    edge.get(CANDLES, Canned(body, 404))
     with pytest.raises(Exception, match="not supported"):
-        client.candle_page("BTC-USD", dt.date(2024, 3, 1), dt.date(2024, 3, 1))
+        edge.client.candle_page("BTC-USD", dt.date(2024, 3, 1), dt.date(2024, 3, 1))

@@ -195,17 +195,13 @@ def test_settings_show_no_password() -> None:
 
 def test_recipients_that_are_refused_are_named(server: Controller, inbox: Inbox) -> None:
     """One of two, then all."""
-    (some,) = send_summary(
-        SUMMARY, where(server.port, TF_EMAIL_TO="me@example.org,nobody@example.org")
-    )
+    two = "me@example.org,nobody@example.org"
+    (some,) = send_summary(SUMMARY, where(server.port, TF_EMAIL_TO=two))
     inbox.refuses = True
     (none,) = send_summary(SUMMARY, where(server.port))
 
-    assert some == {
-        "channel": "email",
-        "result": "failed",
-        "reason": "refused for nobody@example.org",
-    }
+    refused = "refused for nobody@example.org"
+    assert some == {"channel": "email", "result": "failed", "reason": refused}
     assert "SMTPRecipientsRefused" in none["reason"]
     assert len(inbox.mails) == 1
 
@@ -269,9 +265,7 @@ def test_a_password_does_not_leave_this_machine_in_clear(
 
 
 @pytest.mark.parametrize("summary", [{}, {"orders": 7, "positions": [], "errors": "x"}])
-def test_a_summary_of_any_shape_makes_a_mail(
-    server: Controller, inbox: Inbox, summary: dict[str, Any]
-) -> None:
+def test_summary_of_any_shape_makes_a_mail(server: Controller, inbox: Inbox, summary: Any) -> None:
     """A run that failed early has next to nothing to tell."""
     (result,) = send_summary(summary, where(server.port))
 
@@ -316,10 +310,8 @@ def test_other_channels_are_told_too(hook: str) -> None:
     """With the mail's subject and text."""
     results = send_summary(SUMMARY, {"TF_NOTIFY_URLS": hook})
 
-    assert [(one["channel"], one["result"]) for one in results] == [
-        ("email", "not_configured"),
-        ("apprise", "sent"),
-    ]
+    told = {one["channel"]: one["result"] for one in results}
+    assert (told, len(results)) == ({"email": "not_configured", "apprise": "sent"}, 2)
     (taken,) = _Hook.taken
     assert taken["title"].startswith("DONE 2024-03-01 [tf demo]")
     assert "What to do" in taken["message"]

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.exchange.canned_exchange import CannedExchange
+from tests.exchange.canned_exchange import Edge
 from tests.exchange.samples import account_record, fill_record, order_record, product_record
 from tf_lib.core.model.records import FeeRates, Holding, Side
-from tf_lib.exchange.coinbase.client import Coinbase
 from tf_lib.exchange.coinbase.order_records import fill, order_state
 from tf_lib.execution.order_check import add_up
 
@@ -67,15 +66,10 @@ def accounts(*records: dict[str, Any]) -> dict[str, Any]:
         ),
     ],
 )
-def test_accounts(
-    canned: CannedExchange,
-    client: Coinbase,
-    answer: dict[str, Any],
-    expected: dict[str, Holding],
-) -> None:
+def test_accounts(edge: Edge, answer: dict[str, Any], expected: dict[str, Holding]) -> None:
     """What is not traded on spot counts as nothing; what is left out stops nothing."""
-    canned.answer("GET", "/accounts", answer)
-    assert client.holdings() == expected
+    edge.get("/accounts", answer)
+    assert edge.client.holdings() == expected
 
 
 QUOTE_SIZED = order_record(
@@ -203,9 +197,7 @@ def test_fills(changes: dict[str, Any], expected: dict[str, Any]) -> None:
 SESSION = {"is_session_open": True, "session_state": "FCM_TRADING_SESSION_STATE_OPEN"}
 
 
-def test_products_beside_aliases_futures_and_fields_nobody_knows(
-    canned: CannedExchange, client: Coinbase
-) -> None:
+def test_products_beside_aliases_futures_and_fields_nobody_knows(edge: Edge) -> None:
     """Rows that are asked for are read, with whatever else stands in them or beside them."""
     btc = product_record(
         price="58382.78",
@@ -227,17 +219,15 @@ def test_products_beside_aliases_futures_and_fields_nobody_knows(
     future |= {"product_id": "BIP-20DEC30-CDE", "product_type": "FUTURE", "price_increment": "5"}
     paging = {"prev_cursor": "", "next_cursor": "", "has_next": False, "has_prev": False}
     answer = {"products": [future, halted, btc, old], "num_products": 4, "pagination": paging}
-    canned.answer("GET", "/products", answer)
+    edge.get("/products", answer)
 
-    listed = client.products(["BTC-USD", "ADA-USD", "ETH-USD", "LTC-USD"])
+    listed = edge.client.products(["BTC-USD", "ADA-USD", "ETH-USD", "LTC-USD"])
 
     assert sorted(listed) == ["ADA-USD", "BTC-USD", "ETH-USD"]
     assert listed["BTC-USD"].last == D("58382.78")
     assert listed["ADA-USD"].last is None
-    assert (listed["ADA-USD"].product.status, listed["ADA-USD"].product.view_only) == (
-        "offline",
-        True,
-    )
+    ada = listed["ADA-USD"].product
+    assert (ada.status, ada.view_only) == ("offline", True)
     assert listed["ETH-USD"].product.price_increment == D("0.01")
 
 
@@ -251,13 +241,11 @@ def test_products_beside_aliases_futures_and_fields_nobody_knows(
         ({"bids": [{"price": "0", "size": "0"}], "asks": [{"price": "9.6", "size": "2"}]}, False),
     ],
 )
-def test_books(
-    canned: CannedExchange, client: Coinbase, book: dict[str, Any], expected: bool
-) -> None:
+def test_books(edge: Edge, book: dict[str, Any], expected: bool) -> None:
     """A side that holds nothing, or says nothing, makes the product one without a book."""
     row = {"product_id": "BTC-USD", "time": "2024-03-01T00:01:02.123456789Z", **book}
-    canned.answer("GET", "/best_bid_ask", {"pricebooks": [row]})
-    found = client.quotes(["BTC-USD"])
+    edge.get("/best_bid_ask", {"pricebooks": [row]})
+    found = edge.client.quotes(["BTC-USD"])
     assert found == ({"BTC-USD": (D("9.5"), D("9.6"))} if expected else {})
 
 
@@ -271,13 +259,11 @@ def test_books(
         ({"high": None}, False),
     ],
 )
-def test_candles(
-    canned: CannedExchange, client: Coinbase, changes: dict[str, Any], is_number: bool
-) -> None:
+def test_candles(edge: Edge, changes: dict[str, Any], is_number: bool) -> None:
     start = int(dt.datetime(2024, 3, 1, tzinfo=dt.UTC).timestamp())
     row = {"start": str(start), "low": "0.5", "high": "3", "open": "2", "close": "1", "volume": "9"}
-    canned.answer("GET", "/products/BTC-USD/candles", {"candles": [row | changes]})
-    bar = client.candle_page("BTC-USD", DAY, DAY)[DAY]
+    edge.get("/products/BTC-USD/candles", {"candles": [row | changes]})
+    bar = edge.client.candle_page("BTC-USD", DAY, DAY)[DAY]
     assert all(value == value for value in bar) is is_number
 
 
@@ -296,22 +282,18 @@ TIER |= {"taker_fee_rate": "0.0120", "maker_fee_rate": "0.0060"}
         {"volume_breakdown": [{"volume_type": "VOLUME_TYPE_SPOT", "volume": 1000}]},
     ],
 )
-def test_fees(canned: CannedExchange, client: Coinbase, more: dict[str, Any]) -> None:
-    canned.answer("GET", "/transaction_summary", {"fee_tier": TIER, **more})
-    assert client.fee_rates() == FeeRates(maker=0.006, taker=0.012)
+def test_fees(edge: Edge, more: dict[str, Any]) -> None:
+    edge.get("/transaction_summary", {"fee_tier": TIER, **more})
+    assert edge.client.fee_rates() == FeeRates(maker=0.006, taker=0.012)
 
 
 @pytest.mark.parametrize("kind", ["DEFAULT", "CONSUMER", "INTX", "UNDEFINED", None])
-def test_key_and_portfolios(canned: CannedExchange, client: Coinbase, kind: object) -> None:
+def test_key_and_portfolios(edge: Edge, kind: object) -> None:
     """Portfolios without a name, and deleted ones, are listed as what they are."""
     rights = {"can_view": True, "can_trade": True, "can_transfer": False}
-    canned.answer(
-        "GET", "/key_permissions", {**rights, "portfolio_uuid": "p-1", "portfolio_type": kind}
-    )
+    edge.get("/key_permissions", {**rights, "portfolio_uuid": "p-1", "portfolio_type": kind})
     rows = [{"name": "", "uuid": "p-1", "type": kind}, {"uuid": "p-2", "deleted": True}]
-    canned.answer("GET", "/portfolios", {"portfolios": rows})
-    assert client.line.key_permissions().portfolio_uuid == "p-1"
-    assert [(one.uuid, one.deleted) for one in client.line.portfolios()] == [
-        ("p-1", False),
-        ("p-2", True),
-    ]
+    edge.get("/portfolios", {"portfolios": rows})
+    assert edge.client.line.key_permissions().portfolio_uuid == "p-1"
+    found = edge.client.line.portfolios()
+    assert [(one.uuid, one.deleted) for one in found] == [("p-1", False), ("p-2", True)]

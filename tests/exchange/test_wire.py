@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.exchange.canned_exchange import Canned, CannedExchange
+from tests.exchange.canned_exchange import Canned, CannedExchange, Edge
 from tests.exchange.shown import shown_with_locals
 from tf_lib.errors import ExchangeError, RejectedError, RetryableError
 from tf_lib.exchange.coinbase.auth import ApiKey
@@ -36,60 +36,56 @@ HTML = Canned("<html>" + "x" * 5000 + "</html>", 502, "text/html")
         Canned("null"),
     ],
 )
-def test_a_read_is_tried_again(
-    canned: CannedExchange, client: Coinbase, waits: list[float], failure: Canned
-) -> None:
+def test_a_read_is_tried_again(edge: Edge, waits: list[float], failure: Canned) -> None:
     """Whatever a network or a gateway does once; every call has a time-out."""
-    canned.answer("GET", "/time", failure, TIME)
+    edge.get("/time", failure, TIME)
 
-    assert client.line.server_time().isoformat() == "2024-03-01T00:01:00+00:00"
-    assert (client.line.requests_sent, len(waits)) == (2, 1)
+    assert edge.client.line.server_time().isoformat() == "2024-03-01T00:01:00+00:00"
+    assert (edge.client.line.requests_sent, len(waits)) == (2, 1)
 
 
-def test_tries_are_bounded(canned: CannedExchange, client: Coinbase, waits: list[float]) -> None:
+def test_tries_are_bounded(edge: Edge, waits: list[float]) -> None:
     """Three, with growing waits, then the error; its text is short."""
-    canned.answer("GET", "/time", HTML)
+    edge.get("/time", HTML)
     with pytest.raises(RetryableError, match="GET /time: HTTPError: 502") as caught:
-        client.line.server_time()
+        edge.client.line.server_time()
 
-    assert len(canned.seen) == 3
+    assert len(edge.seen) == 3
     assert len(waits) == 2
     assert all(0.4 < wait < 5 for wait in waits)
     assert len(str(caught.value)) < 400
 
 
-def test_a_second_401_is_believed(canned: CannedExchange, client: Coinbase) -> None:
+def test_a_second_401_is_believed(edge: Edge) -> None:
     """One fresh token, no more."""
-    canned.answer("GET", "/time", Canned("Unauthorized", 401, "text/plain"))
+    edge.get("/time", Canned("Unauthorized", 401, "text/plain"))
     with pytest.raises(RejectedError, match="401"):
-        client.line.server_time()
+        edge.client.line.server_time()
 
-    tokens = [one.token for one in canned.seen]
+    tokens = [one.token for one in edge.seen]
     assert len(tokens) == 2
     assert len(set(tokens)) == 2
 
 
-def test_a_refusal_is_not_tried_again(
-    canned: CannedExchange, client: Coinbase, waits: list[float]
-) -> None:
+def test_a_refusal_is_not_tried_again(edge: Edge, waits: list[float]) -> None:
     """A missing scope does not come by waiting."""
     body = {"error": "PERMISSION_DENIED", "error_details": "Missing required scopes"}
-    canned.answer("GET", "/key_permissions", Canned(body, 403))
+    edge.get("/key_permissions", Canned(body, 403))
     with pytest.raises(HttpRejectedError) as caught:
-        client.line.key_permissions()
+        edge.client.line.key_permissions()
 
     assert (caught.value.code, caught.value.status) == ("PERMISSION_DENIED", 403)
     assert waits == []
 
 
-def test_a_redirect_is_not_followed(canned: CannedExchange, client: Coinbase) -> None:
+def test_a_redirect_is_not_followed(edge: Edge) -> None:
     """It would carry the token elsewhere, and turn a POST into a GET."""
     away = Canned("", 302, headers=(("Location", "https://127.0.0.1:9/"),))
-    canned.answer("GET", "/time", away)
+    edge.get("/time", away)
     with pytest.raises(ExchangeError, match="redirects"):
-        client.line.server_time()
+        edge.client.line.server_time()
 
-    assert len(canned.seen) == 1
+    assert len(edge.seen) == 1
 
 
 def test_nobody_there_is_an_error_of_ours(key_file: Path, canned: CannedExchange) -> None:
@@ -112,13 +108,11 @@ def test_nobody_there_is_an_error_of_ours(key_file: Path, canned: CannedExchange
         ("hang", "The read operation timed out"),
     ],
 )
-def test_what_happened_is_said_in_a_few_words(
-    canned: CannedExchange, client: Coinbase, fault: str, words: str
-) -> None:
+def test_what_happened_is_said_in_a_few_words(edge: Edge, fault: str, words: str) -> None:
     """Not the three errors that libraries wrap around it, with pools and addresses."""
-    canned.answer("GET", "/time", Canned(TIME, fault=fault))
+    edge.get("/time", Canned(TIME, fault=fault))
     with pytest.raises(RetryableError) as caught:
-        client.line.server_time()
+        edge.client.line.server_time()
 
     assert str(caught.value).startswith("GET /time: ")
     assert str(caught.value).endswith(words)
@@ -127,17 +121,17 @@ def test_what_happened_is_said_in_a_few_words(
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 500])
 def test_a_server_that_mirrors_everything_learns_us_nothing(
-    canned: CannedExchange, client: Coinbase, key_file: Path, status: int
+    edge: Edge, key_file: Path, status: int
 ) -> None:
     """Key, secret and token stay out of text, locals and pickles of the error."""
     content = json.loads(key_file.read_text())
-    canned.answer("GET", "/portfolios", {"portfolios": []})
-    client.line.portfolios()
-    token = canned.seen[-1].token
+    edge.get("/portfolios", {"portfolios": []})
+    edge.client.line.portfolios()
+    token = edge.seen[-1].token
     mirror = {"error": "X", "message": f"{token} {content['name']} {content['privateKey']}"}
-    canned.answer("GET", "/key_permissions", Canned(mirror, status))
+    edge.get("/key_permissions", Canned(mirror, status))
     with pytest.raises(ExchangeError) as caught:
-        client.line.key_permissions()
+        edge.client.line.key_permissions()
 
     shown = shown_with_locals(caught.value) + repr(pickle.dumps(caught.value))
     secrets = [token.removeprefix("Bearer "), content["name"].rsplit("/", 1)[-1]]
@@ -146,16 +140,13 @@ def test_a_server_that_mirrors_everything_learns_us_nothing(
 
 
 def test_no_trace_on_stderr_or_in_logs(
-    canned: CannedExchange,
-    client: Coinbase,
-    capfd: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
+    edge: Edge, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The SDK logs whole error bodies unless it is silenced."""
     caplog.set_level("DEBUG", logger="coinbase.RESTClient")
-    canned.answer("GET", "/time", Canned({"message": "canary"}, 400))
+    edge.get("/time", Canned({"message": "canary"}, 400))
     with pytest.raises(RejectedError):
-        client.line.server_time()
+        edge.client.line.server_time()
 
     assert "canary" not in capfd.readouterr().err + caplog.text
 
@@ -206,17 +197,15 @@ def test_waiting_comes_before_the_hook(canned: CannedExchange, key_file: Path) -
     assert order == ["checked", "waited", "checked"]
 
 
-def test_control_characters_are_escaped_at_the_border(
-    canned: CannedExchange, client: Coinbase
-) -> None:
+def test_control_characters_are_escaped_at_the_border(edge: Edge) -> None:
     """In refusals and in answers: what would clear a screen or turn a line round is shown."""
     nasty = "sorry\x1b[2J\r\u202egnorw\x00"
     body = {"error": f"DENIED\x07{nasty}", "error_details": nasty}
-    canned.answer("GET", "/key_permissions", Canned(body, 403))
-    canned.answer("GET", "/portfolios", {"portfolios": [{"uuid": "u\x1b", "name": nasty}]})
+    edge.get("/key_permissions", Canned(body, 403))
+    edge.get("/portfolios", {"portfolios": [{"uuid": "u\x1b", "name": nasty}]})
     with pytest.raises(HttpRejectedError) as caught:
-        client.line.key_permissions()
-    (portfolio,) = client.line.portfolios()
+        edge.client.line.key_permissions()
+    (portfolio,) = edge.client.line.portfolios()
 
     assert r"sorry\x1b[2J\r\u202egnorw\x00" in (portfolio.name, str(caught.value))
     for text in (str(caught.value), caught.value.code, portfolio.name, portfolio.uuid):

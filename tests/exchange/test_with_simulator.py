@@ -157,9 +157,7 @@ def test_an_ed25519_key_works_too(endpoint: Endpoint) -> None:
     client.line.close()
 
 
-def test_the_cache_follows_the_days(
-    client: Coinbase, exchange: SimulatedExchange, tmp_path: Path
-) -> None:
+def test_cache_follows_days(client: Coinbase, exchange: SimulatedExchange, tmp_path: Path) -> None:
     """One request per ticker on the next day, and the same bars as a full read."""
     cache = CandleCache(tmp_path / "candles")
     first = cache.update(client, [BTC, ETH], DAY - dt.timedelta(days=1))
