@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.app.profile import BUSY_DAY, Profile, command, must_end
-from tests.app.venue import at, level, opened, times
-from tf_lib.core.model.client_ids import Leg
-from tf_lib.store.ledger import Ledger
-
-
-def interrupted(profile: Profile, monkeypatch: pytest.MonkeyPatch, *, orders: int) -> Any:
-    """Do the busy day until so many of its orders were sent; return its plan."""
-    intend, sent = Ledger.intend, list[object]()
-
-    def dies(ledger: Ledger, key: object, *rest: object, **more: object) -> object:
-        if getattr(key, "leg", None) in (Leg.TRIM, Leg.ENTRY):
-            if len(sent) == orders:
-                raise KeyboardInterrupt
-            sent.append(key)
-        return intend(ledger, key, *rest, **more)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "intend", dies)
-        assert profile.run(BUSY_DAY)[0] != 0
-    return profile.json(BUSY_DAY, "plan.json")
+from tests.app.venue import at, interrupted, level, opened, times
 
 
 def test_the_record_shows_the_plan_that_was_executed(

@@ -126,6 +126,8 @@ def _good_days(scene: Scene, patch: pytest.MonkeyPatch) -> None:
         scene.call(name, *options, wanted=(0, 1))
     scene.call("status", *options, "--json", wanted=(0,))
     scene.call("release", "ADA-USD", *options, wanted=(2,))
+    scene.call("pause", *options, "--why", "canary", wanted=(0,))
+    scene.call("resume", *options, wanted=(0,))
     scene.call("replay", str(scene.folder / "runs" / "good" / DAY), wanted=(0,))
     scene.call("site", "--runs", str(scene.folder / "runs"), wanted=(0,))
     scene.call("reset", wanted=(0, 2))

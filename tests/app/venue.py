@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from tests.app.profile import Profile
+import pytest
+
+from tests.app.profile import BUSY_DAY, Profile
 from tf_lib.app import connection
+from tf_lib.core.model.client_ids import Leg
 from tf_lib.parameters import load_config
 from tf_lib.simulator import SimulatedExchange
+from tf_lib.store.ledger import Ledger
 
 PREFIX = "/api/v3/brokerage"
 
@@ -85,6 +89,23 @@ def cut_ledger(profile: Profile, *, before: str) -> None:
     lines = ledger.read_text(encoding="utf-8").splitlines(keepends=True)
     first = next(number for number, line in enumerate(lines) if before in line)
     ledger.write_text("".join(lines[:first]), encoding="utf-8")
+
+
+def interrupted(profile: Profile, monkeypatch: pytest.MonkeyPatch, *, orders: int) -> Any:
+    """Do the busy day until so many of its orders were sent; return its plan."""
+    intend, sent = Ledger.intend, list[object]()
+
+    def dies(ledger: Ledger, key: object, *rest: object, **more: object) -> object:
+        if getattr(key, "leg", None) in (Leg.TRIM, Leg.ENTRY):
+            if len(sent) == orders:
+                raise KeyboardInterrupt
+            sent.append(key)
+        return intend(ledger, key, *rest, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "intend", dies)
+        assert profile.run(BUSY_DAY)[0] != 0
+    return profile.json(BUSY_DAY, "plan.json")
 
 
 def cancel_by_hand(profile: Profile, client_id: str) -> None:

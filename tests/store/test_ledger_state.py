@@ -12,7 +12,7 @@ from tests.store.build import DAY, ENTRY, STOP, STOP_BODY, Clock, again, market,
 from tf_lib.core.model.client_ids import Leg, LegKey
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import Side
-from tf_lib.store.ledger_state import NotProtectable
+from tf_lib.store.ledger_state import NotProtectable, Pause
 
 
 def test_an_order_keeps_what_was_learnt(tmp_path: Path) -> None:
@@ -210,3 +210,33 @@ def test_a_cancel_that_was_not_taken_is_forgotten(tmp_path: Path) -> None:
     ledger.move(identity, OrderStage.WORKING)
 
     assert not again(ledger).state.orders[identity].cancel_sent
+
+
+@pytest.mark.parametrize(
+    ("until", "held"), [(None, (True, True, True)), ("2024-03-03", (True, True, False))]
+)
+def test_a_pause_ends_on_the_first_day_that_trades(
+    tmp_path: Path, until: str | None, held: tuple[bool, ...]
+) -> None:
+    """The day it names trades; without one it holds until somebody resumes."""
+    ledger = pinned(tmp_path)
+    ends = {} if until is None else {"until": until}
+    ledger.append("paused", day="2024-03-01", why="at the sea", **ends)
+    state = again(ledger).state
+
+    days = [dt.date(2024, 3, day) for day in (1, 2, 3)]
+    assert tuple(state.paused_on(day) is not None for day in days) == held
+    ledger.append("resumed")
+    assert again(ledger).state.pause is None
+
+
+def test_a_pause_within_a_pause_began_with_the_first(tmp_path: Path) -> None:
+    """The later one says until when; after one that is over another begins anew."""
+    ledger = pinned(tmp_path)
+    for day, until in (("2024-03-01", "2024-03-05"), ("2024-03-04", "2024-03-09")):
+        ledger.append("paused", day=day, until=until, why="")
+    assert again(ledger).state.pause == Pause(dt.date(2024, 3, 1), dt.date(2024, 3, 9))
+
+    ledger.append("paused", day="2024-03-09", why="again")
+
+    assert again(ledger).state.pause == Pause(dt.date(2024, 3, 9), None, "again")

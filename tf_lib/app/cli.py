@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from tf_lib.app.options import ProfileOptions
 
 
-_DAYS = ("--as-of", "--date", "--end", "--start")  # an empty one is told the form of a day
+_DAYS = (
+    "--as-of",
+    "--date",
+    "--end",
+    "--start",
+    "--until",
+)  # an empty one is told the form of a day
 
 
 class Commands(TyperGroup):
@@ -277,6 +283,31 @@ def release(
 
     options = _chosen(profile, config, runs)
     return release_command(product, options, everything=everything)
+
+
+@app.command()
+def pause(
+    until: o.UntilOption = None,
+    why: o.WhyOption = "",
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+) -> int:
+    """Buy, add to and trim nothing for a while; stops, full exits and the guard go on."""
+    from tf_lib.app.commands.pause import pause_command
+
+    options = _chosen(profile, config, runs)
+    return pause_command(options, until=_date(until, "--until"), why=why)
+
+
+@app.command()
+def resume(
+    profile: o.ProfileOption = None, config: o.ProfileConfigOption = None, runs: o.RunsOption = None
+) -> int:
+    """End a pause: the next run buys, adds and trims again."""
+    from tf_lib.app.commands.pause import resume_command
+
+    return resume_command(_chosen(profile, config, runs))
 
 
 @app.command()

@@ -114,6 +114,16 @@ ProductArgument = Annotated[
 EveryLocked = Annotated[
     bool, _option("--all", help="Release every locked product. Default: the named one.")
 ]
+UntilOption = Annotated[
+    str | None,
+    _day(
+        "--until",
+        help="First day that trades again, after today. Default: none, until tf resume.",
+    ),
+]
+WhyOption = Annotated[
+    str, _option("--why", metavar="TEXT", help="Your reason; shown while it holds.")
+]
 JsonOption = Annotated[
     bool, _option("--json", help="As JSON, for programs. Default: one screen of text.")
 ]

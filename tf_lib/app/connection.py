@@ -13,7 +13,7 @@ import datetime as dt
 import functools
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -92,6 +92,19 @@ def is_embedded(config: Config) -> bool:
 def has_own_clock(config: Config) -> bool:
     """Whether the day is the exchange's own affair, so that no gate of the wall applies."""
     return config.exchange.kind == "simulated" and config.exchange.base_url is None
+
+
+def last_day_known(config: Config, days: Collection[dt.date]) -> dt.date:
+    """
+    Return today, as far as it is known without asking an exchange.
+
+    Parameters
+    ----------
+    days : collection of date
+        Those that the profile has run: the last of them where the exchange has a clock of its own.
+    """
+    has_clock = has_own_clock(config) or config.exchange.clock == "exchange"
+    return max(days) if has_clock and days else wall_now().date()
 
 
 def candles_stale(config: Config, day: dt.date) -> tuple[dt.date, str] | None:

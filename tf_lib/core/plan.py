@@ -20,7 +20,7 @@ import pandas as pd
 from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.core.candles.quarantine import live_on
 from tf_lib.core.decision import Decision, decide
-from tf_lib.core.model.account import Account
+from tf_lib.core.model.account import Account, is_withheld
 from tf_lib.core.model.records import ZERO, Holding, Protection, Reason
 from tf_lib.core.orders.build import OrderBuild, PlannedOrder, WantedStop, build_order, to_decimal
 from tf_lib.core.orders.stops import LAST_GOOD, REMEMBERED, TODAYS, UNKNOWN, level_today
@@ -193,6 +193,8 @@ def _refusal(account: Account, ticker: str, notional: float, reason: Reason) -> 
         return "no trade desired"
     if account.halt:
         return f"nothing is traded: {account.halt}"
+    if is_withheld(account.paused, reason):
+        return f"not traded: {account.paused}"
     is_exit = reason is Reason.FULL_EXIT and account.exits.get(ticker, ZERO) > 0
     if ticker in account.blocked and not is_exit:
         return f"not rebalanced: {account.blocked[ticker]}"

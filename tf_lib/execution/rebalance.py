@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from tf_lib.core.model.account import is_withheld
 from tf_lib.core.model.client_ids import Leg, LegKey
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.order_life import OrderStage
@@ -93,6 +94,8 @@ class Rebalance:
         Of those blocked, the ones whose own units may be sold to the last.
     halted : str
         Why nothing is bought any more, or empty.
+    paused : str
+        Why only full exits are made, whatever the frozen plan says; or empty.
     """
 
     sender: OrderSender
@@ -102,6 +105,7 @@ class Rebalance:
     blocked: Mapping[str, str] = field(default_factory=dict)
     exits: frozenset[str] = frozenset()
     halted: str = ""
+    paused: str = ""
     _tradable: Read[str] | None = None
     _sized_by_money: set[str] = field(default_factory=set)
 
@@ -120,6 +124,8 @@ class Rebalance:
         return self._buy(planned, remaining)
 
     def _blocked(self, planned: PlannedOrder) -> str:
+        if is_withheld(self.paused, planned.reason):
+            return self.paused
         if planned.leg is Leg.EXIT and planned.product_id in self.exits:
             return ""
         return self.blocked.get(planned.product_id, "")

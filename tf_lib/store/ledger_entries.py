@@ -17,7 +17,7 @@ from tf_lib.core.model.client_ids import Leg, LegKey
 from tf_lib.core.model.order_life import OrderStage, check_move
 from tf_lib.core.model.records import ZERO, Side
 from tf_lib.errors import EXIT_UNPROTECTED, StateError
-from tf_lib.store.ledger_state import LedgerState, NotProtectable, OrderRecord
+from tf_lib.store.ledger_state import LedgerState, NotProtectable, OrderRecord, Pause
 from tf_lib.text.tickers import base_of, quote_of
 
 
@@ -325,6 +325,18 @@ def _protected(state: LedgerState, line: Mapping[str, Any]) -> None:
     state.in_doubt = ""
 
 
+def _paused(state: LedgerState, line: Mapping[str, Any]) -> None:
+    """A pause takes the place of the one before; one that still holds began where that did."""
+    day, until = _day(line["day"]), line.get("until")
+    known = state.paused_on(day)
+    since = day if known is None else known.since
+    state.pause = Pause(since, _day(until) if until else None, line.get("why", ""))
+
+
+def _resumed(state: LedgerState, line: Mapping[str, Any]) -> None:
+    state.pause = None
+
+
 _HANDLERS: Mapping[str, Callable[[LedgerState, Mapping[str, Any]], object]] = {
     "pin": _pin,
     "mark": _mark,
@@ -350,4 +362,6 @@ _HANDLERS: Mapping[str, Callable[[LedgerState, Mapping[str, Any]], object]] = {
     "covered": _covered,
     "unprotected": _unprotected,
     "protected": _protected,
+    "paused": _paused,
+    "resumed": _resumed,
 }

@@ -126,6 +126,47 @@ class NotProtectable:
         return (day - self.day).days < days << min(self.times - 1, 3)
 
 
+@dataclass(frozen=True)
+class Pause:
+    """
+    A pause that a person asked for.
+
+    Attributes
+    ----------
+    since : date
+        The first day of it.
+    until : date or None
+        The first day that trades again; None until somebody resumes.
+    why : str
+        In the person's words; may be empty.
+    """
+
+    since: dt.date
+    until: dt.date | None = None
+    why: str = ""
+
+    def holds_on(self, day: dt.date) -> bool:
+        """Whether a day neither buys nor trims for it."""
+        return self.until is None or day < self.until
+
+    @property
+    def terms(self) -> str:
+        """Who asked, when it ends, and why."""
+        ends = f"first day that trades again: {self.until}" if self.until else "until tf resume"
+        return "; ".join(filter(None, ("asked for by hand", ends, self.why)))
+
+    @property
+    def in_words(self) -> str:
+        """Since when, and on which terms."""
+        return f"paused since {self.since}; {self.terms}"
+
+    def to_mapping(self) -> dict[str, str | None]:
+        """Return plain values."""
+        until = None if self.until is None else self.until.isoformat()
+        since, words = self.since.isoformat(), self.in_words
+        return {"since": since, "until": until, "why": self.why, "in_words": words}
+
+
 @dataclass
 class LedgerState:
     """
@@ -160,6 +201,11 @@ class LedgerState:
     flat_line: dict[str, int] = field(default_factory=dict)
     in_order_at: dt.datetime | None = None
     in_doubt: str = ""
+    pause: Pause | None = None
+
+    def paused_on(self, day: dt.date) -> Pause | None:
+        """Return the pause that holds on a day, or None."""
+        return self.pause if self.pause is not None and self.pause.holds_on(day) else None
 
     def unprotected_seconds_on(self, day: dt.date) -> dict[str, float]:
         """Return the seconds that each position was without its stop on a day."""

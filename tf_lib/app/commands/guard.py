@@ -151,7 +151,9 @@ _SEEN_BY_ITSELF = (
 def _for_a_person(folder: ProfileFolder) -> list[Impediment]:
     """Return what stood in the last run's way and needs somebody; what the guard sees is not it."""
     standing = standing_impediments(folder.state)
-    return [one for one in standing if one.needs_person and one.kind not in _SEEN_BY_ITSELF]
+    # A pause was somebody's own wish.
+    silent = (*_SEEN_BY_ITSELF, ImpedimentKind.PAUSED)
+    return [one for one in standing if one.needs_person and one.kind not in silent]
 
 
 def _is_unseen(key: str, rows: list[StopRow] | None) -> bool:

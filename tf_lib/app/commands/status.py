@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tf_lib.app.connection import last_day_known
 from tf_lib.app.options import ProfileOptions
 from tf_lib.app.record.impediment_rows import standing_impediments
 from tf_lib.core.model.cooldown import is_cooling
@@ -35,6 +36,8 @@ def status_command(options: ProfileOptions, *, as_json: bool) -> int:
     ledger = Ledger(folder.state / FILE_NAME, wall_now)
     days = parameters.execution_and_costs.cooldown_counter_threshold
     found = _facts(folder, ledger.state, days)
+    pause = ledger.state.paused_on(last_day_known(parameters, ledger.state.marks))
+    found["paused"] = None if pause is None else pause.to_mapping()
     if options.runs is not None and not options.runs.is_dir():
         print(
             f"--runs {options.runs}: there is no such folder; name the one that holds the "
@@ -118,15 +121,25 @@ def _is_sound(found: Any, day: str) -> bool:
     )
 
 
+def _paused(found: dict[str, Any]) -> list[str]:
+    return (
+        []
+        if found["paused"] is None
+        else [found["paused"]["in_words"].replace("paused", "PAUSED", 1)]
+    )
+
+
 def _screen(name: str, found: dict[str, Any], option: str) -> str:
     if found["last_day"] is None:
-        return f"profile {name}: never ran. Start with {RUN_COMMAND} {option}"
+        said = f"profile {name}: never ran. Start with {RUN_COMMAND} {option}"
+        return "\n".join([said, *_paused(found)])
     equity, code = found["equity"], found["exit_code"]
     ended = "no exit code" if code is None else f"exit {code}"
     lines = [
         f"profile {name}, {found['last_day']}: {found['state']} ({ended})",
         f"equity {equity:,.2f}, cash {found['cash']:,.2f}" if equity is not None else "no equity",
     ]
+    lines += _paused(found)
     lines += result_in_lines(found["result"], found["result"].get("currency", ""))
     for ticker, row in found["positions"].items():
         none = "too small for a stop" if row["status"] == "skip" else "NO STOP"

@@ -132,6 +132,7 @@ class LiveSession(LiveInputs):
             blocked=self._blocked(),
             exits=frozenset(self._account.exits),
             halted=self._unsettled() or self._account.no_buys,
+            paused=self._account.paused,
         )
 
     def sell(self, orders: Sequence[PlannedOrder]) -> list[OrderRow]:

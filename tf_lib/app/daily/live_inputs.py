@@ -132,6 +132,7 @@ class LiveInputs(ProtectAll):
             not_protectable=tuple(sorted({*self._unpriced, *self._not_protectable()})),
             no_buys=self._no_buys(quotes),
             halt=self.protect_only,
+            paused=self._paused(),
             doubts=self.doubts(),
         )
         return self._account
@@ -253,6 +254,16 @@ class LiveInputs(ProtectAll):
             for product, one in found.items()
             if one.is_left_alone(self.sender.day, days=days)
         }
+
+    def _paused(self) -> str:
+        """Return why a person lets only full exits be made today, or nothing."""
+        pause = self.sender.ledger.state.paused_on(self.sender.day)
+        if pause is None:
+            return ""
+        what = "nothing, if you still want it so; else: tf resume"
+        kind = ImpedimentKind.PAUSED
+        self._impede(Impediment(kind, pause.terms, what, since=pause.since))
+        return pause.in_words
 
     def _no_buys(self, quotes: Mapping[str, Quote]) -> str:
         """Return why nothing may be bought today, or nothing."""

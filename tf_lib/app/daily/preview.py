@@ -13,6 +13,7 @@ from typing import Any
 
 from tf_lib.app.daily.live import LiveSession
 from tf_lib.core.candles.quarantine import Doubts
+from tf_lib.core.model.account import is_withheld
 from tf_lib.core.model.records import MarketOrder, Side
 from tf_lib.core.model.run_rows import OrderRow, StopRow
 from tf_lib.core.orders.build import PlannedOrder, WantedStop
@@ -66,6 +67,10 @@ class PreviewSession(LiveSession):
         return []
 
     def _preview(self, order: PlannedOrder) -> OrderRow:
+        paused = self._account.paused if self._account is not None else ""
+        if is_withheld(paused, order.reason):
+            # Of a frozen plan that a run would carry on.
+            return self._row(order, "skipped", paused)
         market = MarketOrder(order.product_id, order.side, order.base_size)
         refusals = self.sender.client.preview(market)
         lacks_base = (
@@ -77,7 +82,9 @@ class PreviewSession(LiveSession):
             status = WOULD_CANCEL_FIRST
         else:
             status = "refused" if refusals else "preview_ok"
-        note = ", ".join(one.code for one in refusals)
+        return self._row(order, status, ", ".join(one.code for one in refusals))
+
+    def _row(self, order: PlannedOrder, status: str, note: str) -> OrderRow:
         row: OrderRow = {**order.to_mapping(), "status": status, "note": note}
         self.sender.logs.write("order_submit", action="result", **row)
         return row

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.app.record.day_record import DONE_STATUSES, TRADES_COMPLETE, DayRecord
+from tf_lib.core.model.account import is_withheld
 from tf_lib.core.model.impediments import Impediment, ImpedimentKind, brought_together
 from tf_lib.core.model.records import Reason, closed_because
 from tf_lib.core.model.run_rows import OrderRow
@@ -50,6 +51,7 @@ _WHAT_TO_DO: Mapping[ImpedimentKind, str] = {
     "hand at the exchange",
     ImpedimentKind.NO_BUYS: "put right what it names; the next run buys again",
     ImpedimentKind.HALTED: "put right what it names; the next run trades again",
+    ImpedimentKind.PAUSED: "nothing, if you still want it so; else: tf resume",
     ImpedimentKind.DATA_NOT_BELIEVED: "nothing, if its next bars are good; its stop stays as it "
     "is until then. Sell by hand if you do not want to wait",
 }
@@ -115,6 +117,8 @@ def _of_portfolio(record: DayRecord) -> Iterator[Impediment]:
         yield _made(ImpedimentKind.HALTED, halt)
     if no_buys:
         yield _made(ImpedimentKind.NO_BUYS, no_buys)
+    if record.account.get("paused"):
+        yield _made(ImpedimentKind.PAUSED, record.account["paused"])
 
 
 def _of_products(record: DayRecord) -> Iterator[Impediment]:
@@ -188,16 +192,29 @@ def _of_result(record: DayRecord, row: OrderRow) -> Iterator[Impediment]:
         return
     if status in DONE_STATUSES and status != "done":
         return
+    wanted = _in_money(row["reason"], float(row["notional"]), product)
+    if status == "skipped" and _is_paused(record, row["reason"]):
+        yield _paused(record, f"{product}: {wanted}", is_missed_exit=side == "SELL")
+        return
     kind = ImpedimentKind.NOT_DONE
     if status == "refused":
         kind = ImpedimentKind.SELL_REFUSED if side == "SELL" else ImpedimentKind.BUY_REFUSED
     elif status == "given_up":
         kind = ImpedimentKind.NOT_PROTECTABLE
     why = str(row.get("note") or _RESULTS.get(status, status))
-    wanted = _in_money(row["reason"], float(row["notional"]), product)
     if status == "done" and float(row["filled_size"]):
         why = f"only {row['filled_size']} of {row['base_size']} were filled ({why})"
     yield _made(kind, why, product, wanted=wanted, is_missed_exit=side == "SELL")
+
+
+def _is_paused(record: DayRecord, reason: str) -> bool:
+    return is_withheld(record.account.get("paused", ""), reason)
+
+
+def _paused(record: DayRecord, wanted: str, *, is_missed_exit: bool) -> Impediment:
+    """Return the one pause of the portfolio, with a trade that it withholds."""
+    kind, why = ImpedimentKind.PAUSED, record.account["paused"]
+    return _made(kind, why, wanted=wanted, is_missed_exit=is_missed_exit)
 
 
 _RESULTS = {
@@ -226,6 +243,9 @@ def _not_ordered(
     if is_exit and record.is_of_little_worth(ticker, -notional):
         return  # dust, whatever else stands in its way
     note = "" if is_planned else record.notes.get(ticker, "")
+    if note and not account.get("halt") and _is_paused(record, row["reason"]):
+        yield _paused(record, f"{ticker}: {wanted}", is_missed_exit=is_exit)
+        return
     if not note:
         kind, why = ImpedimentKind.NOT_DONE, "the run ended before it came to this order"
     elif account.get("halt"):

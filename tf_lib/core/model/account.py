@@ -22,6 +22,7 @@ from tf_lib.core.model.records import (
     PortfolioState,
     Product,
     Quote,
+    Reason,
 )
 from tf_lib.parameters import ExecutionSection
 from tf_lib.text.tickers import base_of
@@ -53,6 +54,8 @@ class Account:
         Why nothing may be bought today, or empty.
     halt : str
         Why nothing at all may be traded today, or empty.
+    paused : str
+        Why no entry, addition or trim is made today, since a person asked for it; or empty.
     doubts : mapping of ticker to bar's day to close
         Bars that an earlier run did not believe because of the live price.
     """
@@ -72,6 +75,7 @@ class Account:
     not_protectable: tuple[str, ...] = ()
     no_buys: str = ""
     halt: str = ""
+    paused: str = ""
     doubts: Mapping[str, Mapping[dt.date, float]] = field(default_factory=dict)
 
     def holding(self, ticker: str) -> Holding:
@@ -127,7 +131,8 @@ class Account:
             not_protectable=tuple(record["not_protectable"]),
             no_buys=record["no_buys"],
             halt=record["halt"],
-            # Records of before have none.
+            # Records of before have neither.
+            paused=record.get("paused", ""),
             doubts=closes_of_text(record.get("doubts", {})),
         )
 
@@ -153,6 +158,11 @@ def closes_of_text(record: Mapping[str, Mapping[str, float]]) -> dict[str, dict[
         str(ticker): {dt.date.fromisoformat(day): float(close) for day, close in days.items()}
         for ticker, days in record.items()
     }
+
+
+def is_withheld(paused: str, reason: str) -> bool:
+    """Whether a pause keeps a trade from being made: all but a full exit."""
+    return bool(paused) and reason != Reason.FULL_EXIT
 
 
 MOST_UNPRICED = 0.20

@@ -52,6 +52,7 @@ class ImpedimentKind(StrEnum):
     UNPROTECTED = "unprotected", "UNPROTECTED"
     NO_BUYS = "no_buys", "buys nothing", True
     HALTED = "halted", "trades nothing", True
+    PAUSED = "paused", "paused", True
     EQUITY_UNEXPLAINED = "equity_unexplained", "changed by more than is explained", True
     WRONG_CURRENCY = "wrong_currency", "money in another currency"
     FEES_UNREADABLE = "fees_unreadable", "fees unreadable", True
