@@ -27,6 +27,8 @@ from tf_lib.notify import send
 from tf_lib.notify.send import MailSettings, send_summary
 
 USER, PASSWORD = "me@example.org", "canary-password-1"
+ELSEWHERE = "0.0.0.0"
+"""Leads here, and is none of the names of this machine."""
 SUMMARY: dict[str, Any] = {
     "date": "2024-03-01",
     "profile": "demo",
@@ -219,13 +221,12 @@ def test_a_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.fixture
 def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """Return a server's TLS, trusted here, on a machine that is taken for another one."""
+    """Return a server's TLS, trusted here."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    monkeypatch.setattr(send, "_is_this_machine", lambda host: False)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert(ELSEWHERE).configure_cert(context)
     return context
 
 
@@ -233,7 +234,7 @@ def test_tls_is_used_when_it_is_offered(inbox: Inbox, certificate: ssl.SSLContex
     """And the password goes through it."""
     tls: dict[str, Any] = {"tls_context": certificate, "require_starttls": True}
     with serving(inbox, require_tls=True, **tls) as controller:
-        (result,) = send_summary(SUMMARY, where(controller.port))
+        (result,) = send_summary(SUMMARY, where(controller.port, TF_SMTP_HOST=ELSEWHERE))
 
     assert result["result"] == "sent"
     assert inbox.over_tls == [True]
@@ -244,21 +245,18 @@ def test_the_port_of_smtps_speaks_tls_from_the_start(
 ) -> None:
     """465, which a test may not bind."""
     port = closed_port()
-    monkeypatch.setattr(send, "_TLS_FROM_THE_START", port)
+    monkeypatch.setattr(send, "SMTPS_PORT", port)
     with serving(inbox, port=port, ssl_context=certificate):
-        (result,) = send_summary(SUMMARY, where(port))
+        (result,) = send_summary(SUMMARY, where(port, TF_SMTP_HOST=ELSEWHERE))
 
     # The server speaks nothing but TLS.
     assert result["result"] == "sent"
     assert len(inbox.mails) == 1
 
 
-def test_a_password_does_not_leave_this_machine_in_clear(
-    server: Controller, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_password_does_not_leave_this_machine_in_clear(server: Controller, inbox: Inbox) -> None:
     """A server elsewhere that offers no TLS gets neither mail nor password."""
-    monkeypatch.setattr(send, "_is_this_machine", lambda host: False)
-    (result,) = send_summary(SUMMARY, where(server.port))
+    (result,) = send_summary(SUMMARY, where(server.port, TF_SMTP_HOST=ELSEWHERE))
 
     assert "offers no TLS" in result["reason"]
     assert inbox.mails == []

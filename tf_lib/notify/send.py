@@ -26,7 +26,7 @@ from tf_lib.text.shown import printable
 
 TIMEOUT_SECONDS = 20.0
 DEFAULT_PORT = 587
-_TLS_FROM_THE_START = 465
+SMTPS_PORT = 465
 # What smtplib says of itself without a domain name, minus the slow look-up of one.
 _OWN_NAME = "[127.0.0.1]"
 _MOST_TEXT = 200
@@ -173,7 +173,7 @@ def _deliver(message: EmailMessage, settings: MailSettings) -> list[str]:
 
 def _connected(settings: MailSettings) -> smtplib.SMTP:
     place = (settings.host, settings.port)
-    if settings.port == _TLS_FROM_THE_START:
+    if settings.port == SMTPS_PORT:
         return smtplib.SMTP_SSL(
             *place, _OWN_NAME, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
         )

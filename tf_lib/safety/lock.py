@@ -28,8 +28,8 @@ from tf_lib.store.files import make_private, write_whole
 
 HOLDER_DEADLINE = dt.timedelta(minutes=45)
 _POLL_SECONDS = 0.5
-_NAMELESS_SECONDS = 10.0
-"""A holder that is just beginning or ending has no name; none takes so long."""
+_NAMELESS_POLLS = 20
+"""A holder that is just beginning or ending has no name; none takes ten seconds."""
 
 
 def lock_folder() -> Path:
@@ -117,12 +117,13 @@ class ProcessLock:
 
     def stranger(self) -> str:
         """Return why the holder is none of ours that will end by itself, or nothing when it is."""
-        deadline = time.monotonic() + _NAMELESS_SECONDS
-        while True:
-            why = self._strangeness()
-            if not why or time.monotonic() >= deadline:
-                return why
+        why = self._strangeness()
+        for _ in range(_NAMELESS_POLLS):
+            if not why:
+                break
             time.sleep(_POLL_SECONDS)
+            why = self._strangeness()
+        return why
 
     def _strangeness(self) -> str:
         import psutil
