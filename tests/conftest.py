@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tf_lib.notify.mail_file import FILE_VARIABLE, NAMES
+from tf_lib.notify.mail_file import FILE_VARIABLE, MAIL_VARIABLES
 
 # No test sends mail for the person who runs it, nor does a process that a test starts.
 os.environ[FILE_VARIABLE] = ""
-for name in NAMES:
+for name in MAIL_VARIABLES:
     os.environ.pop(name, None)
 
 # A shell starts what goes on in the background deaf to Ctrl-C, nohup deaf to SIGHUP, and what the

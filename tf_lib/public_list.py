@@ -7,25 +7,32 @@ Whoever imports one name pays for no other: a daily run loads no sweep.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 
-def offered(package: str, where: Mapping[str, str]) -> Callable[[str], Any]:
+def offered(package: str, *lines: str) -> tuple[list[str], Callable[[str], Any]]:
     """
-    Return the ``__getattr__`` of a package that offers names.
+    Return ``__all__`` and ``__getattr__`` of a package that offers names.
 
     Parameters
     ----------
-    where : mapping of name to str
-        A module, or ``module:name`` for something in one.
+    lines : str
+        A module of the package and the names of it that are offered, ``day.tables: orders stops``;
+        ``new=old`` offers one under another name, and a line without a colon the module itself.
     """
+    where = {}
+    for line in lines:
+        module, _, names = line.partition(":")
+        for name in names.split() or [f"{module.rpartition('.')[2]}="]:
+            shown, is_other, inside = name.partition("=")
+            where[shown] = (f"{package}.{module}", inside if is_other else shown)
 
     def imported(name: str) -> Any:
         if name not in where:
             raise AttributeError(f"{package} offers no {name!r}; it has {', '.join(where)}")
-        module, _, inside = where[name].partition(":")
+        module, inside = where[name]
         found = importlib.import_module(module)
         return getattr(found, inside) if inside else found
 
-    return imported
+    return list(where), imported

@@ -32,6 +32,17 @@ def imported_by(notebook: Path) -> Iterator[str]:
                 yield name
 
 
+def used_elsewhere(room: str) -> set[str]:
+    """Return the names that modules outside of a room import from it."""
+    return {
+        name.rpartition(".")[2]
+        for module, text in rooms.sources().items()
+        if rooms.room_of(module) != room
+        for _, name in rooms.imported_names(ast.parse(text), module.rpartition(".")[0])
+        if name.startswith(f"tf_lib.{room}.")
+    }
+
+
 @pytest.mark.parametrize("name", sorted({*LISTS, *OFFERING}))
 def test_a_public_list_is_true(name: str) -> None:
     """Every name of it can be imported, none is private, none stands twice."""
@@ -41,6 +52,28 @@ def test_a_public_list_is_true(name: str) -> None:
     assert all(getattr(module, each) is not None for each in listed)
     assert not [each for each in listed if each.startswith("_")]
     assert len(set(listed)) == len(listed)
+
+
+@pytest.mark.parametrize("room", sorted(set(rooms.ROOMS) - {"errors", "project", "text"}))
+def test_each_room_has_a_list(room: str) -> None:
+    """But for the ground that all stand on, which is modules."""
+    assert f"tf_lib.{room}" in LISTS
+
+
+@pytest.mark.parametrize("room", ["app", "execution", "exchange", "notify", "safety", "store"])
+def test_a_room_offers_what_others_use_of_it(room: str) -> None:
+    """Neither less nor more: what is not listed in its `__init__` is the room's own."""
+    used, listed = used_elsewhere(room), set(importlib.import_module(f"tf_lib.{room}").__all__)
+
+    assert {"to be listed": used - listed, "used by nobody": listed - used} == {
+        "to be listed": set(),
+        "used by nobody": set(),
+    }
+
+
+def test_the_core_offers_what_others_use() -> None:
+    """Its list is for readers: types and decisions, without the kernels that research compiles."""
+    assert set(importlib.import_module("tf_lib.core").__all__) <= used_elsewhere("core")
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

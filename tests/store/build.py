@@ -8,7 +8,7 @@ from typing import Any
 
 from tf_lib.core.model.client_ids import Leg, LegKey
 from tf_lib.core.model.records import Side
-from tf_lib.store.ledger import FILE_NAME, Ledger
+from tf_lib.store.ledger import LEDGER_FILE, Ledger
 
 DAY = dt.date(2024, 3, 1)
 UUID = "4bd1d5ae-24e8-5bd8-b797-72fc4b01e402"
@@ -36,7 +36,7 @@ def market(size: str) -> dict[str, str]:
 
 def pinned(folder: Path, clock: Clock | None = None) -> Ledger:
     """Return a new ledger that belongs to the account."""
-    ledger = Ledger(folder / FILE_NAME, clock or Clock())
+    ledger = Ledger(folder / LEDGER_FILE, clock or Clock())
     ledger.pin(UUID)
     return ledger
 

@@ -19,7 +19,7 @@ from tf_lib.core.model.records import Side
 from tf_lib.errors import TfError
 from tf_lib.store import ledger_checkpoint
 from tf_lib.store.ledger import Ledger
-from tf_lib.store.ledger_checkpoint import FILE_NAME
+from tf_lib.store.ledger_checkpoint import CHECKPOINT_FILE
 from tf_lib.store.ledger_state import LedgerState, OrderRecord
 
 DAYS = 700
@@ -92,7 +92,7 @@ def test_only_the_last_lines_are_read(ledger: Ledger) -> None:
 
     assert len(everything.lines) > 10_000
     assert len(ledger.lines) < 1_100
-    assert ledger.path.with_name(FILE_NAME).stat().st_size < ledger.path.stat().st_size / 4
+    assert ledger.path.with_name(CHECKPOINT_FILE).stat().st_size < ledger.path.stat().st_size / 4
 
 
 def test_the_state_is_the_same_but_for_what_is_long_past(ledger: Ledger) -> None:
@@ -130,7 +130,10 @@ def test_what_is_written_next_is_numbered_on(ledger: Ledger) -> None:
 @pytest.mark.parametrize("spoilt", ["torn", "changed", "of another ledger", "older", "later"])
 def test_a_checkpoint_that_does_not_fit_is_left_aside(ledger: Ledger, spoilt: str) -> None:
     """Cut by a power loss, edited, or made of other lines: then every line is read."""
-    path, text = ledger.path.with_name(FILE_NAME), ledger.path.with_name(FILE_NAME).read_text()
+    path, text = (
+        ledger.path.with_name(CHECKPOINT_FILE),
+        ledger.path.with_name(CHECKPOINT_FILE).read_text(),
+    )
     content = json.loads(text)
     if spoilt == "torn":
         path.write_text(text[: len(text) // 2])

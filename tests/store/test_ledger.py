@@ -31,7 +31,7 @@ from tf_lib.core.model.client_ids import Leg, LegKey, client_id
 from tf_lib.core.model.order_life import IllegalMove, OrderStage
 from tf_lib.core.model.records import Side
 from tf_lib.errors import PreflightRefused, StateError, TfError
-from tf_lib.store.ledger import FILE_NAME, Ledger
+from tf_lib.store.ledger import LEDGER_FILE, Ledger
 
 
 def a_day(ledger: Ledger) -> None:
@@ -144,7 +144,7 @@ def test_unknown_day_mark(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """Path and cause; the state is not silently ahead of the disk for the next reader."""
     (tmp_path / "file").write_text("x", encoding="utf-8")
-    ledger = Ledger(tmp_path / "file" / FILE_NAME, Clock())
+    ledger = Ledger(tmp_path / "file" / LEDGER_FILE, Clock())
 
     with pytest.raises(TfError, match=r"ledger\.jsonl: cannot write the ledger"):
         ledger.pin(UUID)
@@ -188,7 +188,7 @@ def test_a_torn_end_is_dropped(tmp_path: Path, cut: int) -> None:
     """
     folder = tmp_path / str(cut)
     folder.mkdir(exist_ok=True)
-    (folder / FILE_NAME).unlink(missing_ok=True)
+    (folder / LEDGER_FILE).unlink(missing_ok=True)
     ledger = pinned(folder)
     a_day(ledger)
     ledger.close()
@@ -222,7 +222,7 @@ def test_a_broken_line_in_the_middle_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_an_empty_ledger(tmp_path: Path) -> None:
     """Reading makes none."""
-    ledger = Ledger(tmp_path / "state" / FILE_NAME, Clock())
+    ledger = Ledger(tmp_path / "state" / LEDGER_FILE, Clock())
 
     assert ledger.lines == []
     assert not (tmp_path / "state").exists()
@@ -239,7 +239,7 @@ def test_a_killed_writer_leaves_whole_lines(tmp_path: Path) -> None:
         "    ledger.append('note', number=n)\n"
         "    print(n, flush=True)\n"
     )
-    path = tmp_path / FILE_NAME
+    path = tmp_path / LEDGER_FILE
     writer = subprocess.Popen(
         [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
     )

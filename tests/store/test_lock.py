@@ -161,7 +161,7 @@ def test_a_sleeper_of_an_old_epoch_sends_nothing(tmp_path: Path) -> None:
 
 def test_an_epoch_that_cannot_be_read(tmp_path: Path) -> None:
     """Named; it must not count as the first one."""
-    (tmp_path / epoch.FILE_NAME).write_text("one", encoding="utf-8")
+    (tmp_path / epoch.EPOCH_FILE).write_text("one", encoding="utf-8")
 
     with pytest.raises(StateError, match="epoch: the epoch cannot be read"):
         epoch.current(tmp_path)

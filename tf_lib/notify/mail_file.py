@@ -16,7 +16,7 @@ from pathlib import Path
 from tf_lib.store.files import said_of_others
 from tf_lib.text.written import unreadable_words
 
-NAMES = frozenset(
+MAIL_VARIABLES = frozenset(
     {
         "TF_SMTP_HOST",
         "TF_SMTP_PORT",
@@ -29,7 +29,7 @@ NAMES = frozenset(
 )
 """What is taken from the file; it can set nothing else."""
 
-NEEDED = ("TF_SMTP_HOST", "TF_EMAIL_FROM", "TF_EMAIL_TO")
+NEEDED_VARIABLES = ("TF_SMTP_HOST", "TF_EMAIL_FROM", "TF_EMAIL_TO")
 """Without these there is no mail."""
 
 FILE_VARIABLE = "TF_EMAIL_FILE"
@@ -89,7 +89,7 @@ def read_mail_file(file: Path) -> tuple[dict[str, str], list[str]]:
         found = _LINE.fullmatch(line)
         if found is None:
             wrong.append(f"{file}, line {number}: not NAME=value, with quotes around spaces and $")
-        elif found["name"] in NAMES:
+        elif found["name"] in MAIL_VARIABLES:
             settings[found["name"]] = found["single"] or found["double"] or found["bare"] or ""
     return settings, wrong
 

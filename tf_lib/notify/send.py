@@ -20,7 +20,7 @@ from email.utils import formatdate, getaddresses, make_msgid
 
 from tf_lib.errors import ParameterError
 from tf_lib.exchange.hosts import is_loopback
-from tf_lib.notify.mail_file import NEEDED
+from tf_lib.notify.mail_file import NEEDED_VARIABLES
 from tf_lib.notify.mail_text import MailText, Summary, compose
 from tf_lib.text.shown import printable
 
@@ -134,7 +134,7 @@ def send_test_mail(environment: Mapping[str, str], profile: str, *, prefix: str 
 
 
 def _send_mail(mail: MailText, environment: Mapping[str, str]) -> Result:
-    missing = [name for name in NEEDED if not environment.get(name, "").strip()]
+    missing = [name for name in NEEDED_VARIABLES if not environment.get(name, "").strip()]
     if missing:
         return _result("email", "not_configured", f"{', '.join(missing)} not set")
     try:

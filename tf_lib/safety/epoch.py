@@ -13,13 +13,13 @@ from pathlib import Path
 from tf_lib.errors import PreflightRefused, UnreadableState
 from tf_lib.store.files import write_whole
 
-FILE_NAME = "epoch"
+EPOCH_FILE = "epoch"
 _MOST_SHOWN = 40
 
 
 def current(state: Path) -> int:
     """Return the epoch of a state folder; a folder without one is in epoch 0."""
-    path = state / FILE_NAME
+    path = state / EPOCH_FILE
     try:
         return int(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -35,7 +35,7 @@ def current(state: Path) -> int:
 def standing(state: Path) -> str:
     """Return what stands in a state folder in the place of its epoch, be it one or not."""
     try:
-        text = (state / FILE_NAME).read_bytes().decode("latin-1").strip()
+        text = (state / EPOCH_FILE).read_bytes().decode("latin-1").strip()
     except FileNotFoundError:
         return "0"
     except OSError as error:
@@ -50,7 +50,7 @@ def raise_epoch(state: Path) -> int:
     except UnreadableState:
         # Whatever it was: no process began under a number as high as the seconds since 1970.
         following = int(time.time())
-    write_whole(state / FILE_NAME, f"{following}\n")
+    write_whole(state / EPOCH_FILE, f"{following}\n")
     return following
 
 

@@ -17,14 +17,14 @@ from pathlib import Path
 from tf_lib.errors import UnreadableState
 from tf_lib.safety import epoch
 from tf_lib.store.files import json_record
-from tf_lib.store.ledger import FILE_NAME, Ledger
+from tf_lib.store.ledger import LEDGER_FILE, Ledger
 
 RESCUE_NAME = "ledger_rescue.jsonl"
 
 
 def protection_ledger_of(state: Path, now: Callable[[], dt.datetime]) -> Ledger:
     """Return a state folder's ledger, or the one beside it while that cannot be read."""
-    path, beside = state / FILE_NAME, state / RESCUE_NAME
+    path, beside = state / LEDGER_FILE, state / RESCUE_NAME
     try:
         ledger = Ledger(path, now)
     except UnreadableState:
@@ -37,7 +37,7 @@ def protection_ledger_of(state: Path, now: Callable[[], dt.datetime]) -> Ledger:
 def unreadable(state: Path, now: Callable[[], dt.datetime]) -> list[str]:
     """Return which of the files that trading rests on cannot be read, in words."""
     found = []
-    for read in (lambda: Ledger(state / FILE_NAME, now), lambda: epoch.current(state)):
+    for read in (lambda: Ledger(state / LEDGER_FILE, now), lambda: epoch.current(state)):
         try:
             read()
         except UnreadableState as error:

@@ -1,1 +1,21 @@
 """Files on disk: ledger, run folders, candles."""
+
+from tf_lib.public_list import offered
+
+__all__, __getattr__ = offered(
+    __name__,
+    "files",
+    "candle_cache: CandleCache CandleUpdate",
+    "candle_csv: last_day_of_candles products_of read_candle_folder read_candle_texts",
+    "candle_csv: read_intraday_texts read_products_file read_universe",
+    "candle_doubts: read_doubts remember_doubts",
+    "disk_reserve: set_aside",
+    "files: append_json_line file_sha256 json_record last_json_line make_private",
+    "files: read_json_lines said_of_others write_json write_whole",
+    "heartbeat: Heartbeat",
+    "ledger: LEDGER_FILE Ledger",
+    "ledger_checkpoint: CHECKPOINT_FILE KEPT_DAYS",
+    "ledger_entries: apply_entry",
+    "ledger_state: LedgerState OrderRecord",
+    "run_folder: ProfileFolder RunFolder RunLogs",
+)

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from tf_lib.errors import StateError
 
-FILE_NAME = ".reserve"
+RESERVE_FILE = ".reserve"
 RESERVE_BYTES = 4 << 20
 FULL = (errno.ENOSPC, errno.EDQUOT)
 T = TypeVar("T")
@@ -31,7 +31,7 @@ def set_aside(state: Path) -> None:
     StateError
         If the space is not there; nothing was sent.
     """
-    path = state / FILE_NAME
+    path = state / RESERVE_FILE
     if _is_whole(path):
         return
     try:
@@ -60,7 +60,7 @@ def _is_whole(path: Path) -> bool:
 
 def give_up(state: Path) -> bool:
     """Free the reserve because the disk is full; whether there was one."""
-    path = state / FILE_NAME
+    path = state / RESERVE_FILE
     if not path.exists():
         return False
     path.unlink()

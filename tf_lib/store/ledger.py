@@ -26,7 +26,7 @@ from tf_lib.store.ledger_checkpoint import Checkpoint, read_checkpoint, write_ch
 from tf_lib.store.ledger_entries import apply_entry
 from tf_lib.store.ledger_state import DAY_MARKS, LedgerState, OrderRecord
 
-FILE_NAME = "ledger.jsonl"
+LEDGER_FILE = "ledger.jsonl"
 _LINES_BETWEEN = 400
 _DAYS_READ = 2
 _WHAT_TO_DO = (

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 from tf_lib.store.files import write_whole
 from tf_lib.store.ledger_state import LedgerState, OrderRecord
 
-FILE_NAME = "ledger_checkpoint.json"
+CHECKPOINT_FILE = "ledger_checkpoint.json"
 VERSION = 5
 """Goes up with every kind of line that is new: what an older program did not know is not in it."""
 KEPT_DAYS = 400
@@ -61,13 +61,13 @@ def write_checkpoint(ledger: Path, checkpoint: Checkpoint, *, oldest: dt.date) -
         "sha256": hashlib.sha256(state.encode()).hexdigest(),
         "state": state,
     }
-    write_whole(ledger.with_name(FILE_NAME), json.dumps(content), durable=False)
+    write_whole(ledger.with_name(CHECKPOINT_FILE), json.dumps(content), durable=False)
 
 
 def read_checkpoint(ledger: Path) -> Checkpoint | None:
     """Return the checkpoint of a ledger, or None when there is none that can be trusted."""
     try:
-        content = json.loads(ledger.with_name(FILE_NAME).read_bytes())
+        content = json.loads(ledger.with_name(CHECKPOINT_FILE).read_bytes())
         is_intact = (
             content["version"] == VERSION
             and content["sha256"] == hashlib.sha256(content["state"].encode()).hexdigest()

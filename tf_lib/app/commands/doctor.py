@@ -21,11 +21,11 @@ from tf_lib.app.options import ProfileOptions
 from tf_lib.errors import EXIT_DONE, EXIT_FAILED, ParameterError, TfError
 from tf_lib.exchange.clock import clock_offset, wall_now
 from tf_lib.execution.ownership import not_ours
-from tf_lib.notify.mail_file import NEEDED, mail_environment, mail_file_problems
+from tf_lib.notify.mail_file import NEEDED_VARIABLES, mail_environment, mail_file_problems
 from tf_lib.parameters import Config
 from tf_lib.safety.lock import lock_folder
 from tf_lib.safety.preflight import check_account
-from tf_lib.store.ledger import FILE_NAME, Ledger
+from tf_lib.store.ledger import LEDGER_FILE, Ledger
 from tf_lib.store.run_folder import ProfileFolder
 
 _LEAST_FREE_BYTES = 500_000_000
@@ -95,7 +95,7 @@ def _exchange(config: Config, folder: ProfileFolder) -> str:
 
 def _holdings(config: Config, folder: ProfileFolder) -> str:
     """Return what is held and not ours: locked, or found before the first run."""
-    state = Ledger(folder.state / FILE_NAME, wall_now).state
+    state = Ledger(folder.state / LEDGER_FILE, wall_now).state
     if state.marks:
         locked = [f"{name} locked: {why}" for name, why in sorted(state.locked.items())]
         return "; ".join([*locked, "tf release when it is as you want it"]) if locked else "ours"
@@ -134,9 +134,9 @@ def _mail(config: Config, profile: str, *, send_test: bool) -> str:
     if wrong:
         raise ParameterError("; ".join(wrong))
     known = mail_environment(os.environ)
-    missing = [name for name in NEEDED if not known.get(name, "").strip()]
+    missing = [name for name in NEEDED_VARIABLES if not known.get(name, "").strip()]
     said = f"{', '.join(missing)} not set (put them into ~/tf_email.env)"
-    if len(missing) == len(NEEDED):
+    if len(missing) == len(NEEDED_VARIABLES):
         raise Warned(f"not set up, nobody is told of a bad day: {said}")
     if missing:
         raise ParameterError(f"half set up, no mail can be sent: {said}")

@@ -17,7 +17,7 @@ from tf_lib.app.options import ProfileOptions
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.exchange.clock import wall_now
 from tf_lib.safety.lock import sender_lock, state_lock, wait_for_guard
-from tf_lib.store.ledger import FILE_NAME, Ledger
+from tf_lib.store.ledger import LEDGER_FILE, Ledger
 from tf_lib.text.shown import printable
 
 _GUARD_TAKES_SECONDS = 60.0
@@ -60,7 +60,7 @@ def _ledger(options: ProfileOptions) -> Iterator[Ledger]:
     with contextlib.ExitStack() as held:
         lock = state_lock(folder.state, kind="pause")
         held.callback(wait_for_guard(lock, seconds=_GUARD_TAKES_SECONDS).release)
-        ledger = Ledger(folder.state / FILE_NAME, wall_now)
+        ledger = Ledger(folder.state / LEDGER_FILE, wall_now)
         uuid = ledger.state.portfolio_uuid
         if uuid:
             # A notebook may outlive its killed launcher for a moment, and writes the ledger.

@@ -7,7 +7,7 @@ from tf_lib.app.options import ProfileOptions
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.exchange.clock import wall_now
 from tf_lib.safety.lock import state_lock
-from tf_lib.store.ledger import FILE_NAME, Ledger
+from tf_lib.store.ledger import LEDGER_FILE, Ledger
 
 
 def release_command(
@@ -18,7 +18,7 @@ def release_command(
         raise ParameterError("name one locked product, or give --all: tf release PRODUCT | --all")
     folder = opened(options)[2]
     with state_lock(folder.state, kind="release"):
-        ledger = Ledger(folder.state / FILE_NAME, wall_now)
+        ledger = Ledger(folder.state / LEDGER_FILE, wall_now)
         locked = dict(ledger.state.locked)
         if product is not None and product not in locked:
             known = ", ".join(sorted(locked)) or "none"

@@ -19,7 +19,7 @@ from tf_lib.core.model.run_rows import summary_file
 from tf_lib.errors import EXIT_DONE
 from tf_lib.exchange.clock import wall_now
 from tf_lib.project import RUN_COMMAND, default_runs
-from tf_lib.store.ledger import FILE_NAME, Ledger
+from tf_lib.store.ledger import LEDGER_FILE, Ledger
 from tf_lib.store.ledger_state import LedgerState
 from tf_lib.store.run_folder import ProfileFolder, RunFolder
 
@@ -33,7 +33,7 @@ _LISTED = {
 def status_command(options: ProfileOptions, *, as_json: bool) -> int:
     """Print the last day, what is held and protected, and what needs a person."""
     name, parameters, folder = options.load()
-    ledger = Ledger(folder.state / FILE_NAME, wall_now)
+    ledger = Ledger(folder.state / LEDGER_FILE, wall_now)
     days = parameters.execution_and_costs.cooldown_counter_threshold
     found = _facts(folder, ledger.state, days)
     pause = ledger.state.paused_on(last_day_known(parameters, ledger.state.marks))

@@ -32,8 +32,8 @@ from tf_lib.safety.lock import sender_lock
 from tf_lib.safety.session_file import SESSION_FILE, config_sha256
 from tf_lib.store.candle_cache import CandleCache
 from tf_lib.store.files import append_json_line
-from tf_lib.store.ledger import FILE_NAME, Ledger
-from tf_lib.store.ledger_checkpoint import FILE_NAME as CHECKPOINT_FILE
+from tf_lib.store.ledger import LEDGER_FILE, Ledger
+from tf_lib.store.ledger_checkpoint import CHECKPOINT_FILE
 from tf_lib.store.run_folder import ProfileFolder, RunFolder
 
 RUN_VARIABLE = "TF_RUN_DIR"
@@ -112,7 +112,7 @@ def armed_day(
     patience = Patience.from_mapping(session["patience"], tell=_teller(path))
     if session["is_dry"]:
         connection = connect(endpoint, patience)
-        ledger = Ledger(_copied(state / FILE_NAME, path / ".dry_state"), connection.now)
+        ledger = Ledger(_copied(state / LEDGER_FILE, path / ".dry_state"), connection.now)
         close = _both(ledger.close, connection.client.line.close)
         return _live(path, session, connection, _guard(arming, session), ledger, close)
     lock = sender_lock(session["portfolio_uuid"], state)
@@ -123,7 +123,7 @@ def armed_day(
             close = ledger.close
         else:
             connection = connect(endpoint, patience)
-            ledger = Ledger(state / FILE_NAME, connection.now)
+            ledger = Ledger(state / LEDGER_FILE, connection.now)
             close = _both(ledger.close, connection.client.line.close)
         return _live(path, session, connection, guard, ledger, _both(close, lock.release))
     except BaseException:
@@ -204,7 +204,7 @@ def _own_clock(session: Mapping[str, Any]) -> bool:
 def _copied(ledger: Path, folder: Path) -> Path:
     """Give a dry run its own copy of the ledger, so that nothing it learns is written down."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (FILE_NAME, CHECKPOINT_FILE):
+    for name in (LEDGER_FILE, CHECKPOINT_FILE):
         if ledger.with_name(name).exists():
             shutil.copyfile(ledger.with_name(name), folder / name)
-    return folder / FILE_NAME
+    return folder / LEDGER_FILE

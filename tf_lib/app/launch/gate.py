@@ -32,7 +32,7 @@ from tf_lib.notify.mail_file import mail_file_problems
 from tf_lib.parameters import Config
 from tf_lib.safety.preflight import check_account
 from tf_lib.store.heartbeat import Heartbeat
-from tf_lib.store.ledger import FILE_NAME, Ledger
+from tf_lib.store.ledger import LEDGER_FILE, Ledger
 from tf_lib.store.run_folder import ProfileFolder
 
 _THEN = "run again within the gate, or with --force-run"
@@ -104,7 +104,7 @@ class Gate:
     def ledger(self) -> Ledger:
         """The profile's ledger, read once: nobody else writes it under the state lock."""
         if self._ledger is None:
-            self._ledger = Ledger(self.folder.state / FILE_NAME, wall_now)
+            self._ledger = Ledger(self.folder.state / LEDGER_FILE, wall_now)
         return self._ledger
 
     def decide(self) -> Verdict:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lib.errors import StateError
-from tf_lib.notify.mail_file import NAMES
+from tf_lib.notify.mail_file import MAIL_VARIABLES
 from tf_lib.project import NOTEBOOKS
 
 MASTER = NOTEBOOKS / "daily_run.ipynb"
@@ -106,7 +106,7 @@ def _offered(environment: Mapping[str, str]) -> Iterator[None]:
 
     The kernel sends no mail: what mail needs, a password among it, is kept from it.
     """
-    kept = {name: os.environ.pop(name) for name in NAMES if name in os.environ}
+    kept = {name: os.environ.pop(name) for name in MAIL_VARIABLES if name in os.environ}
     os.environ.update(environment)
     try:
         yield

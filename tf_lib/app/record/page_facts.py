@@ -19,7 +19,7 @@ from tf_lib.app.record.summary import accounts_equity
 from tf_lib.core.model.run_rows import summary_file
 from tf_lib.exchange.clock import wall_now
 from tf_lib.safety.session_file import SESSION_FILE
-from tf_lib.store.ledger import FILE_NAME, Ledger
+from tf_lib.store.ledger import LEDGER_FILE, Ledger
 from tf_lib.store.run_folder import RunFolder
 
 
@@ -27,7 +27,7 @@ def told_so_far(folder: RunFolder, day: dt.date) -> dict[str, Any]:
     """Return what stands in the way of a run that is going on, and what it did to the money."""
     state = Path(folder.read_json(SESSION_FILE)["state"])
     found = impediments_of(DayRecord.of(folder), state, day)
-    ledger = Ledger(state / FILE_NAME, wall_now)
+    ledger = Ledger(state / LEDGER_FILE, wall_now)
     try:
         result = result_of(folder, state, ledger.state, day, accounts_equity(folder))
     except SPOILT:
