@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray
+from tf_lib.research.inference.objectives import Objective
 from tf_lib.research.inference.overfitting import deflated_sharpe
 from tf_lib.research.sweep.judgement import DSR_WANTED, Judgement, TrialCount, judge
 from tf_lib.research.sweep.result_files import Returns
@@ -107,7 +108,9 @@ def judged(returns: FloatArray) -> Judgement:
     found = select([Returns(keys, returns)].copy, {key: int(key) for key in keys}, n_days, plans)
     sharpes = returns.mean(axis=1) / returns.std(axis=1, ddof=1)
     trials = TrialCount(len(returns), float(sharpes.var(ddof=1)))
-    return judge(returns[sharpes.argmax()], found, trials, days_per_year=DAYS_PER_YEAR)
+    return judge(
+        returns[sharpes.argmax()], found, trials, objective=Objective(days_per_year=DAYS_PER_YEAR)
+    )
 
 
 def shares(make: Callable[[np.random.Generator], FloatArray], markets: range) -> Passed:

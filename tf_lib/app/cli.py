@@ -214,9 +214,12 @@ def sweep(
     workers: o.WorkersOption = None,
     start: o.StartOption = None,
     end: o.EndOption = None,
+    objective: o.ObjectiveOption = None,
+    max_drawdown: o.MaxDrawdownOption = None,
 ) -> int:
     """Test many parameter sets, walk forward, and say whether the best one is luck."""
     from tf_lib.app.commands.research.sweep import sweep_command
+    from tf_lib.research.search.sweep_file import ObjectiveOptions
 
     return sweep_command(
         config,
@@ -227,6 +230,7 @@ def sweep(
         n_workers=workers,
         start=_date(start, "--start"),
         end=_date(end, "--end"),
+        options=ObjectiveOptions(objective, max_drawdown),
     )
 
 

@@ -156,6 +156,24 @@ GridOption = Annotated[Path, _file("--grid", help="YAML: parameter paths and the
 ResearchOption = Annotated[
     Path, _folder("--out", help="Research folder, made if missing; a stopped sweep resumes.")
 ]
+ObjectiveOption = Annotated[
+    str | None,
+    _option(
+        "--objective",
+        metavar="NAME",
+        help="What best means: sharpe, sortino, calmar, cagr or FILE.py:FUNCTION. Default: what "
+        "the grid file says, else sharpe.",
+    ),
+]
+MaxDrawdownOption = Annotated[
+    float | None,
+    _option(
+        "--max-drawdown",
+        metavar="FRACTION",
+        help="A set that fell deeper is never best, such as 0.3. Default: what the grid file "
+        "says, else no limit.",
+    ),
+]
 SchedulerOption = Annotated[
     str | None,
     _option(

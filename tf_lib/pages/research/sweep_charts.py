@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,19 @@ from matplotlib.axes import Axes
 from tf_lib.pages import colours
 from tf_lib.pages.style import Chart, say_nothing_there, styled, write_in_cells
 
-FIGURE, PLATEAU = "sharpe", "plateau_sharpe"
 MOST_AXES, MOST_MAPS, MOST_BINS = 6, 3, 10
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What sets are ranked by: its column, that of its plateaus, and the words for it."""
+
+    column: str = "sharpe"
+    plateau: str = "plateau_sharpe"
+    label: str = "Sharpe ratio"
+
+
+SHARPE = Ranked()
 
 
 def short(path: str) -> str:
@@ -56,23 +68,23 @@ def _label(value: object) -> str:
     return text if len(text) <= 14 else f"{text[:13]}…"
 
 
-def influence(table: pd.DataFrame, paths: Sequence[str]) -> list[str]:
+def influence(table: pd.DataFrame, paths: Sequence[str], by: Ranked = SHARPE) -> list[str]:
     """Return the parameters that have several values, those that matter most first."""
     spread = {}
     for path in paths:
-        means = table.groupby(binned(table[path]), observed=True)[FIGURE].mean()
+        means = table.groupby(binned(table[path]), observed=True)[by.column].mean()
         if len(means) > 1:
             spread[path] = float(means.std(ddof=0))
     return sorted(spread, key=lambda path: (-spread[path], path))
 
 
 @styled
-def axes_chart(table: pd.DataFrame, paths: Sequence[str]) -> Chart:
-    """Draw, for each parameter that matters, the Sharpe ratios of all sets at each value."""
-    shown = influence(table, paths)[:MOST_AXES]
+def axes_chart(table: pd.DataFrame, paths: Sequence[str], by: Ranked = SHARPE) -> Chart:
+    """Draw, for each parameter that matters, the figures of all sets at each value."""
+    shown = influence(table, paths, by)[:MOST_AXES]
     rows = max((len(shown) + 2) // 3, 1)
     chart = Chart(
-        "Sharpe ratio by parameter: the line is the mean over all other parameters, the band "
+        f"{by.label} by parameter: the line is the mean over all other parameters, the band "
         "holds every set",
         1.35 * rows + 0.4 * (rows - 1),
         note="A smooth line means a broad plateau; a spike at one value is more likely luck.",
@@ -81,14 +93,14 @@ def axes_chart(table: pd.DataFrame, paths: Sequence[str]) -> Chart:
     if not shown:
         say_nothing_there(panels[0], "no parameter has two values")
     for axes, path in zip(panels, shown, strict=False):
-        _one_axis(axes, table, path)
+        _one_axis(axes, table, path, by)
     for axes in panels[max(len(shown), 1) :]:
         axes.set_visible(False)
     return chart
 
 
-def _one_axis(axes: Axes, table: pd.DataFrame, path: str) -> None:
-    groups = table.groupby(binned(table[path]), observed=True)[FIGURE]
+def _one_axis(axes: Axes, table: pd.DataFrame, path: str, by: Ranked) -> None:
+    groups = table.groupby(binned(table[path]), observed=True)[by.column]
     mean, low, high = groups.mean(), groups.min(), groups.max()
     at = np.arange(len(mean))
     axes.fill_between(at, low, high, color=colours.BLUE, alpha=0.15, linewidth=0)
@@ -99,15 +111,15 @@ def _one_axis(axes: Axes, table: pd.DataFrame, path: str) -> None:
 
 
 @styled
-def heat_map(table: pd.DataFrame, across: str, down: str) -> Chart:
-    """Draw the mean Sharpe ratio over all other parameters, for two of them."""
+def heat_map(table: pd.DataFrame, across: str, down: str, by: Ranked = SHARPE) -> Chart:
+    """Draw the mean figure over all other parameters, for two of them."""
     grid = (
-        table.groupby([binned(table[down]), binned(table[across])], observed=False)[FIGURE]
+        table.groupby([binned(table[down]), binned(table[across])], observed=False)[by.column]
         .mean()
         .unstack()
     )
     chart = Chart(
-        f"Sharpe ratio by {short(down)} (down) and {short(across)} (across), mean over all "
+        f"{by.label} by {short(down)} (down) and {short(across)} (across), mean over all "
         "other parameters",
         0.32 * len(grid) + 0.5,
     )
@@ -128,31 +140,35 @@ def _beside(chart: Chart, axes: Axes) -> Axes:
     return chart.add_axes((box.x1 + 0.015, box.y0, 0.015, box.height))
 
 
-def heat_maps(table: pd.DataFrame, paths: Sequence[str]) -> list[Chart]:
+def heat_maps(table: pd.DataFrame, paths: Sequence[str], by: Ranked = SHARPE) -> list[Chart]:
     """Return maps of the pairs of parameters that matter most."""
-    pairs = itertools.combinations(influence(table, paths)[:3], 2)
-    return [heat_map(table, across, down) for across, down in itertools.islice(pairs, MOST_MAPS)]
+    pairs = itertools.combinations(influence(table, paths, by)[:3], 2)
+    return [
+        heat_map(table, across, down, by) for across, down in itertools.islice(pairs, MOST_MAPS)
+    ]
 
 
 @styled
-def ranking_chart(table: pd.DataFrame, luck: float) -> Chart:
-    """Draw all sets from worst to best, with what luck alone shows the best of all trials."""
-    figures = np.sort(table[FIGURE].dropna().to_numpy(dtype=np.float64))
-    around = table.sort_values(FIGURE)[PLATEAU].to_numpy(dtype=np.float64)[: figures.size]
+def ranking_chart(table: pd.DataFrame, luck: float, by: Ranked = SHARPE) -> Chart:
+    """Draw all sets from worst to best; of Sharpe ratios, with what luck alone shows the best."""
+    figures = np.sort(table[by.column].dropna().to_numpy(dtype=np.float64))
+    around = table.sort_values(by.column)[by.plateau].to_numpy(dtype=np.float64)[: figures.size]
+    dashed = f"Dashed: {luck:.2f}, about what luck alone shows the best of all trials ever made."
     chart = Chart(
-        "All sets from worst to best: Sharpe ratio (blue), and averaged over the neighbours "
+        f"All sets from worst to best: {by.label} (blue), and averaged over the neighbours "
         "(orange)",
         1.6,
-        note=f"Dashed: {luck:.2f}, about what luck alone shows the best of all trials ever made.",
+        note=dashed if by == SHARPE else "",
     )
     (axes,) = chart.panels()
     if not figures.size:
-        say_nothing_there(axes, "no set has a Sharpe ratio")
+        say_nothing_there(axes, f"no set has a {by.label}")
         return chart
     at = np.arange(figures.size)
     axes.scatter(at, around, color=colours.ORANGE, s=3, linewidths=0)
     axes.plot(at, figures, color=colours.BLUE)
-    axes.axhline(luck, color=colours.RED, linewidth=0.9, linestyle=(0, (3, 2)))
+    if by == SHARPE:
+        axes.axhline(luck, color=colours.RED, linewidth=0.9, linestyle=(0, (3, 2)))
     axes.axhline(0, color=colours.GREY, linewidth=0.6)
-    axes.set_ylabel("Sharpe ratio")
+    axes.set_ylabel(by.label)
     return chart

@@ -27,10 +27,18 @@ from tf_lib.pages.html import (
     table,
 )
 from tf_lib.pages.page import write_page
-from tf_lib.pages.research.sweep_charts import axes_chart, heat_maps, ranking_chart, short
+from tf_lib.pages.research.sweep_charts import (
+    SHARPE,
+    Ranked,
+    axes_chart,
+    heat_maps,
+    ranking_chart,
+    short,
+)
 
 MOST_ROWS = 25
 _SHOWN = ("sharpe", "plateau_sharpe", "plateau_worst", "cagr", "max_drawdown", "turnover")
+_OBJECTIVE = ("objective", "plateau_objective", "plateau_worst")
 _PERCENTS = ("cagr", "max_drawdown", "low", "high")
 
 
@@ -53,9 +61,14 @@ class SweepRecord:
         One row per set: the paths, ``status``, ``problem``, figures and plateaus.
     paths : sequence of str
     walk : DataFrame
-        One row per fold of the walk forward: from, to, set, train_sharpe, test_sharpe.
+        One row per fold of the walk forward: from, to, set, train_sharpe, test_sharpe, and
+        train_objective where that is something else.
     has_best_plateau : bool
         Whether some set's neighbourhood is better than the others'.
+    by : Ranked
+        What sets are ranked by.
+    judged_by : str
+        What that decides, and what Sharpe ratios decide; empty when it is theirs.
     """
 
     title: str
@@ -69,6 +82,8 @@ class SweepRecord:
     paths: Sequence[str]
     walk: pd.DataFrame
     has_best_plateau: bool
+    by: Ranked = SHARPE
+    judged_by: str = ""
 
 
 def write_sweep_report(path: Path, record: SweepRecord) -> None:
@@ -79,19 +94,22 @@ def write_sweep_report(path: Path, record: SweepRecord) -> None:
 def sweep_body(record: SweepRecord) -> str:
     """Return the body of the page as HTML."""
     good = record.table[record.table["status"] == "ok"]
-    charts = [ranking_chart(good, record.luck), axes_chart(good, record.paths)]
+    by = record.by
+    charts = [ranking_chart(good, record.luck, by), axes_chart(good, record.paths, by)]
+    named = f"The sets with the highest {by.label}"
     parts = [
         f"<h1>{escape(record.title)}</h1>",
         paragraph(record.summary).html,
         verdict_box(record).html,
+        paragraph(record.judged_by).html if record.judged_by else "",
         figures_table(record.figures).html,
         "<h2>The landscape</h2>",
-        *[chart.html for chart in (*charts, *heat_maps(good, record.paths))],
+        *[chart.html for chart in (*charts, *heat_maps(good, record.paths, by))],
         "<h2>Plateaus: the sets with the best neighbourhood</h2>",
         paragraph(plateau_note(good, can_tell=record.has_best_plateau)).html,
-        sets_table(good, record.paths, by="plateau_sharpe").html,
-        "<h2>The sets with the highest Sharpe ratio</h2>",
-        sets_table(good, record.paths, by="sharpe").html,
+        sets_table(good, record.paths, by=by.plateau).html,
+        f"<h2>{escape(named)}</h2>",
+        sets_table(good, record.paths, by=by.column).html,
         "<h2>Walk forward</h2>",
         walk_table(record.walk).html,
         problems_table(record.table, record.paths).html,
@@ -117,7 +135,7 @@ def figures_table(figures: Sequence[tuple[str, str, str]]) -> Fragment:
 
 def sets_table(good: pd.DataFrame, paths: Sequence[str], *, by: str) -> Fragment:
     """Return the first sets by some figure."""
-    names = [*paths, *_SHOWN]
+    names = [*paths, *_figures(good)]
     columns = [Column("set"), *(Column(short(name).replace("_", " "), hint=name) for name in names)]
     first = good.sort_values([by, "set"], ascending=[False, True]).head(MOST_ROWS)
     rows = [
@@ -127,9 +145,16 @@ def sets_table(good: pd.DataFrame, paths: Sequence[str], *, by: str) -> Fragment
     return table(columns, rows, empty="No set has a result.", caption=f"Sets by {by}")
 
 
+def _figures(good: pd.DataFrame) -> list[str]:
+    """Return the columns that are shown: those of the objective first, if it has its own."""
+    if "objective" not in good:
+        return list(_SHOWN)
+    return [*_OBJECTIVE, *(name for name in _SHOWN if "plateau" not in name)]
+
+
 def plateau_note(good: pd.DataFrame, *, can_tell: bool) -> str:
     """Return what a plateau is made of, and for how many sets there is none."""
-    without = int(good["plateau_sharpe"].isna().sum())
+    without = int(good["plateau_worst"].isna().sum())
     said = (
         "Mean over a set and its neighbours: at most one unit away on every parameter (the next "
         "value, or a quarter of more than ten drawn ones)."
@@ -143,9 +168,11 @@ def plateau_note(good: pd.DataFrame, *, can_tell: bool) -> str:
 
 def walk_table(walk: pd.DataFrame) -> Fragment:
     """Return what was chosen on the past, and what it did on the days that followed."""
+    has_own = "train_objective" in walk
     columns = [
         *left("kind", "from", "to"),
-        *right("set", "Sharpe ratio in training", "Sharpe ratio after"),
+        *right("set", *(["objective in training"] if has_own else [])),
+        *right("Sharpe ratio in training", "Sharpe ratio after"),
     ]
     rows = [
         Row(
@@ -154,6 +181,7 @@ def walk_table(walk: pd.DataFrame) -> Fragment:
                 str(line["from"]),
                 str(line["to"]),
                 str(line["set"]),
+                *([_shown("objective", line["train_objective"])] if has_own else []),
                 _shown("sharpe", line["train_sharpe"]),
                 _shown("sharpe", line["test_sharpe"]),
             )
@@ -191,4 +219,4 @@ def _shown(name: str, value: object) -> str:
         return words.UNDEFINED
     if name in _PERCENTS:
         return words.percent(number)
-    return f"{number:.2f}" if name in _SHOWN else f"{number:g}"
+    return f"{number:.2f}" if name in (*_SHOWN, *_OBJECTIVE) else f"{number:g}"

@@ -146,9 +146,17 @@ def sharpe(returns: FloatArray, *, days_per_year: int = 365) -> float:
 
 def sortino(returns: FloatArray, *, days_per_year: int = 365) -> float:
     """Return mean over the root mean square of losses (all days counted), a year."""
+    return float(row_sortinos(returns[None, :])[0]) * math.sqrt(days_per_year)
+
+
+def row_sortinos(returns: FloatArray) -> FloatArray:
+    """Sortino ratio per day of each row of returns; NaN where there was no loss."""
     losses = np.minimum(returns, 0.0)
-    downside = math.sqrt(float(np.mean(losses * losses)))
-    return _ratio(float(returns.mean()), downside) * math.sqrt(days_per_year)
+    downside = np.sqrt(np.mean(losses * losses, axis=1))
+    none = np.full(len(returns), np.nan)
+    mean = returns.mean(axis=1)
+    ratios: FloatArray = np.divide(mean, downside, out=none, where=downside > LEAST_DEVIATION)
+    return ratios
 
 
 def _ratio(numerator: float, divisor: float) -> float:

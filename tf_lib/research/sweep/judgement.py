@@ -1,9 +1,10 @@
 """
 Judgement: whether the best set of a sweep is more than luck, in numbers and in plain words.
 
-Last stage of a sweep (parts -> selection -> *judgement* -> report). The best Sharpe ratio is held
-against what luck shows the best of all trials ever made in the research folder, and choosing the
-best is held against days that did not choose it. Passing is necessary, not sufficient.
+Last stage of a sweep (parts -> selection -> *judgement* -> report). The Sharpe ratio of the best
+set is held against what luck shows the best of all trials ever made in the research folder, and
+choosing the best is held against days that did not choose it. The objective says which set is best;
+luck is told by Sharpe ratios, whatever it is. Passing is necessary, not sufficient.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tf_lib.research.inference.bootstrap import (
     bootstrap_band,
     deepest_drawdown,
 )
+from tf_lib.research.inference.objectives import Objective
 from tf_lib.research.inference.overfitting import (
     Overfitting,
     SharpeMoments,
@@ -40,6 +42,7 @@ from tf_lib.research.inference.overfitting import (
     sharpe_moments,
     spread,
 )
+from tf_lib.research.inference.plain_answers import Answer
 from tf_lib.research.inference.trial_luck import independent_trials
 from tf_lib.research.sweep.selection import BLOCK_DAYS, P_ALLOWED, Chosen, Selection
 
@@ -56,35 +59,6 @@ class TrialCount:
 
     n_trials: int
     variance: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """
-    The answer to one question about a sweep.
-
-    Attributes
-    ----------
-    question : str
-    passed : bool or None
-        None if it cannot be said.
-    doubts : tuple of str
-        Sentences; empty when it passed.
-    enough : str
-        What would have changed the answer; empty when it passed.
-    """
-
-    question: str
-    passed: bool | None
-    doubts: tuple[str, ...]
-    enough: str
-
-    @property
-    def lines(self) -> list[str]:
-        """The answer as lines for a person: the question answered, the doubts, what would do."""
-        word = {True: "yes", False: "no", None: "cannot be said"}[self.passed]
-        enough = [f"It would take: {self.enough}"] if self.enough else []
-        return [f"{self.question} {word}", *self.doubts, *enough]
 
 
 @dataclass(frozen=True)
@@ -118,6 +92,10 @@ class Judgement:
     bands : mapping of name to Band
         Sharpe, CAGR and deepest drawdown of the best set, days drawn in blocks.
     days_per_year : float
+    objective : Objective
+        What the best set is best by.
+    figure : float
+        Of the best set, by the objective; NaN when no set has one.
     """
 
     moments: SharpeMoments
@@ -135,6 +113,8 @@ class Judgement:
     path_sharpes: FloatArray
     bands: Mapping[str, Band]
     days_per_year: float
+    objective: Objective
+    figure: float
 
     @property
     def least_days(self) -> int:
@@ -153,12 +133,26 @@ class Judgement:
         return self.moments.n_periods < self.least_days
 
     @property
+    def has_best(self) -> bool:
+        """Whether any set has a figure by the objective."""
+        return math.isfinite(self.figure)
+
+    @property
+    def beat_not_trading(self) -> bool:
+        """Whether the best set earned more than nothing, by Sharpe ratio and by objective."""
+        earned = self.figure > 0.0 or not self.objective.is_zero_without_trading
+        return self.moments.sharpe > 0.0 and earned
+
+    @property
     def luck_answer(self) -> Answer:
         """Whether the best set is better than luck."""
         question = "Is the best set better than luck?"
-        if self.moments.never_moved:
+        if not self.has_best and self.objective.is_sharpe:
             nothing = "No set ever traded: there is no Sharpe ratio, and nothing to choose."
             return Answer(question, None, (nothing,), "Sets that trade.")
+        if not self.has_best:
+            nothing = f"No set that traded has a {self.objective.words}: none is best."
+            return Answer(question, None, (nothing,), "Another limit, objective or grid.")
         said = self._length_doubts() + self._luck_doubts()
         passed = None if self.is_too_short else not said
         return Answer(question, passed, said, self._enough() if said else "")
@@ -172,16 +166,26 @@ class Judgement:
             f"{self.least_days} days to be believed at 95 % (minimum track record).",
         )
 
+    def _not_beaten(self) -> str:
+        sharpe = f"{self._yearly(self.moments.sharpe):.2f} a year"
+        if self.objective.is_sharpe:
+            return (
+                f"No set beat not trading: the best Sharpe ratio of those that traded is {sharpe}."
+            )
+        return (
+            f"The set with the best {self.objective.words}, {self.objective.text(self.figure)}, "
+            f"did not beat not trading; its Sharpe ratio is {sharpe}."
+        )
+
     def _luck_doubts(self) -> tuple[str, ...]:
         said = []
-        if not self.moments.sharpe > 0.0:
-            said.append(
-                "No set beat not trading: the best Sharpe ratio of those that traded is "
-                f"{self._yearly(self.moments.sharpe):.2f} a year."
-            )
+        is_sharpe = self.objective.is_sharpe
+        name = "The best Sharpe ratio" if is_sharpe else "The Sharpe ratio of the best set"
+        if not self.beat_not_trading:
+            said.append(self._not_beaten())
         if not self.deflated >= DSR_WANTED:
             said.append(
-                f"The best Sharpe ratio, {self._yearly(self.moments.sharpe):.2f} a year, may be "
+                f"{name}, {self._yearly(self.moments.sharpe):.2f} a year, may be "
                 f"the luck of {self.trials.n_trials} trials (as good as "
                 f"{self.effective_trials:.3g} independent ones): luck alone shows about "
                 f"{self._yearly(self.luck):.2f}, and the deflated Sharpe ratio is "
@@ -248,7 +252,7 @@ class Judgement:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why the result may be luck, in sentences; empty when nothing says so."""
-        if self.moments.never_moved:
+        if not self.has_best:
             return self.luck_answer.doubts
         return self.luck_answer.doubts + self.choice_answer.doubts
 
@@ -260,7 +264,11 @@ class Judgement:
     @property
     def verdict(self) -> str:
         """One sentence."""
-        if not self.moments.sharpe > 0.0:
+        if not self.has_best and not self.objective.is_sharpe:
+            return f"No set has a {self.objective.words}. Do not trade any because of this sweep."
+        if not self.beat_not_trading and not self.objective.is_sharpe:
+            return "The best set did not beat not trading. Do not trade it because of this sweep."
+        if not self.beat_not_trading:
             return "No set beat not trading. Do not trade any of them because of this sweep."
         if self.passed:
             return "Nothing here says that the best set is luck; that is not yet a promise."
@@ -287,6 +295,11 @@ class Judgement:
         return {
             "passed": self.passed,
             "verdict": self.verdict,
+            "objective": {
+                **self.objective.to_mapping(),
+                "best": self.figure if self.has_best else None,
+                "judged_by": self.objective.judged_by,
+            },
             "warnings": list(self.warnings),
             "better_than_luck": dataclasses.asdict(self.luck_answer),
             "choice_carries_over": dataclasses.asdict(self.choice_answer),
@@ -328,7 +341,7 @@ def judge(
     selection: Selection,
     trials: TrialCount,
     *,
-    days_per_year: float = 365.0,
+    objective: Objective | None = None,
 ) -> Judgement:
     """
     Judge the best set of a sweep.
@@ -336,12 +349,15 @@ def judge(
     Parameters
     ----------
     best_returns : float array of shape (n_days,)
-        Daily returns of the set that was best over all days.
+        Daily returns of the set that was best over all days; zeros when none has a figure.
     selection : Selection
         What choosing among all sets came to.
     trials : TrialCount
         Of the research folder's ledger.
+    objective : Objective, optional
+        What it is best by, with the days of a year; default the Sharpe ratio.
     """
+    best_by = objective or Objective()
     moments = sharpe_moments(best_returns)
     expected = selection.luck.expected_maximum(n_trials=trials.n_trials)
     effective, variance = independent_trials(expected), 1.0 / (moments.n_periods - 1)
@@ -361,8 +377,10 @@ def judge(
         rolling=selection.rolling,
         anchored=selection.anchored,
         path_sharpes=selection.path_sharpes,
-        bands=_bands(best_returns, days_per_year),
-        days_per_year=days_per_year,
+        bands=_bands(best_returns, best_by.days_per_year),
+        days_per_year=best_by.days_per_year,
+        objective=best_by,
+        figure=float(best_by.figures(best_returns[None, :])[0]),
     )
 
 

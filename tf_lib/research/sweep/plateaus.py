@@ -55,7 +55,9 @@ def _sortable(value: object) -> tuple[int, float, str]:
     return (0, float(value), "")
 
 
-def plateaus(ranks: FloatArray, figures: FloatArray, *, is_product: bool) -> pd.DataFrame:
+def plateaus(
+    ranks: FloatArray, figures: FloatArray, *, is_product: bool, name: str = "plateau_sharpe"
+) -> pd.DataFrame:
     """
     Return each set's figure averaged over itself and its neighbours.
 
@@ -67,10 +69,12 @@ def plateaus(ranks: FloatArray, figures: FloatArray, *, is_product: bool) -> pd.
         Such as the Sharpe ratio; NaN for sets that have none.
     is_product : bool
         Whether the sets are all combinations of the axes' values.
+    name : str
+        Of the first column.
 
     Returns
     -------
-    DataFrame with columns ``plateau_sharpe``, ``plateau_worst``, ``neighbours``
+    DataFrame with columns `name`, ``plateau_worst``, ``neighbours``
         Mean and least over the set and its neighbours that have a figure, and how many those
         are beside the set itself. The first two are NaN for a set without neighbours, all three
         for one without a figure.
@@ -88,8 +92,7 @@ def plateaus(ranks: FloatArray, figures: FloatArray, *, is_product: bool) -> pd.
             table[row, 2] = beside.size
             if beside.size:
                 table[row, :2] = values.mean(), values.min()
-    columns = ["plateau_sharpe", "plateau_worst", "neighbours"]
-    return pd.DataFrame(table, columns=columns)
+    return pd.DataFrame(table, columns=[name, "plateau_worst", "neighbours"])
 
 
 def _units(ranks: FloatArray) -> FloatArray:

@@ -24,6 +24,7 @@ import pandas as pd
 
 from tf_lib.core.jit.arrays import BoolArray
 from tf_lib.errors import HaltRun
+from tf_lib.research.inference.objectives import Objective
 from tf_lib.research.sweep.evaluate import METRICS, Evaluation
 from tf_lib.research.sweep.folder_lock import research_lock
 from tf_lib.research.sweep.grid import Changes, Grid
@@ -37,7 +38,7 @@ from tf_lib.research.sweep.workers import Portion, in_this_process
 
 # From a study and its portions to what comes of them, in any order.
 Workers = Callable[[Study, Sequence[Portion]], Generator[list[Evaluation]]]
-# Sets done, sets in all, best Sharpe ratio a year so far.
+# Sets done, sets in all, best figure of the objective so far; -inf without any.
 Progress = Callable[[int, int, float], None]
 MOST_PER_PORTION = 64
 
@@ -51,8 +52,9 @@ class SweepResult:
     ----------
     table : DataFrame
         One row per set in the order of the grid: ``set``, one column per path, ``status`` (ok,
-        failed or invalid), ``problem``, the metrics, ``plateau_sharpe``, ``plateau_worst``,
-        ``neighbours``, ``key``.
+        failed or invalid), ``problem``, the metrics, ``objective`` (unless that is the Sharpe
+        ratio), ``plateau_sharpe`` or ``plateau_objective``, ``plateau_worst``, ``neighbours``,
+        ``key``.
     judgement : Judgement
     grid : Grid
     study : Study
@@ -68,13 +70,18 @@ class SweepResult:
 
     @property
     def best(self) -> pd.Series[Any]:
-        """The set that traded with the highest Sharpe ratio; the first of equals, or of none."""
-        return self.table.iloc[_best_row(self.table)]
+        """The set that traded with the best figure; the first of equals, or of none."""
+        return self.table.iloc[_best_row(self.table, self.objective)]
+
+    @property
+    def objective(self) -> Objective:
+        """What the best is best by."""
+        return self.judgement.objective
 
     @property
     def best_plateau(self) -> pd.Series[Any] | None:
-        """The row with the highest Sharpe ratio averaged over its neighbours, if that says any."""
-        row = best_plateau_row(self.table["plateau_sharpe"].to_numpy(dtype=np.float64))
+        """The row with the best figure averaged over its neighbours, if that says any."""
+        row = best_plateau_row(self.table[self.objective.plateau].to_numpy(dtype=np.float64))
         return None if row is None else self.table.iloc[row]
 
     @property
@@ -84,7 +91,9 @@ class SweepResult:
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the summary as plain values; what is not defined is None."""
-        shown = [*self.grid.paths, *METRICS, "plateau_sharpe", "plateau_worst"]
+        by = self.objective
+        own = [] if by.is_sharpe else [by.column]
+        shown = [*self.grid.paths, *METRICS, *own, by.plateau, "plateau_worst"]
         plateau = self.best_plateau
         return {
             "days": [self.study.start.isoformat(), self.study.end.isoformat()],
@@ -92,12 +101,18 @@ class SweepResult:
             "n_sets": len(self.table),
             "sets": self.counts,
             "n_repeated": self.grid.n_repeated,
-            "best": {"set": int(self.best["set"]), **_plain(self.best[shown])},
+            "best": self._best_mapping(shown),
             "best_plateau": (
                 None if plateau is None else {"set": int(plateau["set"]), **_plain(plateau[shown])}
             ),
             **self.judgement.to_mapping(),
         }
+
+    def _best_mapping(self, shown: Sequence[str]) -> dict[str, Any] | None:
+        """Return the best set; None where none has a figure, unless that is the Sharpe ratio."""
+        if not self.judgement.has_best and not self.objective.is_sharpe:
+            return None
+        return {"set": int(self.best["set"]), **_plain(self.best[list(shown)])}
 
 
 def run_sweep(
@@ -110,6 +125,7 @@ def run_sweep(
     per_portion: int = MOST_PER_PORTION,
     plans: Plans | None = None,
     progress: Progress | None = None,
+    objective: Objective | None = None,
 ) -> SweepResult:
     """
     Evaluate what is not done yet, and judge; wait for another sweep in the folder first.
@@ -128,6 +144,8 @@ def run_sweep(
     plans : Plans, optional
         How days are split; default `usual_plans`.
     progress : callable, optional
+    objective : Objective, optional
+        What "best" means; default the Sharpe ratio.
 
     Raises
     ------
@@ -138,6 +156,7 @@ def run_sweep(
     WorkersLost
         If some sets could not be evaluated; start it again for the rest.
     """
+    by = replace(objective or Objective(), days_per_year=_days_per_year(study))
     with research_lock(folder):
         parts, ledger = Parts(folder, study.fingerprint), TrialLedger(folder)
         wanted = {one.key: one for one in reversed(planned) if one.key}
@@ -147,7 +166,8 @@ def run_sweep(
         ledger.add(list(landed_trials(folder, ledger)))
         n_restored = len(ledger) - n_known
         open_sets = [one for one in wanted.values() if one.key not in done]
-        best = _best_so_far(done.values())
+        figures = known_figures(done, parts, by)
+        best = _highest(figures.values())
         portions = list(in_chunks(open_sets, most=per_portion))
         # Closed whatever ends the loop, so that workers end before the error is told.
         with contextlib.closing(workers(study, portions)) as arriving:
@@ -155,12 +175,15 @@ def run_sweep(
                 parts.write(landed)
                 ledger.add(_trial(one, study) for one in landed)
                 done.update((one.key, replace(one, returns=np.empty(0))) for one in landed)
-                best = max(best, _best_so_far(landed))
+                new = figures_of(landed, by)
+                figures.update(new)
+                best = max(best, _highest(new.values()))
                 if progress is not None:
-                    progress(len(done), len(wanted), best * math.sqrt(_days_per_year(study)))
+                    progress(len(done), len(wanted), best)
         ledger.put_in_order()
-        table = _table(planned, done, grid, study)
-        judgement = _judged(table, parts, ledger, study, plans or usual_plans(study.n_days))
+        table = _table(planned, done, grid, study, (by, figures))
+        split = plans or usual_plans(study.n_days)
+        judgement = _judged(table, parts, ledger, split, by)
     return SweepResult(table, judgement, grid, study, n_restored)
 
 
@@ -169,10 +192,30 @@ def _trial(one: Evaluation, study: Study) -> Trial:
     return Trial(one.key, one.status, sharpe, study.n_days)
 
 
-def _best_so_far(evaluations: Iterable[Evaluation]) -> float:
-    """Return the highest Sharpe ratio per day of sets that traded; -inf without any."""
-    traded = (one for one in evaluations if math.isfinite(one.metric("sharpe")))
-    return max((one.metric("sharpe_daily") for one in traded), default=-math.inf)
+def figures_of(evaluations: Iterable[Evaluation], by: Objective) -> dict[str, float]:
+    """Return the figure of each set that ended well, from what a worker sent of it."""
+    good = [one for one in evaluations if one.status == OK]
+    if by.is_sharpe:
+        return {one.key: one.metric("sharpe") for one in good}
+    if not good:
+        return {}
+    rows = by.figures(np.stack([one.returns for one in good]))
+    return {one.key: float(figure) for one, figure in zip(good, rows, strict=True)}
+
+
+def known_figures(done: Mapping[str, Evaluation], parts: Parts, by: Objective) -> dict[str, float]:
+    """Return the figures of sets that were done before, whose returns lie in parts."""
+    if by.is_sharpe:
+        return figures_of(done.values(), by)
+    return {
+        key: float(figure)
+        for piece in parts.returns(frozenset(done))
+        for key, figure in zip(piece.keys, by.figures(piece.values), strict=True)
+    }
+
+
+def _highest(figures: Iterable[float]) -> float:
+    return max((figure for figure in figures if math.isfinite(figure)), default=-math.inf)
 
 
 def _days_per_year(study: Study) -> float:
@@ -180,9 +223,14 @@ def _days_per_year(study: Study) -> float:
 
 
 def _table(
-    planned: Sequence[PlannedSet], done: Mapping[str, Evaluation], grid: Grid, study: Study
+    planned: Sequence[PlannedSet],
+    done: Mapping[str, Evaluation],
+    grid: Grid,
+    study: Study,
+    ranked: tuple[Objective, Mapping[str, float]],
 ) -> pd.DataFrame:
     """Return one row per set in the order of the grid."""
+    by, figures = ranked
     outcomes = [
         done[one.key]
         if one.key
@@ -196,9 +244,11 @@ def _table(
     columns["problem"] = [one.problem for one in outcomes]
     numbers = np.array([one.metrics for one in outcomes])
     columns.update((name, numbers[:, column]) for column, name in enumerate(METRICS))
+    if not by.is_sharpe:
+        columns[by.column] = np.array([figures.get(one.key, math.nan) for one in planned])
     left_alone = {path: _at(study.base, path) for path in grid.paths}
     ranks = axis_ranks([{**left_alone, **one} for one in sets], grid.paths)
-    around = plateaus(ranks, columns["sharpe"], is_product=grid.is_product)
+    around = plateaus(ranks, columns[by.column], is_product=grid.is_product, name=by.plateau)
     table = pd.DataFrame(columns).join(around)
     return table.assign(key=[one.key for one in planned])
 
@@ -215,14 +265,17 @@ def _parameter(path: str, sets: Sequence[Changes], base: Mapping[str, Any]) -> l
     return [v if isinstance(v, str) else json.dumps(v, sort_keys=True) for v in values]
 
 
-def _best_row(table: pd.DataFrame) -> int:
-    """The position of the highest Sharpe ratio per day; the first of equals."""
+def _best_row(table: pd.DataFrame, by: Objective) -> int:
+    """The position of the best figure; the first of equals, or of those that have none."""
     is_good = _judged_rows(table)
     if not is_good.any():
         failed = table.loc[table["status"] != INVALID, "problem"]
         raise HaltRun(f"every one of {len(failed)} sets failed; the first: {failed.iloc[0]}")
-    figures = table["sharpe_daily"].to_numpy(dtype=np.float64)
-    return int(np.where(is_good, figures, -np.inf).argmax())
+    figures = table[by.column].to_numpy(dtype=np.float64)
+    has_figure = is_good & np.isfinite(figures)
+    if not has_figure.any():
+        return int(is_good.argmax())
+    return int(np.where(has_figure, figures, -np.inf).argmax())
 
 
 def _judged_rows(table: pd.DataFrame) -> BoolArray:
@@ -233,20 +286,22 @@ def _judged_rows(table: pd.DataFrame) -> BoolArray:
 
 
 def _judged(
-    table: pd.DataFrame, parts: Parts, ledger: TrialLedger, study: Study, plans: Plans
+    table: pd.DataFrame, parts: Parts, ledger: TrialLedger, plans: Plans, by: Objective
 ) -> Judgement:
-    row = _best_row(table)
+    row = _best_row(table, by)
     good = table[_judged_rows(table)].drop_duplicates("key")
     numbers = {str(key): int(n) for key, n in zip(good["key"], good["set"], strict=True)}
     best_key = str(table["key"].iloc[row])
     best_returns = next(parts.returns(frozenset([best_key]))).values[0]
+    if not math.isfinite(table[by.column].iloc[row]):
+        best_returns = np.zeros_like(best_returns)
     tried = functools.partial(parts.returns, ledger.judged_keys | frozenset(numbers))
-    selection = select(tried, numbers, study.n_days, plans)
+    selection = select(tried, numbers, best_returns.size, plans, objective=by)
     return judge(
         best_returns,
         selection,
         TrialCount(len(ledger), ledger.sharpe_variance),
-        days_per_year=_days_per_year(study),
+        objective=by,
     )
 
 

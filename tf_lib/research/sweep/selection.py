@@ -3,8 +3,8 @@ Selection: what choosing the best set would have earned on days that did not cho
 
 Part of a sweep's verdict (parts -> *selection* -> judgement). The returns of all sets pass by
 once, some at a time; kept are sums by block of days, and for each fold the set that was best in
-training with its returns in the test. A tie goes to the set that stands first in the grid, so
-that the order in which results came changes nothing.
+training, by the sweep's objective, with its returns in the test. A tie goes to the set that stands
+first in the grid, so that the order in which results came changes nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray, IntArray
 from tf_lib.research.inference.bootstrap import Resampling
+from tf_lib.research.inference.objectives import Objective
 from tf_lib.research.inference.overfitting import (
     BlockSums,
     block_edges,
@@ -47,13 +48,17 @@ class Chosen:
     fold : Fold
     number : int
         The set that was best in training, by its place in the grid.
+    train_figure : float
+        Of the objective that chose, a year's. NaN when no set had one in training: then it is the
+        first of the grid.
     train_sharpe, test_sharpe : float
-        Per day. NaN in training when no set moved there: then it is the first of the grid.
+        Per day; NaN in training when it did not move there.
     test_returns : float array
     """
 
     fold: Fold
     number: int
+    train_figure: float
     train_sharpe: float
     test_sharpe: float
     test_returns: FloatArray
@@ -62,22 +67,22 @@ class Chosen:
 class BestPerFold:
     """The best set of each fold so far."""
 
-    def __init__(self, folds: Sequence[Fold]) -> None:
-        self._folds = folds
+    def __init__(self, folds: Sequence[Fold], objective: Objective | None = None) -> None:
+        self._folds, self._objective = folds, objective or Objective()
         self._best: list[Chosen | None] = [None] * len(folds)
 
     def see(self, numbers: Sequence[int], returns: FloatArray) -> None:
         """Look at some sets' returns, (n_sets, n_days)."""
         for at, fold in enumerate(self._folds):
-            sharpes = row_sharpes(np.take(returns, fold.train, axis=1), still=np.nan)
-            order = np.lexsort((np.asarray(numbers), -sharpes))
+            train = np.take(returns, fold.train, axis=1)
+            figures = self._objective.figures(train)
+            order = np.lexsort((np.asarray(numbers), -figures))
             row = int(order[0])
-            best, number = self._best[at], numbers[row]
-            if best is None or _rank(float(sharpes[row]), number) < _rank(
-                best.train_sharpe, best.number
-            ):
+            best, number, figure = self._best[at], numbers[row], float(figures[row])
+            if best is None or _rank(figure, number) < _rank(best.train_figure, best.number):
+                sharpe = float(row_sharpes(train[row : row + 1], still=np.nan)[0])
                 test = returns[row, fold.test].copy()
-                self._best[at] = Chosen(fold, number, float(sharpes[row]), daily_sharpe(test), test)
+                self._best[at] = Chosen(fold, number, figure, sharpe, daily_sharpe(test), test)
 
     @property
     def chosen(self) -> tuple[Chosen, ...]:
@@ -85,10 +90,10 @@ class BestPerFold:
         return tuple(best for best in self._best if best is not None)
 
 
-def _rank(sharpe: float, number: int) -> tuple[bool, float, int]:
-    """Return what the best has least of; what never moved comes after everything that lost."""
-    never_moved = np.isnan(sharpe)
-    return bool(never_moved), 0.0 if never_moved else -sharpe, number
+def _rank(figure: float, number: int) -> tuple[bool, float, int]:
+    """Return what the best has least of; what has no figure comes after everything that lost."""
+    has_none = np.isnan(figure)
+    return bool(has_none), 0.0 if has_none else -figure, number
 
 
 class BlockCollector:
@@ -197,6 +202,8 @@ def select(
     numbers: Mapping[str, int],
     n_days: int,
     plans: Plans,
+    *,
+    objective: Objective | None = None,
 ) -> Selection:
     """
     Let the returns of all sets pass by.
@@ -208,12 +215,17 @@ def select(
     numbers : mapping of key to place in the grid
     n_days : int
     plans : Plans
+    objective : Objective, optional
+        What folds choose by; default the Sharpe ratio. Blocks, reality check and luck are of
+        Sharpe ratios whatever it is.
     """
     plan = plans.cross_validation
     rolling, anchored, crossed = watchers = (
-        BestPerFold(walk_forward_folds(n_days, plans.rolling) if plans.rolling else ()),
-        BestPerFold(walk_forward_folds(n_days, plans.anchored) if plans.anchored else ()),
-        BestPerFold(combinatorial_folds(n_days, plan) if plan else ()),
+        BestPerFold(walk_forward_folds(n_days, plans.rolling) if plans.rolling else (), objective),
+        BestPerFold(
+            walk_forward_folds(n_days, plans.anchored) if plans.anchored else (), objective
+        ),
+        BestPerFold(combinatorial_folds(n_days, plan) if plan else (), objective),
     )
     places = sorted(numbers.values())
     collector = BlockCollector(n_days, plans.n_blocks, places) if plans.n_blocks else None

@@ -13,6 +13,7 @@ from types import FrameType
 
 from tf_lib.app.commands.research.progress import Progress
 from tf_lib.errors import ParameterError, TfError
+from tf_lib.research.inference.objectives import Objective
 from tf_lib.research.sweep.evaluate import Evaluation
 from tf_lib.research.sweep.run_sweep import MOST_PER_PORTION
 from tf_lib.research.sweep.study import Study
@@ -87,12 +88,15 @@ def per_portion(n_sets: int, width: int) -> int:
 class ProgressLine:
     """One line on stderr that tells how far a sweep is; a quick one says nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
         self._progress = Progress("sweep", "sets", line_seconds=_LINE_SECONDS)
 
     def __call__(self, done: int, total: int, best: float) -> None:
         """Tell how far it is, at most now and then."""
-        said = f"best Sharpe {best:.2f}" if math.isfinite(best) else "none has traded yet"
+        by = self._objective
+        name = "Sharpe" if by.is_sharpe else by.label
+        said = f"best {name} {by.text(best)}" if math.isfinite(best) else "no figure yet"
         self._progress(done, total, f", {said}")
 
 

@@ -1,0 +1,1 @@
+"""What commands about past days write and show of their results."""

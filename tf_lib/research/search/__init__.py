@@ -1,0 +1,1 @@
+"""Search: what a sweep file asks for, and sets proposed by what came of earlier ones."""

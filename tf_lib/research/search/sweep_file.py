@@ -1,0 +1,83 @@
+"""
+Sweep file: the grid, and beside its paths what "best" means.
+
+First of a sweep (*sweep file* -> grid, objective -> study). Apart from ``objective`` everything in
+it is the grid's (`tf_lib.research.sweep.grid`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tf_lib.parameters import Config
+from tf_lib.research.inference.objectives import Objective, objective_of
+from tf_lib.research.sweep.grid import Grid, grid_of
+from tf_lib.text.written import read_yaml
+
+OBJECTIVE_KEY = "objective"
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """
+    What a sweep is asked.
+
+    Attributes
+    ----------
+    grid : Grid
+    objective : Objective
+    """
+
+    grid: Grid
+    objective: Objective
+
+
+@dataclass(frozen=True)
+class ObjectiveOptions:
+    """What the command line says of the objective; None leaves it to the file."""
+
+    objective: str | None = None
+    max_drawdown: float | None = None
+
+
+def read_sweep_file(
+    path: Path, config: Config, options: ObjectiveOptions | None = None
+) -> SweepFile:
+    """Read a sweep file; every path in it must be one of `config`'s."""
+    content = read_yaml(path, "grid file")
+    return sweep_file_of(content, config, source=path, options=options)
+
+
+def sweep_file_of(
+    content: Mapping[str, Any],
+    config: Config,
+    *,
+    source: Path,
+    options: ObjectiveOptions | None = None,
+) -> SweepFile:
+    """
+    Return what a mapping asks for; `source` names it in errors, and relative files lie beside it.
+
+    Raises
+    ------
+    ParameterError
+    """
+    rest = dict(content)
+    by = _objective(rest.pop(OBJECTIVE_KEY, "sharpe"), source, options or ObjectiveOptions())
+    by = replace(by, days_per_year=float(config.run.annual_trading_days))
+    return SweepFile(grid_of(rest, config, source=str(source)), by)
+
+
+def _objective(in_file: Any, source: Path, options: ObjectiveOptions) -> Objective:
+    """Return the objective of the file, or what the command line says instead."""
+    given, where, folder = in_file, str(source), source.parent
+    if options.objective is not None:
+        # A file that is named on the command line lies in the working folder.
+        given, where, folder = options.objective, "--objective", Path()
+    if options.max_drawdown is not None:
+        asked = given if isinstance(given, Mapping) else {"kind": given}
+        given, where = {**asked, "max_drawdown": options.max_drawdown}, "--max-drawdown"
+    return objective_of(given, source=where, folder=folder)
