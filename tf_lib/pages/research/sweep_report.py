@@ -67,8 +67,8 @@ class SweepRecord:
         Whether some set's neighbourhood is better than the others'.
     by : Ranked
         What sets are ranked by.
-    judged_by : str
-        What that decides, and what Sharpe ratios decide; empty when it is theirs.
+    notes : sequence of str
+        What has to be known beside the verdict.
     """
 
     title: str
@@ -83,7 +83,7 @@ class SweepRecord:
     walk: pd.DataFrame
     has_best_plateau: bool
     by: Ranked = SHARPE
-    judged_by: str = ""
+    notes: Sequence[str] = ()
 
 
 def write_sweep_report(path: Path, record: SweepRecord) -> None:
@@ -101,7 +101,7 @@ def sweep_body(record: SweepRecord) -> str:
         f"<h1>{escape(record.title)}</h1>",
         paragraph(record.summary).html,
         verdict_box(record).html,
-        paragraph(record.judged_by).html if record.judged_by else "",
+        *(paragraph(note).html for note in record.notes),
         figures_table(record.figures).html,
         "<h2>The landscape</h2>",
         *[chart.html for chart in (*charts, *heat_maps(good, record.paths, by))],

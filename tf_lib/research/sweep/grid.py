@@ -95,12 +95,7 @@ def grid_of(mapping: Mapping[str, Any], config: Config, *, source: str) -> Grid:
         sets = _listed(listed, known, source)
         grid = _made(sets, is_product=False, source=source)
         return replace(grid, n_repeated=len(sets) - len(grid.sets))
-    axes = {
-        path: _Axis(path, value, known, source)
-        for path, value in sorted(_flat(content, known, source))
-    }
-    if not axes:
-        raise ParameterError(f"{source}: the grid is empty, expected paths with lists or ranges")
+    axes = axes_of(content, config, source=source)
     repeated = sum(axis.n_repeated for axis in axes.values())
     if draw is not None:
         return replace(
@@ -115,6 +110,25 @@ def grid_of(mapping: Mapping[str, Any], config: Config, *, source: str) -> Grid:
     combinations = itertools.product(*(axis.values for axis in axes.values()))
     products = (dict(zip(axes, values, strict=True)) for values in combinations)
     return replace(_made(products, is_product=True, source=source), n_repeated=repeated)
+
+
+def axes_of(content: Mapping[str, Any], config: Config, *, source: str) -> dict[str, Axis]:
+    """
+    Return the axes that a grid's paths name, by path in order.
+
+    Raises
+    ------
+    ParameterError
+        If a path is unknown, a range cannot be read, or there is no path.
+    """
+    known = config.model_dump(mode="python")
+    axes = {
+        path: Axis(path, value, known, source)
+        for path, value in sorted(_flat(content, known, source))
+    }
+    if not axes:
+        raise ParameterError(f"{source}: the grid is empty, expected paths with lists or ranges")
+    return axes
 
 
 def _made(sets: Iterable[Changes], *, is_product: bool, source: str) -> Grid:
@@ -203,8 +217,19 @@ def _paths(known: Mapping[str, Any], at: str = "") -> Iterator[str]:
             yield from _paths(value, path)
 
 
-class _Axis:
-    """The values of one path, and how one of them is drawn."""
+class Axis:
+    """
+    The values of one path, and how one of them is drawn.
+
+    Attributes
+    ----------
+    is_whole : bool
+        Whether the parameter is a whole number.
+    values : list
+        Those of a list or of steps; of a range, the ends or the evenly spread ones.
+    spread : mapping or None
+        A range, ``{low, high, n, log}``.
+    """
 
     def __init__(self, path: str, given: Any, known: Mapping[str, Any], source: str) -> None:
         self.where = f"{source}: {path}"
@@ -246,7 +271,7 @@ class _Axis:
             raise ParameterError(f"{self.where}: {n_steps + 1} values, at most {MOST_SETS}")
         if all(isinstance(number, int) for number in (start, step)):
             return [start + k * step for k in range(n_steps + 1)]
-        return [self._plain(start + k * step) for k in range(n_steps + 1)]
+        return [self.plain(start + k * step) for k in range(n_steps + 1)]
 
     def _spread_values(self, given: Mapping[str, Any]) -> list[Any]:
         low, high = self._numbers(given, ("low", "high"))
@@ -258,24 +283,32 @@ class _Axis:
         if low > high:
             raise ParameterError(f"{self.where}: low {low} lies above high {high}")
         spread = np.geomspace(low, high, n) if log else np.linspace(low, high, n)
-        return list(dict.fromkeys(self._plain(float(value)) for value in spread))
+        return list(dict.fromkeys(self.plain(float(value)) for value in spread))
 
-    def _plain(self, value: float) -> Any:
+    def plain(self, value: float) -> Any:
+        """Return a number of a range as the parameter takes it."""
         return round(value) if self.is_whole else _rounded(value)
+
+    @property
+    def range(self) -> tuple[float, float, bool]:
+        """Lower and upper end of a range, and whether it is even on a log scale."""
+        given = self.spread or {}
+        low, high = self._numbers(given, ("low", "high"))
+        return low, high, bool(given.get("log", False))
 
     def drawn(self, random: np.random.Generator) -> Any:
         """Return one value: of the list, or anywhere in the range."""
         if self.spread is None:
             return self.values[int(random.integers(len(self.values)))]
-        low, high = self._numbers(self.spread, ("low", "high"))
-        if self.spread.get("log", False):
-            return self._plain(math.exp(random.uniform(math.log(low), math.log(high))))
+        low, high, log = self.range
+        if log:
+            return self.plain(math.exp(random.uniform(math.log(low), math.log(high))))
         if self.is_whole:
             return int(random.integers(round(low), round(high) + 1))
-        return self._plain(random.uniform(low, high))
+        return self.plain(random.uniform(low, high))
 
 
-def _drawn(axes: Mapping[str, _Axis], draw: Any, source: str) -> Iterator[Changes]:
+def _drawn(axes: Mapping[str, Axis], draw: Any, source: str) -> Iterator[Changes]:
     """Yield different sets, drawn; fewer than asked for when there are no more."""
     if not isinstance(draw, Mapping) or not set(draw) <= {"n", "seed"} or "n" not in draw:
         raise ParameterError(f"{source}: random: expected {{n, seed}}, got {shown(draw)}")

@@ -14,7 +14,7 @@ import contextlib
 import functools
 import json
 import math
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,8 @@ class SweepResult:
     study : Study
     n_restored : int
         Trials that the ledger had lost and the parts still knew.
+    search : mapping, optional
+        How a guided search went; None for a grid.
     """
 
     table: pd.DataFrame
@@ -67,6 +69,7 @@ class SweepResult:
     grid: Grid
     study: Study
     n_restored: int = 0
+    search: Mapping[str, Any] | None = None
 
     @property
     def best(self) -> pd.Series[Any]:
@@ -105,6 +108,7 @@ class SweepResult:
             "best_plateau": (
                 None if plateau is None else {"set": int(plateau["set"]), **_plain(plateau[shown])}
             ),
+            **({} if self.search is None else {"search": dict(self.search)}),
             **self.judgement.to_mapping(),
         }
 
@@ -158,33 +162,90 @@ def run_sweep(
     """
     by = replace(objective or Objective(), days_per_year=_days_per_year(study))
     with research_lock(folder):
-        parts, ledger = Parts(folder, study.fingerprint), TrialLedger(folder)
         wanted = {one.key: one for one in reversed(planned) if one.key}
-        done = {one.key: one for one in parts.evaluations() if one.key in wanted}
-        n_known = len(ledger)
-        ledger.add(_trial(one, study) for one in done.values())
-        ledger.add(list(landed_trials(folder, ledger)))
-        n_restored = len(ledger) - n_known
-        open_sets = [one for one in wanted.values() if one.key not in done]
-        figures = known_figures(done, parts, by)
-        best = _highest(figures.values())
-        portions = list(in_chunks(open_sets, most=per_portion))
+        landing = Landing(study, folder, by, wanted=wanted)
+        open_sets = [one for one in wanted.values() if one.key not in landing.done]
+
+        def tell() -> None:
+            if progress is not None:
+                progress(len(landing.done), len(wanted), landing.best)
+
+        landing.evaluate(open_sets, workers, per_portion=per_portion, tell=tell)
+        return judged_sweep(landing, planned, grid, plans=plans)
+
+
+class Landing:
+    """
+    What has landed of a study in a research folder; the trials that the ledger lost count again.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+    by : Objective
+    wanted : collection of str, optional
+        Keys of the sets that are asked for; default all that landed.
+
+    Attributes
+    ----------
+    done : dict of key to Evaluation
+        Without their returns, which lie in `parts`.
+    figures : dict of key to float
+        Of the objective, of the sets that ended well.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        folder: Path,
+        by: Objective,
+        *,
+        wanted: Collection[str] | None = None,
+    ) -> None:
+        self.study, self.by = study, by
+        self.parts, self.ledger = Parts(folder, study.fingerprint), TrialLedger(folder)
+        self.done = {
+            one.key: one for one in self.parts.evaluations() if wanted is None or one.key in wanted
+        }
+        n_known = len(self.ledger)
+        self.ledger.add(_trial(one, study) for one in self.done.values())
+        self.ledger.add(list(landed_trials(folder, self.ledger)))
+        self.n_restored = len(self.ledger) - n_known
+        self.figures = known_figures(self.done, self.parts, by)
+        self.best = _highest(self.figures.values())
+
+    def evaluate(
+        self,
+        sets: Sequence[PlannedSet],
+        workers: Workers,
+        *,
+        per_portion: int = MOST_PER_PORTION,
+        tell: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Evaluate sets that are not done yet, and keep what comes of each portion at once."""
+        portions = list(in_chunks(sets, most=per_portion))
         # Closed whatever ends the loop, so that workers end before the error is told.
-        with contextlib.closing(workers(study, portions)) as arriving:
+        with contextlib.closing(workers(self.study, portions)) as arriving:
             for landed in arriving:
-                parts.write(landed)
-                ledger.add(_trial(one, study) for one in landed)
-                done.update((one.key, replace(one, returns=np.empty(0))) for one in landed)
-                new = figures_of(landed, by)
-                figures.update(new)
-                best = max(best, _highest(new.values()))
-                if progress is not None:
-                    progress(len(done), len(wanted), best)
-        ledger.put_in_order()
-        table = _table(planned, done, grid, study, (by, figures))
-        split = plans or usual_plans(study.n_days)
-        judgement = _judged(table, parts, ledger, split, by)
-    return SweepResult(table, judgement, grid, study, n_restored)
+                self.parts.write(landed)
+                self.ledger.add(_trial(one, self.study) for one in landed)
+                self.done.update((one.key, replace(one, returns=np.empty(0))) for one in landed)
+                new = figures_of(landed, self.by)
+                self.figures.update(new)
+                self.best = max(self.best, _highest(new.values()))
+                tell()
+
+
+def judged_sweep(
+    landing: Landing, planned: Sequence[PlannedSet], grid: Grid, *, plans: Plans | None = None
+) -> SweepResult:
+    """Return table and judgement of sets that are all done; the ledger is put in order first."""
+    study, by = landing.study, landing.by
+    landing.ledger.put_in_order()
+    table = _table(planned, landing.done, grid, study, (by, landing.figures))
+    split = plans or usual_plans(study.n_days)
+    judgement = _judged(table, landing.parts, landing.ledger, split, by)
+    return SweepResult(table, judgement, grid, study, landing.n_restored)
 
 
 def _trial(one: Evaluation, study: Study) -> Trial:

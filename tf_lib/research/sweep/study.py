@@ -181,6 +181,11 @@ def _planned(number: int, changes: Changes, checked: Config | str, fingerprint: 
     )
 
 
+def plan_set(study: Study, number: int, changes: Changes) -> PlannedSet:
+    """Return one more set of a study, checked; its days and tickers are the study's."""
+    return _planned(number, changes, _checked(study.base, changes), study.fingerprint)
+
+
 def _configured_span(config: Config) -> tuple[dt.date, dt.date]:
     run = config.run
     return dt.date.fromisoformat(run.start_date), dt.date.fromisoformat(run.end_date)

@@ -20,7 +20,7 @@ from tf_lib.app.commands.results.sweep_record import sweep_record, walk_frame
 from tf_lib.app.commands.results.sweep_verdict import told
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import Config, config_from_mapping, load_config
-from tf_lib.research.inference.objectives import Objective
+from tf_lib.research.search.proposals import SearchSettings
 from tf_lib.research.search.sweep_file import (
     ObjectiveOptions,
     SweepFile,
@@ -48,7 +48,7 @@ class Planned:
     study: Study
     sets: tuple[PlannedSet, ...]
     grid: Grid
-    objective: Objective
+    file: SweepFile
 
 
 def sweep_command(
@@ -145,7 +145,7 @@ def _planned(
     days = _span(config, *span)
     prices, products = market_of(config, candles, _tickers(config, asked.grid))
     study, sets = make_study(prices, config, asked.grid, products=products, span=days)
-    return Planned(study, sets, asked.grid, asked.objective)
+    return Planned(study, sets, asked.grid, asked)
 
 
 def _asked(grid_path: Path | None, config: Config, options: ObjectiveOptions | None) -> SweepFile:
@@ -155,7 +155,9 @@ def _asked(grid_path: Path | None, config: Config, options: ObjectiveOptions | N
 
 
 def _run(asked: Planned, out_dir: Path, workers: SweepWorkers) -> SweepResult:
-    study, planned, grid = asked.study, asked.sets, asked.grid
+    study, planned, grid, by = asked.study, asked.sets, asked.grid, asked.file.objective
+    if asked.file.search is not None:
+        return _sought(asked, asked.file.search, out_dir, workers)
     n_invalid = sum(1 for one in planned if one.problem)
     again = f" ({grid.n_repeated} written again, tried once)" if grid.n_repeated else ""
     print(
@@ -170,9 +172,34 @@ def _run(asked: Planned, out_dir: Path, workers: SweepWorkers) -> SweepResult:
         out_dir,
         workers=workers,
         per_portion=per_portion(len(planned), workers.width),
-        progress=ProgressLine(asked.objective),
-        objective=asked.objective,
+        progress=ProgressLine(by),
+        objective=by,
     )
+
+
+def _sought(
+    asked: Planned, search: SearchSettings, out_dir: Path, workers: SweepWorkers
+) -> SweepResult:
+    # With the sampler's library, which only those pay for who search.
+    from tf_lib.research.search.guided import guided_sweep
+
+    study, by = asked.study, asked.file.objective
+    print(
+        f"sweep: search of {search.trials} sets over {len(asked.file.axes)} parameters for the "
+        f"best {by.words}, {study.n_days} days from {study.start} to {study.end}, -> {out_dir}",
+        file=sys.stderr,
+    )
+    with workers.lasting(study, search.trials) as lasting:
+        return guided_sweep(
+            study,
+            asked.file.axes,
+            search,
+            out_dir,
+            objective=by,
+            workers=lasting,
+            n_workers=workers.width,
+            progress=ProgressLine(by),
+        )
 
 
 def _span(config: Config, start: dt.date | None, end: dt.date | None) -> tuple[dt.date, dt.date]:

@@ -10,12 +10,13 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from tf_lib.app.commands.research.progress import Progress
 from tf_lib.errors import ParameterError, TfError
 from tf_lib.research.inference.objectives import Objective
 from tf_lib.research.sweep.evaluate import Evaluation
-from tf_lib.research.sweep.run_sweep import MOST_PER_PORTION
+from tf_lib.research.sweep.run_sweep import MOST_PER_PORTION, Workers
 from tf_lib.research.sweep.study import Study
 from tf_lib.research.sweep.workers import (
     Portion,
@@ -25,6 +26,9 @@ from tf_lib.research.sweep.workers import (
     local_workers,
     on_dask,
 )
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 _PORTIONS_PER_WORKER = 4
 _CLUSTER_WORKERS = 16
@@ -61,23 +65,45 @@ class SweepWorkers:
             return _CLUSTER_WORKERS
         return self.n_workers or available_processors()
 
-    def _is_quick(self, study: Study, portions: Sequence[Portion]) -> bool:
+    def _is_quick(self, study: Study, n_sets: int) -> bool:
         """Whether starting worker processes would take longer than the work itself."""
-        n_sets = sum(len(portion) for portion in portions)
         return self.n_workers is None and n_sets * study.bars.close.size < _WORTH_PROCESSES
 
     def __call__(self, study: Study, portions: Sequence[Portion]) -> Generator[list[Evaluation]]:
         """Evaluate portions there; with nothing to do, nothing is started."""
         if not portions:
             return
-        if self.scheduler is not None:
-            with cluster_at(self.scheduler) as client:
-                yield from on_dask(client, study, portions)
-        elif self.width == 1 or len(portions) == 1 or self._is_quick(study, portions):
+        n_sets = sum(len(portion) for portion in portions)
+        if self.scheduler is None and (len(portions) == 1 or self._is_here(study, n_sets)):
             yield from in_this_process(study, portions)
         else:
-            with local_workers(min(self.width, len(portions))) as client:
+            with self._client(len(portions)) as client:
                 yield from on_dask(client, study, portions)
+
+    @contextlib.contextmanager
+    def lasting(self, study: Study, n_sets: int) -> Iterator[Workers]:
+        """Keep what is started for a first lot of portions for the later ones, `n_sets` in all."""
+        if self.scheduler is None and self._is_here(study, n_sets):
+            yield in_this_process
+            return
+        clients: list[Client] = []
+        with contextlib.ExitStack() as until_the_end:
+
+            def work(study: Study, portions: Sequence[Portion]) -> Generator[list[Evaluation]]:
+                if portions and not clients:
+                    clients.append(until_the_end.enter_context(self._client(self.width)))
+                if portions:
+                    yield from on_dask(clients[0], study, portions)
+
+            yield work
+
+    def _is_here(self, study: Study, n_sets: int) -> bool:
+        return self.width == 1 or self._is_quick(study, n_sets)
+
+    def _client(self, n_portions: int) -> contextlib.AbstractContextManager[Client]:
+        if self.scheduler is not None:
+            return cluster_at(self.scheduler)
+        return local_workers(min(self.width, n_portions))
 
 
 def per_portion(n_sets: int, width: int) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tf_lib.app.commands.results.sweep_verdict import search_line
 from tf_lib.research.sweep.judgement import (
     CREDIBLE_SHARPE,
     DSR_WANTED,
@@ -72,7 +73,10 @@ def sweep_record(result: SweepResult, walk: pd.DataFrame) -> SweepRecord:
         walk=walk,
         has_best_plateau=result.best_plateau is not None,
         by=Ranked(result.objective.column, result.objective.plateau, result.objective.label),
-        judged_by=result.objective.judged_by,
+        notes=[
+            *([] if result.search is None else [search_line(result.search), result.search["note"]]),
+            *filter(None, [result.objective.judged_by]),
+        ],
     )
 
 

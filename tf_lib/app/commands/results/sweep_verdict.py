@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -32,11 +34,25 @@ def told(result: SweepResult) -> str:
     problems = result.table[result.table["status"] == INVALID]
     if len(problems):
         lines.append(f"first invalid set {problems['set'].iloc[0]}: {problems['problem'].iloc[0]}")
+    if result.search is not None:
+        lines.append(search_line(result.search))
+        lines.append(str(result.search["note"]))
     if result.objective.judged_by:
         lines.append(result.objective.judged_by)
     lines.append(judgement.verdict if judgement.passed else f"WARNING: {judgement.verdict}")
     lines += [f"  {line}" for answer in judgement.answers for line in answer.lines]
     return "\n".join(lines)
+
+
+def search_line(search: Mapping[str, Any]) -> str:
+    """Return how a guided search went."""
+    short = "" if search["tried"] == search["trials"] else ", nothing new came up"
+    return (
+        f"search   {search['tried']} of {search['trials']} sets tried{short}; "
+        f"{search['without_figure']} without a figure (invalid, failed, never traded or beyond the "
+        f"limit), told to the sampler as the worst; {search['sampler']}, seed {search['seed']}, "
+        f"{search['per_round']} a round"
+    )
 
 
 def _best_line(result: SweepResult) -> str:
