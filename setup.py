@@ -1,8 +1,8 @@
 """
-The build's one step that pyproject.toml cannot tell: notebooks and parameters into the wheel.
+The build's one step that pyproject.toml cannot tell: what lies beside the package into the wheel.
 
-They lie in the project's own folders, where people look for them; `tf_lib.project` finds them
-there in a checkout, and in the package where a wheel was installed.
+Notebooks, parameters and the glossary lie in folders where people look for them; `tf_lib.project`
+finds them there in a checkout, and in the package where a wheel was installed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SHIPPED = ("notebooks/*.ipynb", "parameters/*.yaml")
+SHIPPED = ("notebooks/*.ipynb", "parameters/*.yaml", "docs/glossary.md")
 
 
 class BuildWithFiles(build_py):

@@ -19,8 +19,8 @@ The packages, from the top to the ground; imports run down only:
     pages       charts, tables and reports that a person reads
     core        decides; pure arithmetic on arrays and frozen values
     parameters  what a user may set, checked
+    text        days, numbers, values and words as people write them
     project     where notebooks, parameters and runs lie
-    text        days, numbers and values as people write them
     errors      what can go wrong, by name and exit code
 """
 

@@ -1,8 +1,8 @@
 """
-Where things lie: notebooks, parameters and runs.
+Where things lie: notebooks, parameters, the glossary and runs.
 
-In a checkout all of it is in the project's folder. Where a wheel was installed, notebooks and
-parameters are in the package, and runs in the folder that a command is called in.
+In a checkout all of it is in the project's folder. Where a wheel was installed, what is shipped
+with it is in the package, and runs in the folder that a command is called in.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ IS_INSTALLED = _SHIPPED.is_dir()
 ROOT = _SHIPPED if IS_INSTALLED else _PACKAGE.parent
 NOTEBOOKS = ROOT / "notebooks"
 PARAMETERS = ROOT / "parameters"
+GLOSSARY = ROOT / "docs" / "glossary.md"
 RUN_COMMAND = "tf run" if IS_INSTALLED else "scripts/run_papermill.sh"
 PROFILES = ("demo", "paper", "live")
 

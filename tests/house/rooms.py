@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-_BASE = ("parameters", "project", "text", "errors")
+_BASE = ("parameters", "text", "project", "errors")
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ ROOMS: Mapping[str, Room] = {
     "pages": Room("charts, tables and reports that a person reads", ("core", *_BASE)),
     "core": Room("decides; pure arithmetic on arrays and frozen values", _BASE),
     "parameters": Room("what a user may set, checked", ("text", "errors")),
+    "text": Room("days, numbers, values and words as people write them", ("project", "errors")),
     "project": Room("where notebooks, parameters and runs lie", ("errors",)),
-    "text": Room("days, numbers and values as people write them", ("errors",)),
     "errors": Room("what can go wrong, by name and exit code", ()),
 }
 """From the top of the house to its ground."""

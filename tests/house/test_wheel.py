@@ -16,7 +16,7 @@ import pytest
 
 from tf_lib import __version__
 
-LIBRARY, SHIPPED = "tf_lib", ("notebooks", "parameters")
+LIBRARY, SHIPPED = "tf_lib", ("notebooks", "parameters", "docs")
 NOT_KEPT = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 BUILD = "from setuptools import build_meta as b; b.build_sdist('.'); b.build_wheel('.')"
 
@@ -29,10 +29,11 @@ def files_below(folder: Path) -> Iterator[str]:
 def source(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Path:
     """Build a copy of the project, so that the checkout stays as it is."""
     source = tmp_path_factory.mktemp("source")
-    for name in (LIBRARY, *SHIPPED):
+    for name in (LIBRARY, "notebooks", "parameters"):
         shutil.copytree(project_root / name, source / name, ignore=NOT_KEPT)
-    for name in ("pyproject.toml", "setup.py", "README.md"):
-        shutil.copy(project_root / name, source)
+    (source / "docs").mkdir()
+    for name in ("pyproject.toml", "setup.py", "README.md", "docs/glossary.md"):
+        shutil.copy(project_root / name, source / name)
     subprocess.run([sys.executable, "-c", BUILD], cwd=source, capture_output=True, check=True)
     return source
 
@@ -85,7 +86,7 @@ def installed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Install
 
 
 def test_wheel_and_source_hold_the_files_of_the_project(source: Path, project_root: Path) -> None:
-    """Notebooks, parameters and modules: all of them, nothing else, and each as it is here."""
+    """What is shipped, and modules: all of them, nothing else, and each as it is here."""
     inside = {LIBRARY: LIBRARY, **{name: f"{LIBRARY}/shipped/{name}" for name in SHIPPED}}
     kept = {
         f"{target}/{name}": project_root / folder / name

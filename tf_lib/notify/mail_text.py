@@ -15,6 +15,7 @@ from typing import Any
 
 from tf_lib.core.model.day_result import change_in_short, result_in_lines
 from tf_lib.core.model.impediments import in_a_line, kind_in_words
+from tf_lib.text.glossary import TITLE, explained
 
 Summary = Mapping[str, Any]
 Rows = list[list[str]]
@@ -70,9 +71,17 @@ def compose(summary: Summary, *, prefix: str = "tf") -> MailText:
     """
     todo = _WHAT_TO_DO.get(_state(summary), _WHAT_TO_DO["failed"])
     todo = todo.format(profile=summary.get("profile", "demo"))
-    sections = _sections(summary)
-    subject = _subject(summary, prefix)
+    subject, sections = _subject(summary, prefix), _sections(summary)
+    words = explained(" ".join([subject, todo, *_said(sections)]))
+    if words:
+        sections.append((TITLE, [list(entry) for entry in words]))
     return MailText(subject, _as_text(subject, todo, sections), _as_html(subject, todo, sections))
+
+
+def _said(sections: Sequence[tuple[str, Rows]]) -> list[str]:
+    """Return every title and cell."""
+    cells = [cell for _, rows in sections for row in rows for cell in row]
+    return [*(title for title, _ in sections), *cells]
 
 
 def _subject(summary: Summary, prefix: str) -> str:

@@ -7,8 +7,13 @@ No script, no font and no style is fetched, so that a page opens from a disk, a 
 from __future__ import annotations
 
 import os
-from html import escape
+import re
+from html import escape, unescape
 from pathlib import Path
+
+from tf_lib.text.glossary import TITLE, explained
+
+_TAG = re.compile(r"<[^>]*>")
 
 CSS = """
 :root { color-scheme: light; }
@@ -30,6 +35,7 @@ pre { font-size: 0.8rem; overflow-x: auto; margin: 0.3em 0; white-space: pre-wra
 .tf-failed { border-left: 6px solid #d55e00; background: #fdeadd; padding: 0.7em 1em;
              margin: 0.6em 0; }
 .tf-quiet { color: #6b6b6b; font-size: 0.85rem; }
+details { margin-top: 2.5em; } dt { font-weight: 600; } dd { margin: 0 0 0.5em 1.2em; }
 tr.bad td, tr.bad td:first-child { background: #fde3d3; }
 tr.warn td, tr.warn td:first-child { background: #fff4d6; }
 @media print { body { max-width: none; } }
@@ -37,12 +43,16 @@ tr.warn td, tr.warn td:first-child { background: #fff4d6; }
 
 
 def write_page(path: Path, title: str, body: str) -> None:
-    """Write a whole page around a body: beside, then renamed, so that no half page is seen."""
+    """
+    Write a whole page around a body: beside, then renamed, so that no half page is seen.
+
+    Below it stands, folded, what the words mean that it uses.
+    """
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{CSS}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
+        f"<body>\n{body}\n{_words_of(body)}</body>\n</html>\n"
     )
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -50,3 +60,14 @@ def write_page(path: Path, title: str, body: str) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _words_of(body: str) -> str:
+    """Return the entries of the glossary that a body uses, or nothing."""
+    found = explained(unescape(_TAG.sub(" ", body)))
+    entries = "".join(
+        f"<dt>{escape(entry)}</dt><dd>{escape(means)}</dd>\n" for entry, means in found
+    )
+    if not found:
+        return ""
+    return f'<details class="tf-quiet"><summary>{TITLE}</summary>\n<dl>{entries}</dl></details>\n'
