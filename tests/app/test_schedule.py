@@ -22,6 +22,7 @@ from tf_lib.app.options import ProfileOptions
 from tf_lib.errors import ParameterError
 
 NEW_YORK = (-300, -240)
+WHAT = ("guard", "run", "weekly", "weekly-2")
 StandIn = Callable[[str, str], Path]
 
 
@@ -230,10 +231,10 @@ def test_launchd_is_given_agents_anew(stand_in: StandIn, tmp_path: Path) -> None
     must_end(command("schedule", "--kind", "launchd", "--install"))
 
     folder = tmp_path / "home" / "Library" / "LaunchAgents"
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == [f"trend-following.live.{what}.plist" for what in ("guard", "run", "weekly")]
+    names = {path.name for path in folder.iterdir()}
+    assert names == {f"trend-following.live.{what}.plist" for what in WHAT}
     verbs = [line.split()[0] for line in calls.read_text().splitlines()]
-    assert verbs == ["bootout", "bootstrap"] * 3
+    assert verbs == ["bootout", "bootstrap"] * len(WHAT)
 
 
 # -- all -------------------------------------------------------------------------------------------

@@ -129,10 +129,23 @@ def _good_days(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     scene.call("pause", *options, "--why", "canary", wanted=(0,))
     scene.call("resume", *options, wanted=(0,))
     scene.call("replay", str(scene.folder / "runs" / "good" / DAY), wanted=(0,))
+    _days(scene, options)
     scene.call("site", "--runs", str(scene.folder / "runs"), wanted=(0,))
     scene.call("reset", wanted=(0, 2))
     scene.call("cron", wanted=(0,))
     scene.call("schedule", "--kind", "cron", wanted=(0,))
+
+
+def _days(scene: Scene, options: list[str]) -> None:
+    """List, show, compare, pack, keep and put back; what was put back is searched as well."""
+    for words in (("runs",), ("show",), ("compare", "last", "last"), ("prune", "--keep", "0")):
+        scene.call(words[0], *words[1:], *options, wanted=(0,))
+    named = [*options[:2], "--json"]
+    scene.call("config", "show", *named, wanted=(0,))
+    kept = str(scene.folder / "kept.tar.gz")
+    scene.call("backup", "--out", kept, *options, wanted=(0,))
+    elsewhere = ("--runs", str(scene.folder / "elsewhere"), "--yes")
+    scene.call("restore", kept, *options[:2], *elsewhere, wanted=(0,))
 
 
 def _bad_answers(scene: Scene, patch: pytest.MonkeyPatch) -> None:
@@ -238,8 +251,9 @@ def written(scene: Scene) -> Iterator[tuple[str, bytes]]:
 def test_every_command_was_called(scene: Scene) -> None:
     """A command that is added is searched as well."""
     names = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
+    groups = {group.name for group in app.registered_groups}
 
-    assert scene.called == names
+    assert scene.called == names | groups
 
 
 def test_no_secret_is_anywhere(scene: Scene) -> None:

@@ -135,7 +135,16 @@ def test_doctor_of_a_healthy_demo(profile: Profile) -> None:
     lines = said.splitlines()
     assert all(line.startswith("ok ") for line in lines)
     checks = {line.split()[1] for line in lines}
-    assert {"python", "parameters", "runs", "disk", "locks", "exchange", "mail", "cron"} <= checks
+    assert {
+        "python",
+        "parameters",
+        "runs",
+        "disk",
+        "locks",
+        "exchange",
+        "mail",
+        "schedule",
+    } <= checks
 
 
 def test_doctor_finds_the_exchange_down(make_profile: Callable[..., Profile]) -> None:

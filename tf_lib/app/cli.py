@@ -245,13 +245,122 @@ def lookahead(config: o.ConfigOption, candles: o.CandlesOption) -> int:
 
 
 @app.command()
-def replay(run_dir: o.RunFolderArgument) -> int:
-    """Make a run's plan again from its inputs and compare."""
-    from tf_lib.app.commands.replay import replay_command
+def replay(
+    run_dir: o.ReplayedArgument = None,
+    everything: o.EveryDayOption = False,
+    last: o.LastOption = None,
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+) -> int:
+    """Make a run's plan again from its inputs and compare; with --all, of every day."""
+    from tf_lib.app.commands.records.replay import replay_all_command, replay_command
 
-    text, code = replay_command(run_dir)
+    if (run_dir is None) != (everything or last is not None):
+        raise ParameterError("name one RUN_DIR, or give --all or --last N: tf replay RUN_DIR")
+    if run_dir is not None:
+        text, code = replay_command(run_dir)
+    else:
+        text, code = replay_all_command(_chosen(profile, config, runs), last=last)
     print(text)
     return code
+
+
+@app.command("runs")
+def list_runs(
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+    last: o.LastOption = None,
+    as_json: o.JsonOption = False,
+) -> int:
+    """List the runs of a profile, a line each."""
+    from tf_lib.app.commands.records.days import runs_command
+
+    return runs_command(_chosen(profile, config, runs), last=last, as_json=as_json)
+
+
+@app.command()
+def show(
+    day: o.DayArgument = "last",
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+) -> int:
+    """Show what a day did, as its mail says it."""
+    from tf_lib.app.commands.records.days import show_command
+
+    return show_command(_chosen(profile, config, runs), day)
+
+
+@app.command()
+def compare(
+    one: o.ComparedArgument,
+    other: o.ComparedArgument,
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+) -> int:
+    """Show what differs between two days: parameters, money, decisions."""
+    from tf_lib.app.commands.records.compare import compare_command
+
+    return compare_command(_chosen(profile, config, runs), one, other)
+
+
+@app.command()
+def prune(
+    keep: o.KeepOption = "400d",
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+) -> int:
+    """Pack old days; replay and show read them as before, nothing is deleted."""
+    from tf_lib.app.commands.records.prune import prune_command
+
+    return prune_command(_chosen(profile, config, runs), keep)
+
+
+@app.command()
+def backup(
+    out: o.BackupOutOption,
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+) -> int:
+    """Write a profile's ledger, state and days into one new file."""
+    from tf_lib.app.commands.records.backup import backup_command
+
+    return backup_command(_chosen(profile, config, runs), out)
+
+
+@app.command()
+def restore(
+    file: o.BackupArgument,
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+    yes: o.YesOption = False,
+) -> int:
+    """Put a backup in the place of a profile's folder; says first what it does not know."""
+    from tf_lib.app.commands.records.backup import restore_command
+
+    return restore_command(_chosen(profile, config, runs), file, is_sure=yes)
+
+
+settings = typer.Typer(help="What is set, and where.", no_args_is_help=True)
+app.add_typer(settings, name="config")
+
+
+@settings.command("show")
+def config_show(
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    as_json: o.JsonOption = False,
+) -> int:
+    """Show every parameter, its value and the file that sets it; secrets are masked."""
+    from tf_lib.app.commands.records.config_show import config_show_command
+
+    return config_show_command(_chosen(profile, config), as_json=as_json)
 
 
 @app.command()

@@ -42,13 +42,35 @@ RunsOption = Annotated[
         "folder that the command is called in).",
     ),
 ]
-RunFolderArgument = Annotated[
-    Path,
+
+# -- days ------------------------------------------------------------------------------------------
+
+ReplayedArgument = Annotated[
+    Path | None,
     _argument(
         metavar="RUN_DIR",
-        help="Folder of a run, as runs/<profile>/<day>.",
+        help="Folder of a run, as runs/<profile>/<day>. Default: none, with --all or --last.",
     ),
 ]
+EveryDayOption = Annotated[
+    bool, _option("--all", help="Replay every day of the profile. Default: the named run.")
+]
+LastOption = Annotated[
+    int | None, _option("--last", metavar="N", help="Only the newest N days. Default: all.")
+]
+DayArgument = Annotated[
+    str, typer.Argument(metavar="DAY", help="Day of a run as YYYY-MM-DD, or last.")
+]
+ComparedArgument = Annotated[
+    str,
+    _argument(metavar="DAY|RUN_DIR", help="Day as YYYY-MM-DD, last, or a folder of a run."),
+]
+KeepOption = Annotated[
+    str,
+    typer.Option("--keep", metavar="DAYS", help="Days up to the newest that stay unpacked."),
+]
+BackupOutOption = Annotated[Path, _file("--out", help="New file to write, as live.tar.gz.")]
+BackupArgument = Annotated[Path, _argument(metavar="FILE", help="File of tf backup.")]
 
 # -- the daily run ---------------------------------------------------------------------------------
 

@@ -118,18 +118,25 @@ def read_runs(runs: Path, changed: Callable[[Path], Sequence[str]] | None = None
             f"{runs}: there is no such folder; name the one that holds the folders of the profiles"
         )
     for profile in sorted(path for path in runs.iterdir() if path.is_dir()):
-        for place, kind in _KINDS:
-            parent = profile / place if place else profile
-            try:
-                folders = sorted(parent.iterdir()) if parent.is_dir() else []
-            except OSError as error:
-                problem = f"this folder cannot be read: {error.strerror}"
-                yield Run(profile.name, parent, kind, problem=problem)
-                continue
-            for folder in folders:
-                if is_day(folder.name[:10]) and folder.is_dir():
-                    run = _sound(_read_run(profile.name, folder, kind), runs)
-                    yield run if changed is None else replace(run, changed=tuple(changed(folder)))
+        yield from read_profile(profile, changed)
+
+
+def read_profile(
+    profile: Path, changed: Callable[[Path], Sequence[str]] | None = None
+) -> Iterator[Run]:
+    """Yield every run of one profile's folder, as `read_runs` does."""
+    for place, kind in _KINDS:
+        parent = profile / place if place else profile
+        try:
+            folders = sorted(parent.iterdir()) if parent.is_dir() else []
+        except OSError as error:
+            problem = f"this folder cannot be read: {error.strerror}"
+            yield Run(profile.name, parent, kind, problem=problem)
+            continue
+        for folder in folders:
+            if is_day(folder.name[:10]) and folder.is_dir():
+                run = _sound(_read_run(profile.name, folder, kind), profile.parent)
+                yield run if changed is None else replace(run, changed=tuple(changed(folder)))
 
 
 def _read_run(profile: str, folder: Path, kind: str) -> Run:

@@ -5,7 +5,12 @@ A file is YAML; ``extends`` names a base file, maps merge, lists and ``universe.
 replace whole.
 """
 
-from tf_lib.parameters.loading import config_from_mapping, load_config
+from tf_lib.parameters.loading import (
+    config_from_mapping,
+    config_with_sources,
+    flat,
+    load_config,
+)
 from tf_lib.parameters.sections import (
     Config,
     ExchangeSection,
@@ -25,5 +30,7 @@ __all__ = [
     "StopsSection",
     "UniverseSection",
     "config_from_mapping",
+    "config_with_sources",
+    "flat",
     "load_config",
 ]

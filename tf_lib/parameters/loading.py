@@ -46,6 +46,52 @@ def load_config(path: Path) -> Config:
     return config_from_mapping(merged, source=str(path), origins=origins)
 
 
+def config_with_sources(path: Path) -> tuple[Config, dict[str, tuple[Any, str]]]:
+    """
+    Return checked parameters, and each one's value and where it was written, by dotted name.
+
+    ``FILE:LINE``, or ``default`` where no file says anything.
+
+    Raises
+    ------
+    ParameterError
+        As `load_config`.
+    """
+    merged, origins = _read_with_bases(Path(path), seen=())
+    config = config_from_mapping(merged, source=str(path), origins=origins)
+    found = {}
+    for key, value in flat(config.to_mapping()).items():
+        parts = tuple(key.split("."))
+        known = (origins[parts[:n]] for n in range(len(parts), 0, -1) if parts[:n] in origins)
+        origin = next(known, None)
+        found[key] = (value, "default" if origin is None else _written_at(origin, parts, origins))
+    return config, found
+
+
+def _written_at(origin: _Origin, parts: tuple[str, ...], origins: Origins) -> str:
+    """Return where a key was written; a section that a file has says nothing of its other keys."""
+    if parts not in origins and parts[:2] not in _REPLACED_WHOLE:
+        return "default"
+    return origin.file if origin.line is None else f"{origin.file}:{origin.line}"
+
+
+def flat(content: Any, at: str = "") -> dict[str, Any]:
+    """
+    Return nested parameters by their dotted names.
+
+    Examples
+    --------
+    >>> flat({"stops": {"ratchet": True, "levels": [1, 2]}})
+    {'stops.ratchet': True, 'stops.levels': [1, 2]}
+    """
+    if not isinstance(content, Mapping) or not content:
+        return {at: content}
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        found |= flat(value, f"{at}.{key}" if at else str(key))
+    return found
+
+
 def config_from_mapping(
     mapping: Mapping[str, Any], *, source: str, origins: Origins | None = None
 ) -> Config:

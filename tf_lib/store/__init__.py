@@ -11,7 +11,7 @@ __all__, __getattr__ = offered(
     "candle_doubts: read_doubts remember_doubts",
     "disk_reserve: set_aside",
     "files: append_json_line file_sha256 json_record last_json_line make_private",
-    "files: read_json_lines said_of_others write_json write_whole",
+    "files: read_json_lines said_of_others sync_folder write_json write_whole",
     "heartbeat: Heartbeat",
     "ledger: LEDGER_FILE Ledger",
     "ledger_checkpoint: CHECKPOINT_FILE KEPT_DAYS",

@@ -249,13 +249,24 @@ class RunFolder:
         """Return what is wrong with the files that were sealed, in words."""
         return self._changes(self.read_json(name))
 
-    def changed_since_done(self) -> list[str]:
-        """Return what is no longer as the done mark says, in words; nothing without a mark."""
+    def changed_since_done(self, packed: Mapping[str, str] | None = None) -> list[str]:
+        """
+        Return what is no longer as the done mark says, in words; nothing without a mark.
+
+        Parameters
+        ----------
+        packed : mapping of name to sha256, optional
+            Of files that are kept elsewhere.
+        """
         if not (self.path / DONE_FILE).exists():
             return []
         try:
             rows = self.read_json(DONE_FILE)["artifacts"]
-            sealed = {str(row["path"]): str(row["sha256"]) for row in rows}
+            sealed = {
+                str(row["path"]): str(row["sha256"])
+                for row in rows
+                if (packed or {}).get(str(row["path"])) != row["sha256"]
+            }
         except (StateError, OSError, KeyError, TypeError) as error:
             return [f"{DONE_FILE} cannot be read: {error}"]
         return self._changes(dict(sorted(sealed.items())))

@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tf_lib.app.record.packed import changed_record
 from tf_lib.errors import EXIT_DONE, ParameterError
-from tf_lib.exchange.clock import wall_now
 from tf_lib.pages.site import read_runs, write_site
 from tf_lib.project import default_runs
-from tf_lib.store.run_folder import RunFolder
 from tf_lib.text.written import unreadable_words
 
 
 def site_command(runs: Path | None) -> int:
     """Write the page; name every run that is not shown, and every record that was changed."""
     root = runs or default_runs()
-    found = list(read_runs(root, _changed))
+    found = list(read_runs(root, changed_record))
     try:
         page = write_site(root, found)
     except OSError as error:
@@ -29,7 +28,3 @@ def site_command(runs: Path | None) -> int:
             print(f"RECORD CHANGED: {run.folder}: {words}", file=sys.stderr)
     print(page)
     return EXIT_DONE
-
-
-def _changed(folder: Path) -> list[str]:
-    return RunFolder(folder, wall_now).changed_since_done()

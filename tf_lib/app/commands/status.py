@@ -11,6 +11,7 @@ from typing import Any
 from tf_lib.app.connection import last_day_known
 from tf_lib.app.options import ProfileOptions
 from tf_lib.app.record.impediment_rows import standing_impediments
+from tf_lib.app.record.packed import changed_record
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.day_result import result_in_lines
 from tf_lib.core.model.impediments import in_a_line
@@ -21,7 +22,7 @@ from tf_lib.exchange.clock import wall_now
 from tf_lib.project import RUN_COMMAND, default_runs
 from tf_lib.store.ledger import LEDGER_FILE, Ledger
 from tf_lib.store.ledger_state import LedgerState
-from tf_lib.store.run_folder import ProfileFolder, RunFolder
+from tf_lib.store.run_folder import ProfileFolder
 
 _LISTED = {
     "cooldowns": "cooling down since",
@@ -74,13 +75,9 @@ def _facts(folder: ProfileFolder, state: LedgerState, cooldown_days: int) -> dic
         "locked": dict(state.locked),
         "bare_now": {p: since.isoformat() for p, since in state.bare_since.items()},
         "impediments": [one.to_mapping() for one in standing_impediments(folder.state)],
-        "record_changed": [] if newest is None else _changed(newest),
+        "record_changed": [] if newest is None else changed_record(newest),
         "errors": [line.get("message") for line in summary.get("errors", [])],
     }
-
-
-def _changed(newest: Path) -> list[str]:
-    return RunFolder(newest, wall_now).changed_since_done()
 
 
 def _summary(newest: Path | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tf_lib.app.record.packed import unpacked
 from tf_lib.app.record.resumption import ACCOUNT, CANDLES, CONFIG
 from tf_lib.core.candles.rows import FIELDS
 from tf_lib.core.model.account import Account
@@ -20,7 +21,7 @@ from tf_lib.text.written import read_yaml
 
 def finished_run(path: Path) -> RunFolder:
     """Return the folder of a run that is over: it is read, and has no time of its own to write."""
-    return RunFolder(path, now=_no_clock)
+    return RunFolder(unpacked(path), now=_no_clock)
 
 
 def _no_clock() -> dt.datetime:

@@ -48,7 +48,7 @@ def crontab(jobs: Jobs, *, offsets: tuple[int, ...] | None = None, has_weekly: b
         for hour, minutes in local_run_times(offset).items():
             lines.append(f"{','.join(map(str, minutes))} {hour} * * * {_quoted(jobs.run)}")
     if has_weekly:
-        lines.append("# Once a week, on Sunday: the index of all runs.")
+        lines.append("# Once a week, on Sunday: old days are packed, all runs are listed.")
         weekly = " && ".join(_quoted(words) for words in jobs.weekly)
         lines.append(f"{WEEKLY_AT.minute} {WEEKLY_AT.hour} * * 0 {weekly}")
     lines.append(

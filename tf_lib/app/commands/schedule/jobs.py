@@ -77,7 +77,7 @@ def jobs_of(options: ProfileOptions, *, root: Path = ROOT, runs: Path | None = N
         name,
         run=[*start, *named, *where],
         guard=[*ours, "guard", *named, *where],
-        weekly=[[*ours, "site", *where]],
+        weekly=[[*ours, "prune", *named, *where], [*ours, "site", *where]],
         runs=there or runs or default_runs(),
     )
 

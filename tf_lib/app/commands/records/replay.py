@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tf_lib.app.options import ProfileOptions
 from tf_lib.app.record.resumption import ACCOUNT_NOW, SEAL
 from tf_lib.app.record.run_inputs import (
     account_from,
@@ -42,6 +43,61 @@ from tf_lib.store.run_folder import RunFolder
 
 TOLERANCE = 1e-9
 _MOST_SHOWN = 10
+
+
+def replay_all_command(options: ProfileOptions, *, last: int | None) -> tuple[str, int]:
+    """
+    Replay the days of a profile, or the last ones, with the installed code, newest last.
+
+    After an update it says which decisions would have been others, and by how much. 0: none;
+    1: at least one; 2: there is nothing to replay.
+    """
+    if last is not None and last < 1:
+        raise ParameterError(f"--last must be at least 1, got {last}")
+    folder = options.load()[2]
+    days = folder.days()[-last:] if last is not None else folder.days()
+    lines, codes = [], []
+    for day in days:
+        said, code = replay_command(day)
+        codes.append(code)
+        head = {EXIT_DONE: "the same", EXIT_FAILED: "DIFFERS"}.get(code, "not replayed")
+        lines.append(f"{day.name}  {head}")
+        if code != EXIT_DONE:
+            lines += [f"  {line}" for line in (_decided_otherwise(day) or said.splitlines())]
+    n_same = codes.count(EXIT_DONE)
+    lines.append(f"{n_same} of {len(days)} days decide the same, {codes.count(EXIT_FAILED)} differ")
+    if EXIT_FAILED in codes:
+        return "\n".join(lines), EXIT_FAILED
+    return "\n".join(lines), EXIT_DONE if n_same else EXIT_BAD_INPUT
+
+
+def _decided_otherwise(day: Path) -> list[str]:
+    """Return what a day's plan would be now where that is another one, in money."""
+    folder = finished_run(day)
+    try:
+        recorded = folder.read_json("plan.json")
+        again = json.loads(_again(folder, recorded.get("attempt"))[0])
+        then, now = (plan["decision"]["tickers"] for plan in (recorded, again))
+        found = []
+        for ticker in sorted({*then, *now}):
+            one, other = then.get(ticker, {}), now.get(ticker, {})
+            if _moves(one, other):
+                found.append(f"{ticker}: {_in_money(one)} then, {_in_money(other)} now")
+    except (TfError, KeyError, ValueError, TypeError, AttributeError):
+        return []
+    return found
+
+
+def _moves(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    names = ("reason", "target_notional", "trade_notional")
+    return not all(_same(one.get(name), other.get(name)) for name in names)
+
+
+def _in_money(row: Mapping[str, Any]) -> str:
+    if not row:
+        return "not in the universe"
+    target, trade = float(row["target_notional"]), float(row["trade_notional"])
+    return f"target {target:,.2f}, trade {trade:+,.2f} ({row['reason']})"
 
 
 def replay_command(run_dir: Path) -> tuple[str, int]:

@@ -1,0 +1,1 @@
+"""What the days left: listed, shown, compared, replayed, packed and kept."""
