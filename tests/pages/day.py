@@ -51,7 +51,7 @@ def page_day(
     return PageDay(bars, decide(bars, state, config, as_of=as_of, computed=known))
 
 
-def order_row(product: str, side: str = "BUY", status: str = "done", **more: Any) -> dict[str, Any]:
+def order_row(product: str, side: str = "BUY", status: str = "done", **more: Any) -> Any:
     """One result of `order_submit`, filled at 0.1 % against us."""
     price = 101.0 if side == "BUY" else 99.0
     return {
@@ -71,7 +71,7 @@ def order_row(product: str, side: str = "BUY", status: str = "done", **more: Any
     }
 
 
-def stop_row(product: str, status: str = "skip", **more: Any) -> dict[str, Any]:
+def stop_row(product: str, status: str = "skip", **more: Any) -> Any:
     """One result of `stop_updates`: a stop 10 % below the last price."""
     return {
         "product": product,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.pages.day import page_day
+from tf_lib.core.model.run_rows import ImpedimentRow
 from tf_lib.pages.day import tables
 from tf_lib.pages.day.headline import DayFacts, Level, verdict
 from tf_lib.pages.day.reasons import why
@@ -39,8 +40,16 @@ def test_a_buy_that_shrank_below_the_minimum_is_not_laid_to_the_threshold() -> N
 )
 def test_what_stood_in_the_way_is_the_headline(missed: bool, level: Level, title: str) -> None:
     """Never "good", never "nothing to trade"; a missed exit wants a person."""
-    row = {"kind": "locked", "product": "AAA-USD", "is_missed_exit": missed, "why": "x"}
-    row |= {"wanted": "full exit of 5.00 USD", "since": "2024-03-01", "what_to_do": "tf release"}
+    row: ImpedimentRow = {
+        "kind": "locked",
+        "scope": "product",
+        "product": "AAA-USD",
+        "is_missed_exit": missed,
+        "why": "x",
+        "wanted": "full exit of 5.00 USD",
+        "since": "2024-03-01",
+        "what_to_do": "tf release",
+    }
     found = verdict(DayFacts("2024-03-02", impediments=[row], exit_code=1, state="attention"))
 
     assert found.level is level

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from tests.core.build import market
 from tests.pages.day import PageDay, order_row, page_day, stop_row
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.records import Reason, Side
+from tf_lib.core.model.run_rows import ErrorRow
 from tf_lib.core.orders.build import OrderBuild, PlannedOrder
 from tf_lib.pages import words
 from tf_lib.pages.day import tables
@@ -95,7 +97,7 @@ def test_an_order_that_was_not_filled_says_what_became_of_it(status: str, said: 
 
 def test_orders_without_any_number_are_shown() -> None:
     """A preview has neither fill nor fees."""
-    row = {"product_id": "AAA-USD", "side": "BUY", "base_size": "1", "status": "preview_ok"}
+    row: Any = {"product_id": "AAA-USD", "side": "BUY", "base_size": "1", "status": "preview_ok"}
 
     assert words.UNDEFINED in tables.orders_table([row]).text
 
@@ -176,8 +178,8 @@ def test_a_breach_today_outlasts_a_cooldown_that_has_ended(day: PageDay) -> None
 
 def test_what_stops_sold_is_a_sentence() -> None:
     """Both slots of a position make one sentence; buys and what is old make none."""
-    stop = {"product_id": "BTC-USD", "date": "2024-03-01", "leg": "sc", "taken": True}
-    fills = [
+    stop: Any = {"product_id": "BTC-USD", "date": "2024-03-01", "leg": "sc", "taken": True}
+    fills: list[Any] = [
         {**stop, "filled_size": "0.25", "average_price": "40000"},
         {**stop, "filled_size": "0.75", "average_price": "39000", "leg": "sa"},
         {**stop, "filled_size": "9", "average_price": "1", "taken": False},
@@ -201,7 +203,9 @@ def test_too_little_history_is_said() -> None:
 
 def test_errors_are_listed_and_none_is_said() -> None:
     """An empty list is a sentence, not an empty table."""
-    rows = [{"at": "2024-03-01T00:01:02+00:00", "severity": "error", "message": "<b>no</b>"}]
+    rows: list[ErrorRow] = [
+        {"at": "2024-03-01T00:01:02+00:00", "severity": "error", "message": "<b>no</b>"}
+    ]
 
     assert tables.errors_table([]).text == "No errors."
     assert "00:01:02" in tables.errors_table(rows).text
@@ -225,7 +229,7 @@ def test_an_empty_portfolio_has_no_numbers_that_are_not_there() -> None:
 
 def test_protection_table_tells_what_a_stop_is_worth() -> None:
     """Distance and age of the stop, bare time, and the nights that opened beyond its limit."""
-    row = {
+    row: Any = {
         "product": "AAA-USD",
         "notional": 2000.0,
         "limit_distance": 0.118,

@@ -98,6 +98,7 @@ class ErrorRow(TypedDict):
     exit_code: NotRequired[int]
     step: NotRequired[str]
     kind: NotRequired[str]
+    at: NotRequired[str]
 
 
 class ImpedimentRow(TypedDict):

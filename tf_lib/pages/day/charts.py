@@ -7,9 +7,12 @@ takes what the steps left and returns a `Chart` (or several), which a notebook s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tf_lib.core.candles.bars import Bars
 from tf_lib.core.decision import Decision
-from tf_lib.pages.day.focus import Rows, in_focus, largest
+from tf_lib.core.model.run_rows import FillRow, StopRow
+from tf_lib.pages.day.focus import in_focus, largest
 from tf_lib.pages.day.price_charts import compact_prices, price_chart
 from tf_lib.pages.day.risk_charts import correlation, sleeve_risk, stops, volatility, weights
 from tf_lib.pages.day.signal_charts import filters, signal_components
@@ -33,7 +36,11 @@ __all__ = [
 
 
 def prices(
-    decision: Decision, bars: Bars, *, stop_rows: Rows = (), fills: Rows = ()
+    decision: Decision,
+    bars: Bars,
+    *,
+    stop_rows: Sequence[StopRow] = (),
+    fills: Sequence[FillRow] = (),
 ) -> list[Chart]:
     """Draw a large chart for each ticker in focus, then the others as small multiples."""
     large = [

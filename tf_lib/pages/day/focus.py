@@ -6,17 +6,13 @@ A chart stands at the day of the last bar known: row D of the signals holds the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from tf_lib.core.decision import Decision
 from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.core.signals.columns import Signals
-
-Rows = Sequence[Mapping[str, Any]]
 
 MOST_LARGE = 10
 DUST = 1.0

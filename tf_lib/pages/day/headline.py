@@ -16,6 +16,7 @@ from typing import Any
 
 from tf_lib.core.model.day_result import change_in_short, result_in_lines, stopped_out
 from tf_lib.core.model.impediments import in_a_line, kind_in_words
+from tf_lib.core.model.run_rows import ErrorRow, ImpedimentRow, OrderRow, StopRow
 from tf_lib.errors import (
     EXIT_BAD_INPUT,
     EXIT_DONE,
@@ -25,7 +26,6 @@ from tf_lib.errors import (
     EXIT_UNPROTECTED,
 )
 from tf_lib.pages import words
-from tf_lib.pages.day.focus import Rows
 from tf_lib.pages.day.stop_rows import StopLine, stop_lines
 from tf_lib.pages.html import Fragment
 
@@ -93,16 +93,16 @@ class DayFacts:
     date: str
     profile: str = ""
     mode: str = ""
-    orders: Rows = ()
-    stops: Rows = ()
+    orders: Sequence[OrderRow] = ()
+    stops: Sequence[StopRow] = ()
     bare_seconds: Mapping[str, float] = field(default_factory=dict)
     not_ok: Sequence[str] = ()
     problems: Sequence[str] = ()
-    errors: Rows = ()
+    errors: Sequence[ErrorRow] = ()
     exit_code: int | None = None
     state: str = ""
     equity: float | None = None
-    impediments: Rows = ()
+    impediments: Sequence[ImpedimentRow] = ()
     result: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -181,7 +181,7 @@ def _trouble(facts: DayFacts) -> str:
     return f"not sold ({words.listed(names, most=2)}); "
 
 
-def _in_short(row: Mapping[str, Any]) -> str:
+def _in_short(row: ImpedimentRow) -> str:
     return f"{row.get('product') or 'the portfolio'} {kind_in_words(row)}"
 
 
@@ -236,7 +236,7 @@ def _to_act_on(facts: DayFacts, lines: list[StopLine]) -> list[str]:
     return points
 
 
-def _is_error(row: Mapping[str, Any]) -> bool:
+def _is_error(row: ErrorRow) -> bool:
     return str(row.get("severity", "error")) == "error"
 
 
@@ -259,14 +259,14 @@ def _to_look_at(facts: DayFacts, lines: list[StopLine]) -> list[str]:
     return points
 
 
-def _is_odd(row: Mapping[str, Any], named: set[Any]) -> bool:
+def _is_odd(row: OrderRow, named: set[Any]) -> bool:
     """Whether an order's end is worth a point: not if an impediment tells of its product."""
     if row.get("product_id") in named:
         return False
     return row.get("status") not in ("done", "preview_ok", "would_cancel_first", "unsettled")
 
 
-def _order_point(row: Mapping[str, Any]) -> str:
+def _order_point(row: OrderRow) -> str:
     status = str(row.get("status"))
     note = f" ({row['note']})" if row.get("note") else ""
     said = words.ORDER_STATUSES.get(status, status)

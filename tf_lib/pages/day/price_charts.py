@@ -7,6 +7,7 @@ other chart of the same market.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from matplotlib.collections import LineCollection
 
 from tf_lib.core.candles.bars import Bars
 from tf_lib.core.decision import Decision
+from tf_lib.core.model.run_rows import FillRow, StopRow
 from tf_lib.core.signals.columns import Signals
 from tf_lib.pages import colours, words
-from tf_lib.pages.day.focus import DUST, Rows, Window, in_focus
+from tf_lib.pages.day.focus import DUST, Window, in_focus
 from tf_lib.pages.day.reasons import why
 from tf_lib.pages.style import Chart, date_axis, legend_above, say_nothing_there, styled
 from tf_lib.text.tickers import quote_of
@@ -31,8 +33,8 @@ def price_chart(
     bars: Bars,
     ticker: str,
     *,
-    stops: Rows = (),
-    fills: Rows = (),
+    stops: Sequence[StopRow] = (),
+    fills: Sequence[FillRow] = (),
     days_shown: int = DAYS_SHOWN,
 ) -> Chart:
     """
@@ -126,7 +128,7 @@ def _title(decision: Decision, ticker: str, stop: float) -> tuple[str, str]:
     return f"{ticker}: {why(decision, row)}", "; ".join(parts)
 
 
-def _resting_level(stops: Rows, ticker: str) -> float:
+def _resting_level(stops: Sequence[StopRow], ticker: str) -> float:
     rows = [row for row in stops if row.get("product") == ticker]
     return words.number(rows[-1].get("resting_level")) if rows else float("nan")
 
@@ -205,7 +207,7 @@ def _draw_signal(axes: Axes, window: Window) -> None:
     )
 
 
-def _draw_fills(axes: Axes, fills: Rows, ticker: str, decision: Decision) -> None:
+def _draw_fills(axes: Axes, fills: Sequence[FillRow], ticker: str, decision: Decision) -> None:
     looks = {"BUY": ("^", colours.GREEN, "bought"), "SELL": ("v", colours.RED, "sold")}
     drawn: set[str] = set()
     for row in fills:

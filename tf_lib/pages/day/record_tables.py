@@ -7,7 +7,7 @@ Numbers are rounded for reading; the artifacts beside the page hold them in full
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,8 +16,8 @@ from tf_lib.core.candles.bars import Bars
 from tf_lib.core.candles.quarantine import Quarantined
 from tf_lib.core.decision import Decision
 from tf_lib.core.model.impediments import kind_in_words
+from tf_lib.core.model.run_rows import ErrorRow, ImpedimentRow, OrderRow, ProtectionRow, StopRow
 from tf_lib.pages import words
-from tf_lib.pages.day.focus import Rows
 from tf_lib.pages.day.stop_rows import StopLine, stop_lines
 from tf_lib.pages.html import (
     BAD,
@@ -36,7 +36,7 @@ from tf_lib.pages.html import (
 )
 
 
-def orders_table(rows: Rows) -> Fragment:
+def orders_table(rows: Sequence[OrderRow]) -> Fragment:
     """Return what became of each order; slippage is positive when it was against us."""
     columns = [
         *left("ticker", "side"),
@@ -49,7 +49,7 @@ def orders_table(rows: Rows) -> Fragment:
     return table(columns, done, empty="No order was sent.", caption="Orders and fills")
 
 
-def _order_row(row: Mapping[str, Any]) -> Row:
+def _order_row(row: OrderRow) -> Row:
     planned, filled = (words.number(row.get(k)) for k in ("reference_price", "average_price"))
     direction = -1.0 if row.get("side") == "SELL" else 1.0
     status = str(row.get("status", ""))
@@ -79,7 +79,9 @@ def _units(value: object) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text or words.UNDEFINED
 
 
-def stops_table(rows: Rows, *, bare_seconds: Mapping[str, float] | None = None) -> Fragment:
+def stops_table(
+    rows: Sequence[StopRow], *, bare_seconds: Mapping[str, float] | None = None
+) -> Fragment:
     """Return each position and the stop it is under."""
     columns = [
         Column("position", LEFT),
@@ -115,7 +117,7 @@ def _stop_row(line: StopLine) -> Row:
     return Row(cells, NORMAL if line.is_protected else BAD)
 
 
-def protection_table(rows: Rows) -> Fragment:
+def protection_table(rows: Sequence[ProtectionRow]) -> Fragment:
     """Return of each position's stop its distance and age, the time unprotected, and gaps."""
     columns = [
         Column("position", LEFT),
@@ -137,7 +139,7 @@ def protection_table(rows: Rows) -> Fragment:
     )
 
 
-def _protection_cells(row: Mapping[str, Any]) -> list[str]:
+def _protection_cells(row: ProtectionRow) -> list[str]:
     opens, beyond = int(row.get("opens") or 0), int(row.get("opens_beyond_limit") or 0)
     return [
         str(row["product"]),
@@ -157,7 +159,7 @@ def _moment(text: object) -> str:
     return str(text)[:19].replace("T", " ") if text else words.UNDEFINED
 
 
-def not_protected(holdings: pd.DataFrame, rows: Rows) -> list[str]:
+def not_protected(holdings: pd.DataFrame, rows: Sequence[StopRow]) -> list[str]:
     """
     Return the tickers whose holding is not known to be under a stop.
 
@@ -236,7 +238,7 @@ def _revision(one: object) -> str:
     return str(one)
 
 
-def impediments_table(rows: Rows) -> Fragment:
+def impediments_table(rows: Sequence[ImpedimentRow]) -> Fragment:
     """Return what kept the run from doing what was decided, each with what to do about it."""
     columns = [
         *left("what", "since"),
@@ -261,7 +263,7 @@ def impediments_table(rows: Rows) -> Fragment:
     return table(columns, lines, empty=said, caption="What stood in the way")
 
 
-def errors_table(rows: Rows) -> Fragment:
+def errors_table(rows: Sequence[ErrorRow]) -> Fragment:
     """Return what went wrong, in the order in which it did."""
     columns = [Column("at", LEFT), Column("severity", LEFT), Column("message", LEFT)]
     lines = [

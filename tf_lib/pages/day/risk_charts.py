@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tf_lib.core.decision import Decision
+from tf_lib.core.model.run_rows import StopRow
 from tf_lib.pages import colours, words
-from tf_lib.pages.day.focus import DUST, Rows
+from tf_lib.pages.day.focus import DUST
 from tf_lib.pages.day.stop_rows import StopLine, stop_lines
 from tf_lib.pages.style import (
     Chart,
@@ -185,7 +186,7 @@ def _held_share(decision: Decision) -> float:
 
 
 @styled
-def stops(rows: Rows, *, bare_seconds: Mapping[str, float] | None = None) -> Chart:
+def stops(rows: Sequence[StopRow], *, bare_seconds: Mapping[str, float] | None = None) -> Chart:
     """
     Draw how far below its price each position's stop rests.
 

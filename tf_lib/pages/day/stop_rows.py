@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from tf_lib.core.model.run_rows import StopRow
 from tf_lib.pages import words
-from tf_lib.pages.day.focus import Rows
 
 _NOTHING_TO_COVER = ("dust", "nothing held", "position is gone")
 
@@ -65,19 +64,19 @@ class StopLine:
         return f"{words.percent(self.distance)}{took}"
 
 
-def stop_lines(rows: Rows, bare_seconds: Mapping[str, float]) -> list[StopLine]:
+def stop_lines(rows: Iterable[StopRow], bare_seconds: Mapping[str, float]) -> list[StopLine]:
     """Return one line per position above dust, by name; the last row of a product counts."""
     last = {str(row["product"]): row for row in rows}
     return [_line(row, bare_seconds) for _, row in sorted(last.items()) if not _is_nothing(row)]
 
 
-def _is_nothing(row: Mapping[str, Any]) -> bool:
+def _is_nothing(row: StopRow) -> bool:
     """Whether a row is about no position: dust, or sold to the last unit."""
     is_sold = row.get("status") != "failed" and words.number(row.get("held")) == 0.0
     return is_sold or row.get("reason") in _NOTHING_TO_COVER
 
 
-def _line(row: Mapping[str, Any], bare_seconds: Mapping[str, float]) -> StopLine:
+def _line(row: StopRow, bare_seconds: Mapping[str, float]) -> StopLine:
     product, reason = str(row["product"]), str(row.get("reason") or "")
     return StopLine(
         product=product,

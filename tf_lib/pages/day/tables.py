@@ -13,6 +13,7 @@ from typing import Any
 
 from tf_lib.core.decision import Decision
 from tf_lib.core.model.cooldown import is_cooling
+from tf_lib.core.model.run_rows import FillRow
 from tf_lib.core.orders.build import OrderBuild
 from tf_lib.pages import words
 from tf_lib.pages.day.focus import DUST
@@ -140,7 +141,7 @@ def not_ok(decision: Decision) -> list[str]:
 def notes(
     decision: Decision,
     cooldowns: Mapping[str, dt.date],
-    fills: Sequence[Mapping[str, Any]],
+    fills: Sequence[FillRow],
     result: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """
@@ -167,7 +168,7 @@ def told(decision: Decision, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def stopped_out_notes(fills: Sequence[Mapping[str, Any]]) -> list[str]:
+def stopped_out_notes(fills: Sequence[FillRow]) -> list[str]:
     """
     Return what stops and emergency exits sold since the last run, one sentence per product and day.
 
@@ -176,7 +177,7 @@ def stopped_out_notes(fills: Sequence[Mapping[str, Any]]) -> list[str]:
     fills : sequence of mapping
         Filled orders; those with a true ``taken`` count.
     """
-    sold: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    sold: dict[tuple[str, str], list[FillRow]] = {}
     for fill in fills:
         if fill.get("taken"):
             sold.setdefault((str(fill["date"]), str(fill["product_id"])), []).append(fill)
