@@ -38,11 +38,15 @@ def trending(n_days: int = N_DAYS, *, growth: float = 1.5) -> pd.DataFrame:
 
 
 def page_day(
-    candles: Mapping[str, pd.DataFrame] | None = None, *, warmup_days: int = 300, **owned: Any
+    candles: Mapping[str, pd.DataFrame] | None = None,
+    *,
+    warmup_days: int = 300,
+    custom: Mapping[str, Any] | None = None,
+    **owned: Any,
 ) -> PageDay:
     """Decide the day after the last candle; AAA-USD trends, DDD-USD is listed late."""
     frames = dict(candles or {**market(N_DAYS), "AAA-USD": trending()})
-    config = config_with({"run.warmup_days": warmup_days})
+    config = config_with({"run.warmup_days": warmup_days, "signals.custom": dict(custom or {})})
     ends = [frame.index[-1].date() for frame in frames.values() if len(frame)]
     as_of = max(ends) + dt.timedelta(days=1)
     bars = lag_bars(frames, as_of=as_of)

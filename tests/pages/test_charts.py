@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.core import custom
 from tests.core.build import market, random_candles
 from tests.pages.day import PageDay, order_row, page_day, stop_row, trending
 from tf_lib.core.signals.columns import Columns
@@ -173,6 +174,15 @@ def test_faint_signals_are_called_faint(day: PageDay) -> None:
     chart = charts.signal_components(dataclasses.replace(day.decision, signals=signals))
 
     assert "all are faint" in chart.alt
+
+
+def test_a_component_of_ones_own_is_drawn_beside_the_others() -> None:
+    """Under the label that its parameters give it."""
+    own = custom.of("return panel.close * 0.0 + 0.25", label="my own rank")
+    chart = charts.signal_components(page_day(custom=own).decision)
+    labels = [text.get_text() for text in chart.legends[0].get_texts()]
+
+    assert labels[1:] == ["ribbon rank", "Donchian rank", "my own rank", "blend"]
 
 
 def test_a_chart_shows_itself_with_its_alternative_text(day: PageDay) -> None:

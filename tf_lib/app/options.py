@@ -20,9 +20,14 @@ class ProfileOptions:
     config: Path | None = None
     runs: Path | None = None
 
-    def load(self) -> tuple[str, Config, ProfileFolder]:
+    def load(self, *, decides: bool = False) -> tuple[str, Config, ProfileFolder]:
         """
         Return the profile's name, its checked parameters, and its folder of runs.
+
+        Parameters
+        ----------
+        decides : bool
+            Whether signals are computed with them (`tf_lib.parameters.load_config`).
 
         Raises
         ------
@@ -32,7 +37,7 @@ class ProfileOptions:
         if self.profile is not None and self.config is not None:
             raise ParameterError("give --profile or --config, not both")
         name = self.profile or "demo" if self.config is None else self.config.stem
-        config = load_config(self.config or profile_file(name))
+        config = load_config(self.config or profile_file(name), decides=decides)
         return name, config, ProfileFolder((self.runs or default_runs()).resolve(), name)
 
     @property

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tf_lib.errors import ParameterError
+from tf_lib.parameters.custom_signals import with_sources
 from tf_lib.parameters.sections import Config
 from tf_lib.text.shown import shown, shown_key
 from tf_lib.text.written import read_yaml_lines
@@ -33,16 +34,22 @@ class _Origin(NamedTuple):
 Origins = Mapping[tuple[str, ...], _Origin]
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, *, decides: bool = True) -> Config:
     """
     Read one parameter file with everything it extends.
+
+    Parameters
+    ----------
+    decides : bool
+        False for what only looks or protects: custom components are left out, so that a file of
+        theirs that is gone or broken keeps no position from its stop.
 
     Raises
     ------
     ParameterError
         Naming the file, the key, the value and what was expected.
     """
-    merged, origins = _read_with_bases(Path(path), seen=())
+    merged, origins = _read_with_bases(Path(path), (), decides=decides)
     return config_from_mapping(merged, source=str(path), origins=origins)
 
 
@@ -103,25 +110,36 @@ def config_from_mapping(
         raise ParameterError("\n".join(lines)) from None
 
 
-def _read_with_bases(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Origins]:
+def _read_with_bases(
+    path: Path, seen: tuple[Path, ...], *, decides: bool
+) -> tuple[dict[str, Any], Origins]:
     resolved = path.resolve()
     if resolved in seen:
         chain = " -> ".join(str(p) for p in (*seen, resolved))
         raise ParameterError(f"{path}: extends goes in a circle: {chain}")
     content, lines = read_yaml_lines(path)
-    _absolute_paths(content, path.resolve().parent)
+    _resolve_names(content, path.resolve().parent, decides=decides)
     base_name = content.pop("extends", None)
     origins = {key: _Origin(str(path), lines.get(key)) for key in _key_paths(content)}
     if base_name is None:
         return content, origins
     if not isinstance(base_name, str):
         raise ParameterError(f"{path}: extends: expected a file name, got {shown(base_name)}")
-    base, base_origins = _read_with_bases(resolved.parent / base_name, (*seen, resolved))
+    base, base_origins = _read_with_bases(
+        resolved.parent / base_name, (*seen, resolved), decides=decides
+    )
     return _merge(base, content, ()), {**base_origins, **origins}
 
 
-def _absolute_paths(content: dict[str, Any], folder: Path) -> None:
-    """Paths are relative to the file that names them, so they must be fixed before merging."""
+def _resolve_names(content: dict[str, Any], folder: Path, *, decides: bool) -> None:
+    """
+    Resolve what is named relative to the file that names it, before merging.
+
+    Paths become absolute ones; a custom component becomes the text of its file.
+    """
+    signals = content.get("signals")
+    if isinstance(signals, dict) and "custom" in signals:
+        signals["custom"] = with_sources(signals["custom"], folder) if decides else {}
     exchange = content.get("exchange")
     if not isinstance(exchange, dict):
         return

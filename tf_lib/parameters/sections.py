@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from tf_lib.errors import ParameterError
+from tf_lib.parameters.custom_signals import CustomSignal, Name, check_different, spelled_out
 from tf_lib.text.days import day_from
 from tf_lib.text.shown import shown
 from tf_lib.text.tickers import base_of, quote_of
@@ -320,6 +321,12 @@ class SignalsSection(_Section):
     weighting: Weighting
     activation: Activation
     filters: Filters
+    custom: Annotated[dict[Name, CustomSignal], BeforeValidator(spelled_out)] = {}
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> SignalsSection:
+        check_different(self.custom)
+        return self
 
 
 class RiskSection(_Section):

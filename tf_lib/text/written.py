@@ -78,6 +78,15 @@ _Dumper.add_implicit_resolver(
 )
 
 
+def _lines_as_lines(dumper: Any, text: str) -> Any:
+    """Write text of several lines as such: it is to be read by a person."""
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar(f"{_TAG}str", text, style=style)
+
+
+_Dumper.add_representer(str, _lines_as_lines)
+
+
 def read_written(path: Path, what: str, *, error: type[InputError] = ParameterError) -> str:
     """
     Read a text that a person wrote.

@@ -37,7 +37,7 @@ class Warned(TfError):
 
 def doctor_command(options: ProfileOptions, *, send_test: bool = False) -> int:
     """Print one line a check; exit 1 if any failed, a warning alone is exit 0."""
-    name, parameters, folder = options.load()
+    name, parameters, folder = options.load(decides=True)
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", _python),
         ("parameters", lambda: f"{name}: {len(parameters.universe.tickers)} tickers"),

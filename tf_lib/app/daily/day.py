@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from tf_lib.app.daily.bar_doubts import bars_listed
+from tf_lib.app.daily.custom_inputs import custom_files, halting, keep_custom_files
 from tf_lib.app.daily.day_tables import Snapshot, quality_table
 from tf_lib.app.daily.session import Session
 from tf_lib.app.record.page_facts import told_so_far, told_then
@@ -47,7 +48,7 @@ from tf_lib.core.plan import (
     signals_of,
     zero_targets,
 )
-from tf_lib.core.signals.columns import Signals, signals
+from tf_lib.core.signals.columns import Signals, check_custom, signals
 from tf_lib.errors import EXIT_FAILED, HaltRun, TfError
 from tf_lib.parameters import Config
 from tf_lib.store.files import write_whole
@@ -153,6 +154,7 @@ class Day:
             self.folder.logs.touch_all()
             self.folder.write_yaml(CONFIG, self.config.to_mapping())
             self._resume()
+            keep_custom_files(self.folder, self.config)
         return self.config.to_mapping()
 
     def _resume(self) -> None:
@@ -189,7 +191,9 @@ class Day:
     @recorded
     def compute_signals(self) -> pd.DataFrame:
         """Step 4: every signal column; returns today's row per ticker."""
-        self._signals = signals(self.bars, self.config, doubts=self.session.doubts())
+        with halting():
+            self._signals = signals(self.bars, self.config, doubts=self.session.doubts())
+            check_custom(self._signals, self.config, slice(-1, None))
         self._write_signals()
         row = self._signals.row(self.day)
         return pd.DataFrame(row, index=pd.Index(self._signals.tickers, name="ticker"))
@@ -220,7 +224,9 @@ class Day:
             account = account_from(self.folder)
         self._account = account
         inputs = Inputs(self.day, self.config, self.candles, account)
-        self._believe(signals_of(inputs, self.bars, before=self.signals))
+        with halting():
+            known = signals_of(inputs, self.bars, before=self.signals)
+        self._believe(known)
         self._decision = decision_of(inputs, self.bars, self.signals)
         return self._decision
 
@@ -255,7 +261,7 @@ class Day:
         attempt = self.session.plan_attempt()
         self._plan = replace(plan_of(inputs, self.decision), attempt=attempt)
         if self.writes:
-            self.folder.seal(SEAL, SEALED)
+            self.folder.seal(SEAL, (*SEALED, *custom_files(self.config)))
             write_whole(self.folder.path / "plan.json", self._plan.to_json())
             for build in self._plan.builds:
                 self.folder.logs.write(

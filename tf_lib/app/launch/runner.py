@@ -53,7 +53,7 @@ def run_daily(options: RunOptions) -> int:
         Before anything was sent; the command line turns them into a message and a code.
     """
     options.check()
-    profile, config, folder = options.load()
+    profile, config, folder = options.load(decides=True)
     check_date(options.date, config, profile)
     folder.prepare()
     runner = Runner(options, profile, config, folder)

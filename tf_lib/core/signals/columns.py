@@ -29,6 +29,7 @@ from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray
 from tf_lib.core.signals import grids
 from tf_lib.core.signals.components import FILTERS, Components, Memo, blended_components
 from tf_lib.core.signals.stop_levels import STOP_STRATEGIES, StopStrategy
+from tf_lib.errors import ParameterError
 from tf_lib.parameters import Config
 
 
@@ -143,9 +144,15 @@ def signals(
     Signals
         **Row D knows the bars through D - 1.** Columns between ``close`` and ``atr`` are NaN until
         a ticker has ``warmup_days`` days of history.
+
+    Raises
+    ------
+    ParameterError
+        If a custom component (``signals.custom``) fails or says what is no rank.
     """
     known = believed(bars, config, live=live, doubts=doubts)
-    parts = Components(known.bars, config, {} if memo is None else memo, mark=known.mark)
+    kept = {} if memo is None else memo
+    parts = Components(known.bars, config, kept, mark=known.mark, earlier=known.earlier)
     stop = STOP_STRATEGIES[config.risk_and_sizing.stop_loss_strategy]
     blended = _blended(parts)
     reported = {"close": parts.close, **blended, **_stop_columns(parts, stop)}
@@ -170,6 +177,27 @@ def signals(
         reported=tuple(reported),
         stop=stop,
     )
+
+
+def check_custom(known: Signals, config: Config, rows: slice) -> None:
+    """
+    Refuse a custom component that says nothing at all on some rows.
+
+    Raises
+    ------
+    ParameterError
+        If it is NaN on all of them for every ticker whose data are good and history is long enough.
+    """
+    due = known.data_ok[rows] & (known.history_bars[rows] >= config.run.warmup_days)
+    for name, one in sorted(config.signals.custom.items()):
+        if one.weight is None or not due.any():
+            continue
+        if np.isnan(known[one.column_names(name)[-1]][rows][due]).all():
+            days = known.days[rows]
+            raise ParameterError(
+                f"signals.custom.{name}: {one.function_name} of {one.file} says NaN of every "
+                f"ticker from {days[0].date()} to {days[-1].date()}, so nothing would be traded"
+            )
 
 
 def believed(

@@ -3,24 +3,28 @@ Components: the parts of a signal over all tickers, each computed once per disti
 
 Part of stage 2 (bars -> *signals* -> risk). Parameter sets that differ in one place share the
 rest: what was computed is kept in a memo under the numbers it depends on. What is blended and what
-multiplies the blend is said once, in the tables `BLEND` and `FILTERS` at the end.
+multiplies the blend is said once, in the tables `BLEND` and `FILTERS` at the end; components of a
+user's own (``signals.custom``) are blended behind those of the table, by name.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tf_lib.core.candles.bars import Bars
+from tf_lib.core.candles.quarantine import Earlier
 from tf_lib.core.jit.arrays import FloatArray, IntArray
 from tf_lib.core.signals import grids
+from tf_lib.core.signals.custom import custom_layers
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config, MovingAverage
+from tf_lib.parameters.custom_signals import CustomSignal
 from tf_lib.parameters.sections import Weighting
 
 # What was computed for some setting, so that parameter sets on the same bars can share it.
@@ -31,9 +35,16 @@ class Components:
     """The components of a signal, each (n_tickers, n_rows), computed once per distinct setting."""
 
     def __init__(
-        self, bars: Bars, config: Config, memo: Memo, *, mark: tuple[object, ...] = ()
+        self,
+        bars: Bars,
+        config: Config,
+        memo: Memo,
+        *,
+        mark: tuple[object, ...] = (),
+        earlier: Sequence[Earlier] = (),
     ) -> None:
         self.bars = bars
+        self._earlier = earlier
         # Sets that believe other bars share nothing.
         self._mark = mark
         self.config = config
@@ -176,6 +187,15 @@ class Components:
         window = self.config.risk_and_sizing.highest_high_window
         return self._remember(("highest_high", window), grids.fill_highest, self._high, window)
 
+    def custom(self, name: str, layer: int) -> FloatArray:
+        """One layer of a custom component: a column of its own, or the last, its rank."""
+        component = self.config.signals.custom[name]
+        key = (*self._mark, "custom", component.identity)
+        if key not in self._memo:
+            self._memo[key] = custom_layers(self.bars, self._earlier, name, component)
+        grid: FloatArray = self._memo[key][layer]
+        return grid
+
 
 def _fill_ones(rows: IntArray, out: FloatArray) -> None:
     for j, (first, end) in enumerate(rows.tolist()):
@@ -266,5 +286,20 @@ FILTERS = (
 
 def blended_components(config: Config) -> list[tuple[SignalComponent, float]]:
     """Return the components that take part in the blend, each with its weight."""
-    weighed = ((one, one.weight(config.signals.weighting)) for one in BLEND)
+    weighed = [(one, one.weight(config.signals.weighting)) for one in BLEND]
+    weighed += [
+        (_custom_component(name, one), one.weight)
+        for name, one in sorted(config.signals.custom.items())
+    ]
     return [(one, weight) for one, weight in weighed if weight is not None]
+
+
+def _custom_component(name: str, component: CustomSignal) -> SignalComponent:
+    """Return the entry that a component of the user's own would have in `BLEND`."""
+
+    def maker(layer: int) -> Maker:
+        return lambda parts: parts.custom(name, layer)
+
+    columns = {column: maker(k) for k, column in enumerate(component.column_names(name))}
+    label = component.label or name.replace("_", " ")
+    return SignalComponent(columns, label, lambda _: component.weight)

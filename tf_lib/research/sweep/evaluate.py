@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray
+from tf_lib.core.signals.columns import check_custom
 from tf_lib.core.signals.components import Memo
 from tf_lib.errors import HaltRun, TfError
 from tf_lib.parameters import Config
@@ -173,6 +174,7 @@ def _evaluated(bench: Bench, one: PlannedSet) -> Evaluation:
             end=study.end,
             precomputed=bench.history(config, one.signals_key),
         )
+        check_custom(result.history.known, config, slice(*result.span))
         returns = _returns(result, study)
     except (TfError, ArithmeticError, ValueError) as error:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -24,6 +24,7 @@ import pandas as pd
 
 from tf_lib.core.jit.arrays import BoolArray
 from tf_lib.errors import HaltRun
+from tf_lib.parameters.custom_signals import custom_record
 from tf_lib.research.inference.objectives import Objective
 from tf_lib.research.sweep.evaluate import METRICS, Evaluation
 from tf_lib.research.sweep.folder_lock import research_lock
@@ -109,6 +110,7 @@ class SweepResult:
                 None if plateau is None else {"set": int(plateau["set"]), **_plain(plateau[shown])}
             ),
             **({} if self.search is None else {"search": dict(self.search)}),
+            **custom_record(self.study.config({}).signals.custom),
             **self.judgement.to_mapping(),
         }
 

@@ -66,6 +66,9 @@ def signals_key(config: Config) -> str:
     risk = config.risk_and_sizing.model_dump(mode="json", exclude=set(_SIZING_ONLY))
     run = config.run.model_dump(mode="json", exclude={*_OWN, "initial_capital"})
     signals = config.signals.model_dump(mode="json")
+    for custom in signals["custom"].values():
+        # Its sha256 says the same in fewer words.
+        del custom["source"]
     # The slowest parts first: sets are sorted by this text, so that they change least often.
     parts = [
         config.universe.sorted_tickers,

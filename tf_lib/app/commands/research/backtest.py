@@ -18,8 +18,10 @@ import pandas as pd
 
 from tf_lib.app.commands.research.backtest_data import data_facts, fact_in_words
 from tf_lib.app.commands.research.result_folder import asked, check_result_folder
+from tf_lib.core.signals.columns import check_custom
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import load_config
+from tf_lib.parameters.custom_signals import custom_record
 from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
 from tf_lib.research.backtest.statistics import short_span_note
 from tf_lib.store.candle_csv import products_of, read_universe
@@ -77,6 +79,7 @@ def backtest_command(
         result = backtest(
             candles, config, products=products, start=start, end=end, progress=progress
         )
+    check_custom(result.history.known, config, slice(*result.span))
     write_backtest(result, out_dir, asked_for=made_of)
     _say(result, out_dir)
     return EXIT_DONE
@@ -105,6 +108,7 @@ def summary_of(result: BacktestResult) -> dict[str, Any]:
             "end": f"{result.days[-1]:%Y-%m-%d}",
             "days": len(result.days),
             "tickers": list(result.tickers),
+            **custom_record(result.config.signals.custom),
             "initial_capital": result.config.run.initial_capital,
             "final_equity": float(equity.iloc[-1]),
             **result.metrics,

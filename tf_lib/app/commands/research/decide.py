@@ -13,7 +13,7 @@ from tf_lib.core.candles.bars import lag_bars
 from tf_lib.core.candles.quarantine import live_on
 from tf_lib.core.decision import decide, with_last_closes
 from tf_lib.core.model.records import PortfolioState
-from tf_lib.core.signals.columns import signals
+from tf_lib.core.signals.columns import check_custom, signals
 from tf_lib.errors import ParameterError
 from tf_lib.parameters import Config, load_config
 from tf_lib.store.candle_csv import products_of, read_universe
@@ -57,6 +57,8 @@ def decide_command(
     candles = read_universe(candles_dir, config.universe)
     bars = lag_bars(candles, as_of=as_of)
     known = signals(bars, config, live=live_on(bars, as_of, portfolio.mid_prices))
+    at = known.row_of(as_of)
+    check_custom(known, config, slice(at, at + 1))
     decision = decide(
         bars,
         with_last_closes(portfolio, known, as_of=as_of),
