@@ -111,7 +111,7 @@ def config_from_mapping(
 
 
 def _read_with_bases(
-    path: Path, seen: tuple[Path, ...], *, decides: bool
+    path: Path, seen: tuple[Path, ...], *, decides: bool = True
 ) -> tuple[dict[str, Any], Origins]:
     resolved = path.resolve()
     if resolved in seen:
