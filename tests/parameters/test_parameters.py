@@ -15,7 +15,7 @@ import yaml
 
 from tf_lib.core.signals.stop_levels import STOP_STRATEGIES
 from tf_lib.core.sizing.covariance import METHODS
-from tf_lib.core.sizing.weights import CAP_LEFTOVERS, CAP_METRICS, CAP_MODES, SLEEVE_RISK_MODES
+from tf_lib.core.sizing.sizing_rules import CAP_LEFTOVERS, CAP_METRICS, CAP_MODES, SLEEVE_RISK_MODES
 from tf_lib.errors import EXIT_BAD_INPUT, ParameterError
 from tf_lib.parameters import Config, config_from_mapping, load_config
 from tf_lib.parameters.sections import RiskSection

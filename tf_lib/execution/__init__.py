@@ -14,7 +14,8 @@ from tf_lib.public_list import offered
 
 __all__, __getattr__ = offered(
     __name__,
-    "order_sender: OrderSender PLAN_AGE_LIMIT",
+    "order_check: PLAN_AGE_LIMIT",
+    "order_sender: OrderSender",
     "ownership: not_ours unexplained_cash wrong_currency",
     "protect_all: ProtectAll",
     "rebalance: Rebalance TradeResult",

@@ -1,5 +1,5 @@
 """
-Order checks: whether an order without an answer exists, and whether one that was read is ours.
+Order checks: what an order is frozen as, whether it may still go out, exists, and is ours.
 
 An order is the one that was sent only if all of it reads so; its fills must account for it.
 """
@@ -7,12 +7,12 @@ An order is the one that was sent only if all of it reads so; its fills must acc
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from tf_lib.core.model.records import ZERO
+from tf_lib.core.model.records import ZERO, MarketOrder, Product, Side, StopOrder
 from tf_lib.exchange.port import Fill, OrderState
 from tf_lib.store.ledger_state import OrderRecord
 
@@ -23,6 +23,54 @@ _LOOK_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 _LATER_SECONDS = 30.0
 _ROUNDING = Decimal("1E-12")
 CLOCK_TOLERANCE = dt.timedelta(seconds=5)
+PLAN_AGE_LIMIT = dt.timedelta(minutes=10)
+"""After this no order of the day's plan goes out any more."""
+
+
+def body_of(
+    order: MarketOrder | StopOrder,
+    products: Mapping[str, Product],
+    last_trade: Callable[[str], Decimal],
+) -> dict[str, str]:
+    """Return the frozen body; a product without market orders is met with an IOC limit."""
+    size = format(order.base_size, "f")
+    if isinstance(order, StopOrder):
+        return {
+            "type": "stop_limit",
+            "base_size": size,
+            "stop_price": format(order.stop_price, "f"),
+            "limit_price": format(order.limit_price, "f"),
+        }
+    product = products[order.product_id]
+    if product.accepts_market_orders:
+        money = {} if order.quote_size is None else {"quote_size": f"{order.quote_size:f}"}
+        return {"type": "market", "base_size": size, **money}
+    # A limit 2 % through the last trade fills like a market order, or ends.
+    away = Decimal("1.02") if order.side is Side.BUY else Decimal("0.98")
+    tick = product.price_increment
+    limit = (last_trade(order.product_id) * away / tick).to_integral_value() * tick
+    return {"type": "ioc_limit", "base_size": size, "limit_price": format(limit, "f")}
+
+
+def order_of(record: OrderRecord) -> MarketOrder | StopOrder:
+    """Return the order that a frozen body is, as the exchange takes it."""
+    body, size = record.body, record.base_size
+    limit = Decimal(body["limit_price"]) if "limit_price" in body else None
+    if body["type"] == "stop_limit" and limit is not None:
+        return StopOrder(record.product_id, size, Decimal(body["stop_price"]), limit)
+    money = Decimal(body["quote_size"]) if "quote_size" in body else None
+    return MarketOrder(record.product_id, record.key.side, size, money, limit)
+
+
+def dead_because(planned_at: dt.datetime, *, now: dt.datetime, day: dt.date) -> str:
+    """Return why no order of a plan of that moment goes out any more, or nothing."""
+    if planned_at - now > CLOCK_TOLERANCE:
+        return f"the plan of {planned_at:%Y-%m-%d %H:%M:%S} lies in the exchange's future"
+    if now - planned_at > PLAN_AGE_LIMIT:
+        return f"the plan of {planned_at:%H:%M:%S} is older than 10 minutes"
+    if now.date() != day:
+        return f"the day of the plan, {day}, is over"
+    return ""
 
 
 ABSENT = ""

@@ -9,7 +9,7 @@ and an unknown order is looked up before anything else; an unknown buy is never 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -27,7 +27,6 @@ from tf_lib.exchange.port import (
     CancelOutcome,
     Exchange,
     Fill,
-    Liquidity,
     OrderState,
     Refused,
     Trigger,
@@ -36,12 +35,14 @@ from tf_lib.exchange.port import (
 from tf_lib.execution.order_check import (
     ABSENT,
     ABSENT_AFTER,
-    CLOCK_TOLERANCE,
     Heard,
     Step,
     add_up,
+    body_of,
+    dead_because,
     difference,
     fill_facts,
+    order_of,
     resolution,
 )
 from tf_lib.execution.unprotected_time import UnprotectedTime
@@ -49,9 +50,6 @@ from tf_lib.parameters import Config
 from tf_lib.store.ledger import Ledger
 from tf_lib.store.ledger_state import OrderRecord
 from tf_lib.store.run_folder import RunLogs
-
-PLAN_AGE_LIMIT = dt.timedelta(minutes=10)
-"""After this no order of the day's plan goes out any more."""
 
 _READ_BACK_TRIES = 6
 _POLL_SECONDS = 2.0
@@ -133,7 +131,8 @@ class OrderSender:
         """
         side = order.side if isinstance(order, MarketOrder) else Side.SELL
         key = LegKey(self.day, order.product_id, side, leg)
-        record = self.ledger.intend(key, self._body(order), known_ids=frozenset(self.known_ids))
+        body = body_of(order, self.products, self.client.last_trade)
+        record = self.ledger.intend(key, body, known_ids=frozenset(self.known_ids))
         late = too_late()
         if late:
             return self.ledger.move(
@@ -149,41 +148,10 @@ class OrderSender:
             self.pause(_BUSY_SECONDS)
         return is_passing
 
-    def _body(self, order: MarketOrder | StopOrder) -> dict[str, str]:
-        """Return the frozen body; a product without market orders is met with an IOC limit."""
-        size = format(order.base_size, "f")
-        if isinstance(order, StopOrder):
-            return {
-                "type": "stop_limit",
-                "base_size": size,
-                "stop_price": format(order.stop_price, "f"),
-                "limit_price": format(order.limit_price, "f"),
-            }
-        product = self.products[order.product_id]
-        if product.accepts_market_orders:
-            money = {} if order.quote_size is None else {"quote_size": f"{order.quote_size:f}"}
-            return {"type": "market", "base_size": size, **money}
-        return {"type": "ioc_limit", "base_size": size, "limit_price": self._ioc_price(order)}
-
-    def _ioc_price(self, order: MarketOrder) -> str:
-        """Return a limit 2 % through the last trade: it fills like a market order, or ends."""
-        last = self.client.last_trade(order.product_id)
-        tick = self.products[order.product_id].price_increment
-        away = Decimal("1.02") if order.side is Side.BUY else Decimal("0.98")
-        return format((last * away / tick).to_integral_value() * tick, "f")
-
     def _post(self, record: OrderRecord) -> Answer:
         """Send exactly what the ledger froze, under its id."""
         self.fresh.changed()
-        body, size = record.body, record.base_size
-        limit = Decimal(body["limit_price"]) if "limit_price" in body else None
-        order: StopOrder | MarketOrder
-        if body["type"] == "stop_limit" and limit is not None:
-            order = StopOrder(record.product_id, size, Decimal(body["stop_price"]), limit)
-        else:
-            money = Decimal(body["quote_size"]) if "quote_size" in body else None
-            order = MarketOrder(record.product_id, record.key.side, size, money, limit)
-        return self.client.send(record.client_id, order)
+        return self.client.send(record.client_id, order_of(record))
 
     def _after(self, record: OrderRecord, answer: Answer) -> OrderRecord:
         self._log_answer(record, answer)
@@ -259,7 +227,7 @@ class OrderSender:
             return self._mismatch(record, seen, problem)
         if seen.is_terminal:
             return self.finish(record, seen)
-        self._note_bought(record, seen)
+        self.unprotected_time.note_bought(record, seen)
         moved = self.ledger.move(record.client_id, OrderStage.WORKING, **fill_facts(seen))
         return self.note_trigger(moved, seen)
 
@@ -302,7 +270,7 @@ class OrderSender:
     def _note_fills(self, record: OrderRecord, seen: OrderState) -> None:
         if seen.filled_size == record.filled_size:
             return
-        self._note_bought(record, seen)
+        self.unprotected_time.note_bought(record, seen)
         self.ledger.append("facts", client_id=record.client_id, **fill_facts(seen))
         self._start_cooldown(self.ledger.state.orders[record.client_id])
 
@@ -338,28 +306,13 @@ class OrderSender:
             else:
                 self._note_fills(record, seen)
                 return self.ledger.state.orders[record.client_id]
-        self._note_bought(record, seen, fills)
-        self._note_late_fill(record, seen, fills)
+        self.unprotected_time.note_bought(record, seen, fills)
+        self.unprotected_time.note_late_fill(record, seen, fills)
         done = self.ledger.move(
             record.client_id, OrderStage.DONE, detail=seen.status, **fill_facts(seen, fills)
         )
         self._start_cooldown(done)
         return done
-
-    def _note_bought(
-        self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill] = ()
-    ) -> None:
-        """Bought units are unprotected from the first fill on, whoever finds out and when."""
-        if record.key.side is not Side.BUY or seen.filled_size <= record.filled_size:
-            return
-        first = min((fill.trade_time for fill in fills), default=record.intended_at)
-        self.unprotected_time.begin(record.product_id, first)
-
-    def _note_late_fill(self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill]) -> None:
-        """A stop that traded as a maker had triggered and rested below its limit for a while."""
-        if record.key.leg.is_stop and any(fill.liquidity is Liquidity.MAKER for fill in fills):
-            until = max(fill.trade_time for fill in fills)
-            self.unprotected_time.add(record.product_id, seen.filled_value, until=until)
 
     def _start_cooldown(self, record: OrderRecord) -> None:
         if not (record.key.leg.ends_in_cooldown and record.filled_size):
@@ -435,14 +388,7 @@ class OrderSender:
 
     def plan_is_dead(self, planned_at: dt.datetime) -> str:
         """Return why no order of a plan of that moment goes out any more, or nothing."""
-        now = self.now()
-        if planned_at - now > CLOCK_TOLERANCE:
-            return f"the plan of {planned_at:%Y-%m-%d %H:%M:%S} lies in the exchange's future"
-        if now - planned_at > PLAN_AGE_LIMIT:
-            return f"the plan of {planned_at:%H:%M:%S} is older than 10 minutes"
-        if now.date() != self.day:
-            return f"the day of the plan, {self.day}, is over"
-        return ""
+        return dead_because(planned_at, now=self.now(), day=self.day)
 
     def _look_up(self, record: OrderRecord) -> OrderState | None:
         # From the day that stands in its id on: the time of its intent may be of a wrong clock.

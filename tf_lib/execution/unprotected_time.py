@@ -9,12 +9,14 @@ does no harm (docs/execution.md section 12).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tf_lib.core.model.records import ZERO
+from tf_lib.core.model.records import ZERO, Side
+from tf_lib.exchange.port import Fill, Liquidity, OrderState
 from tf_lib.store.ledger import Ledger
+from tf_lib.store.ledger_state import OrderRecord
 
 
 @dataclass
@@ -49,6 +51,21 @@ class UnprotectedTime:
         if product_id not in self.ledger.state.bare_since:
             self.begin(product_id, min(self.last_in_order(product_id), until))
             self.end(product_id, notional, until=until)
+
+    def note_bought(
+        self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill] = ()
+    ) -> None:
+        """Bought units are unprotected from the first fill on, whoever finds out and when."""
+        if record.key.side is not Side.BUY or seen.filled_size <= record.filled_size:
+            return
+        first = min((fill.trade_time for fill in fills), default=record.intended_at)
+        self.begin(record.product_id, first)
+
+    def note_late_fill(self, record: OrderRecord, seen: OrderState, fills: Sequence[Fill]) -> None:
+        """A stop that traded as a maker had triggered and rested below its limit for a while."""
+        if record.key.leg.is_stop and any(fill.liquidity is Liquidity.MAKER for fill in fills):
+            until = max(fill.trade_time for fill in fills)
+            self.add(record.product_id, seen.filled_value, until=until)
 
     def last_in_order(self, product_id: str) -> dt.datetime:
         """

@@ -27,7 +27,7 @@ from tf_lib.app.options import RunOptions
 from tf_lib.errors import ExchangeError, ParameterError, PreflightRefused
 from tf_lib.exchange.clock import wall_now
 from tf_lib.exchange.patience import Patience
-from tf_lib.execution.order_sender import PLAN_AGE_LIMIT
+from tf_lib.execution.order_check import PLAN_AGE_LIMIT
 from tf_lib.notify.mail_file import mail_file_problems
 from tf_lib.parameters import Config
 from tf_lib.safety.preflight import check_account

@@ -18,7 +18,7 @@ from tf_lib.core.model.records import Product
 from tf_lib.core.orders.compiled import Records, spec_table
 from tf_lib.core.orders.lots_and_ticks import MOST_STOPS, StopRules
 from tf_lib.core.sizing.gates import REASONS, Lots, TradeRules
-from tf_lib.core.sizing.weights import SizingRules, SleeveMap
+from tf_lib.core.sizing.sizing_rules import SizingRules, SleeveMap
 
 CORE = 0
 MOST_FILLS_A_DAY = 4 + 2 * MOST_STOPS

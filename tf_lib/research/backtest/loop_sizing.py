@@ -21,7 +21,8 @@ from tf_lib.core.sizing.covariance import (
     fill_past,
 )
 from tf_lib.core.sizing.gates import Standing
-from tf_lib.core.sizing.weights import FINAL, SleeveMap, WeightBuffers, size_into, weight_buffers
+from tf_lib.core.sizing.sizing_rules import SleeveMap
+from tf_lib.core.sizing.weights import FINAL, WeightBuffers, size_into, weight_buffers
 from tf_lib.research.backtest.loop_records import (
     FINAL_SIGNAL,
     SIGNAL,

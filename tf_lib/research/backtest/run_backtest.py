@@ -25,7 +25,7 @@ from tf_lib.core.orders.lots_and_ticks import stop_rules
 from tf_lib.core.sizing.covariance import METHODS
 from tf_lib.core.sizing.gates import lots, trade_rules
 from tf_lib.core.sizing.risk_parity import SHARE_ERROR_MOST
-from tf_lib.core.sizing.weights import sizing_rules, sleeve_map
+from tf_lib.core.sizing.sizing_rules import sizing_rules, sleeve_map
 from tf_lib.errors import HaltRun
 from tf_lib.parameters import Config
 from tf_lib.research.backtest.benchmarks import reference_equities
