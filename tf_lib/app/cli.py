@@ -196,12 +196,16 @@ def backtest(
     start: o.StartOption = None,
     end: o.EndOption = None,
     overwrite: o.OverwriteOption = False,
+    break_even: o.BreakEvenOption = False,
+    capacity: o.CapacityOption = False,
 ) -> int:
     """Test the strategy on past candles, with the kernels of the live run."""
     from tf_lib.app.commands.research.backtest import backtest_command
+    from tf_lib.app.commands.results.cost_limits import CostQuestions
 
     span = (_date(start, "--start"), _date(end, "--end"))
-    return backtest_command(config, candles, *span, out, may_overwrite=overwrite)
+    asked = CostQuestions(break_even, capacity)
+    return backtest_command(config, candles, *span, out, may_overwrite=overwrite, costs=asked)
 
 
 @app.command()
@@ -216,9 +220,12 @@ def sweep(
     end: o.EndOption = None,
     objective: o.ObjectiveOption = None,
     max_drawdown: o.MaxDrawdownOption = None,
+    break_even: o.BreakEvenOption = False,
+    capacity: o.CapacityOption = False,
 ) -> int:
     """Test many parameter sets, walk forward, and say whether the best one is luck."""
     from tf_lib.app.commands.research.sweep import sweep_command
+    from tf_lib.app.commands.results.cost_limits import CostQuestions
     from tf_lib.research.search.sweep_file import ObjectiveOptions
 
     return sweep_command(
@@ -231,6 +238,7 @@ def sweep(
         start=_date(start, "--start"),
         end=_date(end, "--end"),
         options=ObjectiveOptions(objective, max_drawdown),
+        costs=CostQuestions(break_even, capacity),
     )
 
 

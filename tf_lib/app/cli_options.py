@@ -196,6 +196,21 @@ MaxDrawdownOption = Annotated[
         "says, else no limit.",
     ),
 ]
+BreakEvenOption = Annotated[
+    bool,
+    _option(
+        "--break-even",
+        help="Seek the fee and the slippage at which the growth is gone. Default: not asked.",
+    ),
+]
+CapacityOption = Annotated[
+    bool,
+    _option(
+        "--capacity",
+        help="Results from 500 to 10 million, with the share of the day's volume. Default: not "
+        "asked.",
+    ),
+]
 SchedulerOption = Annotated[
     str | None,
     _option(

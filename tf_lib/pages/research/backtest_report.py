@@ -26,6 +26,7 @@ from tf_lib.pages.research.backtest_charts import (
     monthly_chart,
     rolling_chart,
 )
+from tf_lib.pages.research.cost_tables import CostPage, cost_sections
 
 
 def _count(value: float) -> str:
@@ -109,13 +110,13 @@ class TrackRecord:
     days_per_year: int
 
 
-def write_backtest_report(path: Path, record: TrackRecord) -> None:
+def write_backtest_report(path: Path, record: TrackRecord, costs: CostPage | None = None) -> None:
     """Write the page; beside, then renamed."""
-    write_page(path, record.title, report_body(record))
+    write_page(path, record.title, report_body(record, costs))
 
 
-def report_body(record: TrackRecord) -> str:
-    """Return the body of the page as HTML."""
+def report_body(record: TrackRecord, costs: CostPage | None = None) -> str:
+    """Return the body of the page as HTML; with what costs it would bear, where that was asked."""
     metrics = record.metrics
     charts = [
         equity_chart(record.equity["equity"], record.references),
@@ -137,6 +138,7 @@ def report_body(record: TrackRecord) -> str:
         metrics_table(metrics).html,
         references_table(record).html,
         *pictures[:4],
+        cost_sections(costs or CostPage()),
         "<h2>Who earned it</h2>",
         pictures[4],
         earners_table(record.sleeves, "sleeve").html,

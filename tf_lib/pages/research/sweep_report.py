@@ -27,6 +27,7 @@ from tf_lib.pages.html import (
     table,
 )
 from tf_lib.pages.page import write_page
+from tf_lib.pages.research.cost_tables import CostPage, cost_sections
 from tf_lib.pages.research.sweep_charts import (
     SHARPE,
     Ranked,
@@ -86,12 +87,12 @@ class SweepRecord:
     notes: Sequence[str] = ()
 
 
-def write_sweep_report(path: Path, record: SweepRecord) -> None:
-    """Write the page; beside, then renamed."""
-    write_page(path, record.title, sweep_body(record))
+def write_sweep_report(path: Path, record: SweepRecord, costs: CostPage | None = None) -> None:
+    """Write the page; beside, then renamed. `costs` are those of the best set, if asked for."""
+    write_page(path, record.title, sweep_body(record, costs))
 
 
-def sweep_body(record: SweepRecord) -> str:
+def sweep_body(record: SweepRecord, costs: CostPage | None = None) -> str:
     """Return the body of the page as HTML."""
     good = record.table[record.table["status"] == "ok"]
     by = record.by
@@ -103,6 +104,7 @@ def sweep_body(record: SweepRecord) -> str:
         verdict_box(record).html,
         *(paragraph(note).html for note in record.notes),
         figures_table(record.figures).html,
+        cost_sections(costs or CostPage()),
         "<h2>The landscape</h2>",
         *[chart.html for chart in (*charts, *heat_maps(good, record.paths, by))],
         "<h2>Plateaus: the sets with the best neighbourhood</h2>",

@@ -18,6 +18,7 @@ import pandas as pd
 
 from tf_lib.app.commands.research.backtest_data import data_facts, fact_in_words
 from tf_lib.app.commands.research.result_folder import asked, check_result_folder
+from tf_lib.app.commands.results.cost_limits import CostLimits, CostQuestions, cost_limits
 from tf_lib.core.signals.columns import check_custom
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import load_config
@@ -45,6 +46,7 @@ def backtest_command(
     out_dir: Path,
     *,
     may_overwrite: bool = False,
+    costs: CostQuestions | None = None,
 ) -> int:
     """
     Run one backtest and write its files into a folder.
@@ -62,6 +64,8 @@ def backtest_command(
         report.html, each written whole.
     may_overwrite : bool
         Whether another result in that folder may be replaced.
+    costs : CostQuestions, optional
+        Whether costs at which it is gone, and results of other capitals, are sought as well.
 
     Raises
     ------
@@ -80,23 +84,32 @@ def backtest_command(
             candles, config, products=products, start=start, end=end, progress=progress
         )
     check_custom(result.history.known, config, slice(*result.span))
-    write_backtest(result, out_dir, asked_for=made_of)
-    _say(result, out_dir)
+    limits = cost_limits(result, (candles, products), costs or CostQuestions())
+    write_backtest(result, out_dir, asked_for=made_of, limits=limits)
+    _say(result, out_dir, limits)
     return EXIT_DONE
 
 
-def write_backtest(result: BacktestResult, out_dir: Path, *, asked_for: str | None = None) -> None:
+def write_backtest(
+    result: BacktestResult,
+    out_dir: Path,
+    *,
+    asked_for: str | None = None,
+    limits: CostLimits | None = None,
+) -> None:
     """Write the five files of a backtest; `asked_for` is a digest of what was asked."""
+    found = limits or CostLimits()
     out_dir.mkdir(parents=True, exist_ok=True)
     _write_csv(out_dir / "equity.csv", _from_the_start(result))
     _write_csv(out_dir / "weights.csv", _dated(result.weights))
     _write_csv(out_dir / "trades.csv", _trades(result))
-    summary = summary_of(result) | ({"asked_for": asked_for} if asked_for else {})
+    summary = summary_of(result) | found.to_mapping()
+    summary |= {"asked_for": asked_for} if asked_for else {}
     write_json(out_dir / "summary.json", summary, durable=False)
     # Charts are not paid for by those who import this module for the rest.
     from tf_lib.pages.research.backtest_report import write_backtest_report
 
-    write_backtest_report(out_dir / "report.html", track_record(result))
+    write_backtest_report(out_dir / "report.html", track_record(result), found.page())
 
 
 def summary_of(result: BacktestResult) -> dict[str, Any]:
@@ -207,13 +220,14 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
         timer.cancel()
 
 
-def _say(result: BacktestResult, out_dir: Path) -> None:
+def _say(result: BacktestResult, out_dir: Path, limits: CostLimits) -> None:
     shown = {name: result.metrics[name] for name in _HEADLINE}
     figures = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
     print(
         f"{result.days[0]:%Y-%m-%d} to {result.days[-1]:%Y-%m-%d}, {len(result.days)} days, "
         f"{result.compute_seconds:.3f} s\n{figures}\n"
         + "".join(f"note: {note}\n" for note in notes_on(result))
+        + "".join(f"{line}\n" for line in limits.lines)
         + f"-> {out_dir}"
     )
 

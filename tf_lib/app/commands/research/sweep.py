@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import io
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from tf_lib.app.commands.research.market_data import market_of
 from tf_lib.app.commands.research.result_folder import check_research_folder
@@ -16,10 +19,12 @@ from tf_lib.app.commands.research.sweep_workers import (
     ending_cleanly,
     per_portion,
 )
+from tf_lib.app.commands.results.cost_limits import CostLimits, CostQuestions, cost_limits
 from tf_lib.app.commands.results.sweep_record import sweep_record, walk_frame
 from tf_lib.app.commands.results.sweep_verdict import told
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.parameters import Config, config_from_mapping, load_config
+from tf_lib.research.backtest.run_backtest import backtest
 from tf_lib.research.search.proposals import SearchSettings
 from tf_lib.research.search.sweep_file import (
     ObjectiveOptions,
@@ -49,6 +54,7 @@ class Planned:
     sets: tuple[PlannedSet, ...]
     grid: Grid
     file: SweepFile
+    candles: Mapping[str, pd.DataFrame]
 
 
 def sweep_command(
@@ -62,6 +68,7 @@ def sweep_command(
     start: dt.date | None = None,
     end: dt.date | None = None,
     options: ObjectiveOptions | None = None,
+    costs: CostQuestions | None = None,
 ) -> int:
     """
     Run or resume a sweep and write its files into a research folder.
@@ -83,6 +90,8 @@ def sweep_command(
         Default ``run.start_date`` and ``run.end_date``.
     options : ObjectiveOptions, optional
         What "best" means, instead of what the grid file says.
+    costs : CostQuestions, optional
+        What is asked of the best set besides.
 
     Raises
     ------
@@ -98,8 +107,9 @@ def sweep_command(
         # The files, too, are those of one sweep.
         with research_lock(out_dir):
             result = _run(planned, out_dir, workers)
-            write_sweep(result, out_dir)
-    print(told(result))
+            limits = _limits_of_best(result, planned.candles, costs or CostQuestions())
+            write_sweep(result, out_dir, limits)
+    print("\n".join([told(result), *limits.lines]))
     print(f"-> {out_dir}")
     return EXIT_DONE
 
@@ -145,7 +155,7 @@ def _planned(
     days = _span(config, *span)
     prices, products = market_of(config, candles, _tickers(config, asked.grid))
     study, sets = make_study(prices, config, asked.grid, products=products, span=days)
-    return Planned(study, sets, asked.grid, asked)
+    return Planned(study, sets, asked.grid, asked, prices)
 
 
 def _asked(grid_path: Path | None, config: Config, options: ObjectiveOptions | None) -> SweepFile:
@@ -223,8 +233,22 @@ def _tickers(config: Config, grid: Grid) -> list[str]:
     return sorted(found)
 
 
-def write_sweep(result: SweepResult, out_dir: Path) -> None:
+def _limits_of_best(
+    result: SweepResult, candles: Mapping[str, pd.DataFrame], asked: CostQuestions
+) -> CostLimits:
+    """Return what costs and what capital the best set would bear; nothing when none is best."""
+    if not (asked.break_even or asked.capacity) or not result.judgement.has_best:
+        return CostLimits()
+    study, changes = result.study, result.grid.sets[int(result.best["set"])]
+    config = study.config(changes)
+    bars = study.bars.select(list(config.universe.sorted_tickers))
+    best = backtest(bars, config, products=study.products, start=study.start, end=study.end)
+    return cost_limits(best, (candles, study.products), asked)
+
+
+def write_sweep(result: SweepResult, out_dir: Path, limits: CostLimits | None = None) -> None:
     """Write the files of a finished sweep, each whole; equal results are equal bytes."""
+    found = limits or CostLimits()
     text = result.table.to_csv(index=False, lineterminator="\n")
     write_whole(out_dir / "results.csv", text, durable=False)
     buffer = io.BytesIO()
@@ -234,8 +258,9 @@ def write_sweep(result: SweepResult, out_dir: Path) -> None:
     write_whole(
         out_dir / "walk_forward.csv", walk.to_csv(index=False, lineterminator="\n"), durable=False
     )
-    write_json(out_dir / "summary.json", result.to_mapping(), durable=False)
+    summary = {**result.to_mapping(), **found.to_mapping()}
+    write_json(out_dir / "summary.json", summary, durable=False)
     # Charts are not paid for by those who import this module for the rest.
     from tf_lib.pages.research.sweep_report import write_sweep_report
 
-    write_sweep_report(out_dir / "report.html", sweep_record(result, walk))
+    write_sweep_report(out_dir / "report.html", sweep_record(result, walk), found.page())
