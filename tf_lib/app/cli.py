@@ -242,6 +242,14 @@ def sweep(
     )
 
 
+@app.command("compare-sets")
+def compare_sets(folder: o.ResearchArgument, first: o.FirstSet, second: o.SecondSet) -> int:
+    """Say whether one set of a sweep is better than another, or these days cannot tell."""
+    from tf_lib.app.commands.research.compare_sets import compare_sets_command
+
+    return compare_sets_command(folder, first, second)
+
+
 @app.command()
 def lookahead(config: o.ConfigOption, candles: o.CandlesOption) -> int:
     """Prove that no column of any day knows a later bar."""

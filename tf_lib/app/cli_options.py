@@ -211,6 +211,12 @@ CapacityOption = Annotated[
         "asked.",
     ),
 ]
+ResearchArgument = Annotated[
+    Path, _argument(metavar="DIR", help="Research folder of a finished sweep.")
+]
+_SET = "as in results.csv, or best."
+FirstSet = Annotated[str, _argument(metavar="A", help=f"Number of a set, {_SET}")]
+SecondSet = Annotated[str, _argument(metavar="B", help=f"Number of the set beside it, {_SET}")]
 SchedulerOption = Annotated[
     str | None,
     _option(

@@ -20,6 +20,7 @@ from tf_lib.app.commands.research.sweep_workers import (
     per_portion,
 )
 from tf_lib.app.commands.results.cost_limits import CostLimits, CostQuestions, cost_limits
+from tf_lib.app.commands.results.returns_table import write_returns
 from tf_lib.app.commands.results.sweep_record import sweep_record, walk_frame
 from tf_lib.app.commands.results.sweep_verdict import told
 from tf_lib.errors import EXIT_DONE, ParameterError
@@ -80,8 +81,9 @@ def sweep_command(
     candles_dir : Path
         Candle folder with the tickers of every set.
     out_dir : Path
-        The research folder: gets results.csv, results.parquet, walk_forward.csv, summary.json and
-        report.html; keeps parts/ and trials.jsonl, which counts every trial ever made there.
+        The research folder: gets results.csv, results.parquet, returns.parquet, walk_forward.csv,
+        summary.json and report.html; keeps parts/ and trials.jsonl, which counts every trial ever
+        made there.
     scheduler : str, optional
         Address of a Dask scheduler, such as tcp://10.0.0.5:8786.
     n_workers : int, optional
@@ -260,6 +262,7 @@ def write_sweep(result: SweepResult, out_dir: Path, limits: CostLimits | None = 
     )
     summary = {**result.to_mapping(), **found.to_mapping()}
     write_json(out_dir / "summary.json", summary, durable=False)
+    write_returns(result, out_dir)
     # Charts are not paid for by those who import this module for the rest.
     from tf_lib.pages.research.sweep_report import write_sweep_report
 
