@@ -21,8 +21,9 @@ from tests.app.profile import (
     write_parameters,
 )
 from tests.app.venue import deposit, jump
+from tf_lib.pages import words
 from tf_lib.pages.day.headline import DayFacts, Level, verdict
-from tf_lib.pages.site import read_runs, write_site
+from tf_lib.pages.site import equity_curve, read_runs, write_site
 
 
 @pytest.fixture
@@ -116,6 +117,28 @@ def test_money_that_came_in_is_no_result(profile: Profile) -> None:
     assert later["since_start"]["return"] == pytest.approx(
         (1 + result["since_start"]["return"]) * (1 + later["since_previous"]["return"]) - 1
     )
+    _transfer_is_listed_and_labelled(profile)
+    curve = equity_curve("few", [run for run in read_runs(profile.runs) if not run.kind])
+    assert curve is not None
+    assert "1,000.00 came in: taken out of the curve" in curve.alt
+    drawn = later["growth"] / profile.summary(DAY_BEFORE)["result"]["growth"] - 1
+    assert words.percent(drawn, signed=True) in curve.alt
+
+
+def _transfer_is_listed_and_labelled(profile: Profile) -> None:
+    """The day that saw it, in money, and what a person says of it; the last word counts."""
+    (found,) = json.loads(must_end(profile.call("transfers", "--json")))
+    assert (found["date"], found["amount"], found["label"]) == (DAY, 1000.0, "")
+    labelled = ("transfers", "--day", DAY, "--label")
+    must_end(profile.call(*labelled, "a mistake"))
+    said = must_end(profile.call(*labelled, "savings of March"))
+    assert said.splitlines()[0].split() == [
+        DAY,
+        "1,000.00",
+        *["USD", "came", "in", "savings", "of", "March"],
+    ]
+    for words_ in (("--day", DAY), ("--label", "x"), ("--day", DAY_AFTER, "--label", "x")):
+        assert profile.call("transfers", *words_)[0] == 2
 
 
 def test_earlier_days_may_be_moved_away(profile: Profile) -> None:

@@ -138,8 +138,8 @@ def _good_days(scene: Scene, patch: pytest.MonkeyPatch) -> None:
 
 def _days(scene: Scene, options: list[str]) -> None:
     """List, show, compare, pack, keep and put back; what was put back is searched as well."""
-    for words in (("runs",), ("show",), ("compare", "last", "last"), ("prune", "--keep", "0")):
-        scene.call(words[0], *words[1:], *options, wanted=(0,))
+    for words in ("runs", "show", "transfers", "compare last last", "prune --keep 0"):
+        scene.call(*words.split(), *options, wanted=(0,))
     named = [*options[:2], "--json"]
     scene.call("config", "show", *named, wanted=(0,))
     kept = str(scene.folder / "kept.tar.gz")

@@ -324,6 +324,22 @@ def compare(
 
 
 @app.command()
+def transfers(
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+    day: o.TransferDayOption = None,
+    label: o.LabelOption = None,
+    as_json: o.JsonOption = False,
+) -> int:
+    """List the money that came in or went out, and say of one transfer what it was."""
+    from tf_lib.app.commands.records.transfers import transfers_command
+
+    options = _chosen(profile, config, runs)
+    return transfers_command(options, day=_date(day, "--day"), label=label, as_json=as_json)
+
+
+@app.command()
 def prune(
     keep: o.KeepOption = "400d",
     profile: o.ProfileOption = None,

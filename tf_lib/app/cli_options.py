@@ -65,6 +65,13 @@ ComparedArgument = Annotated[
     str,
     _argument(metavar="DAY|RUN_DIR", help="Day as YYYY-MM-DD, last, or a folder of a run."),
 ]
+TransferDayOption = Annotated[
+    str | None, _day("--day", help="Day whose run saw the transfer. Default: none is labelled.")
+]
+LabelOption = Annotated[
+    str | None,
+    _option("--label", metavar="TEXT", help="What it was, as: savings of March. Default: none."),
+]
 KeepOption = Annotated[
     str,
     typer.Option("--keep", metavar="DAYS", help="Days up to the newest that stay unpacked."),

@@ -8,6 +8,7 @@ is shown too, in red: a run that left nothing must not vanish from the list.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import math
 import os
@@ -20,7 +21,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from tf_lib.core.model.day_result import change_in_short
+from tf_lib.core.jit.arrays import FloatArray
+from tf_lib.core.model.day_result import SMALLEST_TRANSFER, change_in_short
 from tf_lib.core.model.run_rows import summary_file
 from tf_lib.errors import StateError
 from tf_lib.pages import colours, words
@@ -227,21 +229,48 @@ def _links(run: Run, root: Path) -> str:
 
 
 @styled
+def _growth(known: Sequence[tuple[dt.date, float, Run]]) -> FloatArray:
+    """Return the growth of one unit by each day; where a run did not say it, by its equity."""
+    grown = [1.0]
+    for (_, before, earlier), (_, now, run) in itertools.pairwise(known):
+        figures = [(each.summary.get("result") or {}).get("growth") for each in (earlier, run)]
+        then, since = (words.number(figure) for figure in figures)
+        by_record = math.isfinite(then) and math.isfinite(since) and then > 0
+        ratio = since / then if by_record else now / before if before else 1.0
+        grown.append(grown[-1] * ratio)
+    return np.array(grown)
+
+
+def _paid_in_words(run: Run) -> str:
+    paid = words.number((run.summary.get("result") or {}).get("paid_in"))
+    if not math.isfinite(paid) or abs(paid) < SMALLEST_TRANSFER:
+        return ""
+    way = "came in" if paid > 0 else "went out"
+    return f"; {words.money(abs(paid))} {way}: taken out of the curve"
+
+
 def equity_curve(profile: str, runs: Sequence[Run]) -> Chart | None:
-    """Draw the equity of a profile's days; None with fewer than two of them."""
-    points = [(run.date, words.number(run.summary.get("equity"))) for run in runs]
-    known = [(dt.date.fromisoformat(day), value) for day, value in points if math.isfinite(value)]
+    """
+    Draw the equity of a profile's days, money that came in or went out taken out (time-weighted).
+
+    None with fewer than two of them.
+    """
+    points = [(run.date, words.number(run.summary.get("equity")), run) for run in runs]
+    known = [(dt.date.fromisoformat(day), x, run) for day, x, run in points if math.isfinite(x)]
     if len(known) < 2:
         return None
-    days = np.array([(day - _EPOCH).days for day, _ in known], dtype=np.float64)
-    equity = np.array([value for _, value in known])
+    days = np.array([(day - _EPOCH).days for day, _, _ in known], dtype=np.float64)
+    worth = np.array([value for _, value, _ in known])
+    # What the first day's equity came to, had nothing been paid in or taken out.
+    equity = worth[0] * _growth(known)
     change = equity[-1] / equity[0] - 1.0 if equity[0] else math.nan
     fall = float(np.max(1.0 - equity / np.maximum.accumulate(equity)))
     chart = Chart(
-        f"{profile}: equity {words.money(equity[-1])}, {words.percent(change, signed=True)} "
+        f"{profile}: equity {words.money(worth[-1])}, {words.percent(change, signed=True)} "
         f"since {known[0][0]}",
         1.6,
-        note=f"{len(known)} days; deepest fall from a high {words.percent(fall)}",
+        note=f"{len(known)} days; deepest fall from a high {words.percent(fall)}"
+        + _paid_in_words(known[-1][2]),
     )
     (axes,) = chart.panels(left=0.62)
     axes.plot(days, equity, color=colours.BLUE, linewidth=1.4)
