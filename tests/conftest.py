@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tf_lib.notify.mail_file import FILE_VARIABLE, MAIL_VARIABLES
+from tf_lib.notify.mail_file import MAIL_FILE_VARIABLE, MAIL_VARIABLES
 
 # No test sends mail for the person who runs it, nor does a process that a test starts.
-os.environ[FILE_VARIABLE] = ""
+os.environ[MAIL_FILE_VARIABLE] = ""
 for name in MAIL_VARIABLES:
     os.environ.pop(name, None)
 

@@ -13,7 +13,7 @@ import pytest
 from tests.exchange.shown import shown_with_locals
 from tf_lib.errors import PreflightRefused
 from tf_lib.exchange.coinbase.auth import ApiKey
-from tf_lib.store.files import key_file_problem
+from tf_lib.store.files import key_file_openness
 
 SECRET = "canary-c2VjcmV0LWNhbmFyeS1zZWNyZXQ="
 NAME = "organizations/x/apiKeys/canary-0001"
@@ -105,6 +105,6 @@ def test_a_key_file_that_others_can_use(tmp_path: Path, mode: int, part: str) ->
     path = tmp_path / "key.json"
     path.write_text("{}")
     path.chmod(mode)
-    said = key_file_problem(path)
+    said = key_file_openness(path)
 
     assert said == (f"key file {path}: {part}; close it with: chmod 600 {path}" if part else "")

@@ -16,7 +16,7 @@ from tests.exchange.canned_exchange import Canned, Edge
 from tests.exchange.samples import candle_record
 from tf_lib.errors import StateError
 from tf_lib.store.candle_cache import CandleCache, CandleUpdate, Revision, day_pages
-from tf_lib.store.candle_file import Candles, read_candles, write_candles
+from tf_lib.store.candle_file import Candles, read_candles, write_candle_file
 
 D = dt.date
 DAY = dt.timedelta(days=1)
@@ -301,7 +301,7 @@ def test_bars_come_back_from_the_file_bit_for_bit(tmp_path: Path) -> None:
     odd = (0.1 + 0.2, 1e-300, 1e300, nan, 0.0)
     candles = Candles.of({D(2024, 3, 1): odd, D(2024, 2, 1): (1, 2, 3, 4, 5)})
     path = tmp_path / "X-USD.parquet"
-    write_candles(path, "X-USD", candles)
+    write_candle_file(path, "X-USD", candles)
     read = read_candles(path, "X-USD")
 
     assert read is not None

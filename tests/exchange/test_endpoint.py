@@ -9,7 +9,7 @@ import pytest
 
 from tf_lib.errors import ParameterError, PreflightRefused
 from tf_lib.exchange.coinbase.auth import ApiKey
-from tf_lib.exchange.coinbase.endpoint import REAL_HOST, host_of, open_client
+from tf_lib.exchange.coinbase.endpoint import REAL_HOST, exchange_host, open_client
 from tf_lib.exchange.hosts import is_loopback
 
 
@@ -26,7 +26,7 @@ from tf_lib.exchange.hosts import is_loopback
 )
 def test_a_base_url_is_a_host(base_url: str | None, wanted: str) -> None:
     """With or without its scheme."""
-    assert host_of(base_url) == wanted
+    assert exchange_host(base_url) == wanted
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_base_url_is_a_host(base_url: str | None, wanted: str) -> None:
 def test_anything_else_is_refused(bad: str) -> None:
     """A path or a user name could send the token elsewhere."""
     with pytest.raises(ParameterError, match="base_url"):
-        host_of(bad)
+        exchange_host(bad)
 
 
 @pytest.mark.parametrize(

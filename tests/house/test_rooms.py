@@ -20,6 +20,13 @@ from tests.house.rooms import MODULES_IN_A_FOLDER, ROOMS, room_of
 # Public lists that notebooks import from; they only name what lies in the rooms.
 FACADES = {"runs", "public_list"}
 
+TOLD_TWICE = {
+    "is_dust": "in exact decimals, and in whole lots",
+    "price": "from an exchange's answer, and in a reader's words",
+    "volatility": "a figure, and its chart",
+}
+"""Public functions of one name in two modules, and what each of them means."""
+
 # What the core may use besides itself: nothing that knows the time, the
 # machine, the disk, the network or chance.
 PURE_MODULES = {
@@ -130,6 +137,19 @@ def test_a_class_name_means_one_thing() -> None:
                 names.setdefault(node.name, []).append(module)
 
     assert {name: where for name, where in names.items() if len(where) > 1} == {}
+
+
+def test_a_public_function_means_one_thing() -> None:
+    """But for commands, the simulated exchange, which knows nothing else, and `TOLD_TWICE`."""
+    names: dict[str, list[str]] = {}
+    for module, text in rooms.sources().items():
+        if room_of(module) == "simulator" or {"cli", "commands"} & set(module.split(".")):
+            continue
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                names.setdefault(node.name, []).append(module)
+
+    assert {name for name, where in names.items() if len(where) > 1} == set(TOLD_TWICE)
 
 
 def test_the_library_quotes_the_table() -> None:

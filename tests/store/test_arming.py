@@ -14,7 +14,7 @@ import pytest
 
 from tf_lib.errors import PreflightRefused
 from tf_lib.safety.arming import (
-    FILE_VARIABLE,
+    ARMING_FILE_VARIABLE,
     TOKEN_VARIABLE,
     ArmedFor,
     claim,
@@ -50,12 +50,12 @@ def test_two_tokens_are_different(tmp_path: Path) -> None:
     one, other = issue(tmp_path, FOR), issue(tmp_path, FOR)
 
     assert one[TOKEN_VARIABLE] != other[TOKEN_VARIABLE]
-    assert one[FILE_VARIABLE] != other[FILE_VARIABLE]
+    assert one[ARMING_FILE_VARIABLE] != other[ARMING_FILE_VARIABLE]
 
 
 def test_without_a_token(tmp_path: Path) -> None:
     """A notebook that was opened by hand."""
-    for environment in ({}, {TOKEN_VARIABLE: "x"}, {FILE_VARIABLE: str(tmp_path / "x")}):
+    for environment in ({}, {TOKEN_VARIABLE: "x"}, {ARMING_FILE_VARIABLE: str(tmp_path / "x")}):
         with pytest.raises(PreflightRefused, match=r"not armed: only scripts/run_papermill\.sh"):
             claim(environment, FOR)
 
@@ -71,7 +71,7 @@ def test_claiming_takes_it_out_of_the_environment(
     claim(os.environ.copy(), FOR)
 
     assert not is_offered()
-    assert FILE_VARIABLE not in os.environ
+    assert ARMING_FILE_VARIABLE not in os.environ
 
 
 @pytest.mark.parametrize(

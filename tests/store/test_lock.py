@@ -19,7 +19,7 @@ from tf_lib.safety.lock import (
     lock_folder,
     portfolio_lock,
     state_lock,
-    take_over,
+    take_from_holder,
     wait_for_guard,
 )
 
@@ -125,13 +125,13 @@ def test_overdue_holder_is_ended(tmp_path: Path) -> None:
     """The epoch goes up first, the process is gone, the lock is free."""
     with another_process(tmp_path, "run") as other:
         mine = state_lock(tmp_path, kind="guard")
-        assert not take_over(mine, tmp_path)
+        assert not take_from_holder(mine, tmp_path)
         assert other.poll() is None
         who = json.loads(mine.holder_file.read_text(encoding="utf-8"))
         past = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
         mine.holder_file.write_text(json.dumps(who | {"deadline": past.isoformat()}))
 
-        assert take_over(mine, tmp_path)
+        assert take_from_holder(mine, tmp_path)
         assert other.poll() is not None
         assert epoch.current(tmp_path) == 1
         mine.acquire().release()
@@ -145,7 +145,7 @@ def test_number_of_a_dead_holder_is_not_ended(tmp_path: Path) -> None:
         who = {"pid": innocent.pid, "kind": "run", "start": long_ago.isoformat()}
         mine.holder_file.write_text(json.dumps(who | {"deadline": long_ago.isoformat()}))
 
-        assert take_over(mine, tmp_path)
+        assert take_from_holder(mine, tmp_path)
         assert innocent.poll() is None
 
 

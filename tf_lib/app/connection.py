@@ -179,7 +179,7 @@ def check_endpoint(config: Config, profile: str) -> None:
 def key_file_problem(config: Config) -> str:
     """Return what is wrong with the permissions of the key file, or nothing."""
     named = config.exchange.key_file
-    return "" if named is None or is_embedded(config) else files.key_file_problem(Path(named))
+    return "" if named is None or is_embedded(config) else files.key_file_openness(Path(named))
 
 
 def check_key_file(config: Config, profile: str) -> str:

@@ -192,7 +192,7 @@ def missing_impediment(product_id: str, why: str) -> Impediment:
     )
 
 
-def impediments_of(sender: OrderSender, reconciled: Reconciled) -> list[Impediment]:
+def holding_impediments(sender: OrderSender, reconciled: Reconciled) -> list[Impediment]:
     """Return what of the holdings stands in the way today: locks and doubts."""
     state = sender.ledger.state
     found = [

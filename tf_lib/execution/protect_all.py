@@ -21,7 +21,7 @@ from tf_lib.exchange.port import OrderState
 from tf_lib.execution.order_check import CLOCK_TOLERANCE
 from tf_lib.execution.order_sender import OrderSender
 from tf_lib.execution.ownership import (
-    impediments_of,
+    holding_impediments,
     missing_holdings,
     missing_impediment,
     move_renamed,
@@ -127,7 +127,7 @@ class ProtectAll:
     def _note_impediments(self, reconciled: Reconciled) -> None:
         for product_id, why in self._missing.items():
             self._impede(missing_impediment(product_id, why))
-        for found in impediments_of(self.sender, reconciled):
+        for found in holding_impediments(self.sender, reconciled):
             self._impede(found)
 
     def _note_left_out(self) -> None:

@@ -32,7 +32,7 @@ MAIL_VARIABLES = frozenset(
 NEEDED_VARIABLES = ("TF_SMTP_HOST", "TF_EMAIL_FROM", "TF_EMAIL_TO")
 """Without these there is no mail."""
 
-FILE_VARIABLE = "TF_EMAIL_FILE"
+MAIL_FILE_VARIABLE = "TF_EMAIL_FILE"
 """Names another file, or an empty text for none."""
 
 _LINE = re.compile(
@@ -44,8 +44,8 @@ _LINE = re.compile(
 
 def mail_file(environment: Mapping[str, str]) -> Path | None:
     """Return where the settings lie, or None where none are wanted or there is no home."""
-    if FILE_VARIABLE in environment:
-        named = environment[FILE_VARIABLE]
+    if MAIL_FILE_VARIABLE in environment:
+        named = environment[MAIL_FILE_VARIABLE]
         return Path(named).expanduser() if named else None
     home = environment.get("HOME")
     return Path(home) / "tf_email.env" if home else None

@@ -7,7 +7,7 @@ __all__, __getattr__ = offered(
     "epoch",
     "arming: ArmedFor Arming claim is_offered issue",
     "ledger_rescue: protection_ledger_of unreadable",
-    "lock: ProcessLock lock_folder portfolio_lock sender_lock state_lock take_over",
+    "lock: ProcessLock lock_folder portfolio_lock sender_lock state_lock take_from_holder",
     "lock: wait_for_guard",
     "preflight: check_account",
     "session_file: SESSION_FILE arm_here config_sha256",

@@ -25,7 +25,7 @@ from tf_lib.project import RUN_COMMAND
 from tf_lib.store.files import write_whole
 
 TOKEN_VARIABLE = "TF_ARMING_TOKEN"
-FILE_VARIABLE = "TF_ARMING_FILE"
+ARMING_FILE_VARIABLE = "TF_ARMING_FILE"
 _LIFETIME = dt.timedelta(minutes=45)
 
 
@@ -75,7 +75,7 @@ def issue(folder: Path, armed_for: ArmedFor) -> dict[str, str]:
         "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
     }
     write_whole(path, json.dumps(record))
-    return {TOKEN_VARIABLE: token, FILE_VARIABLE: str(path)}
+    return {TOKEN_VARIABLE: token, ARMING_FILE_VARIABLE: str(path)}
 
 
 def _sweep(folder: Path) -> None:
@@ -102,9 +102,9 @@ def claim(environment: Mapping[str, str], armed_for: ArmedFor) -> Arming:
         If there is none, it was claimed before, is too old, belongs to another process tree, or
         was made for another profile, day, configuration or account.
     """
-    token, name = environment.get(TOKEN_VARIABLE, ""), environment.get(FILE_VARIABLE, "")
+    token, name = environment.get(TOKEN_VARIABLE, ""), environment.get(ARMING_FILE_VARIABLE, "")
     os.environ.pop(TOKEN_VARIABLE, None)
-    os.environ.pop(FILE_VARIABLE, None)
+    os.environ.pop(ARMING_FILE_VARIABLE, None)
     if not token or not name:
         raise PreflightRefused(f"not armed: only {RUN_COMMAND} starts a run that trades")
     path = Path(name)

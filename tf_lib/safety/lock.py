@@ -242,7 +242,7 @@ def _end_orphan(lock: ProcessLock, state: Path) -> bool:
     return True
 
 
-def take_over(lock: ProcessLock, state: Path) -> bool:
+def take_from_holder(lock: ProcessLock, state: Path) -> bool:
     """
     End a holder that is past its deadline, and everything it started; whether it is gone.
 

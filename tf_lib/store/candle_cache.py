@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tf_lib.core.candles.rows import FIELDS
 from tf_lib.errors import ExchangeError, RetryableError, StateError
 from tf_lib.exchange.port import MOST_DAYS_PER_PAGE, Bar, MarketData
-from tf_lib.store.candle_file import Candles, read_candles, write_candles
+from tf_lib.store.candle_file import Candles, read_candles, write_candle_file
 from tf_lib.store.files import append_json_line, first_free
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ class _TickerUpdate:
         """Write the cache when it changed; a disk that refuses costs only the next update."""
         if before is None or not before.same_as(candles):
             try:
-                write_candles(self.path, self.ticker, candles)
+                write_candle_file(self.path, self.ticker, candles)
             except OSError as error:
                 self.problem(f"the cache could not be written: {error}")
         return candles

@@ -90,7 +90,7 @@ class Candles:
         )
 
 
-def write_candles(path: Path, ticker: str, candles: Candles) -> None:
+def write_candle_file(path: Path, ticker: str, candles: Candles) -> None:
     """Write one ticker's bars; not flushed to the disk, since they can be fetched again."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -90,7 +90,7 @@ def said_of_others(found: os.stat_result, *, may: int) -> str:
     return ""
 
 
-def key_file_problem(path: Path) -> str:
+def key_file_openness(path: Path) -> str:
     """Return why a file with a key is not its owner's alone and what to do, or nothing."""
     try:
         found = path.stat()

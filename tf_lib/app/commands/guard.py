@@ -42,7 +42,7 @@ from tf_lib.exchange.clock import wall_now
 from tf_lib.parameters import Config
 from tf_lib.project import RUN_COMMAND
 from tf_lib.safety.ledger_rescue import protection_ledger_of, unreadable
-from tf_lib.safety.lock import ProcessLock, state_lock, take_over
+from tf_lib.safety.lock import ProcessLock, state_lock, take_from_holder
 from tf_lib.store.files import append_json_line
 from tf_lib.store.ledger import Ledger
 from tf_lib.store.run_folder import ProfileFolder, RunLogs
@@ -75,7 +75,7 @@ def _blocked(lock: ProcessLock, folder: ProfileFolder) -> LockHeld | None:
     try:
         lock.acquire()
     except LockHeld as held:
-        if not take_over(lock, folder.state):
+        if not take_from_holder(lock, folder.state):
             return held
         try:
             lock.acquire()

@@ -100,9 +100,9 @@ def limit_below(
     product, spec = stop.product, spec_of(stop.product)
     ticks, atr = whole_ticks(level, product), math.nan if stop.atr is None else stop.atr
     if base_size is None:
-        return price_at(limit_ticks(ticks, atr, spec, stop.rules), product)
+        return exact_price(limit_ticks(ticks, atr, spec, stop.rules), product)
     limit = stop_limit_ticks(ticks, atr, whole_lots(base_size, product), spec, stop.rules)
-    return None if limit == NOWHERE else price_at(limit, product)
+    return None if limit == NOWHERE else exact_price(limit, product)
 
 
 def whole_ticks(price: Decimal, product: Product) -> int:
@@ -110,7 +110,7 @@ def whole_ticks(price: Decimal, product: Product) -> int:
     return int((price / product.price_increment).to_integral_value(rounding=ROUND_FLOOR))
 
 
-def price_at(ticks: int, product: Product) -> Decimal:
+def exact_price(ticks: int, product: Product) -> Decimal:
     """Return the price of a whole number of ticks."""
     return ticks * product.price_increment
 
@@ -128,7 +128,7 @@ def plan_stop(
     ticks = resting_ticks(float(level), float(last), spec_of(product))
     if ticks == NOWHERE:
         return None
-    resting = price_at(ticks, product)
+    resting = exact_price(ticks, product)
     limit = limit_below(resting, stop, base_size=base_size)
     if limit is None:
         return None
@@ -141,7 +141,7 @@ def raised_level(resting: Decimal, stop: WantedStop, last: Decimal) -> Decimal |
     product, level = stop.product, float(stop.level or ZERO)
     rests = whole_ticks(resting, product)
     ticks = raised_ticks(rests, level, float(last), spec_of(product), stop.rules)
-    return None if ticks == NOWHERE else price_at(ticks, product)
+    return None if ticks == NOWHERE else exact_price(ticks, product)
 
 
 def pilot_size(

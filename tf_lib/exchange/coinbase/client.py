@@ -18,7 +18,7 @@ from tf_lib.errors import TfError
 from tf_lib.exchange.coinbase.account_reads import AccountReads
 from tf_lib.exchange.coinbase.answers import judge_cancel, judge_create, preview_refusal
 from tf_lib.exchange.coinbase.auth import ApiKey
-from tf_lib.exchange.coinbase.endpoint import TIMEOUT, host_of, open_client
+from tf_lib.exchange.coinbase.endpoint import TIMEOUT, exchange_host, open_client
 from tf_lib.exchange.coinbase.line import CoinbaseLine
 from tf_lib.exchange.coinbase.market import MarketReads
 from tf_lib.exchange.coinbase.values import decimal_text, records_of
@@ -60,7 +60,7 @@ class Coinbase(MarketReads, AccountReads):
         budget : RateBudget, optional
             No waiting on loopback unless it is given.
         """
-        host = host_of(base_url)
+        host = exchange_host(base_url)
         key = ApiKey.from_environment() if key_file is None else ApiKey.from_file(Path(key_file))
         ca = None if ca_file is None else Path(ca_file)
         client = open_client(key, host, ca_file=ca, timeout=timeout)

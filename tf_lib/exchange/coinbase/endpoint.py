@@ -25,7 +25,7 @@ TIMEOUT = (3.05, 10.0)
 """Seconds to connect, and to wait for each piece of an answer."""
 
 
-def host_of(base_url: str | None) -> str:
+def exchange_host(base_url: str | None) -> str:
     """Return ``host`` or ``host:port`` of a base url; None is the real exchange."""
     return REAL_HOST if base_url is None else hosts.host_of(base_url)
 

@@ -16,7 +16,7 @@ from tf_lib.core.candles.rows import FIELDS
 from tf_lib.core.model.records import PRODUCT_FLAGS, Product
 from tf_lib.errors import UnknownState
 from tf_lib.exchange.coinbase.auth import ApiKey
-from tf_lib.exchange.coinbase.endpoint import host_of, open_public_client
+from tf_lib.exchange.coinbase.endpoint import exchange_host, open_public_client
 from tf_lib.exchange.coinbase.line import PublicLine
 from tf_lib.exchange.coinbase.lists import Reads
 from tf_lib.exchange.coinbase.values import (
@@ -140,7 +140,7 @@ class PublicMarket(MarketReads):
         patience: Patience | None = None,
     ) -> PublicMarket:
         """Make a reader of the real exchange, or of the one at `base_url`; sends nothing yet."""
-        host = host_of(base_url)
+        host = exchange_host(base_url)
         client = open_public_client(host, ca_file=ca_file)
         budget = RateBudget(limits=() if is_loopback(host) else PUBLIC_BUDGET)
         line = PublicLine(client, ApiKey("", ""), retry=RetryRule(), budget=budget)

@@ -96,7 +96,7 @@ def row_sharpes(returns: FloatArray, *, still: float = 0.0) -> FloatArray:
     return sharpe
 
 
-def spread(moments: SharpeMoments) -> float:
+def sharpe_deviation(moments: SharpeMoments) -> float:
     """Return the standard error of the Sharpe ratio, times the root of the periods less one."""
     sharpe = moments.sharpe
     square = 1.0 - moments.skewness * sharpe + (moments.kurtosis - 1.0) / 4.0 * sharpe * sharpe
@@ -130,7 +130,7 @@ def probabilistic_sharpe(moments: SharpeMoments, *, benchmark: float = 0.0) -> f
     if moments.n_periods < 2:
         raise ParameterError(f"n_periods must be at least 2, got {moments.n_periods}")
     reach = (moments.sharpe - benchmark) * math.sqrt(moments.n_periods - 1)
-    return float(ndtr(reach / spread(moments)))
+    return float(ndtr(reach / sharpe_deviation(moments)))
 
 
 def minimum_track_record(
@@ -162,7 +162,7 @@ def minimum_track_record(
     ahead = moments.sharpe - benchmark
     if ahead <= 0.0:
         return math.inf
-    return 1.0 + (spread(moments) * float(ndtri(confidence)) / ahead) ** 2
+    return 1.0 + (sharpe_deviation(moments) * float(ndtri(confidence)) / ahead) ** 2
 
 
 def expected_maximum_sharpe(n_trials: float, trial_variance: float) -> float:

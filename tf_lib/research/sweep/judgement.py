@@ -39,8 +39,8 @@ from tf_lib.research.inference.overfitting import (
     minimum_track_record,
     probabilistic_sharpe,
     probability_of_overfitting,
+    sharpe_deviation,
     sharpe_moments,
-    spread,
 )
 from tf_lib.research.inference.plain_answers import Answer
 from tf_lib.research.inference.trial_luck import independent_trials
@@ -212,7 +212,7 @@ class Judgement:
         # The luck of so many trials shrinks with the root of the days, as all errors do.
         in_errors = self.luck * math.sqrt(n_days - 1)
         reached = sharpe * math.sqrt(n_days - 1)
-        ahead = float(ndtri(DSR_WANTED)) * spread(self.moments)
+        ahead = float(ndtri(DSR_WANTED)) * sharpe_deviation(self.moments)
         wanted = reached - ahead
         days = 1.0 + ((ahead + in_errors) / sharpe) ** 2
         said = f"{max(math.ceil(days), self.least_days)} days of such returns instead of {n_days}"
