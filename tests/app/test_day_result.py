@@ -120,7 +120,7 @@ def test_money_that_came_in_is_no_result(profile: Profile) -> None:
     _transfer_is_listed_and_labelled(profile)
     curve = equity_curve("few", [run for run in read_runs(profile.runs) if not run.kind])
     assert curve is not None
-    assert "1,000.00 came in: taken out of the curve" in curve.alt
+    assert "1,000 came in: taken out of the curve" in curve.alt
     drawn = later["growth"] / profile.summary(DAY_BEFORE)["result"]["growth"] - 1
     assert words.percent(drawn, signed=True) in curve.alt
 

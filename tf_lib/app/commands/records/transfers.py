@@ -71,10 +71,8 @@ def transfers_command(
         said = f"  {printable(one.label)}" if one.label else ""
         print(f"{one.date}  {abs(one.amount):>14,.2f} {currency} {way:8}{said}".rstrip())
     total = sum(one.amount for one in found)
-    print(
-        f"profile {name}: {counted(len(found), 'transfer')}, {total:+,.2f} {currency} in all; taken out of "
-        "every result"
-    )
+    n_found = counted(len(found), "transfer")
+    print(f"profile {name}: {n_found}, {total:+,.2f} {currency} in all; taken out of every result")
     return EXIT_DONE
 
 
