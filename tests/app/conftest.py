@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from tests.app.mailbox import Mailbox
+from tests.app.mailbox import Mailbox, mail_settings
 from tests.app.profile import (
     BUSY_UNIVERSE,
     DAY_BEFORE,
     FAULTS,
     FEW_UNIVERSE,
     Faulty,
+    MakeProfile,
     Profile,
     after_days,
     going_wrong,
@@ -41,7 +42,7 @@ def _nobody_elses_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def make_profile(tmp_path: Path) -> Callable[..., Profile]:
+def make_profile(tmp_path: Path) -> MakeProfile:
     """Return a maker of profiles on the made-up market of four tickers, changed by sections."""
 
     def make(name: str = "few", **sections: Any) -> Profile:
@@ -52,13 +53,13 @@ def make_profile(tmp_path: Path) -> Callable[..., Profile]:
 
 
 @pytest.fixture
-def profile(make_profile: Callable[..., Profile]) -> Profile:
+def profile(make_profile: MakeProfile) -> Profile:
     """Return a profile of four tickers that has never run."""
     return make_profile()
 
 
 @pytest.fixture
-def make_real(tmp_path: Path) -> Callable[..., Profile]:
+def make_real(tmp_path: Path) -> MakeProfile:
     """Return a maker of profiles on real candles; skips without them."""
 
     def make(name: str = "real", **sections: Any) -> Profile:
@@ -90,9 +91,8 @@ def busy_by_mail(busy: Profile, tmp_path: Path) -> Profile:
 
 
 @pytest.fixture
-def faulty(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> Faulty:
+def faulty(profile: Profile, no_waiting: None) -> Faulty:
     """Return a block in which the profile's own exchange fails by the rules given."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     return partial(going_wrong, profile)
 
 
@@ -102,14 +102,27 @@ def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     box = Mailbox()
     server = Controller(box, hostname="127.0.0.1", port=closed_port())
     server.start()
-    monkeypatch.setenv("TF_SMTP_HOST", "127.0.0.1")
-    monkeypatch.setenv("TF_SMTP_PORT", str(server.port))
-    monkeypatch.setenv("TF_EMAIL_FROM", "runner@example.com")
-    monkeypatch.setenv("TF_EMAIL_TO", "owner@example.com")
+    for name, value in mail_settings(server.port).items():
+        monkeypatch.setenv(name, value)
     yield box
     server.stop()
 
 
 @pytest.fixture
-def mailing(make_profile: Callable[..., Profile]) -> Profile:
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short waits cost no time."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def unanswered(make_profile: MakeProfile, no_waiting: None) -> Profile:
+    """Return a profile that mails, of an exchange that does not answer."""
+    exchange = {"kind": "coinbase", "base_url": f"127.0.0.1:{closed_port()}", "key_file": "key"}
+    profile = make_profile(exchange=exchange, notifications={"email": True})
+    (profile.config.parent / "key").write_text("{}", encoding="utf-8")
+    return profile
+
+
+@pytest.fixture
+def mailing(make_profile: MakeProfile) -> Profile:
     return make_profile(notifications={"email": True})

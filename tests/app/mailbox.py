@@ -26,3 +26,9 @@ class Mailbox:
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
         return content.decode()
+
+
+def mail_settings(port: int) -> dict[str, str]:
+    """Return the environment that names a server on this machine."""
+    server = {"TF_SMTP_HOST": "127.0.0.1", "TF_SMTP_PORT": str(port)}
+    return server | {"TF_EMAIL_FROM": "runner@example.com", "TF_EMAIL_TO": "owner@example.com"}

@@ -28,6 +28,7 @@ from tests.oracle.exchange_state import (
     requests,
     rules_of,
 )
+from tests.processes import begun, end
 from tf_lib.app.cli import app, run_command
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -151,15 +152,8 @@ class Profile:
 
     def start(self, name: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start a command in a process of its own."""
-        return subprocess.Popen(
-            [*COMMAND, name, *self.options(), *arguments],
-            cwd=PROJECT,
-            env=os.environ | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        words = [*COMMAND, name, *self.options(), *arguments]
+        return begun(words, cwd=PROJECT, env=os.environ | environment, stderr=subprocess.STDOUT)
 
     def shell(self, name: str, *arguments: str, **environment: str) -> Said:
         """Call a command in a process of its own and wait for it."""
@@ -185,6 +179,9 @@ class Profile:
 
     def json(self, day: dt.date | str, name: str) -> Any:
         return json.loads((self.day(day) / name).read_text(encoding="utf-8"))
+
+    def plan(self, day: dt.date | str) -> bytes:
+        return (self.day(day) / "plan.json").read_bytes()
 
     def summary(self, day: dt.date | str) -> dict[str, Any]:
         found: dict[str, Any] = self.json(day, f"daily_summary_{day}.json")
@@ -239,11 +236,12 @@ class Profile:
         return (exchange or self.exchange()).wrong_with(self.rules(day), last)
 
 
+MakeProfile = Callable[..., Profile]
+
+
 def end_of(process: subprocess.Popen[str]) -> Said:
     """Wait for a command that was started; return its exit code and all that it said."""
-    with process:
-        said, _ = process.communicate(timeout=120)
-    return process.returncode, said
+    return end(process)[:2]
 
 
 def after_days(config: Path, *days: dt.date | str) -> Profile:
@@ -254,13 +252,15 @@ def after_days(config: Path, *days: dt.date | str) -> Profile:
     return profile
 
 
+def new_profile(config: Path, *days: dt.date | str, **sections: Any) -> Profile:
+    """Return a profile with parameters written as told, after these days."""
+    return after_days(write_parameters(config, **sections), *days)
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """Return every file under a folder, for comparing before and after."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @contextlib.contextmanager
@@ -268,12 +268,8 @@ def simulator(folder: Path, *options: str) -> Iterator[dict[str, Any]]:
     """Run a simulated exchange in a process of its own; yield the line it prints."""
     state, log = folder / "exchange.sqlite", folder / "requests.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        [*COMMAND, "simulator", "--state", str(state), "--log", str(log), *options],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    words = [*COMMAND, "simulator", "--state", str(state), "--log", str(log), *options]
+    process = begun(words, cwd=PROJECT, stderr=None)
     assert process.stdout is not None
     try:
         line = process.stdout.readline()

@@ -100,9 +100,7 @@ def test_the_account_is_locked_from_whichever_folder(profile: Profile) -> None:
     assert twin.changed(after=sent) == []
 
 
-def test_a_guard_of_another_folder_is_waited_for(
-    profile: Profile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_guard_elsewhere_is_waited_for(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     """It holds the same portfolio for a moment; a run would only have had to try later."""
     profile.run("2024-03-05")
     guard = portfolio_lock(profile.ledger()[0]["portfolio_uuid"], kind="guard").acquire()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import pytest
 
@@ -40,9 +39,7 @@ def test_a_state_that_comes_back_is_told_again(book: ToldAlarms, mailbox: Mailbo
     assert len(mailbox.messages) == 2
 
 
-def test_one_more_is_told_with_the_old_and_one_less_is_not(
-    book: ToldAlarms, mailbox: Mailbox
-) -> None:
+def test_one_more_is_told_with_old_and_one_less_is_not(book: ToldAlarms, mailbox: Mailbox) -> None:
     """The new one stands first."""
     old, new = unprotected("BTC-USD", "a"), unprotected("ETH-USD", "b")
     for alarms in (old, [*old, *new], new, new):
@@ -75,18 +72,11 @@ def test_a_mail_that_nobody_took_is_tried_again(
     assert len(mailbox.messages) == 1
 
 
-def test_five_starts_that_are_refused_for_one_cause_are_one_mail(
-    mailbox: Mailbox, make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_five_refused_starts_are_one_mail(mailbox: Mailbox, unanswered: Profile) -> None:
     """Cron starts the day five times; the guard that looks in between forgets nothing."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    exchange = {"kind": "coinbase", "base_url": f"127.0.0.1:{closed_port()}", "key_file": "key"}
-    profile = make_profile(exchange=exchange, notifications={"email": True})
-    (profile.config.parent / "key").write_text("{}", encoding="utf-8")
-
     for _ in range(3):
-        assert profile.run(None, "--force-run")[0] == 5
-        assert profile.call("guard")[0] == 1
+        assert unanswered.run(None, "--force-run")[0] == 5
+        assert unanswered.call("guard")[0] == 1
 
     subjects = [message["Subject"] for message in mailbox.messages]
     assert sum("refused: " in subject for subject in subjects) == 1

@@ -48,10 +48,9 @@ def write_parameters(path: Path, **sections: Any) -> Path:
 @pytest.fixture(scope="module")
 def out(folder: Path) -> Path:
     """The files of one backtest."""
-    assert (
-        backtest_command(folder / "mine.yaml", folder / "candles", None, None, folder / "out") == 0
-    )
-    return folder / "out"
+    out = folder / "out"
+    assert backtest_command(folder / "mine.yaml", folder / "candles", None, None, out) == 0
+    return out
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -65,12 +64,9 @@ def test_the_files_are_those_of_the_design(out: Path) -> None:
 
     assert names == ["equity.csv", "report.html", "summary.json", "trades.csv", "weights.csv"]
     assert list(rows(out / "equity.csv")[0]) == ["date", "equity", "cash", "gross", "return"]
-    assert list(rows(out / "weights.csv")[0]) == [
-        "date", "AAA-USD", "BBB-USD", "CCC-USD", "DDD-USD",
-    ]  # fmt: skip
-    assert list(rows(out / "trades.csv")[0]) == [
-        "date", "ticker", "side", "size", "price", "notional", "fee", "reason",
-    ]  # fmt: skip
+    assert list(rows(out / "weights.csv")[0]) == ["date", *MADE_UP_UNIVERSE["tickers"]]
+    columns = "date ticker side size price notional fee reason"
+    assert list(rows(out / "trades.csv")[0]) == columns.split()
 
 
 def test_there_is_a_row_for_every_day(out: Path) -> None:
@@ -81,17 +77,14 @@ def test_there_is_a_row_for_every_day(out: Path) -> None:
     assert [row["date"] for row in rows(out / "weights.csv")] == days[1:]
 
 
-def test_equity_begins_with_the_capital_so_that_other_tools_see_the_first_day(
-    folder: Path, out: Path
-) -> None:
+def test_equity_begins_with_the_capital(folder: Path, out: Path) -> None:
     """The change of equity from row to row is the return of each day, and all of it the total."""
     equity = pd.read_csv(out / "equity.csv")
     assert equity.iloc[0][["equity", "cash"]].tolist() == [15_000, 15_000]
     assert equity.iloc[0][["return", "gross"]].isna().all()
     assert not equity.iloc[1:].isna().any(axis=None)
-    pd.testing.assert_series_equal(
-        equity["equity"].pct_change(), equity["return"], check_names=False
-    )
+    changes = equity["equity"].pct_change()
+    pd.testing.assert_series_equal(changes, equity["return"], check_names=False)
 
     # A span in which the very first day has a result.
     target = folder / "from-a-loss"
@@ -101,9 +94,8 @@ def test_equity_begins_with_the_capital_so_that_other_tools_see_the_first_day(
     equity = pd.read_csv(target / "equity.csv")
     summary = json.loads((target / "summary.json").read_text(encoding="utf-8"))
     assert equity["return"].iloc[1] != 0.0
-    assert equity["equity"].pct_change().add(1).cumprod().iloc[-1] - 1 == pytest.approx(
-        summary["total_return"]
-    )
+    total = equity["equity"].pct_change().add(1).cumprod().iloc[-1] - 1
+    assert total == pytest.approx(summary["total_return"])
 
 
 def test_sizes_are_whole_lots_and_money_adds_up_exactly_enough(out: Path) -> None:
@@ -111,9 +103,8 @@ def test_sizes_are_whole_lots_and_money_adds_up_exactly_enough(out: Path) -> Non
     cash = Decimal(15000)
     for row in rows(out / "trades.csv"):
         assert Decimal(row["size"]) % Decimal("0.00000001") == 0
-        assert Decimal(row["notional"]) == pytest.approx(
-            Decimal(row["size"]) * Decimal(row["price"])
-        )
+        worth = Decimal(row["size"]) * Decimal(row["price"])
+        assert Decimal(row["notional"]) == pytest.approx(worth)
         sign = 1 if row["side"] == "SELL" else -1
         cash += sign * Decimal(row["notional"]) - Decimal(row["fee"])
 
@@ -160,17 +151,15 @@ def test_start_and_end_win_over_the_parameters(folder: Path) -> None:
     target = folder / "short"
     backtest_command(folder / "mine.yaml", folder / "candles", day(350), day(352), target)
 
-    assert [row["date"] for row in rows(target / "equity.csv")] == [
-        str(day(349 + k)) for k in range(4)
-    ]
+    days = [row["date"] for row in rows(target / "equity.csv")]
+    assert days == [str(day(349 + k)) for k in range(4)]
 
 
 def test_a_span_without_trades_has_all_files(folder: Path) -> None:
     """A header is a file, too."""
     target = folder / "quiet"
-    config = write_parameters(
-        folder / "quiet.yaml", execution_and_costs={"min_trade_notional_abs": 1e9}
-    )
+    costs = {"min_trade_notional_abs": 1e9}
+    config = write_parameters(folder / "quiet.yaml", execution_and_costs=costs)
     backtest_command(config, folder / "candles", None, None, target)
 
     assert rows(target / "trades.csv") == []
@@ -225,9 +214,8 @@ def test_another_result_is_not_overwritten(folder: Path, tmp_path: Path) -> None
     assert call(folder, tmp_path / "out", *short)[0] == 0
     before = (tmp_path / "out" / "summary.json").read_bytes()
 
-    said = must_end(
-        call(folder, tmp_path / "out", "--start", "2023-01-02", "--end", "2023-03-02"), 2
-    )
+    other = ("--start", "2023-01-02", "--end", "2023-03-02")
+    said = must_end(call(folder, tmp_path / "out", *other), 2)
     assert f"--out {tmp_path}/out: holds another result" in said
     assert (tmp_path / "out" / "summary.json").read_bytes() == before
 

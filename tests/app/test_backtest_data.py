@@ -44,9 +44,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     raise AssertionError("nothing was held for five days")
 
 
-def test_an_ended_history_is_sold_at_its_last_close_and_said(
-    held: tuple[str, str], tmp_path: Path
-) -> None:
+def test_an_ended_history_is_sold_at_its_last_close(held: tuple[str, str], tmp_path: Path) -> None:
     ticker, last_day = held
     candles = market()
     candles[ticker] = candles[ticker].loc[:last_day]
@@ -64,9 +62,7 @@ def test_an_ended_history_is_sold_at_its_last_close_and_said(
     assert "sold at its last close" in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 
-def test_missing_days_are_listed_with_their_span_and_effect(
-    held: tuple[str, str], tmp_path: Path
-) -> None:
+def test_missing_days_are_listed_with_their_effect(held: tuple[str, str], tmp_path: Path) -> None:
     ticker, day = held
     candles = market()
     begin = int(candles[ticker].index.searchsorted(pd.Timestamp(day, tz="UTC")))

@@ -10,18 +10,19 @@ import pandas as pd
 import pytest
 
 from tests.app.profile import (
+    FAULTS,
     MADE_UP_UNIVERSE,
     Profile,
-    after_days,
     command,
     going_wrong,
     must_end,
-    write_parameters,
+    new_profile,
 )
 from tests.core.build import market
 from tests.research.test_backtest_parity import write_candles
 
 DAY_BEFORE, BAD_DAY, DAY_AFTER = "2024-03-08", "2024-03-09", "2024-03-10"
+Bar = dict[str, float]
 PRICES = ("open", "high", "low", "close")
 
 
@@ -29,9 +30,7 @@ PRICES = ("open", "high", "low", "close")
 def day_before(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile that has just entered."""
     folder = tmp_path_factory.mktemp("day_before")
-    return after_days(
-        write_parameters(folder / "demo.yaml", exchange={"faults": "f.yaml"}), DAY_BEFORE
-    )
+    return new_profile(folder / "demo.yaml", DAY_BEFORE, exchange=FAULTS)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +39,7 @@ def held(day_before: Profile) -> str:
 
 
 @pytest.fixture(scope="module")
-def true_bar(
-    day_before: Profile, held: str, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, float]:
+def true_bar(day_before: Profile, held: str, tmp_path_factory: pytest.TempPathFactory) -> Bar:
     """Return the bar of the first day as the exchange lists it."""
     clean = day_before.copied(tmp_path_factory.mktemp("clean") / "runs")
     assert clean.run(BAD_DAY)[0] == 0
@@ -51,19 +48,16 @@ def true_bar(
     return {name: float(row[name].iloc[0]) for name in PRICES}
 
 
-def wrong_bar(held: str, bar: dict[str, float], factor: float, *, row: int) -> dict[str, Any]:
+def wrong_bar(held: str, bar: Bar, factor: float, *, row: int) -> dict[str, Any]:
     """Return the fault that lists one bar, counted back from the newest, wrong by a factor."""
     fields = {name: f"{price * factor:.12g}" for name, price in bar.items()}
-    return {
-        "kind": "candles_revised",
-        "endpoint": f"GET /products/{held}/candles",
-        "value": {str(row): fields},
-    }
+    rule = {"kind": "candles_revised", "endpoint": f"GET /products/{held}/candles"}
+    return rule | {"value": {str(row): fields}}
 
 
 @pytest.mark.parametrize("factor", [0.01, 0.5, 2.0, 10.0])
 def test_a_bar_that_the_live_price_contradicts(
-    day_before: Profile, held: str, true_bar: dict[str, float], factor: float, tmp_path: Path
+    day_before: Profile, held: str, true_bar: Bar, factor: float, tmp_path: Path
 ) -> None:
     """Held and wrong by a factor: stale, no fill, the stop stays; the same the day after."""
     profile = day_before.copied(tmp_path / "runs")
@@ -95,7 +89,7 @@ def test_a_bar_that_the_live_price_contradicts(
 
 
 def test_a_bar_that_the_exchange_revises_is_believed_again(
-    day_before: Profile, held: str, true_bar: dict[str, float], tmp_path: Path
+    day_before: Profile, held: str, true_bar: Bar, tmp_path: Path
 ) -> None:
     profile = day_before.copied(tmp_path / "runs")
     with going_wrong(profile, wrong_bar(held, true_bar, 2.0, row=0)):
@@ -107,7 +101,7 @@ def test_a_bar_that_the_exchange_revises_is_believed_again(
 
 
 def test_a_dry_run_remembers_nothing(
-    day_before: Profile, held: str, true_bar: dict[str, float], tmp_path: Path
+    day_before: Profile, held: str, true_bar: Bar, tmp_path: Path
 ) -> None:
     profile = day_before.copied(tmp_path / "runs")
     with going_wrong(profile, wrong_bar(held, true_bar, 2.0, row=0)):
@@ -119,10 +113,8 @@ def test_a_dry_run_remembers_nothing(
 def test_candles_that_ended_long_before_the_day_are_said(tmp_path: Path) -> None:
     """A folder of candles that ends, and a run for a day long after it."""
     candles = write_candles(tmp_path / "candles", market(500))
-    config = write_parameters(
-        tmp_path / "p.yaml", universe=MADE_UP_UNIVERSE, exchange={"candles": str(candles)}
-    )
-    profile = Profile(config, tmp_path / "runs")
+    exchange = {"candles": str(candles)}
+    profile = new_profile(tmp_path / "p.yaml", universe=MADE_UP_UNIVERSE, exchange=exchange)
     end = market(500)["AAA-USD"].index[-1].date()
     profile.run(end + dt.timedelta(days=40))
     noted = profile.lines(end + dt.timedelta(days=40), "impediments")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import subprocess
 import sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.app.profile import PROJECT, command, must_end, write_parameters
+from tests.processes import ended
 from tf_lib.app.commands.schedule.crontab import crontab
 from tf_lib.app.commands.schedule.jobs import jobs_of
 from tf_lib.app.options import ProfileOptions
@@ -22,15 +22,10 @@ START, DAYS = dt.date(2026, 1, 1), 730
 
 def lines_in(zone: str) -> list[str]:
     """Return what `tf cron` prints on a machine of that zone."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tf_lib", "cron"],
-        cwd=PROJECT,
-        env=os.environ | {"TZ": zone},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [line for line in done.stdout.splitlines() if not line.startswith("#")]
+    words = [sys.executable, "-m", "tf_lib", "cron"]
+    code, out, _ = ended(words, cwd=PROJECT, env=os.environ | {"TZ": zone})
+    assert code == 0
+    return [line for line in out.splitlines() if not line.startswith("#")]
 
 
 def daily(lines: list[str]) -> list[tuple[int, int]]:

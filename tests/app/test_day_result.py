@@ -11,15 +11,7 @@ import pytest
 
 from tests.app.mailbox import Mailbox
 from tests.app.profile import BUSY_DAY as DAY
-from tests.app.profile import (
-    DAY_AFTER,
-    DAY_BEFORE,
-    FEW_UNIVERSE,
-    Profile,
-    after_days,
-    must_end,
-    write_parameters,
-)
+from tests.app.profile import DAY_AFTER, DAY_BEFORE, FEW_UNIVERSE, Profile, must_end, new_profile
 from tests.app.venue import deposit, jump
 from tf_lib.pages import words
 from tf_lib.pages.day.headline import DayFacts, Level, verdict
@@ -72,9 +64,8 @@ def test_a_day_on_which_every_position_was_stopped_out(profile: Profile, mailbox
     sold = {row["product"]: row for row in result["stopped_out"]}
     assert set(sold) == held
     for product, row in sold.items():
-        units = sum(
-            Decimal(x["filled_size"]) for x in summary["taken"] if x["product_id"] == product
-        )
+        taken = [x for x in summary["taken"] if x["product_id"] == product]
+        units = sum(Decimal(x["filled_size"]) for x in taken)
         assert row["size"] == pytest.approx(float(units))
         assert row["gain"] == pytest.approx((row["price"] - row["entry_price"]) * row["size"])
         assert row["gain"] < 0
@@ -108,15 +99,13 @@ def test_money_that_came_in_is_no_result(profile: Profile) -> None:
     assert "1,000.00 USD came in: taken out of the result" in said
     own, theirs = result["since_previous"]["return"], without["since_previous"]["return"]
     assert own == pytest.approx(theirs, abs=0.001)
-    assert result["since_previous"]["change"] == pytest.approx(
-        profile.summary(DAY)["equity"] - profile.summary(DAY_BEFORE)["equity"] - 1000, abs=0.01
-    )
+    change = profile.summary(DAY)["equity"] - profile.summary(DAY_BEFORE)["equity"] - 1000
+    assert result["since_previous"]["change"] == pytest.approx(change, abs=0.01)
     profile.run(DAY_AFTER)
     later = profile.summary(DAY_AFTER)["result"]
     assert later["transfer"] == 0.0
-    assert later["since_start"]["return"] == pytest.approx(
-        (1 + result["since_start"]["return"]) * (1 + later["since_previous"]["return"]) - 1
-    )
+    grown = (1 + result["since_start"]["return"]) * (1 + later["since_previous"]["return"])
+    assert later["since_start"]["return"] == pytest.approx(grown - 1)
     _transfer_is_listed_and_labelled(profile)
     curve = equity_curve("few", [run for run in read_runs(profile.runs) if not run.kind])
     assert curve is not None
@@ -170,9 +159,7 @@ def test_a_spoilt_record_loses_no_day(profile: Profile) -> None:
 
 def test_btc_and_equal_weight_of_the_same_days(tmp_path: Path) -> None:
     """Closes of the days before, from the candles the run decided on."""
-    profile = after_days(
-        write_parameters(tmp_path / "few.yaml", universe=FEW_UNIVERSE), DAY_BEFORE, DAY
-    )
+    profile = new_profile(tmp_path / "few.yaml", DAY_BEFORE, DAY, universe=FEW_UNIVERSE)
     others = profile.summary(DAY)["result"]["since_previous"]["benchmarks"]
     tickers = {t: row["close"] for t, row in profile.summary(DAY)["tickers"].items()}
     then = {t: row["close"] for t, row in profile.summary(DAY_BEFORE)["tickers"].items()}

@@ -82,10 +82,8 @@ def test_products_come_from_the_file_the_config_names(desk: Path) -> None:
         "auction_mode,view_only,base_increment,quote_increment,price_increment,base_min_size,"
         "quote_min_size"
     )
-    rows = [
-        f"{t},online,False,False,True,False,False,False,False,1,1,1,1,1"
-        for t in MADE_UP_UNIVERSE["tickers"]
-    ]
+    flags = "online,False,False,True,False,False,False,False,1,1,1,1,1"
+    rows = [f"{ticker},{flags}" for ticker in MADE_UP_UNIVERSE["tickers"]]
     (desk / "products.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     write_config(desk, exchange={"products": "products.csv"})
     reasons = {row["reason"] for row in decided(desk)["tickers"].values()}
@@ -125,9 +123,7 @@ def test_an_empty_portfolio_is_no_money(tmp_path: Path) -> None:
         ('{"cooldowns": {"AAA-USD": 20240101}}', "cooldowns.AAA-USD: expected a day"),
     ],
 )
-def test_a_wrong_portfolio_is_refused_with_file_and_key(
-    desk: Path, content: str, message: str
-) -> None:
+def test_a_wrong_portfolio_is_refused_with_its_key(desk: Path, content: str, message: str) -> None:
     (desk / "portfolio.json").write_text(content, encoding="utf-8")
     with pytest.raises(ParameterError, match=r"portfolio\.json") as refused:
         decided(desk)

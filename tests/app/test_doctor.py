@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,11 +47,7 @@ def test_mail_that_is_not_set_up_is_a_warning(mailing: Profile) -> None:
     ],
 )
 def test_mail_that_would_not_go_out_fails(
-    mailing: Profile,
-    mailbox: Mailbox,
-    monkeypatch: pytest.MonkeyPatch,
-    changed: dict[str, str],
-    said: str,
+    mailing: Profile, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, changed: Any, said: str
 ) -> None:
     """Found now, not on the night of the first bad day; nothing is sent to find it."""
     for name, value in changed.items():
@@ -77,17 +74,16 @@ def test_a_test_mail_is_sent_only_when_it_is_asked_for(mailing: Profile, mailbox
     assert "TEST" in str(message["Subject"])
 
 
+RUN = "1 0 * * * /x/scripts/run_papermill.sh --profile live"
+
+
 @pytest.mark.parametrize(
     ("table", "word"),
     [
         ("", "WARN"),
-        ("# 1 0 * * * /x/scripts/run_papermill.sh --profile live", "WARN"),
-        ("1 0 * * * /x/scripts/run_papermill.sh --profile live", "WARN"),
-        (
-            "1 0 * * * /x/scripts/run_papermill.sh --profile live\n"
-            "*/15 * * * * /x/.venv/bin/python -m tf_lib guard --profile live",
-            "ok",
-        ),
+        (f"# {RUN}", "WARN"),
+        (RUN, "WARN"),
+        (f"{RUN}\n*/15 * * * * /x/.venv/bin/python -m tf_lib guard --profile live", "ok"),
     ],
 )
 def test_a_live_profile_that_nothing_starts(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.profile import FEW_UNIVERSE, Profile, after_days, must_end, tree, write_parameters
+from tests.app.profile import FEW_UNIVERSE, Profile, must_end, new_profile, tree
 from tests.oracle.exchange_state import dump
 from tf_lib.safety.lock import state_lock
 
@@ -20,7 +20,7 @@ DAY_BEFORE, DAY = "2024-03-11", "2024-03-18"
 def first_day(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile that holds positions under stops."""
     folder = tmp_path_factory.mktemp("first")
-    profile = after_days(write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE), DAY_BEFORE)
+    profile = new_profile(folder / "few.yaml", DAY_BEFORE, universe=FEW_UNIVERSE)
     assert profile.exchange().held_products
     return profile
 
@@ -72,8 +72,7 @@ def test_real_run_afterwards_has_the_same_plan(held: Profile) -> None:
     dry_plan = (previewed(held) / "plan.json").read_bytes()
 
     assert held.run(DAY)[0] == twin.run(DAY)[0] == 0
-    assert (held.day(DAY) / "plan.json").read_bytes() == dry_plan
-    assert (twin.day(DAY) / "plan.json").read_bytes() == dry_plan
+    assert held.plan(DAY) == twin.plan(DAY) == dry_plan
     assert held.exchange().wallets == twin.exchange().wallets
     assert held.wrong(DAY) == []
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
 
-from tests.app.mailbox import Mailbox
+from tests.app.mailbox import Mailbox, mail_settings
 from tests.app.profile import COMMAND, PROJECT, Profile, must_end
 from tests.app.remote import closed_port
 from tests.app.venue import lock
+from tests.processes import ended
 
 DAY = "2024-03-11"
 
@@ -33,11 +33,8 @@ def alarmed(mailing: Profile, server: Controller, tmp_path: Path) -> Profile:
     assert mailing.run(DAY)[0] == 0
     lock(mailing, "BTC-USD", why="a holding changed")
     file = tmp_path / "tf_email.env"
-    file.write_text(
-        f"TF_SMTP_HOST=127.0.0.1\nTF_SMTP_PORT={server.port}\n"
-        "TF_EMAIL_FROM=guard@example.com\nTF_EMAIL_TO=owner@example.com\n",
-        encoding="utf-8",
-    )
+    lines = [f"{name}={value}\n" for name, value in mail_settings(server.port).items()]
+    file.write_text("".join(lines), encoding="utf-8")
     file.chmod(0o600)
     return mailing
 
@@ -47,21 +44,12 @@ def guard_from_cron(profile: Profile, home: Path) -> tuple[int, str]:
     environment = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
     if "TF_LOCK_DIR" in os.environ:
         environment["TF_LOCK_DIR"] = os.environ["TF_LOCK_DIR"]
-    done = subprocess.run(
-        [*COMMAND, "guard", *profile.options()],
-        cwd=PROJECT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return done.returncode, done.stdout + done.stderr
+    words = [*COMMAND, "guard", *profile.options()]
+    code, out, err = ended(words, cwd=PROJECT, env=environment)
+    return code, out + err
 
 
-def test_an_alarm_is_mailed_once_and_again_when_nobody_took_it(
-    alarmed: Profile, server: Controller, tmp_path: Path
-) -> None:
+def test_an_alarm_is_mailed_once(alarmed: Profile, server: Controller, tmp_path: Path) -> None:
     """No server first: the alarm is not forgotten. Then one mail, and no second of the same."""
     said = must_end(guard_from_cron(alarmed, tmp_path), 1)
     assert "ALARM BTC-USD is locked: a holding changed" in said

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from tests.app.mailbox import Mailbox
 from tests.app.profile import BUSY_DAY as DAY
-from tests.app.profile import DAY_AFTER, FAULTS, Faulty, Profile, going_wrong, must_end
+from tests.app.profile import DAY_AFTER, FAULTS, Faulty, MakeProfile, Profile, going_wrong, must_end
 from tests.app.venue import lock
 from tf_lib.app.record.day_record import DayRecord
 from tf_lib.app.record.impediment_rows import found_in
@@ -33,9 +32,7 @@ def refused(side: str) -> dict[str, Any]:
     return {"kind": "status", "status": 400, "endpoint": "POST /orders", "contains": f'"{side}"'}
 
 
-def test_a_trim_that_a_lock_keeps_back_is_told_on_every_day(
-    profile: Profile, mailbox: Mailbox
-) -> None:
+def test_trim_that_lock_keeps_back_is_told_on_every_day(profile: Profile, mailbox: Mailbox) -> None:
     """Exit 1 and ATTENTION, in summary, mail, terminal, `status` and guard; since the first day."""
     lock(profile, "ADA-USD")
 
@@ -80,9 +77,7 @@ def test_what_is_released_is_told_no_more(profile: Profile, mailbox: Mailbox) ->
     assert "DONE" in str(mailbox.messages[-1]["Subject"])
 
 
-def test_a_day_on_which_every_buy_is_refused(
-    make_profile: Callable[..., Profile], mailbox: Mailbox
-) -> None:
+def test_a_day_on_which_every_buy_is_refused(make_profile: MakeProfile, mailbox: Mailbox) -> None:
     """Something was wanted and nothing traded: exit 1, with the exchange's words."""
     profile = make_profile(exchange=FAULTS, notifications={"email": True})
     with going_wrong(profile, refused("BUY")):
@@ -157,13 +152,8 @@ def test_a_gate_of_the_strategy_is_no_impediment(profile: Profile) -> None:
 
 
 def ticker(reason: str, *, trade: float = 0.0, held: float = 0.0, target: float = 0.0) -> Any:
-    return {
-        "reason": reason,
-        "trade_notional": trade,
-        "current_notional": held,
-        "target_notional": target,
-        "close": 100.0,
-    }
+    amounts = {"trade_notional": trade, "current_notional": held, "target_notional": target}
+    return {"reason": reason, "close": 100.0} | amounts
 
 
 RULES = {"base_min_size": "0.01", "quote_min_size": "1", "status": "online"}
@@ -183,6 +173,8 @@ def record(row: dict[str, Any], *, units: str = "0", **account: Any) -> DayRecor
 
 ENTER = ticker("enter", trade=2382.0, target=2382.0)
 EXIT = ticker("full_exit", trade=-4750.12, held=4750.12)
+STALE = ticker("stale_or_missing_ohlc", held=100)
+VIEW_ONLY = {"AAA-USD": RULES | {"view_only": True}}
 BARE = ticker("not_protectable", target=2382.0)
 
 
@@ -196,24 +188,12 @@ BARE = ticker("not_protectable", target=2382.0)
         (record(EXIT, units="47", products={}), "not_listed", "full exit of 4,750.12 USD", True),
         (record(BARE), "not_protectable", "entry of 2,382.00 USD", False),
         (record(BARE, quotes={}), "no_price", "entry of 2,382.00 USD", False),
-        (
-            record(BARE, products={"AAA-USD": RULES | {"view_only": True}}),
-            "not_tradable",
-            "entry of 2,382.00 USD",
-            False,
-        ),
+        (record(BARE, products=VIEW_ONLY), "not_tradable", "entry of 2,382.00 USD", False),
         (record(ticker("unknown_signal", held=100), units="1"), "data_not_believed", "", False),
-        (
-            record(ticker("stale_or_missing_ohlc", held=100), units="1"),
-            "data_not_believed",
-            "",
-            False,
-        ),
+        (record(STALE, units="1"), "data_not_believed", "", False),
     ],
 )
-def test_what_the_account_keeps_back_is_named(
-    found: DayRecord, kind: str, wanted: str, is_exit: bool
-) -> None:
+def test_what_keeps_back_is_named(found: DayRecord, kind: str, wanted: str, is_exit: bool) -> None:
     """One line: what stands in the way, what was wanted of which product, in money."""
     (one,) = found_in(found)
 

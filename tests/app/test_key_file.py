@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.app.profile import FAULTS, Profile, going_wrong, must_end
+from tests.app.profile import FAULTS, MakeProfile, Profile, going_wrong, must_end
 from tests.app.remote import closed_port
 
 
@@ -18,13 +17,13 @@ def key(tmp_path: Path) -> Path:
     return path
 
 
-def profile_with(key: Path, make_profile: Callable[..., Profile], name: str) -> Profile:
+def profile_with(key: Path, make_profile: MakeProfile, name: str) -> Profile:
     """Return a profile of an exchange that does not answer."""
     url = f"127.0.0.1:{closed_port()}"
     return make_profile(name, exchange={"kind": "coinbase", "base_url": url, "key_file": str(key)})
 
 
-def test_a_live_key_that_others_can_read(key: Path, make_profile: Callable[..., Profile]) -> None:
+def test_a_live_key_that_others_can_read(key: Path, make_profile: MakeProfile) -> None:
     """Refused before it is used; closed, the run goes as far as the exchange lets it."""
     live = profile_with(key, make_profile, "live")
     key.chmod(0o644)
@@ -42,7 +41,7 @@ def test_a_live_key_that_others_can_read(key: Path, make_profile: Callable[..., 
     assert "lacks name or privateKey" in said_closed
 
 
-def test_a_key_file_that_is_not_there(key: Path, make_profile: Callable[..., Profile]) -> None:
+def test_a_key_file_that_is_not_there(key: Path, make_profile: MakeProfile) -> None:
     """Doctor does not call it well."""
     key.unlink()
     said = profile_with(key, make_profile, "practice").call("doctor")[1]
@@ -50,9 +49,7 @@ def test_a_key_file_that_is_not_there(key: Path, make_profile: Callable[..., Pro
     assert f"FAIL  key file     {key}: there is no such file" in said
 
 
-def test_any_other_key_that_others_can_read(
-    key: Path, make_profile: Callable[..., Profile]
-) -> None:
+def test_any_other_key_that_others_can_read(key: Path, make_profile: MakeProfile) -> None:
     """Only a live run is refused for it."""
     key.chmod(0o644)
     said = must_end(profile_with(key, make_profile, "practice").run(None, "--force-run"), 5)
@@ -61,7 +58,7 @@ def test_any_other_key_that_others_can_read(
     assert "others can read it" not in said.split("error: ")[1]
 
 
-def test_control_characters_of_an_exchange(make_profile: Callable[..., Profile]) -> None:
+def test_control_characters_of_an_exchange(make_profile: MakeProfile) -> None:
     """A portfolio's name that clears the screen is shown escaped, in terminal, logs and record."""
     profile = make_profile(exchange=FAULTS)
     nasty = {"field": "portfolios.*.name", "value": "gone\x1b[2J\u202e\x07"}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.app.profile import Profile, command, must_end
+from tests.app.profile import MakeProfile, command, must_end
 
 LATE = {
     "tickers": ["BTC-USD", "ETH-USD", "KRL-USD"],
@@ -18,7 +16,7 @@ LATE = {
 
 
 @pytest.mark.parametrize("day", ["2021-01-05", "2021-10-05", "2021-10-06", "2021-12-01"])
-def test_a_ticker_that_lists_late(make_profile: Callable[..., Profile], day: str) -> None:
+def test_a_ticker_that_lists_late(make_profile: MakeProfile, day: str) -> None:
     """KRL lists on 2021-10-05: before, on that day and after, the run is done and replays."""
     profile = make_profile(universe=LATE)
 

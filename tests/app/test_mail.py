@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.app.mailbox import Mailbox
-from tests.app.profile import Profile, must_end
+from tests.app.mailbox import Mailbox, mail_settings
+from tests.app.profile import MakeProfile, Profile, must_end
 from tests.app.remote import closed_port
 
 DAY = "2024-03-11"
@@ -38,18 +38,9 @@ def test_a_failed_day_is_told(mailing: Profile, mailbox: Mailbox) -> None:
     assert "no usable bar before 2017-06-01" in mailbox.text()
 
 
-def test_a_refused_run_is_told(
-    mailbox: Mailbox, make_profile: Callable[..., Profile], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_run_is_told(mailbox: Mailbox, unanswered: Profile) -> None:
     """Nobody answers at the exchange: the one mail that must not be missing."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    profile = make_profile(
-        exchange={"kind": "coinbase", "base_url": f"127.0.0.1:{closed_port()}", "key_file": "key"},
-        notifications={"email": True},
-    )
-    (profile.config.parent / "key").write_text("{}", encoding="utf-8")
-
-    code, _ = profile.run(None, "--force-run")
+    code, _ = unanswered.run(None, "--force-run")
 
     assert code == 5
     (message,) = mailbox.messages
@@ -59,12 +50,9 @@ def test_a_refused_run_is_told(
 
 def test_a_day_is_done_without_its_mail(mailing: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server is down: noted, the day is done, exit 0, and the password is in no file."""
-    monkeypatch.setenv("TF_SMTP_HOST", "127.0.0.1")
-    monkeypatch.setenv("TF_SMTP_PORT", str(closed_port()))
-    monkeypatch.setenv("TF_SMTP_USER", "somebody")
-    monkeypatch.setenv("TF_SMTP_PASS", PASSWORD)
-    monkeypatch.setenv("TF_EMAIL_FROM", "runner@example.com")
-    monkeypatch.setenv("TF_EMAIL_TO", "owner@example.com")
+    login = {"TF_SMTP_USER": "somebody", "TF_SMTP_PASS": PASSWORD}
+    for name, value in (mail_settings(closed_port()) | login).items():
+        monkeypatch.setenv(name, value)
 
     said = must_end(mailing.run(DAY))
 
@@ -90,11 +78,7 @@ def test_no_settings_no_mail(mailing: Profile) -> None:
     [({"email": False}, 0, 0), ({"email": True, "on_success": False}, 0, 1)],
 )
 def test_what_is_told_is_the_persons_choice(
-    mailbox: Mailbox,
-    make_profile: Callable[..., Profile],
-    notifications: dict[str, bool],
-    good: int,
-    bad: int,
+    mailbox: Mailbox, make_profile: MakeProfile, notifications: Any, good: int, bad: int
 ) -> None:
     """All, only bad days, or nothing."""
     profile = make_profile(notifications=notifications)
@@ -115,9 +99,7 @@ def test_dry_runs_and_skips_are_not_told(mailing: Profile, mailbox: Mailbox) -> 
     assert len(mailbox.messages) == 1
 
 
-def test_subject_names_what_is_wished(
-    mailbox: Mailbox, make_profile: Callable[..., Profile], tmp_path: Path
-) -> None:
+def test_subject_names_what_is_wished(mailbox: Mailbox, make_profile: MakeProfile) -> None:
     """So that a filter finds it."""
     profile = make_profile(notifications={"email": True, "subject_prefix": "Money"})
     profile.run(DAY)

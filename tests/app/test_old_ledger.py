@@ -54,9 +54,7 @@ def raised(busy: Profile, tmp_path: Path) -> tuple[Profile, str]:
     return profile, product
 
 
-def test_what_is_unprotected_is_covered_at_the_highest_level_it_ever_had(
-    raised: tuple[Profile, str],
-) -> None:
+def test_the_unprotected_is_covered_at_its_highest_level(raised: tuple[Profile, str]) -> None:
     """Yesterday's ledger, and the run died between cancel and place."""
     profile, product = raised
     rested = highest(profile)[product]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.profile import FEW_UNIVERSE, Profile, must_end, simulator, write_parameters
+from tests.app.profile import FEW_UNIVERSE, Profile, must_end, new_profile, simulator
 from tests.app.remote import closed_port
 from tests.oracle.exchange_state import requests
 
@@ -26,14 +26,9 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 
 def on_paper(folder: Path, market: dict[str, Any], **exchange: Any) -> Profile:
     """Return a paper profile that reads that market; it has no key."""
-    exchange = {
-        "kind": "paper",
-        "clock": "exchange",
-        "market_data_url": market["base_url"],
-        "ca_file": market["ca_file"],
-    } | exchange
-    config = write_parameters(folder / "paper.yaml", universe=FEW_UNIVERSE, exchange=exchange)
-    return Profile(config, folder / "runs")
+    where = {"market_data_url": market["base_url"], "ca_file": market["ca_file"]}
+    exchange = {"kind": "paper", "clock": "exchange"} | where | exchange
+    return new_profile(folder / "paper.yaml", universe=FEW_UNIVERSE, exchange=exchange)
 
 
 def test_a_day_on_paper(market: dict[str, Any], tmp_path: Path) -> None:
@@ -56,34 +51,26 @@ def test_nothing_is_sent_elsewhere(market: dict[str, Any], tmp_path: Path) -> No
 
     assert lines
     assert {line["method"] for line in lines} == {"GET"}
-    public = ("/market/", "/time")
-    assert all(any(part in line["path"] for part in public) for line in lines), {
-        line["path"] for line in lines
-    }
+    paths = {line["path"] for line in lines}
+    assert all("/market/" in path or "/time" in path for path in paths), paths
 
 
 def test_decides_as_the_demo_on_the_same_market(market: dict[str, Any], tmp_path: Path) -> None:
     """Same candles, same price, same rules: the same plan."""
     paper = on_paper(tmp_path, market)
-    demo = Profile(
-        write_parameters(tmp_path / "demo.yaml", universe=FEW_UNIVERSE), tmp_path / "demo"
-    )
+    demo = new_profile(tmp_path / "demo" / "demo.yaml", universe=FEW_UNIVERSE)
     assert paper.run(None, "--force-run")[0] == demo.run(DAY)[0] == 0
-    plans = [json.loads((p.day(DAY) / "plan.json").read_text()) for p in (paper, demo)]
+    plans = [json.loads(each.plan(DAY)) for each in (paper, demo)]
 
     assert plans[0]["orders"] == plans[1]["orders"]
     assert plans[0]["stops"] == plans[1]["stops"]
 
 
-def test_the_next_day_runs_along_the_bars_of_the_last(
-    market: dict[str, Any], tmp_path: Path
-) -> None:
+def test_next_day_runs_along_the_bars_of_the_last(market: dict[str, Any], tmp_path: Path) -> None:
     """What happened there in between happens here: the account moves on, stops included."""
     paper = on_paper(tmp_path, market)
     assert paper.run(None, "--force-run")[0] == 0
-    demo = Profile(
-        write_parameters(tmp_path / "demo.yaml", universe=FEW_UNIVERSE), tmp_path / "demo"
-    )
+    demo = new_profile(tmp_path / "demo" / "demo.yaml", universe=FEW_UNIVERSE)
     for day in (DAY, NEXT):
         assert demo.run(day)[0] == 0
     with simulator(tmp_path / "later", "--candles", "synthetic", "--as-of", NEXT) as later:
@@ -95,11 +82,9 @@ def test_the_next_day_runs_along_the_bars_of_the_last(
     assert moved.exchange().held_products == demo.exchange().held_products
 
 
-def test_no_market_no_run(
-    market: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("no_waiting")
+def test_no_market_no_run(market: dict[str, Any], tmp_path: Path) -> None:
     """Exit 5 with the address; nothing is held anywhere real."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     address = f"127.0.0.1:{closed_port()}"
     profile = on_paper(tmp_path, market, market_data_url=address)
 

@@ -31,18 +31,17 @@ REAL = (
 )
 
 
+Twins = tuple[Profile, Profile, tuple[str, ...]]
+
+
 def traded(exchange: ExchangeState) -> list[tuple[Any, ...]]:
     """Return what the exchange made of all orders, without its own times and ids."""
-    return [
-        (o.client_id, o.product, o.side, o.size, o.stop, o.limit, o.status, o.filled, o.value)
-        for o in exchange.orders
-    ]
+    names = "client_id product side size stop limit status filled value"
+    return [tuple(getattr(o, name) for name in names.split()) for o in exchange.orders]
 
 
 @pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.slow)])
-def twins(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Profile, Profile, tuple[str, ...]]:
+def twins(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Twins:
     """Return the same days done in-process and through papermill."""
     folder = tmp_path_factory.mktemp("twins")
     days: tuple[str, ...]
@@ -61,20 +60,18 @@ def twins(
     return plain, twin, days
 
 
-def test_same_plan_and_same_orders(twins: tuple[Profile, Profile, tuple[str, ...]]) -> None:
+def test_same_plan_and_same_orders(twins: Twins) -> None:
     """Judged by the bytes of plan.json and by the exchange's own state."""
     plain, twin, days = twins
     for day in days:
-        assert (plain.day(day) / "plan.json").read_bytes() == (
-            twin.day(day) / "plan.json"
-        ).read_bytes()
+        assert plain.plan(day) == twin.plan(day)
         assert twin.marks(day) == ["claimed", "effects_complete", "done"]
         assert twin.wrong(day) == []
     assert traded(plain.exchange()) == traded(twin.exchange())
     assert plain.exchange().wallets == twin.exchange().wallets
 
 
-def test_same_summary(twins: tuple[Profile, Profile, tuple[str, ...]]) -> None:
+def test_same_summary(twins: Twins) -> None:
     """But for run times, paths and the notebook itself."""
     plain, twin, days = twins
     told = ("equity", "cash", "tickers", "sleeves", "portfolio", "trades", "cooldowns", "rejects")
@@ -85,9 +82,7 @@ def test_same_summary(twins: tuple[Profile, Profile, tuple[str, ...]]) -> None:
         assert other["errors"] == []
 
 
-def test_the_record_has_notebook_and_page(
-    twins: tuple[Profile, Profile, tuple[str, ...]],
-) -> None:
+def test_the_record_has_notebook_and_page(twins: Twins) -> None:
     """Every code cell ran, none failed; both are listed in the done mark."""
     _, twin, days = twins
     for day in days:
@@ -101,7 +96,7 @@ def test_the_record_has_notebook_and_page(
         assert {"daily_run.ipynb", "report.html"} <= listed
 
 
-def test_same_replay(twins: tuple[Profile, Profile, tuple[str, ...]]) -> None:
+def test_same_replay(twins: Twins) -> None:
     """What the kernel planned is replayed here to the byte."""
     _, twin, days = twins
     folder: Path = twin.day(days[-1])

@@ -10,13 +10,13 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.app.profile import FAULTS, Profile, command, going_wrong, must_end
+from tests.app.profile import FAULTS, MakeProfile, Profile, command, going_wrong, must_end
 
 DAY_BEFORE, DAY = "2024-03-05", "2024-03-11"
 
 
 @pytest.fixture
-def held(make_profile: Callable[..., Profile]) -> Profile:
+def held(make_profile: MakeProfile) -> Profile:
     """Return a profile that holds something under its stop."""
     profile = make_profile(exchange=FAULTS)
     assert profile.run(DAY_BEFORE)[0] == 0

@@ -15,10 +15,7 @@ from tests.app.venue import interrupted, level
 from tf_lib.exchange.clock import wall_now
 from tf_lib.safety.lock import state_lock
 
-BUSY_TRADES = {
-    *(("ADA-USD", "tr"), ("XTZ-USD", "tr")),
-    *(("ETH-USD", "pi"), ("ETH-USD", "en")),
-}
+BUSY_TRADES = {*(("ADA-USD", "tr"), ("XTZ-USD", "tr")), *(("ETH-USD", "pi"), ("ETH-USD", "en"))}
 
 
 def traded(profile: Profile, day: str) -> set[tuple[str, str]]:
@@ -152,9 +149,7 @@ def test_it_waits_for_no_run(busy: Profile) -> None:
     )
     before = busy.ledger()
     with subprocess.Popen(
-        [sys.executable, "-c", hold, str(busy.state)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        [sys.executable, "-c", hold, str(busy.state)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as run:
         assert run.stdout is not None
         run.stdout.readline()

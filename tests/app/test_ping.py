@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
-from tests.app.profile import Profile
+from tests.app.profile import MakeProfile
 from tests.app.remote import closed_port
 
 DAY = "2024-03-11"
@@ -45,7 +45,7 @@ def monitor() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_good_day_starts_and_succeeds(make_profile: Callable[..., Profile], monitor: str) -> None:
+def test_a_good_day_starts_and_succeeds(make_profile: MakeProfile, monitor: str) -> None:
     """Once: a second start of the day, which finds it done, pings nobody."""
     profile = make_profile(notifications={"email": False, "ping_url": monitor})
 
@@ -56,7 +56,7 @@ def test_a_good_day_starts_and_succeeds(make_profile: Callable[..., Profile], mo
     assert f"{DAY} exit 0" in Monitor.heard[-1][1]
 
 
-def test_a_day_that_fails_says_so(make_profile: Callable[..., Profile], monitor: str) -> None:
+def test_a_day_that_fails_says_so(make_profile: MakeProfile, monitor: str) -> None:
     """The exit code goes along."""
     profile = make_profile(
         notifications={"email": False, "ping_url": monitor}, portfolio={"name": "Another"}
@@ -73,7 +73,7 @@ def test_a_day_that_fails_says_so(make_profile: Callable[..., Profile], monitor:
     assert Monitor.heard[-1][1].endswith(f"exit {code}")
 
 
-def test_a_dry_run_pings_nobody(make_profile: Callable[..., Profile], monitor: str) -> None:
+def test_a_dry_run_pings_nobody(make_profile: MakeProfile, monitor: str) -> None:
     """It is not the day's run."""
     profile = make_profile(notifications={"email": False, "ping_url": monitor})
 
@@ -81,9 +81,7 @@ def test_a_dry_run_pings_nobody(make_profile: Callable[..., Profile], monitor: s
     assert Monitor.heard == []
 
 
-def test_a_monitor_that_is_away_or_refuses_costs_nothing(
-    make_profile: Callable[..., Profile], monitor: str
-) -> None:
+def test_a_monitor_that_is_away_costs_nothing(make_profile: MakeProfile, monitor: str) -> None:
     """The day ends as it would; said without the address, which lets anybody ping."""
     Monitor.status = 500
     away = f"http://127.0.0.1:{closed_port()}/canary-token"
@@ -99,7 +97,7 @@ def test_a_monitor_that_is_away_or_refuses_costs_nothing(
 
 
 @pytest.mark.parametrize("url", ["ftp://x/y", "hc-ping.com/abc", "https://x/y?a=b", ""])
-def test_an_address_that_is_none_is_refused(make_profile: Callable[..., Profile], url: str) -> None:
+def test_an_address_that_is_none_is_refused(make_profile: MakeProfile, url: str) -> None:
     """What follows the address would not reach the monitor."""
     code, said = make_profile(notifications={"ping_url": url}).run(DAY)
 

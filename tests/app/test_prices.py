@@ -22,9 +22,7 @@ QUOTES = {"BTC-USD": Quote(Decimal(39_900), Decimal(40_100), Decimal(40_000))}
         ("1000", 10.0, 0.2),  # 10,000 beside 20,000 in cash and half a coin at 40,000
     ],
 )
-def test_the_share_without_a_price_is_of_equity_and_never_of_dust(
-    units: str, close: float, share: float
-) -> None:
+def test_the_share_without_a_price_is_of_equity(units: str, close: float, share: float) -> None:
     """At the last close."""
     held = {"KRL-USD": (KRL, Decimal(units)), "BTC-USD": (BTC, Decimal("0.5"))}
 

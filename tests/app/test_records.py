@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.app.profile import PROJECT, Profile, command, must_end, tree
+from tests.app.profile import (
+    FEW_UNIVERSE,
+    PROJECT,
+    MakeProfile,
+    Profile,
+    command,
+    must_end,
+    new_profile,
+    tree,
+)
 from tf_lib.app.daily import open_day as opening
 from tf_lib.errors import ParameterError, StateError
 
@@ -19,12 +27,8 @@ DAYS = ("2024-03-08", "2024-03-11")
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project folder with two days of the demo in it."""
-    from tests.app.profile import FEW_UNIVERSE, write_parameters
-
     folder = tmp_path_factory.mktemp("project")
-    config = write_parameters(folder / "demo.yaml", universe=FEW_UNIVERSE)
-    for day in DAYS:
-        must_end(Profile(config, folder / "runs").run(day))
+    new_profile(folder / "demo.yaml", *DAYS, universe=FEW_UNIVERSE)
     return folder
 
 
@@ -111,10 +115,8 @@ def test_a_record_is_read_only(demo: Profile) -> None:
 def test_a_changed_record_is_named(demo: Profile, harm: str) -> None:
     """By status for the newest day, by site for all of them; untouched ones are not."""
     folder = demo.runs / "demo" / DAYS[1]
-    assert (
-        "RECORD CHANGED"
-        not in demo.call("status")[1] + command("site", "--runs", str(demo.runs))[1]
-    )
+    shown = demo.call("status")[1] + command("site", "--runs", str(demo.runs))[1]
+    assert "RECORD CHANGED" not in shown
     file = folder / ("done.json" if harm == "mark" else "plan.json")
     file.chmod(0o600)
     if harm == "lost":
@@ -191,7 +193,7 @@ def test_the_demo_is_started_anew(demo: Profile) -> None:
     assert "earlier" not in command("site", "--runs", str(demo.runs))[1].split("index.html")[0]
 
 
-def test_nothing_is_moved_unasked(demo: Profile, make_profile: Callable[..., Profile]) -> None:
+def test_nothing_is_moved_unasked(demo: Profile, make_profile: MakeProfile) -> None:
     """Nobody there to ask, or an exchange that does not live in the folder: exit 2."""
     code, said = demo.call("reset")
     assert (code, "--yes" in said) == (2, True)

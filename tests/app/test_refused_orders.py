@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.app.profile import FAULTS, Profile, going_wrong, must_end
+from tests.app.profile import FAULTS, MakeProfile, Profile, going_wrong, must_end
 
 DAY, NEXT = "2024-03-11", "2024-03-12"
 HELD = ("ADA-USD", "ETH-USD", "XTZ-USD")
@@ -23,7 +22,7 @@ EVERY_STOP = {
 
 
 @pytest.fixture
-def profile(make_profile: Callable[..., Profile]) -> Profile:
+def profile(make_profile: MakeProfile) -> Profile:
     return make_profile(exchange=FAULTS)
 
 

@@ -21,17 +21,18 @@ from tests.oracle.exchange_state import changing, read_exchange, requests
 from tf_lib.safety.lock import portfolio_lock
 
 DAY = "2024-03-11"
+Endpoint = dict[str, Any]
 
 
 @pytest.fixture
-def endpoint(tmp_path: Path) -> Iterator[dict[str, Any]]:
+def endpoint(tmp_path: Path) -> Iterator[Endpoint]:
     """Yield an exchange at 00:01 UTC of the day, its clock running."""
     with simulator(tmp_path / "venue", "--candles", "synthetic", "--as-of", DAY) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """Yield such an exchange for all tests that must not change anything there."""
     folder = tmp_path_factory.mktemp("untouched")
     with simulator(folder, "--candles", "synthetic", "--as-of", DAY) as found:
@@ -40,11 +41,11 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, An
 
 
 @pytest.fixture
-def remote(endpoint: dict[str, Any], tmp_path: Path) -> Profile:
+def remote(endpoint: Endpoint, tmp_path: Path) -> Profile:
     return to_remote(tmp_path, endpoint)
 
 
-def test_a_whole_day(remote: Profile, endpoint: dict[str, Any]) -> None:
+def test_a_whole_day(remote: Profile, endpoint: Endpoint) -> None:
     """Buys, covers, is done; a second call finds the day done and sends nothing."""
     must_end(remote.run())
 
@@ -60,7 +61,7 @@ def test_a_whole_day(remote: Profile, endpoint: dict[str, Any]) -> None:
     assert len(changing(requests(endpoint["log"]))) == sent
 
 
-def test_the_key_is_written_nowhere(remote: Profile, endpoint: dict[str, Any]) -> None:
+def test_the_key_is_written_nowhere(remote: Profile, endpoint: Endpoint) -> None:
     """Neither its secret nor any line of it, in no file of the runs and in nothing said."""
     key = json.loads(Path(endpoint["key_file"]).read_text(encoding="utf-8"))
     canaries = [line for line in key["privateKey"].splitlines() if len(line) > 20]
@@ -75,9 +76,7 @@ def test_the_key_is_written_nowhere(remote: Profile, endpoint: dict[str, Any]) -
         assert not any(canary.encode() in content for content in written)
 
 
-def test_two_folders_for_one_account(
-    remote: Profile, endpoint: dict[str, Any], tmp_path: Path
-) -> None:
+def test_two_folders_for_one_account(remote: Profile, endpoint: Endpoint, tmp_path: Path) -> None:
     """At the same instant one runs and the other ends with 4 or protects; never twice."""
     other = to_remote(tmp_path / "other", endpoint)
     both = [each.start("run", "--no-notebook") for each in (remote, other)]
@@ -88,15 +87,11 @@ def test_two_folders_for_one_account(
     # One that comes only after the other has ended finds orders its ledger does not know.
     assert codes in ([0, 4], [0, 1]), ends
     late = next(said for code, said in ends if code)
-    assert "another process works on this portfolio: run with pid" in late or (
-        "this ledger lacks" in late
-    )
+    assert "run with pid" in late or "this ledger lacks" in late
     assert len(entries) == len(set(entries)) > 0
 
 
-def test_a_run_is_refused_while_the_account_is_locked(
-    untouched: dict[str, Any], tmp_path: Path
-) -> None:
+def test_run_is_refused_while_account_is_locked(untouched: Endpoint, tmp_path: Path) -> None:
     """Whatever folder holds it: exit 4, and not one changing request."""
     profile = to_remote(tmp_path, untouched)
     with portfolio_lock(untouched["portfolio_uuid"], kind="run"):
@@ -107,9 +102,7 @@ def test_a_run_is_refused_while_the_account_is_locked(
     assert not list(profile.folder.glob("20*"))
 
 
-def test_lost_state_protects_only(
-    remote: Profile, endpoint: dict[str, Any], tmp_path: Path
-) -> None:
+def test_lost_state_protects_only(remote: Profile, endpoint: Endpoint, tmp_path: Path) -> None:
     """Another folder, same account, same day: its orders are found, nothing is traded, exit 1."""
     remote.run()
     sent = len(changing(requests(endpoint["log"])))
@@ -122,7 +115,7 @@ def test_lost_state_protects_only(
     assert other.wrong(DAY, read_exchange(endpoint["state"])) == []
 
 
-def test_gate_with_the_walls_clock(untouched: dict[str, Any], tmp_path: Path) -> None:
+def test_gate_with_the_walls_clock(untouched: Endpoint, tmp_path: Path) -> None:
     """Outside its window a run prints `gate_skip`, ends with 0, and asks the exchange nothing."""
     profile = to_remote(tmp_path, untouched, exchange={"clock": "wall"})
     asked = len(requests(untouched["log"]))
@@ -137,7 +130,7 @@ def test_gate_with_the_walls_clock(untouched: dict[str, Any], tmp_path: Path) ->
     assert [line["event"] for line in profile.beats()] == ["gate_skip"]
 
 
-def test_gate_with_the_exchanges_clock(untouched: dict[str, Any], tmp_path: Path) -> None:
+def test_gate_with_the_exchanges_clock(untouched: Endpoint, tmp_path: Path) -> None:
     """00:01 at the exchange is in the default window, and not in that of another hour."""
     code, said = to_remote(tmp_path, untouched).run(None, "--run-at-utc-hour", "1")
 
@@ -154,7 +147,7 @@ def test_gate_counts_minutes(tmp_path: Path) -> None:
         assert profile.run(None, "--gate-minutes", "5")[0] == 0
 
 
-def test_a_machine_whose_clock_is_wrong(untouched: dict[str, Any], tmp_path: Path) -> None:
+def test_a_machine_whose_clock_is_wrong(untouched: Endpoint, tmp_path: Path) -> None:
     """The day is the exchange's: exit 5 with both times, no order and no day begun."""
     profile = to_remote(tmp_path, untouched, exchange={"clock": "wall"})
 
@@ -177,7 +170,7 @@ def test_today_with_the_walls_clock(tmp_path: Path) -> None:
     assert {path.name for path in profile.folder.glob("20*")} <= {str(before), str(after)}
 
 
-def test_dry_run_elsewhere_sends_nothing(untouched: dict[str, Any], tmp_path: Path) -> None:
+def test_dry_run_elsewhere_sends_nothing(untouched: Endpoint, tmp_path: Path) -> None:
     """It reads and previews; the account is as it was."""
     before = read_exchange(untouched["state"])
 
@@ -188,7 +181,7 @@ def test_dry_run_elsewhere_sends_nothing(untouched: dict[str, Any], tmp_path: Pa
     assert any(str(line["path"]).endswith("/preview") for line in requests(untouched["log"]))
 
 
-def test_an_embedded_kind_found_by_its_address(endpoint: dict[str, Any], tmp_path: Path) -> None:
+def test_an_embedded_kind_found_by_its_address(endpoint: Endpoint, tmp_path: Path) -> None:
     """`simulated` with an address is the one standing there; --date is not ours to choose."""
     profile = to_remote(tmp_path, endpoint, exchange={"kind": "simulated"})
 

@@ -8,9 +8,7 @@ from tests.app.profile import BUSY_DAY, Profile, command, must_end
 from tests.app.venue import at, interrupted, level, opened, times
 
 
-def test_the_record_shows_the_plan_that_was_executed(
-    busy: Profile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_record_shows_the_plan_executed(busy: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prices moved in between, so a plan of the second attempt would have been another one."""
     planned = interrupted(busy, monkeypatch, orders=1)
     price = times(level(busy, "ADA-USD"), "1.5")

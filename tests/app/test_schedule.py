@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import plistlib
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.app.profile import command, must_end, write_parameters
+from tests.processes import ended
 from tf_lib.app.commands.schedule.crontab import crontab, with_block
 from tf_lib.app.commands.schedule.installed import GUARD, RUN, started
 from tf_lib.app.commands.schedule.jobs import Jobs, jobs_of
@@ -76,15 +76,10 @@ def test_units_are_valid(jobs: Jobs, tmp_path: Path) -> None:
         paths.append(tmp_path / name)
         paths[-1].write_text(text, encoding="utf-8")
 
-    done = subprocess.run(
-        ["systemd-analyze", "--user", "verify", *map(str, paths)],
-        env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}
+    code, _, err = ended(["systemd-analyze", "--user", "verify", *paths], env=environment)
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (code, err) == (0, "")
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
@@ -107,19 +102,12 @@ def elapses(timer: str, n: int, after: str) -> list[str]:
     """Return the next UTC minutes at which systemd would fire a timer, in Berlin."""
     when = next(line for line in timer.splitlines() if line.startswith("OnCalendar="))
     words = ["systemd-analyze", "calendar", f"--iterations={n}", f"--base-time={after}:01 UTC"]
-    said = subprocess.run(
-        [*words, when.removeprefix("OnCalendar=")],
-        env=os.environ | {"TZ": "Europe/Berlin"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    words.append(when.removeprefix("OnCalendar="))
+    code, said, err = ended(words, env=os.environ | {"TZ": "Europe/Berlin"})
+    assert code == 0, err
     found = [line.split("UTC):" if "(in UTC)" in line else "\0")[-1] for line in said.splitlines()]
-    lines = [
-        line.split()[1:3]
-        for line, all_ in zip(found, said.splitlines(), strict=True)
-        if "(in UTC)" in all_
-    ]
+    both = zip(found, said.splitlines(), strict=True)
+    lines = [line.split()[1:3] for line, whole in both if "(in UTC)" in whole]
     return [f"{day} {moment[:5]}" for day, moment in lines]
 
 
@@ -139,9 +127,8 @@ def test_systemd_takes_units_and_starts_timers(stand_in: StandIn, tmp_path: Path
 
     folder = tmp_path / "config" / "systemd" / "user"
     assert "loginctl enable-linger" in said
-    assert {path.name: path.read_text() for path in folder.iterdir()} == units(
-        jobs_of(ProfileOptions("live"))
-    )
+    written = {path.name: path.read_text() for path in folder.iterdir()}
+    assert written == units(jobs_of(ProfileOptions("live")))
     reload, enable = calls.read_text().splitlines()
     assert reload == "--user daemon-reload"
     assert enable.split()[:3] == ["--user", "enable", "--now"]

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.app.profile import FEW_UNIVERSE, Profile, after_days, write_parameters
+from tests.app.profile import FEW_UNIVERSE, Profile, new_profile
 from tf_lib.app.commands.research.shadow import ShadowReport, shadow_profile
 from tf_lib.app.record.run_inputs import candles_from
 from tf_lib.errors import StateError
@@ -28,7 +28,7 @@ CENT = 0.01
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     folder = tmp_path_factory.mktemp("shadow")
-    return after_days(write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE), *DAYS)
+    return new_profile(folder / "few.yaml", *DAYS, universe=FEW_UNIVERSE)
 
 
 @pytest.fixture
@@ -72,11 +72,9 @@ def move_wallet(profile: Profile, currency: str, amount: Decimal) -> None:
     change_json(profile.day(NEXT) / "inputs" / "account.json", change)
 
 
-def fill_otherwise(
-    profile: Profile, *, size: str = "1", price: str = "1", fee_rate: str = "1"
-) -> None:
-    """Let BTC's purchase have filled with other size, price and fee rate, all as factors."""
-    part, paid, rate = Decimal(size), Decimal(price), Decimal(fee_rate)
+def fill_otherwise(profile: Profile, **factors: str) -> None:
+    """Let BTC's purchase have filled with other size, price and fee_rate."""
+    part, paid, rate = (Decimal(factors.get(name, 1)) for name in ("size", "price", "fee_rate"))
     cash, units = Decimal(0), Decimal(0)
     lines = profile.ledger()
     for line in _btc_fills(lines):

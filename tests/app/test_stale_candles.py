@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.app.profile import FEW_UNIVERSE, Profile, must_end
+from tests.app.profile import FEW_UNIVERSE, MakeProfile, Profile, must_end
 from tests.app.test_bad_input import write_candles
 
 END = dt.date(2024, 3, 10)
 
 
 @pytest.fixture
-def ended(make_profile: Callable[..., Profile], tmp_path: Path) -> Profile:
+def ended(make_profile: MakeProfile, tmp_path: Path) -> Profile:
     """Return a profile on a folder whose candles end in 2024."""
     folder = tmp_path / "candles"
     write_candles(folder, list(FEW_UNIVERSE["sleeves"]["Core"]["tickers"]), END)

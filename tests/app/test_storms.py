@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic
@@ -18,31 +18,23 @@ from typing import Any
 
 import pytest
 
-from tests.app.profile import FAULTS, FEW_UNIVERSE, Profile, going_wrong, must_end
+from tests.app.profile import FAULTS, FEW_UNIVERSE, MakeProfile, Profile, going_wrong, must_end
 from tests.app.remote import to_remote
 from tests.oracle.exchange_state import ExchangeState, read_exchange, requests
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
 DAY = "2024-03-11"
-Make = Callable[..., Profile]
 
 
 @pytest.fixture
-def stormy(make_profile: Make, monkeypatch: pytest.MonkeyPatch) -> Profile:
+def stormy(make_profile: MakeProfile, no_waiting: None) -> Profile:
     """Return a profile whose exchange takes a schedule of mishaps; short waits cost no time."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     return make_profile(exchange=FAULTS)
 
 
 def storm(endpoint: str = "* *", *, until: str, begin: str = "00:01:00") -> dict[str, Any]:
-    return {
-        "kind": "status",
-        "status": 503,
-        "endpoint": endpoint,
-        "from": begin,
-        "until": until,
-        "body": "html",
-    }
+    fault = {"kind": "status", "status": 503, "endpoint": endpoint, "body": "html"}
+    return fault | {"from": begin, "until": until}
 
 
 def entries(profile: Profile) -> list[str]:
@@ -96,7 +88,7 @@ def test_a_forced_run_has_ten_minutes(stormy: Profile) -> None:
     assert stormy.wrong(DAY) == []
 
 
-def test_a_storm_in_the_notebook(make_profile: Make) -> None:
+def test_a_storm_in_the_notebook(make_profile: MakeProfile) -> None:
     """The kernel is a process of its own, and as patient."""
     profile = make_profile(exchange=FAULTS)
     with going_wrong(profile, storm("GET /accounts", until="00:04:00")):
@@ -136,11 +128,9 @@ def venue(tmp_path: Path) -> Iterator[SimulatedExchange]:
 
 
 @pytest.fixture
-def remote(venue: SimulatedExchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
+def remote(venue: SimulatedExchange, tmp_path: Path, no_waiting: None) -> Profile:
     """Return a profile that trades there."""
-    profile = to_remote(tmp_path, venue.start().to_mapping())
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    return profile
+    return to_remote(tmp_path, venue.start().to_mapping())
 
 
 def at(time: str) -> dt.datetime:
@@ -176,9 +166,8 @@ def lose_stops(venue: SimulatedExchange) -> str:
 
 def killed_after_buys(profile: Profile, venue: SimulatedExchange, number: int) -> None:
     """Start a day and kill it when its n-th buy was filled, before it hears of it."""
-    venue.add_fault(
-        kind="slow", seconds=60, endpoint="POST /orders", contains='"BUY"', calls=[number]
-    )
+    slow = {"kind": "slow", "seconds": 60, "contains": '"BUY"', "calls": [number]}
+    venue.add_fault(endpoint="POST /orders", **slow)
     process = profile.start("run", "--no-notebook")
     deadline = monotonic() + 60
     while sum('"BUY"' in json.dumps(x["body"]) for x in asked(venue)) < number:
@@ -190,9 +179,7 @@ def killed_after_buys(profile: Profile, venue: SimulatedExchange, number: int) -
     venue.clear_faults()
 
 
-def test_killed_after_the_entry_and_started_again_late(
-    remote: Profile, venue: SimulatedExchange
-) -> None:
+def test_killed_after_an_entry_and_started_late(remote: Profile, venue: SimulatedExchange) -> None:
     """The gate is closed and the plan too old: settled and covered first, then skipped."""
     killed_after_buys(remote, venue, 2)
     assert unprotected(venue)
@@ -209,9 +196,7 @@ def test_killed_after_the_entry_and_started_again_late(
     assert {x["path"].rpartition("/")[2] for x in asked(venue)[sent:]} <= {"time"}
 
 
-def test_killed_and_started_again_within_the_age_of_its_plan(
-    remote: Profile, venue: SimulatedExchange
-) -> None:
+def test_killed_and_started_while_its_plan_holds(remote: Profile, venue: SimulatedExchange) -> None:
     """The gate is closed, but there is time: the day is finished."""
     killed_after_buys(remote, venue, 2)
     venue.advance_to(at("00:08:00"))
@@ -242,14 +227,11 @@ def test_killed_and_the_exchange_stays_away(remote: Profile, venue: SimulatedExc
 
 
 def refuses_stops(venue: SimulatedExchange) -> None:
-    venue.add_fault(
-        kind="status", status=400, endpoint="POST /orders", contains="stop_limit_stop_limit_gtc"
-    )
+    fault = {"kind": "status", "status": 400, "contains": "stop_limit_stop_limit_gtc"}
+    venue.add_fault(endpoint="POST /orders", **fault)
 
 
-def test_a_day_that_ended_unprotected_is_not_over(
-    remote: Profile, venue: SimulatedExchange
-) -> None:
+def test_day_that_ended_unprotected_is_not_over(remote: Profile, venue: SimulatedExchange) -> None:
     """Exit 3 again for as long as no stop is taken, covered and exit 0 when one is."""
     assert remote.run()[0] == 0
     product = lose_stops(venue)
@@ -271,14 +253,14 @@ def test_a_day_that_ended_unprotected_is_not_over(
 
 
 @pytest.mark.parametrize("name", ["guard", "protect"])
-def test_protection_is_tried_for_three_minutes(
+def test_protection_tries_three_minutes(
     remote: Profile, venue: SimulatedExchange, name: str
 ) -> None:
     """Two and a half minutes without an answer leave nothing unprotected."""
     assert remote.run()[0] == 0
     lose_stops(venue)
     venue.advance_to(at("00:30:00"))
-    venue.add_fault(**{**storm(until="00:32:30"), "from": "00:30:00"})
+    venue.add_fault(**storm(begin="00:30:00", until="00:32:30"))
 
     must_end(remote.call(name))
 

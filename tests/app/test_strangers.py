@@ -6,16 +6,16 @@ import fcntl
 import json
 import os
 import stat
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.app.mailbox import Mailbox
-from tests.app.profile import PROJECT, Profile, must_end
+from tests.app.profile import PROJECT, MakeProfile, Profile, must_end
+from tests.processes import ended
 from tf_lib.app.commands.schedule.crontab import crontab
 from tf_lib.app.commands.schedule.jobs import jobs_of
 from tf_lib.app.options import ProfileOptions
@@ -78,13 +78,11 @@ def held_by_nobody(path: Path) -> Iterator[None]:
         yield
 
 
-def test_a_lock_that_nobody_named_is_an_alarm(
-    make_profile: Callable[..., Profile], mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("no_waiting")
+def test_a_lock_that_nobody_named_is_an_alarm(make_profile: MakeProfile, mailbox: Mailbox) -> None:
     """Not a reason to stand back for ever: exit 1 each time, one mail; a good end after it."""
     profile = make_profile(notifications={"email": True, "on_success": False})
     assert profile.run(DAY)[0] == 0
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
 
     with held_by_nobody(profile.state / "run.lock"):
         for _ in range(3):
@@ -97,18 +95,15 @@ def test_a_lock_that_nobody_named_is_an_alarm(
     assert profile.call("guard")[0] == 0
 
 
-def test_a_lock_past_its_deadline_whose_holder_is_gone_is_an_alarm(
-    profile: Profile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("no_waiting")
+def test_a_lock_past_its_deadline_whose_holder_is_gone_is_an_alarm(profile: Profile) -> None:
     """Who is named died long ago, and yet somebody holds it."""
     assert profile.run(DAY)[0] == 0
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     lock = state_lock(profile.state, kind="run")
     who = {"kind": "run", "pid": 2**22 + 1, "launcher": 1, "start": "2024-03-11T00:01:00+00:00"}
     with held_by_nobody(lock.path):
-        lock.holder_file.write_text(
-            json.dumps(who | {"deadline": "2024-03-11T00:46:00+00:00"}), encoding="utf-8"
-        )
+        past = who | {"deadline": "2024-03-11T00:46:00+00:00"}
+        lock.holder_file.write_text(json.dumps(past), encoding="utf-8")
         said = must_end(profile.call("guard"), 1)
 
     assert "is gone" in said
@@ -133,12 +128,12 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-def from_home(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def from_home(home: Path, *words: str) -> str:
     environment = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
     environment["TF_LOCK_DIR"] = os.environ["TF_LOCK_DIR"]
-    return subprocess.run(
-        words, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=240
-    )
+    code, out, err = ended(words, cwd=home, env=environment)
+    assert code == 0, out + err
+    return out
 
 
 def test_crons_own_lines_import_nothing_from_where_they_start(profile: Profile, home: Path) -> None:
@@ -146,14 +141,10 @@ def test_crons_own_lines_import_nothing_from_where_they_start(profile: Profile, 
     assert profile.run(DAY)[0] == 0
     jobs = jobs_of(ProfileOptions(config=profile.config, runs=profile.runs), root=PROJECT)
     line = crontab(jobs, offsets=(0,)).splitlines()[-1]
-    command = line.removeprefix("*/15 * * * * ").replace(
-        str(PROJECT / ".venv" / "bin" / "python"), sys.executable
-    )
+    python = str(PROJECT / ".venv" / "bin" / "python")
+    command = line.removeprefix("*/15 * * * * ").replace(python, sys.executable)
 
-    done = from_home(home, "/bin/sh", "-c", command)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 unprotected" in done.stdout
+    assert "0 unprotected" in from_home(home, "/bin/sh", "-c", command)
 
 
 def test_by_hand_too(profile: Profile, home: Path) -> None:
@@ -161,7 +152,6 @@ def test_by_hand_too(profile: Profile, home: Path) -> None:
     (home / "tf_lib.py").unlink()
     words = ("run", *profile.options(), "--date", DAY)
 
-    done = from_home(home, sys.executable, "-m", "tf_lib", *words)
+    from_home(home, sys.executable, "-m", "tf_lib", *words)
 
-    assert done.returncode == 0, done.stdout + done.stderr
     assert profile.marks(DAY)[-1] == "done"

@@ -33,9 +33,7 @@ def unprotected_one(profile: Profile) -> tuple[str, Decimal]:
 
 
 @pytest.mark.parametrize("command", ["guard", "protect", "run"])
-def test_a_spoilt_ledger_is_covered_from_what_the_exchange_shows(
-    profile: Profile, command: str
-) -> None:
+def test_spoilt_ledger_is_covered_from_what_exchange_shows(profile: Profile, command: str) -> None:
     """The level of its own stop comes back, nothing is bought, the file stays as it is."""
     assert profile.run(DAY)[0] == 0
     ledger = profile.state / "ledger.jsonl"

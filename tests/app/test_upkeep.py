@@ -54,12 +54,9 @@ def test_release_lets_a_changed_holding_be_traded_again(profile: Profile) -> Non
     profile.run(DAY)
     lock(profile, "BTC-USD", why="a manual trade")
     assert profile.run("2024-03-06")[0] == 0
-    assert profile.json("2024-03-06", "inputs/account.json")["blocked"] == {
-        "BTC-USD": "a manual trade"
-    }
-    assert json.loads(profile.call("status", "--json")[1])["locked"] == {
-        "BTC-USD": "a manual trade"
-    }
+    locked = {"BTC-USD": "a manual trade"}
+    assert profile.json("2024-03-06", "inputs/account.json")["blocked"] == locked
+    assert json.loads(profile.call("status", "--json")[1])["locked"] == locked
 
     code, said = profile.call("release", "BTC-USD")
 

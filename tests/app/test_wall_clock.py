@@ -24,6 +24,7 @@ import pytest
 from tests.app.profile import PROJECT, Profile, Said, end_of, must_end
 from tests.app.remote import to_remote
 from tests.oracle.exchange_state import ExchangeState, read_exchange
+from tests.processes import begun
 from tests.proofs.wall import Machine
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
@@ -45,14 +46,8 @@ class World:
         return Machine(self.exchange.now().timestamp() - time.time() + ahead, **errors)
 
     def start(self, machine: Machine, name: str, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*machine.command(), name, *self.profile.options(), *arguments],
-            cwd=PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        words = [*machine.command(), name, *self.profile.options(), *arguments]
+        return begun(words, cwd=PROJECT, stderr=subprocess.STDOUT)
 
     def run(self, machine: Machine, *, killed_after: str = "") -> Said:
         """Do the day; the process is killed when an order of such an id has been answered."""
@@ -130,9 +125,8 @@ class World:
 def world(tmp_path: Path) -> Iterator[World]:
     file = tmp_path / "venue" / "exchange.sqlite"
     file.parent.mkdir()
-    settings = SimulatorSettings(
-        as_of=dt.date.fromisoformat(DAY), running=True, state_file=file, keeps_log=False
-    )
+    day = dt.date.fromisoformat(DAY)
+    settings = SimulatorSettings(as_of=day, running=True, state_file=file, keeps_log=False)
     with SimulatedExchange(settings) as exchange:
         endpoint = exchange.start().to_mapping()
         profile = to_remote(tmp_path, endpoint, exchange={"clock": "wall"})

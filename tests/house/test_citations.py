@@ -46,10 +46,8 @@ def _citations() -> Iterator[tuple[str, str, str]]:
 
 def test_each_cited_section_is_a_heading_of_a_document_that_is_here() -> None:
     """``docs/execution.md section 6.5`` leads to a heading that begins with 6.5."""
-    headings = {
-        path.name: set(HEADING.findall(path.read_text(encoding="utf-8")))
-        for path in (ROOT / "docs").glob("*.md")
-    }
+    pages = (ROOT / "docs").glob("*.md")
+    headings = {page.name: set(HEADING.findall(page.read_text("utf-8"))) for page in pages}
     found = list(_citations())
     lost = [
         (name, page, section)
@@ -71,9 +69,8 @@ def test_each_document_that_is_named_is_here() -> None:
 
 def test_each_path_and_name_in_a_document_is_here() -> None:
     """`tf_lib/errors.py` is a file, `tf_lib.research.sweep` can be imported."""
-    written = {
-        (page.name, each) for page in DOCUMENTS for each in CODE.findall(page.read_text("utf-8"))
-    }
+    texts = {page.name: page.read_text("utf-8") for page in DOCUMENTS}
+    written = {(name, each) for name, text in texts.items() for each in CODE.findall(text)}
     lost = [(page, each) for page, each in sorted(written) if not _is_here(each)]
 
     assert len(written) > 20

@@ -57,9 +57,7 @@ def test_no_file_names_a_package_registry(kept_files: dict[str, str]) -> None:
     assert [name for name, text in kept_files.items() if hosts.search(text)] == []
 
 
-def test_no_file_names_the_folder_of_this_checkout(
-    kept_files: dict[str, str], project_root: Path
-) -> None:
+def test_no_file_names_this_checkout(kept_files: dict[str, str], project_root: Path) -> None:
     """A path of one machine is wrong on every other; notebooks like to keep them."""
     home = Path.home()
     folders = [folder for folder in (project_root, home) if folder != Path("/")]

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.processes import Ended, begun, end
+
 # Notes its arguments and surroundings, then ends as told by a file.
 PYTHON = f"""#!/bin/sh
 [ "$1" = --version ] && {{ echo Python 3.11.7; exit 0; }}
@@ -59,22 +61,12 @@ class Checkout:
     ) -> subprocess.Popen[str]:
         """Start it as cron does: no environment to speak of."""
         environment = {"HOME": str(self.home), "STUB_FOLDER": str(self.stub)} | extra
-        return subprocess.Popen(
-            ["bash", str(script or self.script), *options],
-            cwd=cwd or self.home,
-            env={name: value for name, value in environment.items() if value},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        environment = {name: value for name, value in environment.items() if value}
+        words = ["bash", script or self.script, *options]
+        return begun(words, cwd=cwd or self.home, env=environment)
 
-    def run(
-        self, *options: str, cwd: Path | None = None, script: Path | None = None, **extra: str
-    ) -> tuple[int, str, str]:
-        with self.start(*options, cwd=cwd, script=script, **extra) as process:
-            out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
+    def run(self, *options: str, **more: Any) -> Ended:
+        return end(self.start(*options, **more))
 
     def calls(self) -> list[str]:
         noted = self.stub / "calls"
@@ -114,13 +106,11 @@ def test_exit_code_of_an_orderly_end_is_passed_on(checkout: Checkout, code: int)
     assert checkout.calls() == ["-m tf_lib run"]
 
 
-@pytest.mark.parametrize("run_code", [137, 139, 143, 99])
-@pytest.mark.parametrize(("protect_code", "code"), [(0, 1), (3, 3), (1, 3), (137, 3)])
-def test_disorderly_end_protects(
-    checkout: Checkout, run_code: int, protect_code: int, code: int
-) -> None:
+@pytest.mark.parametrize("ended", [137, 139, 143, 99])
+@pytest.mark.parametrize(("protected", "code"), [(0, 1), (3, 3), (1, 3), (137, 3)])
+def test_disorderly_end_protects(checkout: Checkout, ended: int, protected: int, code: int) -> None:
     """Killed or crashed: protect runs for the same account, and its word decides."""
-    checkout.ends_with(run=run_code, protect=protect_code)
+    checkout.ends_with(run=ended, protect=protected)
     options = ("--profile", "paper", "--runs", "/nowhere", "--date", "2024-01-02")
 
     assert checkout.run(*options)[0] == code

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import begun, end, ended
+
 # Stands in for python3, pip included: notes how it was called, and makes a
 # .venv whose python is itself. A file `pip_says` beside it makes pip fail.
 PYTHON = """#!/bin/sh
@@ -48,26 +50,15 @@ class Checkout:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {
-            "PATH": "/usr/bin:/bin",
-            "STUB_FOLDER": str(self.stub),
-            "TF_PYTHON": str(self.stub / "python3"),
-        }
+        stub = {"STUB_FOLDER": str(self.stub), "TF_PYTHON": str(self.stub / "python3")}
+        return {"PATH": "/usr/bin:/bin"} | stub
 
     def start(self, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            ["bash", str(self.root / "scripts/setup.sh")],
-            env=self.environment | environment,
-            cwd="/",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        words = ["bash", self.root / "scripts/setup.sh"]
+        return begun(words, env=self.environment | environment, cwd="/")
 
     def set_up(self, **environment: str) -> tuple[int, str, str]:
-        with self.start(**environment) as process:
-            out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
+        return end(self.start(**environment))
 
     def calls(self) -> list[str]:
         made = (self.stub / "calls").read_text().split()
@@ -87,11 +78,8 @@ def test_current_environment_is_left_alone_at_once(project_root: Path) -> None:
         pytest.skip("these tests do not run in an environment of scripts/setup.sh")
     log = project_root / ".venv.log"
     before = [path.stat().st_mtime_ns for path in (stamp, log) if path.exists()]
-    done = subprocess.run(
-        ["bash", "scripts/setup.sh"], cwd=project_root, capture_output=True, text=True, check=False
-    )
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert ended(["bash", "scripts/setup.sh"], cwd=project_root) == (0, "", "")
     after = [path.stat().st_mtime_ns for path in (stamp, log) if path.exists()]
     assert after == before, "no step of a set-up was begun"
 
@@ -103,15 +91,9 @@ def test_first_set_up_does_every_step_and_the_second_none(checkout: Checkout) ->
 
     assert (code, out) == (0, "")
     assert re.fullmatch(r"set-up: making .*; one to four minutes", first)
-    assert [re.sub(r" \(\d+ s\)$", "", line) for line in steps] == [
-        "set-up: making the virtual environment",
-        "set-up: installing requirements.lock",
-        "set-up: removing rfc3987-syntax",
-        "set-up: installing the project",
-        "set-up: checking that packages fit together",
-        "set-up: compiling the packages",
-        "set-up: compiling the kernels",
-    ]
+    parts = ["virtual environment", "requirements.lock", "rfc3987-syntax", "the project"]
+    for part, line in zip([*parts, "fit together", "packages", "kernels"], steps, strict=True):
+        assert re.fullmatch(rf"set-up: .*{part} \(\d+ s\)", line)
     assert re.fullmatch(r"set-up: done in \d+ s", last)
     assert checkout.calls() == ALL_STEPS
     assert checkout.set_up() == (0, "", "")
@@ -136,14 +118,9 @@ def test_changed_file_refreshes_in_place(checkout: Checkout, name: str) -> None:
 def test_a_long_step_shows_its_time(checkout: Checkout) -> None:
     """On a terminal every second, over the same line."""
     ours, theirs = pty.openpty()
-    subprocess.run(
-        ["bash", str(checkout.root / "scripts/setup.sh")],
-        env=checkout.environment | {"STUB_SECONDS": "2.5"},
-        cwd="/",
-        stderr=theirs,
-        timeout=60,
-        check=True,
-    )
+    words = ["bash", checkout.root / "scripts/setup.sh"]
+    environment = checkout.environment | {"STUB_SECONDS": "2.5"}
+    assert ended(words, env=environment, cwd="/", stderr=theirs)[0] == 0
     os.close(theirs)
     said = os.read(ours, 100_000).decode()
     os.close(ours)
@@ -171,7 +148,7 @@ def test_moved_project_is_set_up_again(checkout: Checkout) -> None:
         ("PermissionError: [Errno 13] Permission denied: 'x'", "someone else"),
     ],
 )
-def test_failure_says_what_to_do_and_is_done_again(
+def test_failure_says_what_to_do_and_is_redone(
     checkout: Checkout, pip_says: str, advice: str
 ) -> None:
     """Why, pip's own last words, where the log is; and the next set-up starts over."""
@@ -290,12 +267,7 @@ def test_folder_that_cannot_be_written_is_named(checkout: Checkout) -> None:
 
 def test_an_argument_is_refused(project_root: Path) -> None:
     """Exit code 2, as for all wrong usage."""
-    done = subprocess.run(
-        ["bash", project_root / "scripts/setup.sh", "--quick"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    code, _, err = ended(["bash", project_root / "scripts/setup.sh", "--quick"])
 
-    assert done.returncode == 2
-    assert "--quick" in done.stderr
+    assert code == 2
+    assert "--quick" in err

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import ended
 from tf_lib import __version__
 
 LIBRARY, SHIPPED = "tf_lib", ("notebooks", "parameters", "docs")
@@ -50,21 +51,11 @@ class Installation:
         return next(self.venv.glob("lib/python3*/site-packages"))
 
     def tf(self, *words: str, folder: Path) -> tuple[int, str]:
-        done = subprocess.run(
-            [self.venv / "bin" / "tf", *words],
-            cwd=folder,
-            # Code that is compiled goes where it goes when the package's folder is read only.
-            env={
-                "PATH": "/usr/bin:/bin",
-                "HOME": str(self.home),
-                "NUMBA_CACHE_DIR": str(self.home / ".cache"),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout
+        # Code that is compiled goes where it goes when the package's folder is read only.
+        environment = {"HOME": str(self.home), "NUMBA_CACHE_DIR": str(self.home / ".cache")}
+        environment["PATH"] = "/usr/bin:/bin"
+        words = (str(self.venv / "bin" / "tf"), *words)
+        return ended(words, cwd=folder, env=environment, stderr=subprocess.STDOUT)[:2]
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +103,7 @@ def test_commands_in_an_empty_folder(installed: Installation, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_account_is_traded_by_parameters_of_ones_own(
-    installed: Installation, tmp_path: Path
-) -> None:
+def test_an_account_is_traded_by_own_parameters(installed: Installation, tmp_path: Path) -> None:
     """An update must not change them: the message says how to copy them, and that works."""
     code, said = installed.tf("run", "--profile", "live", folder=tmp_path)
     copying = said.split("Copy them with: ", 1)[-1].split(" and name your file: ", 1)[0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from tests.processes import ended
 
 PROJECT = Path(__file__).resolve().parents[2]
 MASTER = PROJECT / "notebooks" / "daily_run.ipynb"
@@ -24,22 +25,14 @@ def plain_environment(**more: str) -> dict[str, str]:
 def run_demo(folder: Path, *options: str) -> Path:
     """Run the demo's seeded market for the reference day without mail; return its run folder."""
     config = folder / "demo.yaml"
-    config.write_text(
-        f"extends: {PROJECT / 'parameters' / 'demo.yaml'}\nnotifications: {{email: false}}\n"
-    )
+    base = PROJECT / "parameters" / "demo.yaml"
+    config.write_text(f"extends: {base}\nnotifications: {{email: false}}\n")
     runs = folder / "runs"
     command = [sys.executable, "-m", "tf_lib", "run", "--config", str(config)]
-    done = subprocess.run(
-        [*command, "--date", REFERENCE_DATE, "--runs", str(runs), *options],
-        env=plain_environment(),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the demo ended with {done.returncode}: {done.stdout}{done.stderr}")
+    command += ["--date", REFERENCE_DATE, "--runs", str(runs), *options]
+    code, out, err = ended(command, env=plain_environment(), cwd=folder, seconds=300)
+    if code:
+        raise RuntimeError(f"the demo ended with {code}: {out}{err}")
     return runs / "demo" / REFERENCE_DATE
 
 
@@ -50,10 +43,7 @@ def execute(notebook: Path, run_folder: Path) -> Any:
 
     cells = nbformat.read(notebook, as_version=4)
     client = NotebookClient(
-        cells,
-        timeout=120,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(run_folder)}},
+        cells, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(run_folder)}}
     )
     client.execute(env=plain_environment(TF_RUN_DIR=str(run_folder)))
     return cells

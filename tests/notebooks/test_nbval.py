@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,27 +17,22 @@ import nbformat
 import pytest
 
 from tests.notebooks.run import MASTER, PROJECT, REFERENCE, plain_environment
+from tests.processes import Ended, ended
 from tf_lib.pages.day.report import STEP_TAG
 
 CELL_SECONDS = 120
 MAKE = "make it anew: python -m tests.notebooks.make_reference"
 
 
-def validate(notebook: Path, run_folder: Path) -> subprocess.CompletedProcess[str]:
+def validate(notebook: Path, run_folder: Path) -> Ended:
     """Run nbval on a notebook against a run's folder."""
     settings = PROJECT / "tests" / "notebooks" / "sanitize.cfg"
     command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "-p", "no:cacheprovider"]
     command += ["--rootdir", str(notebook.parent), "--nbval", str(notebook)]
     command += ["--nbval-kernel-name=python3", f"--nbval-cell-timeout={CELL_SECONDS}"]
-    return subprocess.run(
-        [*command, f"--nbval-sanitize-with={settings}"],
-        cwd=notebook.parent,
-        env=plain_environment(TF_RUN_DIR=str(run_folder)),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    command += [f"--nbval-sanitize-with={settings}"]
+    environment = plain_environment(TF_RUN_DIR=str(run_folder))
+    return ended(command, cwd=notebook.parent, env=environment, seconds=600)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +58,8 @@ def test_the_reference_is_of_the_master_notebook(reference: Any) -> None:
     """Same cells, same ids, same text; only outputs and counts are added."""
     master = nbformat.read(MASTER, as_version=4)
 
-    assert [(c.id, c.source) for c in reference.cells] == [
-        (c.id, c.source) for c in master.cells
-    ], MAKE
+    kept, made = ([(c.id, c.source) for c in each.cells] for each in (reference, master))
+    assert kept == made, MAKE
 
 
 def test_the_reference_names_no_machine() -> None:
@@ -82,11 +75,11 @@ def test_the_reference_names_no_machine() -> None:
 def test_the_notebook_says_what_it_said(run_folder: Path, tmp_path: Path) -> None:
     """Every output equals the reference."""
     copy = Path(shutil.copy(REFERENCE, tmp_path / "daily_run.ipynb"))
-    done = validate(copy, run_folder)
+    exit_code, out, err = validate(copy, run_folder)
     code = [c for c in nbformat.read(REFERENCE, 4).cells if c.cell_type == "code"]
 
-    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}\n{MAKE}"
-    assert f"{len(code)} passed" in done.stdout
+    assert exit_code == 0, f"{out[-6000:]}\n{err[-2000:]}\n{MAKE}"
+    assert f"{len(code)} passed" in out
 
 
 @pytest.mark.slow
@@ -102,7 +95,7 @@ def test_a_changed_number_is_caught(run_folder: Path, tmp_path: Path) -> None:
     ]
     copy = tmp_path / "daily_run.ipynb"
     copy.write_text(json.dumps(content), encoding="utf-8")
-    done = validate(copy, run_folder)
+    exit_code, out, _ = validate(copy, run_folder)
 
-    assert done.returncode == 1
-    assert "1 failed" in done.stdout
+    assert exit_code == 1
+    assert "1 failed" in out

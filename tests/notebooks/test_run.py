@@ -67,9 +67,7 @@ def test_the_report_tells_the_day_without_a_network(run_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("notebook", [MASTER, EXPLORE], ids=lambda path: path.name)
-def test_opened_by_hand_it_shows_the_run_and_changes_nothing(
-    notebook: Path, run_folder: Path
-) -> None:
+def test_opened_by_hand_it_shows_run_and_changes_nothing(notebook: Path, run_folder: Path) -> None:
     """No file of the run, the ledger or the exchange's request log is touched."""
     profile = run_folder.parent
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
 from typing import Any
 
@@ -12,6 +11,7 @@ import nbformat
 import pytest
 
 from tests.notebooks.run import EXPLORE, MASTER, PROJECT
+from tests.processes import ended
 from tf_lib.app.daily.day import STEPS
 from tf_lib.pages.day.report import STEP_TAG
 
@@ -178,11 +178,6 @@ def test_checks_come_after_everything_else() -> None:
 def test_ruff_finds_nothing() -> None:
     """Linted and formatted like all other code."""
     for command in (["check"], ["format", "--check"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, *map(str, NOTEBOOKS)],
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        words = [sys.executable, "-m", "ruff", *command, *NOTEBOOKS]
+        code, out, err = ended(words, cwd=PROJECT)
+        assert code == 0, out + err

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from tests.processes import ended
 from tf_lib.errors import PreflightRefused
 from tf_lib.safety.arming import (
     ARMING_FILE_VARIABLE,
@@ -125,29 +125,20 @@ CLAIM = (
 
 def test_the_launchers_child_may_claim_it(tmp_path: Path) -> None:
     """As the kernel of a run does."""
-    done = subprocess.run(
-        [sys.executable, "-c", CLAIM, *asdict(FOR).values()],
-        env=os.environ | issue(tmp_path, FOR),
-        check=False,
-    )
+    words = [sys.executable, "-c", CLAIM, *asdict(FOR).values()]
 
-    assert done.returncode == 0
+    assert ended(words, env=os.environ | issue(tmp_path, FOR))[0] == 0
 
 
 def test_a_grandchild_or_stranger_may_not(tmp_path: Path) -> None:
     """Another process tree: named with both numbers."""
     inner = f"import subprocess, sys; sys.exit(subprocess.call({[sys.executable, '-c', CLAIM]!r}"
     inner += " + sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", inner, *asdict(FOR).values()],
-        env=os.environ | issue(tmp_path, FOR),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = [sys.executable, "-c", inner, *asdict(FOR).values()]
+    code, _, err = ended(words, env=os.environ | issue(tmp_path, FOR))
 
-    assert done.returncode == 1
-    assert f"made by process {os.getpid()} for its own child" in done.stderr
+    assert code == 1
+    assert f"made by process {os.getpid()} for its own child" in err
 
 
 def test_old_leavings_are_swept(tmp_path: Path) -> None:

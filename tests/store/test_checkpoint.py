@@ -130,10 +130,8 @@ def test_what_is_written_next_is_numbered_on(ledger: Ledger) -> None:
 @pytest.mark.parametrize("spoilt", ["torn", "changed", "of another ledger", "older", "later"])
 def test_a_checkpoint_that_does_not_fit_is_left_aside(ledger: Ledger, spoilt: str) -> None:
     """Cut by a power loss, edited, or made of other lines: then every line is read."""
-    path, text = (
-        ledger.path.with_name(CHECKPOINT_FILE),
-        ledger.path.with_name(CHECKPOINT_FILE).read_text(),
-    )
+    path = ledger.path.with_name(CHECKPOINT_FILE)
+    text = path.read_text()
     content = json.loads(text)
     if spoilt == "torn":
         path.write_text(text[: len(text) // 2])
@@ -178,18 +176,11 @@ def test_every_field_is_in_it() -> None:
     """A field that is added to the state or to an order is not forgotten here."""
     key = LegKey(DAY, "BTC-USD", Side.SELL, Leg.STOP_CORE)
     at = dt.datetime(2024, 3, 1, 0, 1, 2, 345, tzinfo=dt.UTC)
-    samples: dict[str, Any] = {
-        "str": "text",
-        "int": 3,
-        "bool": True,
-        "Decimal": Decimal("1.50"),
-        "LegKey": key,
-    }
+    texts = {"str": "text", "Decimal": Decimal("1.50")}
+    samples: dict[str, Any] = texts | {"int": 3, "bool": True, "LegKey": key}
     samples |= {"dt.datetime": at, "OrderStage": OrderStage.DONE, "Mapping[str, str]": STOP_BODY}
-    values = {
-        one.name: samples[str(one.type).removesuffix(" | None")]
-        for one in dataclasses.fields(OrderRecord)
-    }
+    types = {one.name: str(one.type) for one in dataclasses.fields(OrderRecord)}
+    values = {name: samples[kind.removesuffix(" | None")] for name, kind in types.items()}
     order = OrderRecord(**values)
     state = LedgerState(orders={"text": order})
     plain_state = ledger_checkpoint._PLAIN.dump_python(state, mode="json")

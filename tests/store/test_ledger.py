@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,18 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.store.build import (
-    DAY,
-    ENTRY,
-    STOP,
-    STOP_BODY,
-    UUID,
-    Clock,
-    again,
-    market,
-    pinned,
-    plain,
-)
+from tests.processes import begun
+from tests.store.build import DAY, ENTRY, STOP, STOP_BODY, UUID, Clock, again, market, pinned, plain
 from tf_lib.core.model.client_ids import Leg, LegKey, client_id
 from tf_lib.core.model.order_life import IllegalMove, OrderStage
 from tf_lib.core.model.records import Side
@@ -240,9 +229,7 @@ def test_a_killed_writer_leaves_whole_lines(tmp_path: Path) -> None:
         "    print(n, flush=True)\n"
     )
     path = tmp_path / LEDGER_FILE
-    writer = subprocess.Popen(
-        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
-    )
+    writer = begun([sys.executable, "-c", script, str(path)], stderr=None)
     assert writer.stdout is not None
     told = -1
     for line in writer.stdout:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import begun
 from tf_lib.errors import LockHeld, PreflightRefused, StateError
 from tf_lib.safety import epoch
 from tf_lib.safety.lock import (
@@ -36,12 +37,8 @@ HOLD = (
 @contextmanager
 def another_process(state: Path, kind: str) -> Iterator[subprocess.Popen[str]]:
     """Let another process hold the lock of a state folder."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(state), kind],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    words = [sys.executable, "-c", HOLD, str(state), kind]
+    process = begun(words, stdin=subprocess.PIPE, stderr=None)
     assert process.stdout is not None
     assert process.stdin is not None
     assert process.stdout.readline() == "held\n"

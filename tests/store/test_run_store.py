@@ -92,9 +92,8 @@ def test_every_log_exists_from_the_start(tmp_path: Path) -> None:
     """An empty one says "nothing", not "unknown"."""
     RunLogs(tmp_path / "logs", now).touch_all()
 
-    assert {path.name for path in (tmp_path / "logs").iterdir()} == {
-        f"{n}.jsonl" for n in LOG_NAMES
-    }
+    names = {path.name for path in (tmp_path / "logs").iterdir()}
+    assert names == {f"{name}.jsonl" for name in LOG_NAMES}
 
 
 def test_only_known_logs(tmp_path: Path) -> None:
