@@ -37,6 +37,7 @@ needs_real_candles = pytest.mark.skipif(
     reason="no real candles: set TF_REAL_CANDLES to a folder of <PRODUCT>.csv files",
 )
 
+Candles = dict[str, pd.DataFrame]
 TOLERANCE = 1e-9
 MADE_UP_TICKERS = ["AAA-USD", "BBB-USD", "CCC-USD", "DDD-USD", "EEE-USD", "FFF-USD"]
 MADE_UP_SLEEVES: dict[str, Any] = {
@@ -131,7 +132,7 @@ def parameters(sleeves: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def portfolio(
-    seed: int, tables: dict[str, pd.DataFrame], as_of: dt.date, *, cash: str | None = None
+    seed: int, tables: Candles, as_of: dt.date, *, cash: str | None = None
 ) -> dict[str, Any]:
     """Make up a portfolio: some tickers held, cooling down, priced, under stops near the market."""
     rng = np.random.default_rng(seed)
@@ -162,9 +163,7 @@ def portfolio(
 class Scene:
     """A candle folder with the oracle's columns, decided on under one set of parameters."""
 
-    def __init__(
-        self, folder: Path, candles: dict[str, pd.DataFrame], params: dict[str, Any]
-    ) -> None:
+    def __init__(self, folder: Path, candles: Candles, params: dict[str, Any]) -> None:
         self.folder, self.candles, self.params = folder, candles, params
         self.candle_folder = markets.write_folder(folder / "candles", candles)
         self.tables = oracle.tables_of(params, candles)
@@ -232,24 +231,20 @@ def days_between(first: str, last: str, count: int) -> list[dt.date]:
 
 
 @pytest.fixture(scope="module")
-def real_candles() -> dict[str, pd.DataFrame]:
+def real_candles() -> Candles:
     """Three years of real candles of the seven tickers."""
     candles = markets.read_folder(REAL_CANDLES)
     return {ticker: bars[bars.index >= "2021-06-01"] for ticker, bars in candles.items()}
 
 
 @pytest.fixture(scope="module")
-def real_scene(
-    real_candles: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
-) -> Scene:
+def real_scene(real_candles: Candles, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """Real candles as they are."""
     return Scene(tmp_path_factory.mktemp("real"), real_candles, parameters(REAL_SLEEVES))
 
 
 @pytest.fixture(scope="module")
-def gap_scene(
-    real_candles: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
-) -> Scene:
+def gap_scene(real_candles: Candles, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """Real candles with holes, a feed that ends early, a late listing and one yet to come."""
     candles = dict(real_candles)
     candles["BTC-USD"] = markets.without_days(candles["BTC-USD"], "2023-11-20", 1)
@@ -293,48 +288,37 @@ def test_real_candles(real_scene: Scene, as_of: dt.date) -> None:
     real_scene.agree(as_of, portfolio(as_of.toordinal(), real_scene.tables, as_of))
 
 
-GAP_DAYS = [
-    "2023-10-12",
-    "2023-10-16",
-    "2023-10-17",
-    "2023-11-15",
-    "2023-11-16",
-    "2023-11-21",
-    "2023-11-22",
-    "2024-02-12",
-    "2024-02-21",
-    "2024-02-28",
-    "2024-03-02",
-    "2024-03-03",
-    "2024-03-15",
-    "2024-03-16",
-    "2024-03-17",
-    "2024-03-18",
-    "2024-05-01",
-]
+GAP_DAYS = """
+2023-10-12 2023-10-16 2023-10-17 2023-11-15 2023-11-16 2023-11-21 2023-11-22 2024-02-12 2024-02-21
+2024-02-28 2024-03-02 2024-03-03 2024-03-15 2024-03-16 2024-03-17 2024-03-18 2024-05-01
+"""
 
 
 @needs_real_candles
-@pytest.mark.parametrize("day", GAP_DAYS)
+@pytest.mark.parametrize("day", GAP_DAYS.split())
 def test_gaps_late_listings_and_feeds_that_end(gap_scene: Scene, day: str) -> None:
     """Inside a gap, right after it, on both sides of the thirtieth bar, past the last candle."""
     as_of = dt.date.fromisoformat(day)
     gap_scene.agree(as_of, portfolio(as_of.toordinal(), gap_scene.tables, as_of))
 
 
+@pytest.fixture
+def some_candles(real_candles: Candles) -> Candles:
+    """Return some months of them; the bars of BTC-USD may be changed."""
+    candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
+    return candles | {"BTC-USD": candles["BTC-USD"].copy()}
+
+
 @needs_real_candles
 @pytest.mark.parametrize("times", [1.9, 3, 100])
 def test_a_wick_that_is_not_believed_on_any_day(
-    times: float, real_candles: dict[str, pd.DataFrame], tmp_path: Path
+    times: float, some_candles: Candles, tmp_path: Path
 ) -> None:
     """The high of one day: no trade the day after, and no highest high or range remembers it."""
-    candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
-    bars = candles["BTC-USD"].copy()
     # The quietest time of these years: 25 average ranges are 0.6 of the price.
     spike = pd.Timestamp("2023-09-25", tz="UTC")
-    bars.loc[[spike], "high"] *= times
-    candles["BTC-USD"] = bars
-    scene = Scene(tmp_path, candles, parameters(REAL_SLEEVES))
+    some_candles["BTC-USD"].loc[[spike], "high"] *= times
+    scene = Scene(tmp_path, some_candles, parameters(REAL_SLEEVES))
     for days in (0, 1, 2, 3, 4, 10, 25):
         as_of = spike.date() + dt.timedelta(days=days)
         decided = scene.agree(as_of, portfolio(days, scene.tables, as_of))["tickers"]["BTC-USD"]
@@ -347,15 +331,12 @@ def test_a_wick_that_is_not_believed_on_any_day(
 @needs_real_candles
 @pytest.mark.parametrize("times", [0.001, 0.3, 4, 10])
 def test_a_level_that_stays_is_believed_after_three_bars(
-    times: float, real_candles: dict[str, pd.DataFrame], tmp_path: Path
+    times: float, some_candles: Candles, tmp_path: Path
 ) -> None:
     """A redenomination: three bars agree with the first, and thirty days pass without a trade."""
-    candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
-    bars = candles["BTC-USD"].copy()
     first = pd.Timestamp("2023-11-01", tz="UTC")
-    bars.loc[first:] *= times
-    candles["BTC-USD"] = bars
-    scene = Scene(tmp_path, candles, parameters(REAL_SLEEVES))
+    some_candles["BTC-USD"].loc[first:] *= times
+    scene = Scene(tmp_path, some_candles, parameters(REAL_SLEEVES))
     for days in (0, 1, 2, 3, 4, 5, 20, 33, 34, 60, 100):
         as_of = first.date() + dt.timedelta(days=days)
         decided = scene.agree(as_of, portfolio(days, scene.tables, as_of))["tickers"]["BTC-USD"]
@@ -368,16 +349,14 @@ def test_a_level_that_stays_is_believed_after_three_bars(
 @needs_real_candles
 @pytest.mark.parametrize("times", [0.01, 0.5, 2, 10])
 def test_a_close_far_from_the_live_price_is_not_believed(
-    times: float, real_candles: dict[str, pd.DataFrame], tmp_path: Path
+    times: float, some_candles: Candles, tmp_path: Path
 ) -> None:
     """The whole bar of yesterday is wrong by a factor; the market trades where it always did."""
-    candles = {ticker: bars.loc["2022-11-01":"2024-03-20"] for ticker, bars in real_candles.items()}
-    bars = candles["BTC-USD"].copy()
+    bars = some_candles["BTC-USD"]
     wrong, as_of = pd.Timestamp("2024-03-09", tz="UTC"), dt.date(2024, 3, 10)
     price = float(bars["close"][wrong])
     bars.loc[wrong, ["open", "high", "low", "close"]] *= times
-    candles["BTC-USD"] = bars
-    scene = Scene(tmp_path, candles, parameters(REAL_SLEEVES))
+    scene = Scene(tmp_path, some_candles, parameters(REAL_SLEEVES))
     held = {
         "cash": "5000",
         "positions": {"BTC-USD": "0.1"},
@@ -385,11 +364,11 @@ def test_a_close_far_from_the_live_price_is_not_believed(
         "open_stops": {"BTC-USD": f"{price * 0.9}"},
     }
     decided = scene.decided(as_of, held)
-    compare(decided, oracle.decide(scene.params, candles, as_of, held))
+    compare(decided, oracle.decide(scene.params, some_candles, as_of, held))
 
-    assert decided["tickers"]["BTC-USD"]["reason"] == "stale_or_missing_ohlc"
-    assert decided["tickers"]["BTC-USD"]["trade_notional"] == 0
-    assert decided["tickers"]["BTC-USD"]["close"] == pytest.approx(price, rel=0.1)
+    row = decided["tickers"]["BTC-USD"]
+    assert (row["reason"], row["trade_notional"]) == ("stale_or_missing_ohlc", 0)
+    assert row["close"] == pytest.approx(price, rel=0.1)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -433,20 +412,8 @@ def test_every_reason_and_both_caps_are_met(made_up_scene: Scene) -> None:
         met[expected["portfolio"]["cap_value"]] += 1
         met["shrunk"] += expected["portfolio"]["cash_shrink_factor"] < 1
 
-    assert {
-        "no_position",
-        "full_exit",
-        "below_threshold",
-        "trim",
-        "add",
-        "enter",
-        "cooldown_active",
-        "stop_breached",
-        "unknown_signal",
-        "shrunk",
-        0.35,
-        0.60,
-    } <= set(met)
+    reasons = "no_position full_exit below_threshold trim add enter cooldown_active stop_breached"
+    assert {*reasons.split(), "unknown_signal", "shrunk", 0.35, 0.60} <= set(met)
 
 
 def test_no_cash_buys_nothing(made_up_scene: Scene) -> None:
@@ -469,9 +436,8 @@ def test_what_comes_later_changes_no_bit(fate: str, made_up_scene: Scene, tmp_pa
     }
     other = markets.write_folder(tmp_path / "candles", candles)
 
-    assert made_up_scene.decided(as_of, holdings) == made_up_scene.decided(
-        as_of, holdings, candle_folder=other
-    )
+    changed = made_up_scene.decided(as_of, holdings, candle_folder=other)
+    assert made_up_scene.decided(as_of, holdings) == changed
 
 
 def test_the_oracle_does_not_look_ahead_either(made_up_scene: Scene) -> None:
@@ -522,9 +488,8 @@ def test_a_misread_rule_is_noticed(
 ) -> None:
     """Every variant moves a column or a decision, so a switch that is not wired cannot pass."""
     scene = variant_scene(variant)
-    columns_move = any(
-        not table.equals(made_up_scene.tables[ticker]) for ticker, table in scene.tables.items()
-    )
+    before = made_up_scene.tables
+    columns_move = any(not table.equals(before[t]) for t, table in scene.tables.items())
     decisions_move = columns_move or any(
         scene.expected(day, {"cash": "15000"}) != made_up_scene.expected(day, {"cash": "15000"})
         for day in days_between("2022-01-15", "2022-07-10", 6)
@@ -537,10 +502,8 @@ def test_every_number_is_held_to_its_place(made_up_scene: Scene) -> None:
     """One part in ten million on any single number is too much."""
     as_of = dt.date(2022, 5, 4)
     expected = made_up_scene.expected(as_of, portfolio(1, made_up_scene.tables, as_of))
-    numbers = [
-        path for path, value in flattened(expected).items() if isinstance(value, float) and value
-    ]
-    for part, name, key in numbers:
+    leaves = flattened(expected).items()
+    for part, name, key in [path for path, leaf in leaves if isinstance(leaf, float) and leaf]:
         bent = copy.deepcopy(expected)
         place = bent[part][name] if name else bent[part]
         place[key] += 1e-7 * max(1.0, abs(place[key]))

@@ -89,9 +89,7 @@ def test_it_reaches_every_path_of_the_spot_subset() -> None:
     assert missing == []
 
 
-def test_the_real_exchange_is_never_asked_to_change_anything(
-    simulated: Asker, tmp_path: Path
-) -> None:
+def test_real_exchange_is_never_asked_to_change_anything(simulated: Asker, tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     key.write_text('{"name": "none", "privateKey": "none"}')
     with pytest.raises(ValueError, match="only a simulated exchange"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,7 @@ import pytest
 from tests.core.build import SLEEVES, config_with, day, market, random_candles
 from tests.oracle.signals import COLUMNS
 from tf_lib.core.candles.bars import Bars, lag_bars
-from tf_lib.core.decision import (
-    Decision,
-    covariance_at,
-    decide,
-    sized_signal,
-    with_last_closes,
-)
+from tf_lib.core.decision import Decision, covariance_at, decide, sized_signal, with_last_closes
 from tf_lib.core.model.cooldown import is_cooling
 from tf_lib.core.model.records import FeeRates, PortfolioState, Reason
 from tf_lib.core.signals.columns import Signals, signals
@@ -31,6 +27,7 @@ from tf_lib.parameters import Config
 N_DAYS = 700
 CONFIG = config_with()
 TODAY = day(N_DAYS)
+Decide = Callable[..., Decision]
 EMPTY = PortfolioState(cash=15_000.0)
 TICKER_KEYS = [
     *(*COLUMNS, "data_ok", "sleeve", "sleeve_multiplier", "risk_budget_weight", "target_weight"),
@@ -76,10 +73,14 @@ def entered(decision: Decision) -> tuple[int, str]:
     return at, decision.trades.tickers[at]
 
 
-def test_the_mapping_has_the_shape_that_was_agreed(
-    bars: Bars, known: Signals, busy_day: dt.date
-) -> None:
-    mapping = decided(bars, known, busy_day).to_mapping()
+@pytest.fixture
+def busy(bars: Bars, known: Signals, busy_day: dt.date) -> Decide:
+    """Return what decides on the busy day."""
+    return functools.partial(decided, bars, known, busy_day)
+
+
+def test_mapping_has_shape_that_was_agreed(busy: Decide, busy_day: dt.date) -> None:
+    mapping = busy().to_mapping()
 
     assert list(mapping) == ["as_of", "tickers", "portfolio", "sleeves"]
     assert mapping["as_of"] == busy_day.isoformat()
@@ -92,9 +93,9 @@ def test_the_mapping_has_the_shape_that_was_agreed(
 
 
 def test_the_decision_is_its_stages_called_one_by_one(
-    bars: Bars, known: Signals, busy_day: dt.date
+    busy: Decide, known: Signals, busy_day: dt.date
 ) -> None:
-    decision = decided(bars, known, busy_day)
+    decision = busy()
     matrix = covariance_at(known, CONFIG, as_of=busy_day)
     final = known["final_signal"][known.row_of(busy_day)]
     signal = sized_signal(known, busy_day, EMPTY)
@@ -104,43 +105,37 @@ def test_the_decision_is_its_stages_called_one_by_one(
     np.testing.assert_array_equal(decision.sizing.target_weight, sizing.target_weight)
 
 
-def test_later_rows_change_nothing(bars: Bars, known: Signals, busy_day: dt.date) -> None:
+def test_later_rows_change_nothing(busy: Decide, bars: Bars, busy_day: dt.date) -> None:
     """Decided on bars that end today or on bars that go on: the same, bit for bit."""
     seen_bars = lag_bars(market(N_DAYS), as_of=busy_day)
     seen = decided(seen_bars, signals(seen_bars, CONFIG), busy_day)
 
-    assert seen.to_mapping() == decided(bars, known, busy_day).to_mapping()
+    assert seen.to_mapping() == busy().to_mapping()
 
 
-def test_order_in_the_file_changes_no_bit(bars: Bars, known: Signals, busy_day: dt.date) -> None:
-    turned = {
-        name: {**sleeve, "tickers": sleeve["tickers"][::-1]}
-        for name, sleeve in reversed(SLEEVES.items())
-    }
-    other = decided(bars, known, busy_day, config=config_with(sleeves=turned))
+def test_order_in_the_file_changes_no_bit(busy: Decide) -> None:
+    turned = {n: {**s, "tickers": s["tickers"][::-1]} for n, s in reversed(SLEEVES.items())}
+    other = busy(config=config_with(sleeves=turned))
 
-    assert other.to_mapping() == decided(bars, known, busy_day).to_mapping()
+    assert other.to_mapping() == busy().to_mapping()
 
 
 def test_signals_are_computed_when_they_are_not_given(
-    bars: Bars, known: Signals, busy_day: dt.date
+    busy: Decide, bars: Bars, known: Signals, busy_day: dt.date
 ) -> None:
     filled = with_last_closes(EMPTY, known, as_of=busy_day)
     alone = decide(bars, filled, CONFIG, as_of=busy_day)
 
-    assert alone.to_mapping() == decided(bars, known, busy_day).to_mapping()
+    assert alone.to_mapping() == busy().to_mapping()
 
 
 def test_more_tickers_than_the_config_has_are_left_out(
-    bars: Bars, known: Signals, busy_day: dt.date
+    busy: Decide, known: Signals, busy_day: dt.date
 ) -> None:
     more = lag_bars({**market(N_DAYS), "ZZZ-USD": random_candles(9, N_DAYS)}, as_of=TODAY)
     filled = with_last_closes(EMPTY, known, as_of=busy_day)
 
-    assert (
-        decide(more, filled, CONFIG, as_of=busy_day).to_mapping()
-        == decided(bars, known, busy_day).to_mapping()
-    )
+    assert decide(more, filled, CONFIG, as_of=busy_day).to_mapping() == busy().to_mapping()
 
 
 def test_the_last_close_stands_in_for_a_mid_that_is_missing(known: Signals) -> None:
@@ -205,46 +200,44 @@ def test_a_cooldown_holds_for_its_days_and_not_before_it_began() -> None:
     assert not is_cooling(None, start, days=7)
 
 
-def test_a_cooling_ticker_is_not_bought_but_still_sized(
-    bars: Bars, known: Signals, busy_day: dt.date
-) -> None:
-    plain = decided(bars, known, busy_day)
+def test_a_cooling_ticker_is_not_bought_but_still_sized(busy: Decide, busy_day: dt.date) -> None:
+    plain = busy()
     at, ticker = entered(plain)
     cooling = PortfolioState(cash=15_000.0, cooldowns={ticker: busy_day - dt.timedelta(days=6)})
-    decision = decided(bars, known, busy_day, cooling)
+    decision = busy(cooling)
 
     assert decision.trades.reasons[at] is Reason.COOLDOWN_ACTIVE
     np.testing.assert_array_equal(decision.sizing.target_weight, plain.sizing.target_weight)
 
 
-def test_what_cannot_be_protected_or_must_not_be_traded_is_not(
-    bars: Bars, known: Signals, busy_day: dt.date
-) -> None:
-    plain = decided(bars, known, busy_day)
+def test_what_cannot_be_protected_or_must_not_be_traded_is_not(busy: Decide) -> None:
+    plain = busy()
     at, ticker = entered(plain)
-    bare = decided(bars, known, busy_day, not_protectable=frozenset({ticker}))
+    bare = busy(not_protectable=frozenset({ticker}))
     forced = {ticker: Reason.UNKNOWN_SIGNAL}
-    kept = decided(bars, known, busy_day, no_trade=forced)
+    kept = busy(no_trade=forced)
 
     assert bare.trades.reasons[at] is Reason.NOT_PROTECTABLE
     assert kept.trades.reasons[at] is Reason.UNKNOWN_SIGNAL
     assert bare.trades.trade_notional[at] == kept.trades.trade_notional[at] == 0.0
 
 
-def test_a_breach_at_the_gate_is_dated_today(bars: Bars, known: Signals, busy_day: dt.date) -> None:
-    plain = decided(bars, known, busy_day)
+def test_a_breach_at_the_gate_is_dated_today(
+    busy: Decide, known: Signals, busy_day: dt.date
+) -> None:
+    plain = busy()
     at, ticker = entered(plain)
     stop = float(known["chandelier_stop"][known.row_of(busy_day), at])
     below = PortfolioState(cash=15_000.0, mid_prices={ticker: stop * 0.999})
-    decision = decided(bars, known, busy_day, below)
+    decision = busy(below)
 
     assert decision.trades.reasons[at] is Reason.STOP_BREACHED
     assert decision.cooldowns_started[ticker] == busy_day
 
 
-def test_dearer_fees_never_mean_bigger_buys(bars: Bars, known: Signals, busy_day: dt.date) -> None:
-    cheap = decided(bars, known, busy_day)
-    dear = decided(bars, known, busy_day, fees=FeeRates(maker=0.2, taker=0.3))
+def test_dearer_fees_never_mean_bigger_buys(busy: Decide) -> None:
+    cheap = busy()
+    dear = busy(fees=FeeRates(maker=0.2, taker=0.3))
 
     assert dear.trades.cash_shrink_factor <= cheap.trades.cash_shrink_factor
 
@@ -277,9 +270,9 @@ def test_bars_that_are_missing_or_too_old_are_named(bars: Bars, known: Signals) 
         decide(bars, EMPTY, CONFIG, as_of=TODAY + dt.timedelta(days=1), computed=known)
 
 
-def test_a_decision_cannot_be_changed(bars: Bars, known: Signals, busy_day: dt.date) -> None:
+def test_a_decision_cannot_be_changed(busy: Decide) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        decided(bars, known, busy_day).as_of = TODAY  # type: ignore[misc]
+        busy().as_of = TODAY  # type: ignore[misc]
 
 
 def test_undefined_numbers_are_null(known: Signals) -> None:

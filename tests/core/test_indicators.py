@@ -84,9 +84,8 @@ def test_a_channel_longer_than_the_history_is_undefined() -> None:
 
 def test_position_by_hand_and_in_a_channel_without_width() -> None:
     # Close 9 in a channel from 2 to 10: (9 - 6) / 8 = 0.375
-    out = indicators.channel_position(
-        np.array([9.0, 5.0]), np.array([10.0, 5.0]), np.array([2.0, 5.0])
-    )
+    close, upper, lower = np.array([9.0, 5.0]), np.array([10.0, 5.0]), np.array([2.0, 5.0])
+    out = indicators.channel_position(close, upper, lower)
 
     assert out[0] == 0.375
     assert math.isnan(out[1])

@@ -56,7 +56,7 @@ def test_a_gap_at_the_end_is_listed_and_never_filled() -> None:
 
 
 @pytest.mark.parametrize(("missing", "recovering"), [(3, 0), (4, 30)])
-def test_a_gap_of_more_than_three_days_is_followed_by_thirty_rows_of_recovery(
+def test_a_gap_of_more_than_three_days_has_thirty_rows_of_recovery(
     missing: int, recovering: int
 ) -> None:
     bars = bars_of([10.0] * 50, drop=tuple(range(5, 5 + missing)))

@@ -136,9 +136,7 @@ def rounds(draw: st.DrawFn) -> tuple[Product, D, D, D, float, StopsSection]:
 
 @given(rounds())
 @example((TEN_AT_LEAST, D("26.315"), D("0.4"), D("0.41"), 0.02, StopsSection()))
-def test_gate_builder_and_stop_agree_on_what_can_be_held(
-    case: tuple[Product, D, D, D, float, StopsSection],
-) -> None:
+def test_gate_builder_and_stop_agree(case: tuple[Product, D, D, D, float, StopsSection]) -> None:
     """One rule: what the gate lets in, a trim may leave, and its stop is then planned."""
     product, size, level, last, atr, stops = case
     stop = WantedStop(product, level, atr, stop_rules(stops))
@@ -239,16 +237,15 @@ def test_a_full_exit_sells_all_that_is_owned() -> None:
         (-50.0, Reason.FULL_EXIT, "0.009", "0.00"),
     ],
 )
-def test_what_the_exchange_would_refuse_is_not_built(
+def test_what_would_be_refused_is_not_built(
     notional: float, reason: Reason, held: str, size: str
 ) -> None:
     """The note says product, size, price and both minimums."""
     build = built(notional, reason, held=held)
 
     assert build.order is None
-    assert build.note == (
-        f"COIN-USD: {size} at 10.000 is below the exchange's minimums (0.05 base, 1 quote)"
-    )
+    minimums = "the exchange's minimums (0.05 base, 1 quote)"
+    assert build.note == f"COIN-USD: {size} at 10.000 is below {minimums}"
 
 
 def test_no_notional_no_order() -> None:

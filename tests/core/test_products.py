@@ -22,9 +22,8 @@ HEADER = (
     "limit_only,post_only,auction_mode,view_only,base_increment,quote_increment,price_increment,"
     "base_min_size,quote_min_size,price,approximate_quote_24h_volume"
 )
-ROW = (
-    "FET-USD,FET,USD,online,False,False,False,True,False,False,False,0.1,0.0001,0.0001,0.1,1,0.26,5"
-)
+FLAGS = "online,False,False,False,True,False,False,False"
+ROW = f"FET-USD,FET,USD,{FLAGS},0.1,0.0001,0.0001,0.1,1,0.26,5"
 REAL_PRODUCTS = PROJECT.parent / "shared" / "products_2025-10-24.csv"
 
 

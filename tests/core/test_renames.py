@@ -31,9 +31,7 @@ def bars(first: str, *closes: float) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("ratio", "price", "volume"), [("1", 8.0, 100.0), ("4", 2.0, 400.0)])
-def test_old_bars_come_before_the_day_on_the_new_scale(
-    ratio: str, price: float, volume: float
-) -> None:
+def test_old_bars_come_before_day_on_the_new_scale(ratio: str, price: float, volume: float) -> None:
     """What either product traded on the other's days is left out."""
     old, new = bars("2024-10-16", 8.0, 8.0, 99.0), bars("2024-10-17", 77.0, 2.1, 2.2)
 

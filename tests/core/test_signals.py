@@ -11,14 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.core.build import (
-    REAL_CANDLES,
-    STRATEGY,
-    config_with,
-    day,
-    market,
-    random_candles,
-)
+from tests.core.build import REAL_CANDLES, STRATEGY, config_with, day, market, random_candles
 from tests.oracle.signals import COLUMNS, SIGNAL_COLUMNS
 from tf_lib.core.candles.bars import Bars, lag_bars
 from tf_lib.core.signals import components
@@ -166,8 +159,7 @@ def test_binary_mode_passes_or_blocks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("filter_name", "column"),
-    [("rolling_r2", "r_squared"), ("vol_of_vol", "vol_of_vol_penalty")],
+    ("filter_name", "column"), [("rolling_r2", "r_squared"), ("vol_of_vol", "vol_of_vol_penalty")]
 )
 def test_a_filter_that_is_off_is_one(filter_name: str, column: str) -> None:
     off = computed({f"{FILTERS}{filter_name}.enabled": False})
@@ -186,10 +178,8 @@ def test_confirmation_needs_the_quality_to_hold() -> None:
 
 
 def test_the_exit_gate_keeps_or_zeroes_the_blend() -> None:
-    changes = {
-        "signals.donchian.use_donchian_exit_gate": True,
-        "signals.donchian.exit_rolling_donchian_window": 5,
-    }
+    changes: dict[str, Any] = {"signals.donchian.use_donchian_exit_gate": True}
+    changes |= {"signals.donchian.exit_rolling_donchian_window": 5}
     frame = random_candles(5, N_DAYS)
     plain, gated = computed(frame=frame), computed(changes, frame=frame)
     lagged = frame.set_axis(frame.index + pd.Timedelta(days=1))
@@ -210,9 +200,8 @@ def test_the_chandelier_hangs_from_the_highest_high() -> None:
     highest = frame["high"].rolling(56).max().to_numpy()
 
     np.testing.assert_array_equal(known["highest_high"][:, 0], highest)
-    np.testing.assert_array_equal(
-        known["chandelier_stop"], known["highest_high"] - 1.75 * known["atr"]
-    )
+    level = known["highest_high"] - 1.75 * known["atr"]
+    np.testing.assert_array_equal(known["chandelier_stop"], level)
 
 
 def test_a_percentage_trail_lies_below_the_last_close_and_changes_nothing_else() -> None:

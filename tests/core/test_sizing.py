@@ -109,9 +109,8 @@ def test_what_the_cap_cuts_goes_into_headroom_in_proportion() -> None:
     one = {"A": {"weight": 1.0, "tickers": ["AAA-USD", "BBB-USD", "CCC-USD"]}}
     sizing = size_positions(np.array([0.7, 0.2, 0.1]), np.eye(3) * 1e-4, config_with(sleeves=one))
 
-    np.testing.assert_allclose(
-        sizing.target_weight, [0.35, 0.2 + 0.15 * 7 / 8, 0.1 + 0.25 * 7 / 8], rtol=1e-12
-    )
+    expected = [0.35, 0.2 + 0.15 * 7 / 8, 0.1 + 0.25 * 7 / 8]
+    np.testing.assert_allclose(sizing.target_weight, expected, rtol=1e-12)
     assert sizing.cap_leftover_gross == pytest.approx(0.0, abs=1e-12)
     assert sizing.gross_post_cap == pytest.approx(1.0)
 
@@ -282,7 +281,7 @@ ONE_SLEEVE = {"A": {"weight": 1.0, "tickers": ["AAA-USD", "BBB-USD", "CCC-USD"]}
         ("cash", [0.35, 0.2, 0.1]),
     ],
 )
-def test_what_the_cap_cuts_never_buys_a_name_without_a_signal_worth_it(
+def test_what_the_cap_cuts_buys_no_name_without_a_signal(
     leftover: str, expected: list[float]
 ) -> None:
     """A smoothed signal never reaches zero: 1e-4 is not above the floor, 1.1e-4 is."""

@@ -55,8 +55,7 @@ def stop_settings(draw: st.DrawFn) -> StopsSection:
 
 # Prices and ranges as they come: short decimals, and floats that are none.
 amounts = st.one_of(
-    st.decimals("0.0001", "100000", places=4).map(float),
-    st.floats(1e-4, 1e5, allow_nan=False),
+    st.decimals("0.0001", "100000", places=4).map(float), st.floats(1e-4, 1e5, allow_nan=False)
 )
 
 

@@ -61,9 +61,7 @@ def test_level_is_never_lowered_while_held(
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1), st.sampled_from([0.03, 0.2, 0.5]))
-def test_a_percentage_trail_hangs_from_the_highest_close_since_the_entry(
-    closes: list[int], share: float
-) -> None:
+def test_a_percentage_trail_hangs_from_the_highest_close(closes: list[int], share: float) -> None:
     """Day by day from the last close alone, live and compiled."""
     live, compiled = D(0), 0.0
     for close in closes:
@@ -103,9 +101,7 @@ def test_limit_is_the_larger_of_two_buffers_below(atr: float | None, limit: str)
         ("0.02", 5000, "0.01"),
     ],
 )
-def test_a_wide_buffer_never_takes_the_limit_further_than_the_most(
-    level: str, max_bps: float, limit: str
-) -> None:
+def test_a_wide_buffer_ends_at_the_most(level: str, max_bps: float, limit: str) -> None:
     """`limit_max_bps` bounds both buffers; a tick below the level it is at least."""
     stop = wanted(None, 50.0, limit_buffer_atr=30, limit_max_bps=max_bps)
 
@@ -120,9 +116,7 @@ def test_a_wide_buffer_never_takes_the_limit_further_than_the_most(
         ("0.01", None),  # 0.01 x 98.99 = 0.9899: no limit below the level is near enough
     ],
 )
-def test_the_limit_is_brought_nearer_until_the_stop_is_worth_enough(
-    size: str, limit: str | None
-) -> None:
+def test_limit_is_brought_nearer_until_stop_is_worth_enough(size: str, limit: str | None) -> None:
     """A holding worth more than the exchange's least gets a stop, however wide the buffer."""
     fine = Product("COIN-USD", D("0.0001"), D("0.01"), D("0.01"), D("0.0001"), D(1))
     found = limit_below(D("99"), wanted(None, 50.0, product=fine), base_size=D(size))

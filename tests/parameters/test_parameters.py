@@ -24,7 +24,9 @@ from tf_lib.text.written import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 STRATEGY = PROJECT / "parameters" / "strategy_v020.yaml"
-Change = Callable[[dict[str, Any]], None]
+Values = dict[str, Any]
+Change = Callable[[Values], None]
+Refused = Callable[[Any], str]
 
 
 @pytest.fixture
@@ -38,6 +40,12 @@ def written(folder: Path, content: Any, name: str = "mine.yaml") -> Path:
     text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Refused:
+    """Return what is said when a content is written and loaded; @ is the folder."""
+    return lambda content: refusal(written(tmp_path, content)).replace(f"{tmp_path}/", "@/")
 
 
 def refusal(path: Path) -> str:
@@ -112,7 +120,7 @@ def test_what_is_written_loads_again(tmp_path: Path) -> None:
     assert load_config(written(tmp_path, config.to_mapping())) == config
 
 
-def test_order_in_a_file_changes_nothing(tmp_path: Path, strategy: dict[str, Any]) -> None:
+def test_order_in_a_file_changes_nothing(tmp_path: Path, strategy: Values) -> None:
     """Tickers and sleeves are used by name."""
     universe = strategy["universe"]
     turned = {
@@ -202,16 +210,15 @@ def test_extends_in_a_circle(tmp_path: Path) -> None:
     assert "two.yaml -> " in refusal(path)
 
 
-def test_extends_what_is_not_there(tmp_path: Path) -> None:
+def test_extends_what_is_not_there(refused: Refused) -> None:
     """By its whole path."""
-    assert refusal(written(tmp_path, {"extends": "gone.yaml"})) == (
-        f"{tmp_path}/gone.yaml: there is no such parameter file"
-    )
+    said = refused({"extends": "gone.yaml"})
+    assert said == "@/gone.yaml: there is no such parameter file"
 
 
-def test_extends_must_be_a_name(tmp_path: Path) -> None:
+def test_extends_must_be_a_name(refused: Refused) -> None:
     """One file."""
-    said = refusal(written(tmp_path, {"extends": ["a", "b"]}))
+    said = refused({"extends": ["a", "b"]})
     assert "extends: expected a file name, got a list of 2" in said
 
 
@@ -228,17 +235,17 @@ def test_an_error_names_the_file_that_holds_the_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ticker", ["btc-usd", "BTC", "BTC/USD", "BTC-USD ", 1, None])
-def test_a_ticker_in_another_form_is_told_the_right_one(tmp_path: Path, ticker: object) -> None:
+def test_a_ticker_in_another_form_is_told_the_right_one(refused: Refused, ticker: object) -> None:
     """In words, not as a pattern of letters."""
-    message = refusal(written(tmp_path, {"universe": {"tickers": [ticker]}}))
+    message = refused({"universe": {"tickers": [ticker]}})
 
     assert f"universe.tickers.0: got {ticker!r}; " in message
     assert "expected a product's id in capitals, as BTC-USD" in message
 
 
 @pytest.mark.parametrize("day", [20240101, None, 2024.5])
-def test_a_day_that_yaml_reads_as_no_text_is_told_its_form(tmp_path: Path, day: object) -> None:
-    message = refusal(written(tmp_path, {"extends": str(STRATEGY), "run": {"start_date": day}}))
+def test_a_day_that_yaml_reads_as_no_text_is_told_its_form(refused: Refused, day: object) -> None:
+    message = refused({"extends": str(STRATEGY), "run": {"start_date": day}})
 
     assert f"run.start_date: got {day!r}; expected a day as YYYY-MM-DD" in message
 
@@ -261,11 +268,11 @@ def test_a_day_that_yaml_reads_as_no_text_is_told_its_form(tmp_path: Path, day: 
         ("run: !!python/object/apply:os.system ['true']\n", "is not valid YAML"),
     ],
 )
-def test_a_file_that_is_no_parameter_file(tmp_path: Path, text: str, part: str) -> None:
+def test_a_file_that_is_no_parameter_file(refused: Refused, text: str, part: str) -> None:
     """Named with what it is instead; nothing in it is run."""
-    message = refusal(written(tmp_path, text))
+    message = refused(text)
 
-    assert message.startswith(f"{tmp_path}/mine.yaml: ")
+    assert message.startswith("@/mine.yaml: ")
     assert part in message
 
 
@@ -279,7 +286,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert "bytes.yaml: cannot be read" in refusal(tmp_path / "bytes.yaml")
 
 
-def test_a_date_without_quotes_is_a_date(tmp_path: Path, strategy: dict[str, Any]) -> None:
+def test_a_date_without_quotes_is_a_date(tmp_path: Path, strategy: Values) -> None:
     """YAML would make it an object; here it stays the text it is."""
     path = written(tmp_path, strategy)
     text = path.read_text(encoding="utf-8").replace("'2022-04-01'", "2022-04-01")
@@ -303,24 +310,23 @@ def test_a_date_without_quotes_is_a_date(tmp_path: Path, strategy: dict[str, Any
     ],
 )
 def test_a_misspelt_key(
-    tmp_path: Path, strategy: dict[str, Any], section: str, key: str, near: str
+    tmp_path: Path, strategy: Values, section: str, key: str, near: str
 ) -> None:
     """File, key, line and the nearest known key."""
     strategy.setdefault(section, {})[key] = 7
     path = written(tmp_path, strategy)
     line = path.read_text(encoding="utf-8").splitlines().index(f"  {key}: 7") + 1
 
-    assert refusal(path) == (
-        f"{path}: {section}.{key}: unknown key; did you mean {near!r}? (line {line})"
-    )
+    said = f"unknown key; did you mean {near!r}? (line {line})"
+    assert refusal(path) == f"{path}: {section}.{key}: {said}"
 
 
-def test_misspelt_keys_deep_inside_and_at_the_top(tmp_path: Path, strategy: dict[str, Any]) -> None:
+def test_misspelt_keys_deep_inside_and_at_the_top(refused: Refused, strategy: Values) -> None:
     """Wherever they stand; all of them at once."""
     strategy["signals"]["filters"]["rolling_r2"]["r2_smoth_window"] = 3
     strategy["universe"]["sleeves"]["AI"]["wieght"] = 0.35
     strategy["stopps"] = {}
-    message = refusal(written(tmp_path, strategy))
+    message = refused(strategy)
 
     assert "signals.filters.rolling_r2.r2_smoth_window: unknown key; did you mean " in (message)
     assert "universe.sleeves.AI.wieght: unknown key; did you mean 'weight'?" in message
@@ -328,10 +334,10 @@ def test_misspelt_keys_deep_inside_and_at_the_top(tmp_path: Path, strategy: dict
     assert len(message.splitlines()) == 3
 
 
-def test_a_key_like_no_other(tmp_path: Path, strategy: dict[str, Any]) -> None:
+def test_a_key_like_no_other(refused: Refused, strategy: Values) -> None:
     """No guess is made."""
     strategy["run"]["xyzzy"] = "a" * 100
-    message = refusal(written(tmp_path, strategy))
+    message = refused(strategy)
 
     assert "run.xyzzy: unknown key (line " in message
     assert "aaa" not in message
@@ -354,16 +360,14 @@ def required_keys() -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("key", required_keys(), ids=".".join)
-def test_every_key_of_the_strategy_is_required(
-    tmp_path: Path, strategy: dict[str, Any], key: tuple[str, ...]
-) -> None:
+def test_every_key_is_required(refused: Refused, strategy: Values, key: tuple[str, ...]) -> None:
     """A number nobody wrote down must not be traded on."""
     holder = strategy
     for part in key[:-1]:
         holder = holder[part]
     del holder[key[-1]]
 
-    said = refusal(written(tmp_path, strategy))
+    said = refused(strategy)
     assert f"{'.'.join(key)}: this key is required and missing" in said
 
 
@@ -427,15 +431,13 @@ def test_every_key_of_the_strategy_is_required(
         ("exchange.starting_cash", "NaN", "finite"),
     ],
 )
-def test_a_bad_value(
-    tmp_path: Path, strategy: dict[str, Any], key: str, value: Any, part: str
-) -> None:
+def test_a_bad_value(refused: Refused, strategy: Values, key: str, value: Any, part: str) -> None:
     """File, key, what came and what was expected."""
     section, _, last = key.rpartition(".")
     put(section, **{last: value})(strategy)
-    lines = refusal(written(tmp_path, strategy)).splitlines()
+    lines = refused(strategy).splitlines()
 
-    (line,) = [x for x in lines if x.startswith(f"{tmp_path}/mine.yaml: {key}")]
+    (line,) = [x for x in lines if x.startswith(f"@/mine.yaml: {key}")]
     assert part in line
     if not isinstance(value, dict | list):
         assert f"got {value!r}" in line
@@ -509,36 +511,36 @@ def trail_without_ratchet(strategy: dict[str, Any]) -> None:
     ],
 )
 def test_values_that_do_not_fit_together(
-    tmp_path: Path, strategy: dict[str, Any], change: Change, part: str
+    refused: Refused, strategy: Values, change: Change, part: str
 ) -> None:
     """Named by their section and both values."""
     change(strategy)
 
-    message = refusal(written(tmp_path, strategy))
+    message = refused(strategy)
 
-    assert message.startswith(f"{tmp_path}/mine.yaml: ")
+    assert message.startswith("@/mine.yaml: ")
     assert part in message
 
 
-def test_two_quote_currencies(tmp_path: Path, strategy: dict[str, Any]) -> None:
+def test_two_quote_currencies(refused: Refused, strategy: Values) -> None:
     """Equity is counted in one."""
     universe = strategy["universe"]
     universe["tickers"][0] = "BTC-EUR"
     universe["sleeves"]["L1_Core"]["tickers"][0] = "BTC-EUR"
 
-    assert "all tickers must share one quote currency" in refusal(written(tmp_path, strategy))
+    assert "all tickers must share one quote currency" in refused(strategy)
 
 
-def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path, strategy: dict[str, Any]) -> None:
+def test_everything_that_is_wrong_is_told_at_once(refused: Refused, strategy: Values) -> None:
     """So that one look mends it."""
     strategy["run"]["warmup_days"] = 0
     strategy["stops"] = {"ratchett": True}
     del strategy["portfolio"]["name"]
 
-    assert len(refusal(written(tmp_path, strategy)).splitlines()) == 3
+    assert len(refused(strategy).splitlines()) == 3
 
 
-def test_a_mapping_is_judged_like_a_file(strategy: dict[str, Any]) -> None:
+def test_a_mapping_is_judged_like_a_file(strategy: Values) -> None:
     """A run's own record, named by its source."""
     strategy["run"]["warmup_days"] = 0
     with pytest.raises(ParameterError, match=r"^session\.json: run\.warmup_days: got 0; "):

@@ -6,7 +6,6 @@ Whatever a file holds, the command line ends with exit 2 and names file and line
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -304,9 +303,7 @@ def as_doctor(path: Path) -> tuple[int, str]:
     [as_config, as_base, as_grid, as_portfolio, as_faults, as_doctor, as_products, as_candles],
 )
 @pytest.mark.parametrize("name", KEY_FILES)
-def test_an_api_key_file(
-    tmp_path: Path, name: str, reader: Callable[[Path], tuple[int, str]]
-) -> None:
+def test_an_api_key_file(tmp_path: Path, name: str, reader: Any) -> None:
     """Is named for what it is, wherever it is taken for another file; nothing of it is shown."""
     path = tmp_path / name
     path.write_text(KEY_FILES[name], encoding="utf-8")
@@ -342,9 +339,7 @@ def test_an_api_key_file(
     ],
 )
 @pytest.mark.parametrize("reader", [as_config, as_grid, as_portfolio, as_faults])
-def test_values_of_keys_that_nobody_knows(
-    tmp_path: Path, text: str, reader: Callable[[Path], tuple[int, str]]
-) -> None:
+def test_values_of_keys_that_nobody_knows(tmp_path: Path, text: str, reader: Any) -> None:
     """Nor any other text that may be a secret: not with a hint, not in a list, not in an error."""
     path = tmp_path / "file.yaml"
     path.write_text(text.format(secret=SECRET.rstrip("=")) + "\n", encoding="utf-8")

@@ -38,12 +38,8 @@ RECOVERIES = ("rerun", "guard", "next_day")
 RECOVERIES_BY_WALL = (*RECOVERIES, "late_start", "backup")
 LATE_MINUTES = range(2, 12)
 WORLDS = ("still", "lag", "between", "below", "partial")
-LAGS = {
-    "hold_release_seconds": 8,
-    "cancel_ack_seconds": 6,
-    "order_visible_seconds": 4,
-    "fill_visible_seconds": 5,
-}
+LAGS = {"hold_release_seconds": 8, "cancel_ack_seconds": 6}
+LAGS |= {"order_visible_seconds": 4, "fill_visible_seconds": 5}
 NO_LAGS = dict.fromkeys(LAGS, 0)
 GUARD_AFTER_SECONDS = 840.0
 BOUND_SECONDS = 86_400.0
@@ -267,9 +263,8 @@ class Play:
         stop = stops[product]
         assert stop.stop is not None
         assert stop.limit is not None
-        price = (
-            (stop.stop + stop.limit) / 2 if case.world != "below" else stop.limit * Decimal("0.95")
-        )
+        between, below = (stop.stop + stop.limit) / 2, stop.limit * Decimal("0.95")
+        price = below if case.world == "below" else between
         price = stage.on_grid(product, price)
         if case.world == "partial":
             stage.exchange.thin_out({product: "0.4"})

@@ -78,13 +78,7 @@ class Hooks:
     """The patches of one child."""
 
     def __init__(
-        self,
-        kill: Kill,
-        *,
-        root: Path,
-        trace: Path | None,
-        late: Path,
-        raise_epoch_at: int = 0,
+        self, kill: Kill, *, root: Path, trace: Path | None, late: Path, raise_epoch_at: int = 0
     ) -> None:
         self.kill = kill
         self.root = root
@@ -149,10 +143,7 @@ class Hooks:
     def _send(self, send: Callable[..., Any]) -> Callable[..., Any]:
         def sent(session: Any, request: Any, **options: Any) -> Any:
             path = urlsplit(request.url).path.removeprefix("/api/v3/brokerage")
-            is_changing = request.method == "POST" and path in (
-                "/orders",
-                "/orders/batch_cancel",
-            )
+            is_changing = request.method == "POST" and path in ("/orders", "/orders/batch_cancel")
             self._before(f"{request.method} {path}", is_changing=is_changing)
             if self._is_due("late"):
                 body = request.body.decode() if isinstance(request.body, bytes) else request.body

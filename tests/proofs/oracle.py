@@ -81,10 +81,8 @@ class Evidence:
     requests: Sequence[Line] = ()
 
     def moved_until(self, currency: str, until: dt.datetime | None = None) -> Decimal:
-        return sum(
-            (n for c, n, at in self.moved if c == currency and (until is None or at <= until)),
-            ZERO,
-        )
+        moved = [(n, at) for c, n, at in self.moved if c == currency]
+        return sum((n for n, at in moved if until is None or at <= until), ZERO)
 
     @functools.cached_property
     def lines(self) -> list[dict[str, Any]]:

@@ -205,11 +205,8 @@ def _answer_figures(
 def _machine_faults(bench: Bench, amount: Amount) -> list[machine_faults.MachineFault]:
     """Full and unwritable disks, spoilt files, wrong keys, storms of 429, a line that dies."""
     everything = machine_faults.every_fault(mounts=machine_faults.can_mount(bench.stage.folder))
-    return [
-        one
-        for one in everything
-        if amount.machine_faults is None or one.name in amount.machine_faults
-    ]
+    names = amount.machine_faults
+    return [one for one in everything if names is None or one.name in names]
 
 
 def _machine_figures(

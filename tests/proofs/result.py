@@ -104,11 +104,8 @@ class Result:
     def line(self) -> str:
         """Say it in one line."""
         what = "holds" if self.holds else "FAILS"
-        bare = (
-            f", longest unprotected {self.worst_bare_seconds:.1f} s"
-            if self.worst_bare_seconds
-            else ""
-        )
+        bare = f", longest unprotected {self.worst_bare_seconds:.1f} s"
+        bare = bare if self.worst_bare_seconds else ""
         caught = f", caught {len(self.caught)}/{self.planted}" if self.planted else ""
         return (
             f"{self.name}: {what}, {self.cases} cases, {len(self.failures)} failures"
@@ -149,11 +146,7 @@ def commit_of(project: Path) -> str:
 
 
 def told(
-    name: str,
-    cases: Sequence[T],
-    failures: Callable[[], int],
-    *,
-    minutes: float | None = None,
+    name: str, cases: Sequence[T], failures: Callable[[], int], *, minutes: float | None = None
 ) -> Iterator[T]:
     """
     Yield cases, and say now and then on stderr how far it is.
@@ -172,9 +165,6 @@ def told(
         if time.monotonic() - last > _TOLD_EVERY_SECONDS:
             last = time.monotonic()
             pace = (last - began) / max(number, 1)
-            print(
-                f"{name}: {number}/{count}, {failures()} failures, {pace:.2f} s each",
-                file=sys.stderr,
-                flush=True,
-            )
+            line = f"{name}: {number}/{count}, {failures()} failures, {pace:.2f} s each"
+            print(line, file=sys.stderr, flush=True)
         yield case

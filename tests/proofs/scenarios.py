@@ -254,9 +254,8 @@ def dust(story: Story) -> None:
     story.end()
 
 
-STORIES = (
-    stories_of(globals()) | stories_of(vars(exchange_stories)) | stories_of(vars(dirty_stories))
-)
+STORIES = stories_of(globals())
+STORIES |= stories_of(vars(exchange_stories)) | stories_of(vars(dirty_stories))
 
 
 def tell(stage: Stage, eve: Path, name: str, planted: str = "") -> Story:

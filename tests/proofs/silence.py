@@ -76,12 +76,7 @@ def _is_taken_back(summary: Mapping[str, Any], product: str, wanted: Decimal) ->
     return wanted > 0 and any(row.get("status") in OF_THE_STRATEGY for row in rows)
 
 
-def _done(
-    exchange: ExchangeState,
-    product: str,
-    day: dt.date,
-    wanted: Decimal,
-) -> Decimal:
+def _done(exchange: ExchangeState, product: str, day: dt.date, wanted: Decimal) -> Decimal:
     """Return the worth of what own orders of a day, or stops on it, did in the wanted direction."""
     side = "BUY" if wanted > 0 else "SELL"
     own = {o.order_id for o in exchange.orders if o.is_own and o.product == product}

@@ -28,6 +28,4 @@ def test_every_third_world_lives_by_the_wall_clock_and_machines_differ() -> None
     worlds = [setting_of_world(number) for number in range(1, 301)]
     on_machines = [one for one in worlds if one is not None]
     assert len(on_machines) == 100
-    assert {setting for setting in SETTINGS.values() if setting in on_machines} == set(
-        SETTINGS.values()
-    )
+    assert set(SETTINGS.values()) <= set(on_machines)
