@@ -13,8 +13,8 @@ from tests.app.profile import (
     FEW_UNIVERSE,
     Faulty,
     Profile,
-    after_days,
     going_wrong,
+    new_profile,
     write_parameters,
 )
 from tests.execution.desks import Bench
@@ -35,8 +35,7 @@ def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def first_day(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """Return a profile after its first day, 2024-03-11."""
     folder = tmp_path_factory.mktemp("first")
-    config = write_parameters(folder / "few.yaml", universe=FEW_UNIVERSE, exchange=FAULTS)
-    profile = after_days(config, DAY)
+    profile = new_profile(folder / "few.yaml", DAY, universe=FEW_UNIVERSE, exchange=FAULTS)
     assert profile.exchange().held_products == HELD
     return profile
 

@@ -32,6 +32,12 @@ def one_stop(bench: Bench) -> Decimal:
     return level
 
 
+def rebalance(bench: Bench, level: Decimal) -> Rebalance:
+    """Return what trades while the stops rest at a level."""
+    now = bench.exchange.now()
+    return Rebalance(bench.desk, lambda *_: bench.cover(level), now, Decimal("0.012"))
+
+
 def tell_otherwise(bench: Bench, field: str, *, value: str) -> None:
     """Let the exchange tell of the stop that rests what it is not."""
     bench.exchange.add_fault(
@@ -80,9 +86,8 @@ def test_an_add_stop_goes_back_where_its_new_level_is_refused(bench: Bench) -> N
     level = three_slots(bench)
     bench.buy()
     higher = (level * Decimal("1.05")).quantize(Decimal("0.01"))
-    bench.exchange.add_fault(
-        kind="status", status=400, endpoint="POST /orders", contains=f'"{higher}"'
-    )
+    fault = {"kind": "status", "status": 400, "contains": f'"{higher}"'}
+    bench.exchange.add_fault(endpoint="POST /orders", **fault)
 
     result = bench.cover(higher, may_move=False).ensure()
 
@@ -136,9 +141,7 @@ def test_a_trim_waits_for_holds_that_come_back_late(bench: Bench) -> None:
     level = one_stop(bench)
     bench.exchange.set_delays(hold_release_seconds=120)
     planned = PlannedOrder(COIN, Side.SELL, Leg.TRIM, Decimal("0.4"), bench.last(), Reason.TRIM)
-    trades = Rebalance(
-        bench.desk, lambda *_: bench.cover(level), bench.exchange.now(), Decimal("0.012")
-    )
+    trades = rebalance(bench, level)
 
     result = trades.execute(planned)
 
@@ -182,9 +185,7 @@ def test_a_stop_that_the_exchange_takes_and_fails_is_tried_again(bench: Bench) -
         ("0.0001", "with its limit one tick below", "1"),
     ],
 )
-def test_a_price_band_is_met_with_a_nearer_limit(
-    bench: Bench, band: str, how: str, limit: str
-) -> None:
+def test_price_band_is_met_with_nearer_limit(bench: Bench, band: str, how: str, limit: str) -> None:
     """The level stays where it belongs: no lower level could mend the distance to the limit."""
     bench.buy()
     level = (bench.last() * Decimal("0.9")).quantize(Decimal("0.01"))
@@ -289,9 +290,7 @@ def test_a_product_that_halts_while_its_stops_are_cancelled(bench: Bench) -> Non
     assert (core.key.leg, add.key.leg) == (Leg.STOP_CORE, Leg.STOP_ADD)
     bench.exchange.set_delays(cancel_ack_seconds=8)
     planned = PlannedOrder(COIN, Side.SELL, Leg.EXIT, Decimal(2), bench.last(), Reason.FULL_EXIT)
-    trades = Rebalance(
-        bench.desk, lambda *_: bench.cover(level), bench.exchange.now(), Decimal("0.012")
-    )
+    trades = rebalance(bench, level)
     bench.desk.client.line.before_send = lambda *_: bench.exchange.set_flag(
         COIN, "cancel_only", True
     )

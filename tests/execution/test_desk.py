@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.app.profile import put
 from tests.execution.desks import COIN, DAY, Bench
 from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.order_life import OrderStage
@@ -58,9 +59,7 @@ def test_a_cooldown_is_dated_by_the_fills_where_the_order_does_not_tell(bench: B
     bench.jump(bench.last() * Decimal("0.895"))
     bench.go(60)
     bench.go(3 * 86400)
-    bench.exchange.add_fault(
-        kind="put_field", endpoint="GET /orders/*", field="order.last_fill_time", value=None
-    )
+    bench.exchange.add_fault(**put("GET /orders/*", "order.last_fill_time", None))
 
     bench.desk.refresh(bench.stops()[0].client_id)
 
@@ -100,12 +99,8 @@ def test_a_refused_order_that_is_listed_as_failed_did_nothing(bench: Bench) -> N
 
 def test_an_order_that_was_given_a_wrong_name_is_found_by_ours(bench: Bench) -> None:
     """The answer names an order that there is not: bought, counted and covered all the same."""
-    bench.exchange.add_fault(
-        kind="put_field",
-        endpoint="POST /orders",
-        field="success_response.order_id",
-        value="nonsense",
-    )
+    odd = put("POST /orders", "success_response.order_id", "nonsense")
+    bench.exchange.add_fault(**odd)
 
     record = bench.buy()
     result = bench.cover(bench.last() * Decimal("0.9")).ensure()

@@ -93,8 +93,7 @@ def traded(profile: Profile, day: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("side", "level"),
-    [("bids", []), ("asks", []), ("bids", [{"price": "0.00001", "size": "1"}])],
+    ("side", "level"), [("bids", []), ("asks", []), ("bids", [{"price": "0.00001", "size": "1"}])]
 )
 def test_a_product_without_a_believable_price_is_left_alone(
     held: Profile, faulty: Faulty, side: str, level: list[object]

@@ -90,11 +90,8 @@ def test_lost_ledger_after_a_stop_out(held: Profile) -> None:
     must_end(held.run(AFTER))
 
     assert held.summary(AFTER)["cooldowns"]["ETH-USD"] == NEXT
-    assert not [
-        o
-        for o in held.exchange().orders
-        if o.leg == "en" and str(o.day) == AFTER and o.product == "ETH-USD"
-    ]
+    entries = [o for o in held.exchange().orders if o.leg == "en" and str(o.day) == AFTER]
+    assert "ETH-USD" not in {order.product for order in entries}
 
 
 def planned_only(profile: Profile, folder: Path) -> Profile:

@@ -202,9 +202,7 @@ def test_a_product_that_is_gone_is_unknown_and_not_zero(held: Profile, faulty: F
         assert ("unknown_holding", "ETH-USD") not in impediments(held, LATER)
 
 
-def test_dust_of_a_product_that_is_not_listed_any_more_stops_nothing(
-    held: Profile, faulty: Faulty
-) -> None:
+def test_dust_of_a_product_no_more_listed_stops_nothing(held: Profile, faulty: Faulty) -> None:
     """Cents were no reason for a stop while it was listed, and are none for an alarm now."""
     deposit(held, "BTC", "0.00001")
     assert held.call("guard")[0] == 0
@@ -217,9 +215,7 @@ def test_dust_of_a_product_that_is_not_listed_any_more_stops_nothing(
         assert held.call("guard")[0] == 0
 
 
-def test_units_of_a_product_that_was_never_listed_are_let_go_by_release(
-    held: Profile, faulty: Faulty
-) -> None:
+def test_units_that_were_never_listed_are_let_go_by_release(held: Profile, faulty: Faulty) -> None:
     """No stop of it can be placed: exit 3 and the way out, instead of exit 3 for ever."""
     deposit(held, "BTC", "0.1")
 
@@ -321,9 +317,7 @@ def _renamed(held: Profile, folder: Path, old: str, new: str) -> Profile:
     return Profile(file, held.runs)
 
 
-def test_a_coin_that_is_renamed_while_nothing_is_held_is_no_unknown(
-    held: Profile, tmp_path: Path
-) -> None:
+def test_a_coin_renamed_while_nothing_is_held_is_known(held: Profile, tmp_path: Path) -> None:
     """No row of the new coin is there before it is bought; nothing is kept from trading."""
     assert held.run(NEXT)[0] == 0
     assert not held.exchange().held("BTC-USD")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from tests.app.profile import put
 from tests.execution.desks import COIN, Bench
 from tf_lib.core.model.records import Protection
 from tf_lib.exchange.freshness import Read
@@ -43,9 +44,7 @@ def test_a_stop_that_vanished_since_it_was_read(bench: Bench) -> None:
 def test_a_coin_that_was_never_held_and_is_not_in_the_account_yet(bench: Bench) -> None:
     """Its first fill is certain: an account list that lags behind it is no proof of nothing."""
     bench.buy()
-    bench.exchange.add_fault(
-        kind="put_field", endpoint="GET /accounts", calls=[1, 2], field="accounts", value=[]
-    )
+    bench.exchange.add_fault(**put("GET /accounts", "accounts", []), calls=[1, 2])
 
     result = bench.cover(bench.last() * Decimal("0.9")).ensure()
 

@@ -17,11 +17,8 @@ GONE = "ETH-USD"
 
 def sold(profile: Profile, product: str) -> list[str]:
     """Return the legs that sold a product, in their order."""
-    return [
-        o.leg
-        for o in profile.exchange().orders
-        if o.product == product and o.side == "SELL" and o.filled
-    ]
+    sales = [o for o in profile.exchange().orders if o.side == "SELL" and o.filled]
+    return [o.leg for o in sales if o.product == product]
 
 
 def test_gap_below_the_limit(held: Profile) -> None:
@@ -147,9 +144,7 @@ def test_one_vanished_slot_and_price_below_it(held: Profile) -> None:
     assert held.summary(NEXT)["cooldowns"]["ADA-USD"] == NEXT
 
 
-def test_level_above_the_market_is_clamped_and_not_remembered(
-    held: Profile, tmp_path: Path
-) -> None:
+def test_level_above_market_is_clamped_and_not_remembered(held: Profile, tmp_path: Path) -> None:
     """
     Price between the level that rests and the one that is due today.
 

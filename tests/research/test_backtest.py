@@ -66,9 +66,8 @@ def test_a_signal_that_ends_sells_everything() -> None:
     result = lived(flat(), flat(110.0, signal=0.0), flat(110.0, signal=0.0))
 
     assert fills(result)[1:] == [("1", "full_exit", 44.62, 109.89)]
-    assert result.equity["cash"].iloc[-1] == pytest.approx(
-        CASH_AFTER_ENTRY + 4_903.2918 - 58.8395016, abs=1e-9
-    )
+    cash = CASH_AFTER_ENTRY + 4_903.2918 - 58.8395016
+    assert result.equity["cash"].iloc[-1] == pytest.approx(cash, abs=1e-9)
     assert result.metrics["round_trips"] == 1
     assert result.metrics["hit_rate"] == 1.0
 
@@ -124,9 +123,8 @@ def test_a_stop_met_on_the_way_down_fills_at_once() -> None:
     result = lived(Written(DIP_AND_RECOVERY), flat())
 
     assert fills(result)[1:] == [("0", "stop", 44.62, 94.905)]
-    assert result.equity["equity"].iloc[0] == pytest.approx(
-        CASH_AFTER_ENTRY + 4_234.6611 - 50.8159332, abs=1e-9
-    )
+    equity = CASH_AFTER_ENTRY + 4_234.6611 - 50.8159332
+    assert result.equity["equity"].iloc[0] == pytest.approx(equity, abs=1e-9)
     assert result.metrics["stops_hit"] == 1
     assert result.metrics["stops_gapped"] == 0
     assert result.reasons["AAA-USD"].iloc[1] == "cooldown_active"

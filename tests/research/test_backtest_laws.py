@@ -52,10 +52,11 @@ SHAPES: dict[str, Mapping[str, Any]] = {
     "ewm": {"risk_and_sizing.covariance": "ewm", "stops.ratchet": False},
     "ledoit wolf": {"risk_and_sizing.covariance": "ledoit_wolf"},
 }
+Candles = dict[str, pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
-def candles() -> dict[str, pd.DataFrame]:
+def candles() -> Candles:
     """Four tickers; one has a hole of a week, another ends early."""
     made = market(N_DAYS)
     made["BBB-USD"] = made["BBB-USD"].drop(made["BBB-USD"].index[400:407])
@@ -64,7 +65,7 @@ def candles() -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module", params=SHAPES)
-def result(request: pytest.FixtureRequest, candles: dict[str, pd.DataFrame]) -> BacktestResult:
+def result(request: pytest.FixtureRequest, candles: Candles) -> BacktestResult:
     """One backtest of each shape."""
     return backtest(candles, shaped(request.param))
 
@@ -81,9 +82,8 @@ def same(one: BacktestResult, other: BacktestResult, *, n_days: int) -> None:
         pd.testing.assert_frame_equal(
             getattr(one, name).iloc[:n_days], getattr(other, name).iloc[:n_days], check_exact=True
         )
-    pd.testing.assert_frame_equal(
-        one.trades[one.trades["date"] <= last], other.trades[other.trades["date"] <= last]
-    )
+    mine, theirs = (each.trades[each.trades["date"] <= last] for each in (one, other))
+    pd.testing.assert_frame_equal(mine, theirs)
 
 
 def test_there_is_something_to_judge(result: BacktestResult) -> None:
@@ -102,12 +102,10 @@ def test_money_comes_from_nowhere_and_goes_nowhere(result: BacktestResult) -> No
     cash = capital + (sign * trades["notional"] - trades["fee"]).sum()
 
     assert result.equity["cash"].iloc[-1] == pytest.approx(cash, abs=1e-6)
-    assert result.by_ticker["contribution"].sum() == pytest.approx(
-        result.metrics["total_return"], abs=1e-9
-    )
-    assert result.by_sleeve["profit"].sum() == pytest.approx(
-        result.equity["equity"].iloc[-1] - capital, abs=1e-6
-    )
+    total = pytest.approx(result.metrics["total_return"], abs=1e-9)
+    assert result.by_ticker["contribution"].sum() == total
+    profit = result.equity["equity"].iloc[-1] - capital
+    assert result.by_sleeve["profit"].sum() == pytest.approx(profit, abs=1e-6)
     assert result.equity["equity"].to_numpy() == pytest.approx(
         (result.equity["cash"] + result.holdings.sum(axis=1)).to_numpy()
     )
@@ -130,9 +128,8 @@ def test_weights_keep_to_the_cap_and_to_one(result: BacktestResult) -> None:
 def test_everything_held_is_under_a_stop(result: BacktestResult) -> None:
     """After each run, but for what is worth less than the exchange's least order."""
     opens = result.history.opens[slice(*result.span)]
-    bought = result.trades.assign(
-        size=result.trades["size"] * np.where(result.trades["side"] == "BUY", 1, -1)
-    )
+    size = result.trades["size"] * np.where(result.trades["side"] == "BUY", 1, -1)
+    bought = result.trades.assign(size=size)
     held = bought.pivot_table(index="date", columns="ticker", values="size", aggfunc="sum")
     held = held.reindex(index=result.days, columns=list(result.tickers), fill_value=0.0)
     # A stop that fills in the day was still there after its run: look at what is left at the end.
@@ -142,7 +139,7 @@ def test_everything_held_is_under_a_stop(result: BacktestResult) -> None:
     assert not bare.any()
 
 
-def test_the_last_bar_changes_no_earlier_row(candles: dict[str, pd.DataFrame]) -> None:
+def test_the_last_bar_changes_no_earlier_row(candles: Candles) -> None:
     """What a backtest of yesterday said, one of today says too."""
     config = config_with(ANY_SPAN)
     whole = backtest(candles, config)
@@ -155,7 +152,7 @@ def test_the_last_bar_changes_no_earlier_row(candles: dict[str, pd.DataFrame]) -
         same(whole, shorter, n_days=len(shorter.days))
 
 
-def test_order_in_files_changes_nothing(candles: dict[str, pd.DataFrame]) -> None:
+def test_order_in_files_changes_nothing(candles: Candles) -> None:
     """Tickers and sleeves stand by name."""
     turned = {
         name: {"weight": sleeve["weight"], "tickers": sleeve["tickers"][::-1]}
@@ -168,7 +165,7 @@ def test_order_in_files_changes_nothing(candles: dict[str, pd.DataFrame]) -> Non
     assert one.metrics == other.metrics
 
 
-def test_a_shared_history_gives_the_same(candles: dict[str, pd.DataFrame]) -> None:
+def test_a_shared_history_gives_the_same(candles: Candles) -> None:
     """Computed once and handed in, or computed anew from lagged bars."""
     config = config_with(ANY_SPAN)
     history = history_of(candles, config)
@@ -178,7 +175,7 @@ def test_a_shared_history_gives_the_same(candles: dict[str, pd.DataFrame]) -> No
     same(alone, backtest(history.bars, config), n_days=len(alone.days))
 
 
-def test_progress_in_pieces_changes_nothing(candles: dict[str, pd.DataFrame]) -> None:
+def test_progress_in_pieces_changes_nothing(candles: Candles) -> None:
     """A loop that stops to tell how far it is goes on where it was."""
     told: list[tuple[int, int]] = []
     config = config_with(ANY_SPAN)
@@ -190,9 +187,7 @@ def test_progress_in_pieces_changes_nothing(candles: dict[str, pd.DataFrame]) ->
 
 
 @pytest.mark.parametrize("shape", ["defaults", "ewm", "ledoit wolf"])
-def test_weights_are_those_of_a_live_day_that_knows_no_future(
-    candles: dict[str, pd.DataFrame], shape: str
-) -> None:
+def test_weights_are_those_of_a_live_day_that_knows_no_future(candles: Candles, shape: str) -> None:
     """Bit for bit what `decide` makes of candles that end the day before."""
     config = shaped(shape)
     result = backtest(candles, config)
@@ -207,9 +202,7 @@ def test_weights_are_those_of_a_live_day_that_knows_no_future(
             np.testing.assert_array_equal(of_day, decision.sizing.target_weight)
 
 
-def test_leaving_out_tickers_without_a_signal_changes_no_bit(
-    candles: dict[str, pd.DataFrame],
-) -> None:
+def test_leaving_out_tickers_without_a_signal_changes_no_bit(candles: Candles) -> None:
     """The loop sizes the tickers that have a signal; the core sizes all."""
     config = config_with(ANY_SPAN)
     result = backtest(candles, config)
@@ -230,9 +223,7 @@ def test_leaving_out_tickers_without_a_signal_changes_no_bit(
     assert compared > 20
 
 
-def test_a_higher_tier_costs_more_a_lower_one_nothing_less(
-    candles: dict[str, pd.DataFrame],
-) -> None:
+def test_higher_tier_costs_more_a_lower_one_nothing_less(candles: Candles) -> None:
     """Fees are the higher of the account's tier and the configured ones."""
     config = config_with(ANY_SPAN)
     usual = backtest(candles, config)
@@ -247,9 +238,7 @@ def test_a_higher_tier_costs_more_a_lower_one_nothing_less(
 # -- spans and errors ----------------------------------------------------------------------
 
 
-def test_the_span_is_clipped_to_days_that_can_be_decided(
-    candles: dict[str, pd.DataFrame],
-) -> None:
+def test_the_span_is_clipped_to_days_that_can_be_decided(candles: Candles) -> None:
     """From the first day with 300 bars before it to the last bar's own day."""
     result = backtest(candles, config_with(ANY_SPAN))
 
@@ -257,7 +246,7 @@ def test_the_span_is_clipped_to_days_that_can_be_decided(
     assert result.days[-1].date() == day(N_DAYS - 1)
 
 
-def test_start_and_end_are_both_lived(candles: dict[str, pd.DataFrame]) -> None:
+def test_start_and_end_are_both_lived(candles: Candles) -> None:
     """Given days win over the parameters'."""
     result = backtest(candles, config_with(), start=day(400), end=day(401))
 
@@ -273,14 +262,14 @@ def test_start_and_end_are_both_lived(candles: dict[str, pd.DataFrame]) -> None:
     ],
 )
 def test_a_span_without_a_day_is_an_error(
-    candles: dict[str, pd.DataFrame], start: dt.date, end: dt.date, said: str
+    candles: Candles, start: dt.date, end: dt.date, said: str
 ) -> None:
     """Saying which days there are."""
     with pytest.raises(BarsError, match=said):
         backtest(candles, config_with(), start=start, end=end)
 
 
-def test_too_little_history_is_an_error(candles: dict[str, pd.DataFrame]) -> None:
+def test_too_little_history_is_an_error(candles: Candles) -> None:
     """No ticker has the bars that signals need."""
     short = {ticker: frame.iloc[:200] for ticker, frame in candles.items()}
 
@@ -294,7 +283,7 @@ def test_no_candles_at_all_are_an_error() -> None:
         backtest({}, config_with())
 
 
-def test_a_solver_that_fails_stops_the_backtest(candles: dict[str, pd.DataFrame]) -> None:
+def test_a_solver_that_fails_stops_the_backtest(candles: Candles) -> None:
     """As it would stop the live run, naming the day."""
     with pytest.raises(HaltRun, match=r"20\d\d-\d\d-\d\d: sleeve shares"):
         backtest(candles, config_with({**ANY_SPAN, "risk_and_sizing.risk_max_iterations": 1}))

@@ -197,18 +197,12 @@ def test_the_trades_are_the_same(lived: Lived) -> None:
 
 def test_equity_is_the_same_to_the_cent_after_every_run(lived: Lived) -> None:
     """Cash and holdings at the open's price, as the exchange has them and as the loop has."""
-    after = dict(
-        zip(
-            (d.date() for d in lived.result.days),
-            lived.result.tape.days["equity_after"],
-            strict=True,
-        )
-    )
+    days = (day.date() for day in lived.result.days)
+    after = dict(zip(days, lived.result.tape.days["equity_after"], strict=True))
     for day, end in lived.ends.items():
         opens = lived.opens(day)
-        worth = float(end.cash) + sum(
-            float(end.held(ticker)) * opens[ticker] for ticker in end.held_products
-        )
+        units = {ticker: float(end.held(ticker)) for ticker in end.held_products}
+        worth = float(end.cash) + sum(held * opens[ticker] for ticker, held in units.items())
         assert worth == pytest.approx(after[day], abs=0.01), day
 
 

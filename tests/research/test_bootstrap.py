@@ -42,9 +42,8 @@ def test_the_same_seed_draws_the_same_histories() -> None:
 def test_a_block_of_one_day_is_the_plain_bootstrap_with_its_known_width() -> None:
     """Independent returns: the Sharpe ratio of n days spreads by about 1 / sqrt(n) a day."""
     returns = np.random.default_rng(8).normal(0.0, 0.01, 900)
-    band = bootstrap_band(
-        returns, annual_sharpe, Resampling(block_rows=1, n_samples=4000), level=0.6827
-    )
+    drawn = Resampling(block_rows=1, n_samples=4000)
+    band = bootstrap_band(returns, annual_sharpe, drawn, level=0.6827)
     expected = 2 * np.sqrt(365 / 900)
 
     assert band.high - band.low == pytest.approx(expected, rel=0.06)

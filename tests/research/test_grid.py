@@ -54,9 +54,8 @@ def test_all_combinations_in_the_order_of_names() -> None:
     made = grid({FAST: [10, 20], ATR: [1.5, 2.0]})
 
     assert made.paths == (ATR, FAST)
-    assert [(one[ATR], one[FAST]) for one in made.sets] == [
-        (atr, fast) for atr in (1.5, 2.0) for fast in (10, 20)
-    ]
+    pairs = [(atr, fast) for atr in (1.5, 2.0) for fast in (10, 20)]
+    assert [(one[ATR], one[FAST]) for one in made.sets] == pairs
     assert made.is_product
 
 
@@ -98,9 +97,8 @@ def test_equal_values_are_one_however_they_were_written() -> None:
     sets = grid({"sets": [{ATR: 0.3}, {ATR: 0.1 + 0.2}, {ATR: 2.0}, {ATR: 2}, {FAST: 10}]})
     drawn = grid({ATR: [0.1 + 0.2, 0.3], "random": {"n": 10}})
 
-    assert [(one[ATR], one[FAST]) for one in listed.sets] == [
-        (atr, fast) for atr in (0.3, 2, 2.5) for fast in (10, 20)
-    ]
+    pairs = [(atr, fast) for atr in (0.3, 2, 2.5) for fast in (10, 20)]
+    assert [(one[ATR], one[FAST]) for one in listed.sets] == pairs
     assert listed.n_repeated == 3
     assert sets.sets == ({ATR: 0.3}, {ATR: 2.0}, {FAST: 10})
     assert sets.n_repeated == 2
@@ -183,9 +181,8 @@ def test_a_set_without_a_figure_is_nobodys_neighbour() -> None:
 def test_drawn_sets_have_the_nearest_as_neighbours() -> None:
     """Eight of them, or as many as there are."""
     sets = [{FAST: 10 + k} for k in range(20)]
-    around = plateaus(
-        axis_ranks(sets, [FAST]), figures([float(k) for k in range(20)]), is_product=False
-    )
+    found = figures([float(k) for k in range(20)])
+    around = plateaus(axis_ranks(sets, [FAST]), found, is_product=False)
 
     # A quarter of the axis either way: the set in place 10 has 6 to 14 around it, 0 has 1 to 4.
     assert around["neighbours"].tolist() == [4.0, 5.0, 6.0, 7.0, *[8.0] * 12, 7.0, 6.0, 5.0, 4.0]

@@ -60,7 +60,7 @@ def test_returns_that_say_nothing_are_refused(returns: np.ndarray) -> None:
         (SharpeMoments(0.2, 26), 0.0, 0.839),
     ],
 )
-def test_probabilistic_sharpe_of_published_examples(
+def test_probabilistic_sharpe_as_published(
     moments: SharpeMoments, benchmark: float, expected: float
 ) -> None:
     """To the digits that were printed."""
@@ -71,7 +71,7 @@ def test_probabilistic_sharpe_of_published_examples(
     ("periods", "skewness", "kurtosis", "years"),
     [(250, 0, 3, 2.73), (52, 0, 3, 2.83), (12, 0, 3, 3.24), (12, -0.72, 5.78, 4.99)],
 )
-def test_track_record_of_published_examples(
+def test_track_record_as_published(
     periods: int, skewness: float, kurtosis: float, years: float
 ) -> None:
     """Bailey & López de Prado 2012: an annual 2 against an annual 1, by how often it is looked."""
@@ -107,7 +107,7 @@ def test_track_record_is_never_long_enough_below_the_benchmark() -> None:
     # Bailey & López de Prado 2014: an annual 2.5 over 1250 days, variance of trials 1/2 a year.
     [(100, -3, 10, 0.9004), (46, -3, 10, 0.9505), (88, 0, 3, 0.9505)],
 )
-def test_deflated_sharpe_of_published_examples(
+def test_deflated_sharpe_as_published(
     n_trials: int, skewness: float, kurtosis: float, expected: float
 ) -> None:
     """To the digits that were printed."""

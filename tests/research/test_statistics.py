@@ -9,11 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.research.build import flat, history_of_days, lived
-from tf_lib.research.backtest.benchmarks import (
-    equal_weight_equity,
-    held_equity,
-    reference_equities,
-)
+from tf_lib.research.backtest.benchmarks import equal_weight_equity, held_equity, reference_equities
 from tf_lib.research.backtest.statistics import (
     cagr,
     daily_returns,

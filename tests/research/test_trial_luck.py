@@ -90,9 +90,8 @@ def test_trials_without_returns_count_as_independent_ones() -> None:
     """None was seen: the expected maximum of so many independent trials."""
     luck = TrialLuck(N_DAYS, n_draws=4000)
 
-    assert luck.expected_maximum(n_trials=100) == pytest.approx(
-        expected_maximum_sharpe(100, 1.0), rel=0.02
-    )
+    expected = pytest.approx(expected_maximum_sharpe(100, 1.0), rel=0.02)
+    assert luck.expected_maximum(n_trials=100) == expected
 
 
 def test_a_parameter_without_effect_cannot_buy_the_verdict(tmp_path: Path) -> None:

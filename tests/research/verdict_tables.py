@@ -137,12 +137,8 @@ def skilled(
     return returns
 
 
-KINDS: Mapping[str, Noise] = {
-    "independent": independent,
-    "GARCH-t": garch_t,
-    "one factor": one_factor,
-    "AR(1)": ar1,
-}
+KINDS: dict[str, Noise] = {"independent": independent, "GARCH-t": garch_t}
+KINDS |= {"one factor": one_factor, "AR(1)": ar1}
 
 
 def false_passes(
