@@ -13,7 +13,7 @@ import yaml
 from tests.app.profile import Profile, after_days, command, must_end, write_parameters
 from tests.core import custom
 from tf_lib.app.commands.research.lookahead import lookahead_command
-from tf_lib.parameters.custom_signals import sha256_of
+from tf_lib.parameters.user_code import sha256_of
 
 FIRST, DAY, NEXT = "2024-03-08", "2024-03-11", "2024-03-12"
 

@@ -14,7 +14,7 @@ from tests.core.build import STRATEGY
 from tests.parameters.test_parameters import refusal, written
 from tf_lib.errors import ParameterError
 from tf_lib.parameters import config_from_mapping, load_config
-from tf_lib.parameters.custom_signals import sha256_of
+from tf_lib.parameters.user_code import sha256_of
 from tf_lib.text.written import read_yaml, yaml_text
 
 CARRY = "def carry(panel):\n    return panel.close * 0\n"

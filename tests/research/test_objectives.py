@@ -145,7 +145,7 @@ def test_a_function_of_ones_own_ranks_and_is_in_the_record(tmp_path: Path) -> No
         ("sharp", "did you mean 'sharpe'"),
         ({"kind": "cagr", "drawdown": 0.3}, "expected {kind, max_drawdown}"),
         ({"kind": "cagr", "max_drawdown": 30}, "a fraction between 0 and 1"),
-        ("absent.py:score", "absent.py cannot be read"),
+        ("absent.py:score", "absent.py: there is no such file"),
         ("mine.py:scores", "has no function 'scores'; it has score, broken"),
         ("mine.py", "expected FILE.py:FUNCTION"),
         ("torn.py:score", "SyntaxError"),

@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
 import inspect
-import linecache
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tf_lib.errors import ParameterError
+from tf_lib.parameters.user_code import run_source, sha256_of
 from tf_lib.text.written import read_written
 
 _MODULES_KEPT = 64
@@ -116,7 +113,7 @@ class CustomSignal(BaseModel):
         Exception
             Whatever running the file raises.
         """
-        found: Callable[..., Any] = getattr(_run(self.source, self.file), self.function_name)
+        found: Callable[..., Any] = getattr(run_source(self.source, self.file), self.function_name)
         return found
 
     def answer(self, panel: object, where: str) -> Any:
@@ -142,11 +139,6 @@ class CustomSignal(BaseModel):
                 f"{where} takes {takes} and is given {given} (parameters): {error}"
             ) from None
         return function(panel, **self.parameters)
-
-
-def sha256_of(source: str) -> str:
-    """Return the sha256 of a text, as ``sha256sum`` shows it of a file with plain line ends."""
-    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def spelled_out(given: Any) -> Any:
@@ -224,18 +216,6 @@ def _defined(body: list[ast.stmt]) -> Iterator[str]:
             yield from (each.id for each in node.targets if isinstance(each, ast.Name))
 
 
-@functools.lru_cache(maxsize=_MODULES_KEPT)
-def _run(source: str, file: str) -> ModuleType:
-    """Run a file's text under a name of its own, which stands in no other module's way."""
-    seal = sha256_of(source)[:12]
-    module, shown = ModuleType(f"custom_signals_{seal}"), f"<{file} {seal}>"
-    # Tracebacks show the text that ran, whatever the file says by now.
-    linecache.cache[shown] = (len(source), None, source.splitlines(keepends=True), shown)
-    sys.modules[module.__name__] = module
-    exec(compile(source, shown, "exec", dont_inherit=True), module.__dict__)
-    return module
-
-
 def custom_record(custom: Mapping[str, CustomSignal]) -> dict[str, Any]:
     """Return which components a result was made with, for its summary; empty where none was."""
     facts = {
@@ -258,13 +238,3 @@ def check_different(custom: Mapping[str, CustomSignal]) -> None:
             "two different files have the name "
             f"{max(files, key=files.count)}; a run keeps both, so call one otherwise"
         )
-
-
-def failed_in(error: BaseException) -> str:
-    """Return ``line N`` of the custom file in which an error came up, as far as it is known."""
-    line, trace = 0, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_globals.get("__name__", "").startswith("custom_signals_"):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f" in line {line}" if line else ""

@@ -20,7 +20,8 @@ from tf_lib.core.candles.quarantine import Earlier
 from tf_lib.core.candles.rows import FIELDS
 from tf_lib.core.jit.arrays import FloatArray, IntArray
 from tf_lib.errors import ParameterError
-from tf_lib.parameters.custom_signals import CustomSignal, failed_in
+from tf_lib.parameters.custom_signals import CustomSignal
+from tf_lib.parameters.user_code import failed_in
 
 HIGHEST_RANK = 0.5
 _ROUNDING = 1e-9

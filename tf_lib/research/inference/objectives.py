@@ -10,22 +10,21 @@ and best nowhere. Whether the best is luck is told by Sharpe ratios whatever the
 from __future__ import annotations
 
 import difflib
-import hashlib
 import math
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.errors import ParameterError
+from tf_lib.parameters.user_code import failed_in, run_source, sha256_of
 from tf_lib.research.backtest.statistics import LEAST_DEVIATION, performance, row_sortinos
 from tf_lib.research.inference.bootstrap import annual_growth, annual_sharpe, deepest_drawdown
 from tf_lib.text.shown import shown
+from tf_lib.text.written import read_written
 
 KINDS: Mapping[str, str] = {
     "sharpe": "Sharpe ratio",
@@ -198,9 +197,8 @@ def _scored(own: OwnScore, returns: FloatArray, days_per_year: float) -> float:
         return float(own.score(returns.copy(), figures))
     except Exception as error:
         # Whatever it raises is the function's fault, not the sweep's; its own line says where.
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno
         raise ParameterError(
-            f"objective {own.where}: failed on {returns.size} days of returns, line {line}: "
+            f"objective {own.where}: failed on {returns.size} days of returns{failed_in(error)}: "
             f"{type(error).__name__}: {error}. It takes (returns, metrics) and answers a number, "
             "or nan where there is none"
         ) from error
@@ -258,20 +256,17 @@ def _own(given: str, where: str, folder: Path) -> OwnScore:
     if not colon or not name.endswith(".py") or not function.isidentifier():
         raise ParameterError(f"{where}: expected FILE.py:FUNCTION, got {shown(given)}")
     path = folder / name
+    source = read_written(path, f"file, named by {where}")
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ParameterError(f"{where}: {path} cannot be read ({error.strerror})") from error
-    module = ModuleType(path.stem)
-    module.__file__ = str(path)
-    try:
-        exec(compile(content, str(path), "exec"), module.__dict__)
+        module = run_source(source, path.name)
     except Exception as error:
-        raise ParameterError(f"{where}: {path}: {type(error).__name__}: {error}") from error
+        raise ParameterError(
+            f"{where}: {path}{failed_in(error)}: {type(error).__name__}: {error}"
+        ) from error
     score = getattr(module, function, None)
     if not callable(score):
         there = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
         raise ParameterError(
             f"{where}: {path} has no function {function!r}; it has {', '.join(there) or 'none'}"
         )
-    return OwnScore(given, function, hashlib.sha256(content).hexdigest(), score)
+    return OwnScore(given, function, sha256_of(source), score)

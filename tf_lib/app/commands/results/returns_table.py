@@ -2,7 +2,8 @@
 Returns table: the daily returns of every set of a sweep in one file, ``returns.parquet``.
 
 A column ``date`` and one column per set that has a result, named by its number in results.csv.
-Written from the parts some days at a time, so that memory does not grow with the number of sets.
+Written from the parts some days at a time. What grows with the number of sets is what the library
+keeps per column, about 8 kB: 5,000 sets of 1,000 days take 72 MB, 100,000 take 1.1 GB.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tf_lib.research.sweep.run_sweep import SweepResult
 from tf_lib.research.sweep.trials import OK
 
 RETURNS_NAME = "returns.parquet"
-MOST_BYTES = 64 << 20
+MOST_BYTES = 256 << 20
 """Of returns in memory at a time; it decides how many days a row group has."""
 _DAYS_PER_YEAR = b"days_per_year"
 
