@@ -62,9 +62,7 @@ def test_a_replay_needs_the_run_alone(ran: Profile, tmp_path: Path) -> None:
         ("config.yaml", 2, "my_signals.py is not the file that sha256 names"),
     ],
 )
-def test_a_replay_tells_of_another_source(
-    profile: Profile, name: str, code: int, named: str
-) -> None:
+def test_replay_tells_of_another_source(profile: Profile, name: str, code: int, named: str) -> None:
     """Whichever of the two places holds another text."""
     path = profile.day(DAY) / name
     text = path.read_text(encoding="utf-8")

@@ -351,9 +351,7 @@ def test_a_held_product_whose_rules_are_hidden(profile: Profile, faulty: Faulty)
     assert {o.leg for o in new if o.product == ticker} <= {"sc", "sa"}
 
 
-def test_an_exchange_that_is_away_in_a_raise(
-    profile: Profile, faulty: Faulty, tmp_path: Path
-) -> None:
+def test_exchange_that_is_away_in_a_raise(profile: Profile, faulty: Faulty, tmp_path: Path) -> None:
     """The stop is cancelled and nothing can be read for seconds: the run itself looks again."""
     twin = profile.copied(tmp_path / "twin")
     sent = twin.count_requests()

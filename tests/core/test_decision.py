@@ -222,9 +222,7 @@ def test_what_cannot_be_protected_or_must_not_be_traded_is_not(busy: Decide) -> 
     assert bare.trades.trade_notional[at] == kept.trades.trade_notional[at] == 0.0
 
 
-def test_a_breach_at_the_gate_is_dated_today(
-    busy: Decide, known: Signals, busy_day: dt.date
-) -> None:
+def test_breach_at_the_gate_is_dated_today(busy: Decide, known: Signals, busy_day: dt.date) -> None:
     plain = busy()
     at, ticker = entered(plain)
     stop = float(known["chandelier_stop"][known.row_of(busy_day), at])

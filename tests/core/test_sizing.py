@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -281,9 +282,7 @@ ONE_SLEEVE = {"A": {"weight": 1.0, "tickers": ["AAA-USD", "BBB-USD", "CCC-USD"]}
         ("cash", [0.35, 0.2, 0.1]),
     ],
 )
-def test_what_the_cap_cuts_buys_no_name_without_a_signal(
-    leftover: str, expected: list[float]
-) -> None:
+def test_what_the_cap_cuts_buys_no_name_without_a_signal(leftover: str, expected: Any) -> None:
     """A smoothed signal never reaches zero: 1e-4 is not above the floor, 1.1e-4 is."""
     config = config_with({RISK + "cap_leftover": leftover}, sleeves=ONE_SLEEVE)
     signal, final = np.array([0.7, 0.2, 0.1]), np.array([0.5, 1.1e-4, 1e-4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -48,9 +49,7 @@ def test_path_of_a_falling_day_meets_the_high_first() -> None:
         ((100, 104, 90, 102), 90, 89, (fills.FILLED_TAKER, D("89.91"), 28_800)),
     ],
 )
-def test_sell_stop_by_hand(
-    bar: tuple[int, ...], stop: int, limit: int | Decimal, expected: tuple[object, ...]
-) -> None:
+def test_sell_stop_by_hand(bar: Any, stop: int, limit: int | Decimal, expected: Any) -> None:
     o, h, low, c = (D(x) for x in bar)
     got = fills.stop_limit_day(o, h, low, c, D(stop), D(limit), D("0.001"), D(0), False)
     assert got[0] == expected[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -208,9 +209,7 @@ def test_a_cancel_that_was_not_taken_is_forgotten(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("until", "held"), [(None, (True, True, True)), ("2024-03-03", (True, True, False))]
 )
-def test_a_pause_ends_on_the_first_day_that_trades(
-    tmp_path: Path, until: str | None, held: tuple[bool, ...]
-) -> None:
+def test_pause_ends_on_first_day_that_trades(tmp_path: Path, until: str | None, held: Any) -> None:
     """The day it names trades; without one it holds until somebody resumes."""
     ledger = pinned(tmp_path)
     ends = {} if until is None else {"until": until}
