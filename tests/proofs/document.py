@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.proofs import planted, scenarios
+from tests.proofs import leaks, planted, scenarios
 from tests.proofs.fork_server import PROJECT
 from tests.proofs.result import Result
 from tests.proofs.soak import CPU_OF_A_QUIET_DAY, DAYS
@@ -79,6 +79,13 @@ WHAT = {
         "Planted faults",
         "Each breaks one rule of execution in the process that trades. It counts as caught only by "
         "a finding of the kind that it causes, and the same case finds nothing without it.",
+    ),
+    "leaks": (
+        "Planted leaks",
+        "Each lets something know the future: a candle as it is read, a window, the universe, a "
+        "fill, a stop, cash, a statistic. `tf lookahead` has to end with exit 1 and name the "
+        "column, and with exit 0 without it. The market has three tickers and 120 days, with "
+        "holes, a jump that is confirmed later and an early end.",
     ),
     "cron": (
         "Cron",
@@ -206,6 +213,13 @@ def _section(name: str, result: Result) -> Iterator[str]:
             kind = finding.split(":")[0]
             broken = _first_line(planted.FAULTS[fault].__doc__, fault)
             yield f"| `{fault}` | {broken} | `{kind}` |"
+    elif name == "leaks":
+        yield ""
+        yield "| planted | what it does | found as |"
+        yield "|---|---|---|"
+        for leak, finding in sorted(result.caught.items()):
+            column = finding.split(": first on")[0]
+            yield f"| `{leak}` | {leaks.LEAKS[leak].what.rstrip('.')} | `{column}` |"
     else:
         yield ""
         for key, value in result.figures.items():

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import itertools
 import random
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from tests.proofs import answers, by_hand, crash, cron_matrix, machine_faults, papermill_cases, soak
+from tests.proofs import (
+    answers,
+    by_hand,
+    crash,
+    cron_matrix,
+    leaks,
+    machine_faults,
+    papermill_cases,
+    soak,
+)
 from tests.proofs.busy import SCENES, busy_stage, scene_of
 from tests.proofs.crash import Case, Play, Scene, every_case, on_machine
 from tests.proofs.fault_checks import CHECKS, try_fault
@@ -43,6 +53,7 @@ class Amount:
     wrong_answers: int = 600
     stories: tuple[str, ...] = tuple(STORIES)
     faults: tuple[str, ...] = tuple(CHECKS)
+    leaks: int = len(leaks.LEAKS)
     zones: tuple[str, ...] = ()
     papermill_cases: int = 48
     machine_faults: tuple[str, ...] | None = None
@@ -60,6 +71,7 @@ SAMPLE = Amount(
     wrong_answers=3,
     stories=("asleep_in_the_middle",),
     faults=("token_reusable", "clamp_remembered"),
+    leaks=1,
     papermill_cases=1,
     hands=("a_copied_token",),
     machine_faults=("429 from call 28 on",),
@@ -230,6 +242,18 @@ def _papermill_figures(
     return {"fates and the runner's exit codes": dict(sorted(codes.items()))}
 
 
+def _leaks(bench: Bench, amount: Amount) -> list[str]:
+    """Planted leaks: each is found by name; without one there is nothing to find."""
+    chosen = random.Random(amount.seed).sample(sorted(leaks.LEAKS), amount.leaks)
+    return [*([] if amount.is_sample else [leaks.CLEAN]), *sorted(chosen)]
+
+
+def _leak(bench: Bench, name: str) -> Met[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        leaks.write_market(Path(folder))
+        return leaks.look(name, Path(folder))
+
+
 def _zone(bench: Bench, name: str) -> Met[str]:
     found = cron_matrix.run_zone(name)
     return Met(name, 0, tuple(found), count=cron_matrix.CASES_PER_ZONE)
@@ -263,6 +287,7 @@ PROOFS: dict[str, Proof[Any, Any]] = {
         lambda bench, amount, mets: {"stories": [met.case for met in mets]},
     ),
     "teeth": Proof(lambda bench, amount: amount.faults, _fault, lambda *_: {}),
+    "leaks": Proof(_leaks, _leak, lambda *_: {}),
     "answers": Proof(
         _answers,
         lambda bench, wrong: answers.answer(bench.stage, bench.scene(), wrong),

@@ -19,11 +19,11 @@ from tf_lib.research.lookahead.decision_check import (
     CUT,
     NOISE,
     UNFINISHED,
-    lookahead_report,
     prove_no_lookahead,
     strategy_compute,
     warm_up_table,
 )
+from tf_lib.research.lookahead.lookahead_proof import proof_lines
 
 Leak = Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
 N_DAYS = 120
@@ -115,8 +115,8 @@ def test_a_planted_leak_is_caught_by_name_and_the_honest_column_is_not(
     assert proof.leaking_columns == (name,)
     first = proof.differences.iloc[0]
     assert first["ticker"] in candles
-    assert name in lookahead_report(proof, pd.DataFrame())
-    assert str(first["day"]) in lookahead_report(proof, pd.DataFrame())
+    assert name in proof_lines("signals", proof, (CUT,))
+    assert str(first["day"]) in proof_lines("signals", proof, (CUT,))
 
 
 def test_an_honest_column_passes(candles: dict[str, pd.DataFrame]) -> None:

@@ -17,11 +17,11 @@ from tf_lib.research.backtest.history import History, history_of
 from tf_lib.research.backtest.loop_records import CLOSE, OPEN, SIGNAL
 from tf_lib.research.lookahead.backtest_check import (
     LIVE,
-    backtest_report,
     prove_backtest,
     warm_up_decisions,
 )
 from tf_lib.research.lookahead.decision_check import CUT, NOISE
+from tf_lib.research.lookahead.lookahead_proof import proof_lines
 from tf_lib.store.candle_csv import read_candle_folder
 
 N_DAYS = 430
@@ -64,7 +64,7 @@ def test_a_backtest_decides_what_the_live_path_decides_without_a_future(
     assert proof.passed, proof.differences.head()
     assert {"target_weight", "reason", "trade_notional", "resting_stop"} <= set(proof.columns)
     assert (proof.n_days, proof.n_days_checked) == (280, 15)
-    assert "look-ahead in the backtest: none found" in backtest_report(proof, pd.DataFrame())
+    assert "the backtest: none found" in proof_lines("the backtest", proof, (CUT, NOISE, LIVE))
 
 
 Leak = Callable[[np.ndarray, np.ndarray], None]
@@ -110,7 +110,7 @@ def test_a_leak_in_the_loop_is_caught(
     assert not proof.passed
     assert column in proof.leaking_columns
     assert tests <= set(proof.differences["test"])
-    assert "FOUND" in backtest_report(proof, pd.DataFrame())
+    assert "FOUND" in proof_lines("the backtest", proof, (CUT, NOISE, LIVE))
 
 
 def test_a_later_start_of_history_changes_decisions_and_says_how_many() -> None:

@@ -252,7 +252,7 @@ def compare_sets(folder: o.ResearchArgument, first: o.FirstSet, second: o.Second
 
 @app.command()
 def lookahead(config: o.ConfigOption, candles: o.CandlesOption) -> int:
-    """Prove that no column of any day knows a later bar."""
+    """Prove that no signal, decision, fill, stop, cash or equity of a day knows a later bar."""
     from tf_lib.app.commands.research.lookahead import lookahead_command
 
     text, is_clean = lookahead_command(config, candles)

@@ -282,3 +282,10 @@ def exit_triggered(row: int, bars: FloatArray, costs: CostRates, state: Loop, ta
                 state.holdings[i].cooldown = row
             slot.lots = 0
             slot.is_triggered = False
+
+
+@kernel
+def meet_morning(row: int, market: MarketArrays, costs: CostRates, state: Loop, tape: Tape) -> None:
+    """Do from Python what comes before a day's plan: `meet_gap`, then `exit_triggered`."""
+    meet_gap(row, market.bars, costs, state, tape)
+    exit_triggered(row, market.bars, costs, state, tape)

@@ -27,7 +27,7 @@ from tf_lib.core.signals.columns import signals
 from tf_lib.core.sizing.gates import REASONS
 from tf_lib.parameters import Config
 from tf_lib.research.backtest.day_loop import is_narrow
-from tf_lib.research.backtest.history import Candles
+from tf_lib.research.backtest.history import History
 from tf_lib.research.backtest.loop_records import (
     HELD,
     NEVER,
@@ -38,25 +38,22 @@ from tf_lib.research.backtest.loop_records import (
     Loop,
     new_tape,
 )
-from tf_lib.research.backtest.loop_stops import meet_open
+from tf_lib.research.backtest.loop_stops import meet_morning
 from tf_lib.research.backtest.run_backtest import BacktestResult, backtest, rules_of
-from tf_lib.research.lookahead.decision_check import (
-    COMPARED_DAYS,
-    CUT,
-    NOISE,
-    NOISE_DAYS,
+from tf_lib.research.lookahead.decision_check import COMPARED_DAYS, CUT, NOISE
+from tf_lib.research.lookahead.futures import Candles, Futures
+from tf_lib.research.lookahead.lookahead_proof import (
     Beside,
     LookaheadProof,
     Progress,
-    before,
     compared,
-    noise_of,
-    report,
-    since,
 )
 
 LIVE = "the live path"
-PRICES = ["open", "high", "low", "close"]
+_DECIDED = (
+    "target_weight", "reason", "trade_notional", "resting_stop", "held_before", "equity_before",
+    "equity_after",
+)  # fmt: skip
 
 
 def prove_backtest(
@@ -91,23 +88,25 @@ def prove_backtest(
         If no day can be decided.
     """
 
-    def run_over(its: Candles, last: dt.date) -> BacktestResult:
-        return backtest(its, config, products=products, start=dt.date.min, end=last)
+    def run_over(its: Candles, last: dt.date, *, history: History | None = None) -> BacktestResult:
+        return backtest(
+            its, config, products=products, start=dt.date.min, end=last, precomputed=history
+        )
 
     whole = run_over(candles, dt.date.max)
-    noise = noise_of(candles, seed)
+    futures = Futures(candles, seed)
     traded = set().union(*(frame.index for frame in candles.values()))
     days = [stamp.date() for stamp in whole.days if stamp in traded]
 
     def beside(day: dt.date) -> Beside:
         expected = _decided(whole, day)
-        up_to_open = _with_open(candles, day)
-        cut, noisy = run_over(up_to_open, day), run_over(_with_noise(candles, noise, day), day)
+        up_to_open = futures.through_open(day)
+        cut, noisy = run_over(up_to_open, day), run_over(futures.noise_after_open(day), day)
         seen = [(CUT, expected, _decided(cut, day)), (NOISE, expected, _decided(noisy, day))]
         if day > cut.days[0].date():
-            live = _live(
-                candles, config, run_over(up_to_open, day - dt.timedelta(days=1)), day, products
-            )
+            before = day - dt.timedelta(days=1)
+            morning = run_over(up_to_open, before, history=cut.history)
+            live = _live(futures.before(day), morning, day, products)
             seen.append((LIVE, {name: expected[name] for name in live}, live))
         return list(seen)
 
@@ -118,6 +117,9 @@ def prove_backtest(
 def _decided(result: BacktestResult, day: dt.date) -> dict[str, FloatArray]:
     """Return what the run of a day decided and left, each of shape (n_tickers,)."""
     line = (day - result.days[0].date()).days
+    if line < 0:
+        # It begins later than the run it is compared with, which is a difference in everything.
+        return dict.fromkeys(_DECIDED, np.full(len(result.tickers), np.nan))
     cells, days, n = result.tape.cells[line], result.tape.days[line], len(result.tickers)
     return {
         "target_weight": cells[WEIGHT],
@@ -130,50 +132,11 @@ def _decided(result: BacktestResult, day: dt.date) -> dict[str, FloatArray]:
     }
 
 
-def _with_open(candles: Candles, day: dt.date) -> dict[str, pd.DataFrame]:
-    """
-    Return candles through a day of which nothing is known but its open.
-
-    A ticker that misses the day and goes on later stands still on it, as in all candles: that a
-    history has ended is a fact of the files, which no decision is made from.
-    """
-    made = {}
-    for ticker, frame in candles.items():
-        past, later = before(frame, day), since(frame, day)
-        today = before(later, day + dt.timedelta(days=1)).copy()
-        if len(today) == 0 and len(later) and len(past):
-            last = past.index[-1:]
-            today = past.iloc[-1:].set_axis(last + (pd.Timestamp(day, tz="UTC") - last[0]), axis=0)
-            today["open"] = today["close"]
-        for name in PRICES[1:]:
-            today[name] = today["open"]
-        made[ticker] = pd.concat([before(frame, day), today])
-    return made
-
-
-def _with_noise(candles: Candles, noise: Candles, day: dt.date) -> dict[str, pd.DataFrame]:
-    """Return candles whose day goes anywhere after its open, and all that follows, too."""
-    made = {}
-    for ticker, frame in candles.items():
-        later = since(noise[ticker], day).iloc[:NOISE_DAYS].copy()
-        if len(later) and later.index[0].date() == day:
-            first = later.index[0]
-            later.loc[first, "open"] = opened = frame.loc[first, "open"]
-            later.loc[first, "high"] = max(opened, later.loc[first, "high"])
-            later.loc[first, "low"] = min(opened, later.loc[first, "low"])
-        made[ticker] = pd.concat([before(frame, day), later])
-    return made
-
-
 def _live(
-    candles: Candles,
-    config: Config,
-    morning: BacktestResult,
-    day: dt.date,
-    products: Mapping[str, Product] | None,
+    past: Candles, morning: BacktestResult, day: dt.date, products: Mapping[str, Product] | None
 ) -> dict[str, FloatArray]:
     """Return what the daily run decides from what the loop held, on bars through the day before."""
-    past = {ticker: before(frame, day) for ticker, frame in candles.items()}
+    config = morning.config
     bars = lag_bars({t: past[t] for t in config.universe.sorted_tickers}, as_of=day)
     account = morning_after(morning, products)
     known = signals(
@@ -202,7 +165,9 @@ def morning_after(
     result: BacktestResult, products: Mapping[str, Product] | None = None
 ) -> PortfolioState:
     """
-    Return what a live run would find at 00:01 of the day after a backtest's last one.
+    Return what a live run would plan from at 00:01 of the day after a backtest's last one.
+
+    What triggered stops could not sell has been sold at the market then.
 
     Parameters
     ----------
@@ -220,7 +185,7 @@ def morning_after(
     rules = rules_of(result.config, products_for(tickers, products), None)
     ended = result.state
     state = Loop(ended.cash.copy(), ended.holdings.copy(), ended.slots.copy(), ended.specs)
-    meet_open(row, history.market, rules.handling.costs, state, new_tape(1, len(tickers)))
+    meet_morning(row, history.market, rules.handling.costs, state, new_tape(1, len(tickers)))
     positions: dict[str, float] = {}
     mids: dict[str, float] = {}
     cooldowns: dict[str, dt.date] = {}
@@ -291,9 +256,3 @@ def warm_up_decisions(
             }
         )
     return pd.DataFrame(rows)
-
-
-def backtest_report(proof: LookaheadProof, decisions: pd.DataFrame) -> str:
-    """Return the proof of the compiled path, and what its start of history does, as text."""
-    about = f"the last {COMPARED_DAYS} days run when every history begins some days later"
-    return report("look-ahead in the backtest", proof, (CUT, NOISE, LIVE), (about, decisions))

@@ -12,26 +12,29 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from tf_lib.core.candles.bars import lag_bars
 from tf_lib.core.decision import covariance_at, sized_signal
-from tf_lib.core.jit.arrays import BoolArray, FloatArray
+from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.core.model.records import PortfolioState
 from tf_lib.core.signals.columns import Signals, signals
 from tf_lib.core.sizing.weights import size_positions
 from tf_lib.errors import BarsError
 from tf_lib.parameters import Config
+from tf_lib.research.lookahead.futures import NOISE_DAYS, Candles, Futures
+from tf_lib.research.lookahead.lookahead_proof import (
+    Beside,
+    LookaheadProof,
+    Progress,
+    compared,
+)
 
-Candles = Mapping[str, pd.DataFrame]
 CUT, NOISE, UNFINISHED = "future cut off", "future is noise", "unfinished bar of today"
 COMPARED_DAYS = 180
-NOISE_DAYS = 60
-_NOISE_OF_LOG_PRICE = 0.5
-_SHOWN = 20
 
 
 class Seen(Protocol):
@@ -47,9 +50,6 @@ class Seen(Protocol):
 
 # From candles to what is known on each day through the last one to decide.
 Compute = Callable[[Candles, dt.date], Seen]
-Progress = Callable[[int, int], None]
-# Tests of one day: name, what is expected by column, and what came of it without the future.
-Beside = list[tuple[str, Mapping[str, FloatArray], Mapping[str, FloatArray]]]
 
 
 @dataclass(frozen=True)
@@ -90,40 +90,6 @@ def strategy_compute(config: Config) -> Compute:
     return compute
 
 
-@dataclass(frozen=True)
-class LookaheadProof:
-    """
-    The outcome of the proof.
-
-    Attributes
-    ----------
-    differences : DataFrame
-        One row per value that changed: day, ticker, column, test, with_future, without_future.
-    columns : tuple of str
-        What was compared.
-    n_days, n_days_checked : int
-        Days there are, and days that were checked.
-    n_values : int
-        Comparisons made.
-    """
-
-    differences: pd.DataFrame
-    columns: tuple[str, ...]
-    n_days: int
-    n_days_checked: int
-    n_values: int
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing depends on the future."""
-        return self.differences.empty
-
-    @property
-    def leaking_columns(self) -> tuple[str, ...]:
-        """The columns that changed, by name."""
-        return tuple(sorted(set(self.differences["column"])))
-
-
 def prove_no_lookahead(
     candles: Candles,
     compute: Compute,
@@ -148,69 +114,25 @@ def prove_no_lookahead(
     progress : callable (days checked, days to check), optional
     """
     days = _days(candles)
-    noise = noise_of(candles, seed)
+    futures = Futures(candles, seed)
     whole = compute(candles, days[-1])
 
     def beside(day: dt.date) -> Beside:
         expected = whole.row(day)
-        seen = _without_future(candles, noise, day, compute)
+        seen = _without_future(futures, day, compute)
         return [(test, expected, its.row(day)) for test, its in seen]
 
     checked = days[::-1][::every_days][::-1]
     return compared(beside, checked, whole.tickers, n_days=len(days), progress=progress)
 
 
-def compared(
-    beside: Callable[[dt.date], Beside],
-    checked: Sequence[dt.date],
-    tickers: tuple[str, ...],
-    *,
-    n_days: int,
-    progress: Progress | None,
-) -> LookaheadProof:
-    """Compare bit for bit, on each day that is checked, what was expected with what came of it."""
-    found: list[tuple[Any, ...]] = []
-    columns: tuple[str, ...] = ()
-    n_values = 0
-    for number, day in enumerate(checked):
-        tests = beside(day)
-        columns = tuple(tests[0][1])
-        for test, expected, got in tests:
-            n_values += sum(value.size for value in expected.values())
-            for column, value in expected.items():
-                for position in np.argwhere(_bits_differ(value, got[column])):
-                    at = tuple(position)
-                    pair = value[at], got[column][at]
-                    found.append((day, tickers[at[0]], column, test, *pair))
-        if progress is not None:
-            progress(number + 1, len(checked))
-    table = pd.DataFrame(found, columns=_COLUMNS)
-    return LookaheadProof(table, columns, n_days, len(checked), n_values)
-
-
-_COLUMNS = ["day", "ticker", "column", "test", "with_future", "without_future"]
-
-
-def _without_future(
-    candles: Candles, noise: Candles, day: dt.date, compute: Compute
-) -> list[tuple[str, Seen]]:
+def _without_future(futures: Futures, day: dt.date, compute: Compute) -> list[tuple[str, Seen]]:
     """Compute with the future of `day` cut off, made of noise, and with a bar of `day` itself."""
-    past = {ticker: before(frame, day) for ticker, frame in candles.items()}
-    later = {ticker: since(noise[ticker], day).iloc[:NOISE_DAYS] for ticker in candles}
-    noisy = {ticker: pd.concat([past[ticker], later[ticker]]) for ticker in candles}
-    half_done = {ticker: noisy[ticker].iloc[: len(past[ticker]) + 1] for ticker in candles}
     return [
-        (CUT, compute(past, day)),
-        (NOISE, compute(noisy, day + dt.timedelta(days=NOISE_DAYS))),
-        (UNFINISHED, compute(half_done, day)),
+        (CUT, compute(futures.before(day), day)),
+        (NOISE, compute(futures.noise_from(day), day + dt.timedelta(days=NOISE_DAYS))),
+        (UNFINISHED, compute(futures.noise_from(day, noise_days=1), day)),
     ]
-
-
-def _bits_differ(one: FloatArray, other: FloatArray) -> BoolArray:
-    """Compare bit for bit; undefined equals undefined."""
-    a, b = np.ascontiguousarray(one), np.ascontiguousarray(other)
-    differ: BoolArray = a.view(np.int64) != b.view(np.int64)
-    return differ & ~(np.isnan(a) & np.isnan(b))
 
 
 def _days(candles: Candles) -> list[dt.date]:
@@ -221,36 +143,6 @@ def _days(candles: Candles) -> list[dt.date]:
     first = min(index[0] for index in opens).date()
     last = max(index[-1] for index in opens).date()
     return [first + dt.timedelta(days=k) for k in range(1, (last - first).days + 2)]
-
-
-def before(frame: pd.DataFrame, day: dt.date) -> pd.DataFrame:
-    """Return the bars before a day."""
-    return frame.iloc[: frame.index.searchsorted(pd.Timestamp(day, tz="UTC"))]
-
-
-def since(frame: pd.DataFrame, day: dt.date) -> pd.DataFrame:
-    """Return the bars of a day and later."""
-    return frame.iloc[frame.index.searchsorted(pd.Timestamp(day, tz="UTC")) :]
-
-
-def noise_of(candles: Candles, seed: int) -> dict[str, pd.DataFrame]:
-    """Return wild but consistent candles on the same days."""
-    random = np.random.default_rng(seed)
-    made = {}
-    for ticker in sorted(candles):
-        frame = candles[ticker]
-        shape = (2, len(frame))
-        prices = frame["close"].to_numpy() * np.exp(random.normal(0, _NOISE_OF_LOG_PRICE, shape))
-        spread = np.exp(np.abs(random.normal(0, _NOISE_OF_LOG_PRICE, shape)))
-        values = {
-            "open": prices[0],
-            "high": prices.max(axis=0) * spread[0],
-            "low": prices.min(axis=0) / spread[1],
-            "close": prices[1],
-            "volume": random.uniform(0, 1e6, len(frame)),
-        }
-        made[ticker] = pd.DataFrame(values, index=frame.index)
-    return made
 
 
 def warm_up_table(
@@ -273,6 +165,7 @@ def warm_up_table(
         over the last 180 days; an undefined value counts as 0.
     """
     days = _days(candles)[-COMPARED_DAYS:]
+    first = pd.Timestamp(days[0], tz="UTC")
     whole = compute(candles, days[-1])
     rows = []
     for skipped in days_later:
@@ -284,38 +177,6 @@ def warm_up_table(
             for name in names:
                 gap = np.abs(np.nan_to_num(one[name]) - np.nan_to_num(other[name])).max()
                 changes[name] = max(changes[name], float(gap))
-        fewest = min(len(before(frame, days[0])) for frame in kept.values())
+        fewest = min(int(frame.index.searchsorted(first)) for frame in kept.values())
         rows.append({"days_later": skipped, "fewest_bars": fewest, **changes})
     return pd.DataFrame(rows)
-
-
-def lookahead_report(proof: LookaheadProof, warm_up: pd.DataFrame) -> str:
-    """Return the proof and the warm-up table as text."""
-    about = (
-        f"start of history: largest change over the last {COMPARED_DAYS} days when every history\n"
-        "begins some days later (recursive averages fade, they never quite forget)"
-    )
-    return report("look-ahead", proof, (CUT, NOISE, UNFINISHED), (about, warm_up))
-
-
-def report(
-    title: str, proof: LookaheadProof, tests: Sequence[str], start: tuple[str, pd.DataFrame]
-) -> str:
-    """Return what was proven, what was found against it, and what the start of history does."""
-    lines = [
-        f"{title}: {'none found' if proof.passed else 'FOUND'}",
-        f"  {proof.n_days_checked} of {proof.n_days} days checked, {len(proof.columns)} columns, "
-        f"{proof.n_values} comparisons bit for bit",
-        f"  tests: {'; '.join(tests)}",
-        f"  columns: {', '.join(proof.columns)}",
-    ]
-    if not proof.passed:
-        first = proof.differences.iloc[0]
-        lines += [
-            f"  first: {first['day']} {first['ticker']} {first['column']} ({first['test']})",
-            f"  {len(proof.differences)} values differ, in {', '.join(proof.leaking_columns)}:",
-            proof.differences.head(_SHOWN).to_string(index=False),
-        ]
-    about, table = start
-    shown = table.to_string(index=False) if len(table) else "  not enough history to say"
-    return "\n".join([*lines, "", about, shown]) + "\n"
