@@ -205,6 +205,7 @@ def _research(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     scene.call("backtest", *given, "--out", out, wanted=(0, 2))
     scene.call("lookahead", *given, wanted=(0, 1, 2))
     scene.call("sweep", *given, "--grid", str(grid), "--out", out, wanted=(2,))
+    scene.call("compare-sets", out, "0", "1", wanted=(2,))
     scene.call("simulator", "--candles", str(scene.folder / "none"), wanted=(2,))
 
 

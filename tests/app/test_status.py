@@ -11,6 +11,7 @@ import pytest
 
 from tests.app.profile import MakeProfile, Profile, must_end, simulator, tree
 from tests.app.remote import to_remote
+from tests.oracle.exchange_state import changing, requests
 
 DAY = "2024-03-11"
 
@@ -162,12 +163,54 @@ def test_doctor_checks_key_portfolio_and_clock(tmp_path: Path) -> None:
     with simulator(tmp_path / "venue", "--candles", "synthetic") as endpoint:
         good = to_remote(tmp_path, endpoint, exchange={"clock": "wall"})
         said = must_end(good.call("doctor"))
-        assert f"Trend Following ({endpoint['portfolio_uuid']}), clock off by" in said
+        assert f"Trend Following ({endpoint['portfolio_uuid']}), key can view and trade" in said
+        levels = {
+            row["check"]: row["level"] for row in json.loads(good.call("doctor", "--json")[1])
+        }
+        asked = ("exchange", "holdings", "products", "fees", "answers")
+        assert {levels[name] for name in asked} == {"ok"}
+        assert changing(requests(endpoint["log"])) == []
 
         bad = to_remote(tmp_path / "bad", endpoint, portfolio={"name": "Savings"})
         said = must_end(bad.call("doctor"), 1)
 
     assert "'Savings'" in said
+
+
+def test_doctor_names_what_a_run_would_leave_out(tmp_path: Path) -> None:
+    """Cheaper fees than the account's, a product that is not listed, a run that is too long ago."""
+    costs = {"maker_fee": 0.001, "taker_fee": 0.002}
+    with simulator(tmp_path / "venue", "--candles", "synthetic") as endpoint:
+        universe = {
+            "tickers": ["BTC-USD", "NOT-USD"],
+            "sleeves": {"All": {"weight": 1.0, "tickers": ["BTC-USD", "NOT-USD"]}},
+        }
+        profile = to_remote(tmp_path, endpoint, execution_and_costs=costs, universe=universe)
+        day = profile.folder / "2024-03-11"
+        day.mkdir(parents=True)
+
+        rows = {r["check"]: r for r in json.loads(must_end(profile.call("doctor", "--json")))}
+
+    warned = {name for name, row in rows.items() if row["level"] == "WARN"}
+    assert {"fees", "products", "last runs"} <= warned
+    assert "NOT-USD is not listed" in rows["products"]["said"]
+    assert "0.10% and 0.20%" in rows["fees"]["said"]
+
+
+def test_doctor_finds_a_package_that_is_not_the_locked_one(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody installed into the project's own environment."""
+    monkeypatch.setattr(
+        "importlib.metadata.Distribution.version", property(lambda found: "0.0.1"), raising=True
+    )
+
+    said = must_end(profile.call("doctor"))
+
+    (line,) = [line for line in said.splitlines() if line[6:].startswith("packages")]
+    assert line.startswith("WARN")
+    assert "numpy 0.0.1 (locked" not in line  # its pin depends on the version of Python
+    assert "papermill 0.0.1 (locked" in line
 
 
 def test_doctor_names_the_folder_it_cannot_write(profile: Profile, tmp_path: Path) -> None:

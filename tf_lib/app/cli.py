@@ -474,11 +474,12 @@ def doctor(
     config: o.ProfileConfigOption = None,
     runs: o.RunsOption = None,
     send_test: o.SendTestOption = False,
+    as_json: o.JsonOption = False,
 ) -> int:
-    """Check machine, key, mail and cron, and say what to put right."""
-    from tf_lib.app.commands.doctor import doctor_command
+    """Check machine, schedule, key, account and mail, and say what to put right."""
+    from tf_lib.app.commands.doctor.command import doctor_command
 
-    return doctor_command(_chosen(profile, config, runs), send_test=send_test)
+    return doctor_command(_chosen(profile, config, runs), send_test=send_test, as_json=as_json)
 
 
 @app.command()

@@ -17,5 +17,5 @@ __all__, __getattr__ = offered(
     "ledger_checkpoint: CHECKPOINT_FILE KEPT_DAYS",
     "ledger_entries: apply_entry",
     "ledger_state: LedgerState OrderRecord",
-    "run_folder: ProfileFolder RunFolder RunLogs",
+    "run_folder: DONE_FILE ProfileFolder RunFolder RunLogs",
 )
