@@ -128,6 +128,9 @@ def _good_days(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     scene.call("release", "ADA-USD", *options, wanted=(2,))
     scene.call("pause", *options, "--why", "canary", wanted=(0,))
     scene.call("resume", *options, wanted=(0,))
+    scene.call("flatten", "--all", "--dry-run", *options, wanted=(0,))
+    scene.call("flatten", "ADA-USD", "--yes", *options, wanted=(0,))
+    scene.call("resume", *options, wanted=(0,))
     scene.call("replay", str(scene.folder / "runs" / "good" / DAY), wanted=(0,))
     _days(scene, options)
     scene.call("site", "--runs", str(scene.folder / "runs"), wanted=(0,))
@@ -164,6 +167,7 @@ def _bad_answers(scene: Scene, patch: pytest.MonkeyPatch) -> None:
         scene.call("guard", *options, wanted=(1, 3))
         scene.call("protect", *options, wanted=(1, 3, 5))
         scene.call("doctor", *options, wanted=(1, 5))
+        scene.call("flatten", "--all", "--yes", *options, wanted=(1, 5))
         scene.exchange.clear_faults()
 
 
@@ -177,8 +181,8 @@ def _bad_keys(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     }
     for name, text in texts.items():
         options = scene.profile(name, key_file=scene.key_file(name, text))
-        for called in ("run", "guard", "protect", "doctor"):
-            more = ["--no-notebook"] if called == "run" else []
+        for called in ("run", "guard", "protect", "doctor", "flatten"):
+            more = {"run": ["--no-notebook"], "flatten": ["--all"]}.get(called, [])
             scene.call(called, *options, *more, wanted=(1, 2, 5))
     patch.setenv("COINBASE_API_KEY", NAME_IN_ENVIRONMENT)
     patch.setenv("COINBASE_API_SECRET", BROKEN_PEM)

@@ -9,10 +9,12 @@ import pytest
 
 from tests.app.profile import put
 from tests.execution.desks import COIN, DAY, Bench
-from tf_lib.core.model.client_ids import Leg
+from tf_lib.core.model.client_ids import Leg, LegKey
 from tf_lib.core.model.order_life import OrderStage
 from tf_lib.core.model.records import MarketOrder, Side
+from tf_lib.execution.order_sender import PlanRef
 
+SIZE = {"base_size": "1"}
 DROPPED = {"kind": "drop_before", "endpoint": "POST /orders"}
 
 
@@ -50,6 +52,52 @@ def test_a_sale_of_an_old_plan_is_not_sent_again(bench: Bench, minutes: int, aga
 
     posts = [x for x in bench.exchange.request_log[sent:] if x["path"].endswith("/orders")]
     assert len(posts) == again
+
+
+@pytest.mark.parametrize(
+    ("leg", "is_paused", "named", "again"),
+    [
+        (Leg.TRIM, False, None, 2),
+        (Leg.TRIM, True, None, 1),
+        (Leg.EXIT, True, None, 2),
+        (Leg.EXIT, True, "2024-03-11-flatten-9", 2),
+    ],
+)
+def test_in_a_pause_only_a_full_exit_is_sent_again(
+    bench: Bench, leg: Leg, is_paused: bool, named: str | None, again: int
+) -> None:
+    """Its answer was lost; of the day's plan as of a flatten's own."""
+    bench.buy()
+    ledger, now = bench.desk.ledger, bench.exchange.now()
+    ledger.append("plan", day=str(DAY), planned_at=now.isoformat(), orders=[], levels={})
+    if is_paused:
+        ledger.append("paused", day=str(DAY), why="")
+    if named is not None:
+        bench.desk.plan = PlanRef(named, now)
+    bench.exchange.add_fault(**DROPPED)
+    sent = len(bench.exchange.request_log)
+
+    record = bench.desk.send(leg, market(Side.SELL))
+
+    posts = [x for x in bench.exchange.request_log[sent:] if x["path"].endswith("/orders")]
+    assert len(posts) == again
+    assert record.plan == (named or ledger.state.plan_id(DAY))
+
+
+def test_what_an_earlier_plan_left_is_not_sent_again_by_another(bench: Bench) -> None:
+    """A flatten that finds an unknown sale of the day's plan looks it up, and sends its own."""
+    bench.buy()
+    ledger, now = bench.desk.ledger, bench.exchange.now()
+    ledger.append("plan", day=str(DAY), planned_at=now.isoformat(), orders=[], levels={})
+    record = ledger.intend(LegKey(DAY, COIN, Side.SELL, Leg.EXIT), {"type": "market"} | SIZE)
+    bench.desk.plan = PlanRef("2024-03-11-flatten-9", now)
+    sent = len(bench.exchange.request_log)
+
+    ended = bench.desk.resolve(record.client_id)
+
+    assert ended.stage is OrderStage.ABSENT
+    posts = [x for x in bench.exchange.request_log[sent:] if x["path"].endswith("/orders")]
+    assert posts == []
 
 
 def test_a_cooldown_is_dated_by_the_fills_where_the_order_does_not_tell(bench: Bench) -> None:

@@ -232,3 +232,38 @@ def test_a_pause_within_a_pause_began_with_the_first(tmp_path: Path) -> None:
     ledger.append("paused", day="2024-03-09", why="again")
 
     assert again(ledger).state.pause == Pause(dt.date(2024, 3, 9), None, "again")
+
+
+def test_a_flatten_is_open_until_all_of_it_is_sold(tmp_path: Path) -> None:
+    """A second wish is put to the first, which says when it began; resuming gives both up."""
+    ledger = pinned(tmp_path)
+    first = ledger.append("flatten", day="2024-03-01", products=["ETH-USD", "ADA-USD"])
+    ledger.append("flattened", products=["ADA-USD"])
+    ledger.append("flatten", day="2024-03-01", products=["BTC-USD"])
+    wish = again(ledger).state.flatten
+
+    assert wish is not None
+    assert wish.products == ("BTC-USD", "ETH-USD")
+    assert wish.begun_at.isoformat() == first["at"]
+    ledger.append("flattened", products=["BTC-USD"])
+    assert again(ledger).state.flatten is not None
+    ledger.append("flattened", products=["ETH-USD"])
+    assert again(ledger).state.flatten is None
+    ledger.append("flatten", day="2024-03-02", products=["BTC-USD"])
+    ledger.append("resumed")
+    assert again(ledger).state.flatten is None
+
+
+def test_orders_of_another_plan_do_not_count_for_the_days(tmp_path: Path) -> None:
+    """A flatten sells by a plan of its own; ordinals go on all the same."""
+    ledger = pinned(tmp_path)
+    ledger.mark(DAY, "claimed")
+    ledger.append("plan", day=DAY.isoformat(), planned_at=ledger.now().isoformat(), orders=[])
+    key = LegKey(DAY, "BTC-USD", Side.SELL, Leg.EXIT)
+    of_day = ledger.intend(key, market("1"))
+    of_flatten = ledger.intend(key, market("2"), plan="2024-03-01-flatten-9")
+    state = again(ledger).state
+
+    assert state.of_plan(key) == [state.orders[of_day.client_id]]
+    assert state.of_plan(key, "2024-03-01-flatten-9") == [state.orders[of_flatten.client_id]]
+    assert of_flatten.ordinal == of_day.ordinal + 1

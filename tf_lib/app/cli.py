@@ -431,6 +431,23 @@ def release(
 
 
 @app.command()
+def flatten(
+    products: o.FlattenArgument = None,
+    everything: o.EverythingOption = False,
+    dry_run: o.LookOnlyOption = False,
+    yes: o.YesOption = False,
+    profile: o.ProfileOption = None,
+    config: o.ProfileConfigOption = None,
+    runs: o.RunsOption = None,
+) -> int:
+    """Sell what our own orders hold, all or some of it, at the market; then paused."""
+    from tf_lib.app.commands.flatten import Asked, flatten_command
+
+    asked = Asked(tuple(products or ()), everything)
+    return flatten_command(asked, _chosen(profile, config, runs), is_dry=dry_run, is_sure=yes)
+
+
+@app.command()
 def pause(
     until: o.UntilOption = None,
     why: o.WhyOption = "",

@@ -143,6 +143,18 @@ ProductArgument = Annotated[
 EveryLocked = Annotated[
     bool, _option("--all", help="Release every locked product. Default: the named one.")
 ]
+FlattenArgument = Annotated[
+    list[str] | None,
+    _argument(
+        metavar="PRODUCT...", help="Products to be out of, as BTC-USD. Default: none, with --all."
+    ),
+]
+EverythingOption = Annotated[
+    bool, _option("--all", help="Be out of every product. Default: the named ones.")
+]
+LookOnlyOption = Annotated[
+    bool, _option("--dry-run", help="Say what would be sold; change nothing. Default: sell.")
+]
 UntilOption = Annotated[
     str | None,
     _day(

@@ -15,9 +15,10 @@ from tf_lib.public_list import offered
 __all__, __getattr__ = offered(
     __name__,
     "order_check: PLAN_AGE_LIMIT",
-    "order_sender: OrderSender",
+    "order_sender: OrderSender PlanRef",
     "ownership: not_ours unexplained_cash wrong_currency",
     "protect_all: ProtectAll",
     "rebalance: Rebalance TradeResult",
     "reconciliation: Reconciled confirm",
+    "recovery: read_open_orders",
 )

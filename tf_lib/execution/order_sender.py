@@ -57,6 +57,14 @@ _PATIENCE_SECONDS = 30.0
 _BUSY_SECONDS = 5.0
 
 
+@dataclass(frozen=True)
+class PlanRef:
+    """The plan that orders are sent for: its id in the ledger, and when it was made."""
+
+    id: str
+    planned_at: dt.datetime
+
+
 @dataclass
 class OrderSender:
     """
@@ -80,6 +88,8 @@ class OrderSender:
         Whether orders of the plan may be sent again; never by guard and protect.
     may_cancel_intact : bool
         Whether a core stop that protects may be cancelled; never by the guard.
+    plan : PlanRef or None
+        The plan that is carried out; None for the day's own.
     """
 
     client: Exchange
@@ -95,6 +105,7 @@ class OrderSender:
     older_fills: dict[str, Decimal] = field(default_factory=dict)
     may_rebalance: bool = True
     may_cancel_intact: bool = True
+    plan: PlanRef | None = None
     _met_at: dict[dt.datetime, dt.datetime] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -131,8 +142,12 @@ class OrderSender:
         """
         side = order.side if isinstance(order, MarketOrder) else Side.SELL
         key = LegKey(self.day, order.product_id, side, leg)
-        body = body_of(order, self.products, self.client.last_trade)
-        record = self.ledger.intend(key, body, known_ids=frozenset(self.known_ids))
+        record = self.ledger.intend(
+            key,
+            body_of(order, self.products, self.client.last_trade),
+            known_ids=frozenset(self.known_ids),
+            plan=None if self.plan is None else self.plan.id,
+        )
         late = too_late()
         if late:
             return self.ledger.move(
@@ -381,10 +396,19 @@ class OrderSender:
             return False
         if not record.key.leg.is_rebalance:
             return True
-        plan = self.ledger.state.plans.get(self.day)
-        if plan is None or record.plan != plan["id"] or not self.may_rebalance:
+        plan = self.current_plan()
+        if plan is None or record.plan != plan.id or not self.may_rebalance:
             return False
-        return not self.plan_is_dead(dt.datetime.fromisoformat(plan["planned_at"]))
+        if record.key.leg is Leg.TRIM and self.ledger.state.paused_on(self.day):
+            return False
+        return not self.plan_is_dead(plan.planned_at)
+
+    def current_plan(self) -> PlanRef | None:
+        """Return the plan that is carried out: the day's, where there is no other."""
+        day = self.ledger.state.plans.get(self.day)
+        if self.plan is not None or day is None:
+            return self.plan
+        return PlanRef(str(day["id"]), dt.datetime.fromisoformat(day["planned_at"]))
 
     def plan_is_dead(self, planned_at: dt.datetime) -> str:
         """Return why no order of a plan of that moment goes out any more, or nothing."""

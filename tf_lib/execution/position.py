@@ -159,6 +159,12 @@ class Position:
         others = self.foreign.cover + self.foreign.hold
         return floor_to(max(held - others, ZERO), self.product.base_increment)
 
+    def ours_of(self, free: Decimal) -> Decimal:
+        """Return what may be sold of free units: not those that were never ours."""
+        theirs = self.sender.ledger.state.not_ours.get(self.product.base_currency, ZERO)
+        kept = max(theirs - self.foreign.cover - self.foreign.hold, ZERO)
+        return floor_to(max(free - kept, ZERO), self.product.base_increment)
+
     def await_release(self, wanted: Decimal) -> Decimal:
         """
         Wait, bounded, until a cancelled order's hold is free; return the free units, floored.

@@ -144,13 +144,14 @@ class Rebalance:
         return left if product is None else floor_to(left, product.base_increment)
 
     def _orders_of(self, planned: PlannedOrder) -> list[OrderRecord]:
-        state = self.sender.ledger.state
+        state, plan = self.sender.ledger.state, self.sender.current_plan()
         legs = (Leg.ENTRY, Leg.PILOT) if planned.leg is Leg.ENTRY else (planned.leg,)
         return [
             order
             for leg in legs
             for order in state.of_plan(
-                LegKey(self.sender.day, planned.product_id, planned.side, leg)
+                LegKey(self.sender.day, planned.product_id, planned.side, leg),
+                plan.id if plan is not None else "",
             )
         ]
 
@@ -182,15 +183,17 @@ class Rebalance:
         return self._collect(result)
 
     def _sell_freed(self, planned: PlannedOrder, size: Decimal, cover: Cover) -> TradeResult:
-        position = cover.position
-        owned = position.coverable(position.held())
+        position, is_exit = cover.position, planned.leg in (Leg.EXIT, Leg.DUST)
+        held = position.held()
+        if planned.leg is Leg.EXIT and is_dust(held, position.product, planned.reference_price):
+            return TradeResult(planned, "void", "nothing is left of it to sell")
+        owned = position.coverable(held)
         rested = self._cancel_stops(planned.product_id)
         if any(stop.may_be_live for stop in rested):
             return TradeResult(planned, "skipped", "its stops could not be cancelled")
         if any(s.key.leg.is_stop for s in self.sender.ledger.state.live_orders(planned.product_id)):
             return TradeResult(planned, "skipped", "the product takes no sells any more")
         free = position.await_release(owned)
-        is_exit = planned.leg in (Leg.EXIT, Leg.DUST)
         if not is_exit:
             highest = max(rested, key=lambda s: Decimal(s.body["stop_price"]), default=None)
             if highest is not None and cover.exit_if_through(highest):
@@ -201,8 +204,9 @@ class Rebalance:
         elif free > size:
             # What is not ours stays: under its stop first, if that can be.
             cover.place_remainder(free - size)
-        # Never more than was planned, whatever has been put into the account since.
-        size = min(size, free)
+        # Never more than was planned, whatever has been put into the account since; and where a
+        # stop took some of ours meanwhile, never what is not ours.
+        size = min(size, position.ours_of(free))
         if below_minimum(size, position.product, position.last_now()):
             return TradeResult(planned, "skipped", f"{format(size, 'f')} is below the minimums")
         late = self._too_late()

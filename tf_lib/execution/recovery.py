@@ -141,6 +141,13 @@ def resolve_open_orders(sender: OrderSender, *, patient: bool) -> dict[str, str]
     return lost
 
 
+def read_open_orders(sender: OrderSender) -> None:
+    """Read the orders whose id is known; one without an answer stays open, nothing is sent."""
+    for order in sender.ledger.state.live_orders():
+        if order.order_id:
+            sender.refresh(order.client_id)
+
+
 def is_unresolved(sender: OrderSender) -> bool:
     """Whether anything may be unprotected: a running clock, or an order that is no resting stop."""
     state = sender.ledger.state

@@ -13,6 +13,7 @@ import datetime as dt
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,12 @@ from tf_lib.core.model.order_life import OrderStage, check_move
 from tf_lib.errors import PreflightRefused, StateError, TfError, UnreadableState
 from tf_lib.store.disk_reserve import FULL, give_up
 from tf_lib.store.files import json_record, sync_folder
-from tf_lib.store.ledger_checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from tf_lib.store.ledger_checkpoint import (
+    CHECKPOINT_FILE,
+    Checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
 from tf_lib.store.ledger_entries import apply_entry
 from tf_lib.store.ledger_state import DAY_MARKS, LedgerState, OrderRecord
 
@@ -220,12 +226,25 @@ class Ledger:
         return highest + 1
 
     def intend(
-        self, key: LegKey, body: Mapping[str, str], *, known_ids: frozenset[str] = frozenset()
+        self,
+        key: LegKey,
+        body: Mapping[str, str],
+        *,
+        known_ids: frozenset[str] = frozenset(),
+        plan: str | None = None,
     ) -> OrderRecord:
-        """Write the intent of a new order of a leg, with its id and frozen body."""
+        """
+        Write the intent of a new order of a leg, with its id and frozen body.
+
+        Parameters
+        ----------
+        plan : str, optional
+            Id of the plan that it carries out, where that is not the day's.
+        """
         ordinal = self.next_ordinal(key, known_ids)
         identity = client_id(self.state.portfolio_uuid, key, ordinal)
-        plan = {"plan": self.state.plan_id(key.day)} if key.leg.is_rebalance else {}
+        named = self.state.plan_id(key.day) if plan is None else plan
+        of_plan = {"plan": named} if key.leg.is_rebalance else {}
         self.append(
             "intent",
             client_id=identity,
@@ -235,7 +254,7 @@ class Ledger:
             leg=str(key.leg),
             ordinal=ordinal,
             body=dict(body),
-            **plan,
+            **of_plan,
         )
         return self.state.orders[identity]
 
@@ -255,6 +274,15 @@ class Ledger:
         """Return the lines of one day, for the run folder's journal."""
         text = day.isoformat()
         return [line for line in self.lines if line.get("day") == text or line["at"][:10] == text]
+
+
+def ledger_copy(ledger: Path, folder: Path) -> Path:
+    """Copy a ledger for who only looks, so that nothing that is learnt is written down."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (LEDGER_FILE, CHECKPOINT_FILE):
+        if ledger.with_name(name).exists():
+            shutil.copyfile(ledger.with_name(name), folder / name)
+    return folder / LEDGER_FILE
 
 
 def _flush_all(file: int, line: bytes) -> None:

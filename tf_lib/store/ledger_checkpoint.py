@@ -22,7 +22,7 @@ from tf_lib.store.files import write_whole
 from tf_lib.store.ledger_state import LedgerState, OrderRecord
 
 CHECKPOINT_FILE = "ledger_checkpoint.json"
-VERSION = 5
+VERSION = 6
 """Goes up with every kind of line that is new: what an older program did not know is not in it."""
 KEPT_DAYS = 400
 """Charts show the fills of 400 days; who looks back further says so."""

@@ -17,7 +17,7 @@ from tf_lib.core.model.client_ids import Leg, LegKey
 from tf_lib.core.model.order_life import OrderStage, check_move
 from tf_lib.core.model.records import ZERO, Side
 from tf_lib.errors import EXIT_UNPROTECTED, StateError
-from tf_lib.store.ledger_state import LedgerState, NotProtectable, OrderRecord, Pause
+from tf_lib.store.ledger_state import LedgerState, NotProtectable, OpenFlatten, OrderRecord, Pause
 from tf_lib.text.tickers import base_of, quote_of
 
 
@@ -334,7 +334,21 @@ def _paused(state: LedgerState, line: Mapping[str, Any]) -> None:
 
 
 def _resumed(state: LedgerState, line: Mapping[str, Any]) -> None:
-    state.pause = None
+    """Whoever wants to trade again no longer wants to be out."""
+    state.pause = state.flatten = None
+
+
+def _flatten(state: LedgerState, line: Mapping[str, Any]) -> None:
+    """What an earlier wish left unsold is still wanted."""
+    known = state.flatten or OpenFlatten((), _time(line["at"]))
+    wanted = {*known.products, *line["products"]}
+    state.flatten = OpenFlatten(tuple(sorted(wanted)), known.begun_at)
+
+
+def _flattened(state: LedgerState, line: Mapping[str, Any]) -> None:
+    if state.flatten is not None:
+        left = tuple(p for p in state.flatten.products if p not in line["products"])
+        state.flatten = OpenFlatten(left, state.flatten.begun_at) if left else None
 
 
 _HANDLERS: Mapping[str, Callable[[LedgerState, Mapping[str, Any]], object]] = {
@@ -364,4 +378,6 @@ _HANDLERS: Mapping[str, Callable[[LedgerState, Mapping[str, Any]], object]] = {
     "protected": _protected,
     "paused": _paused,
     "resumed": _resumed,
+    "flatten": _flatten,
+    "flattened": _flattened,
 }

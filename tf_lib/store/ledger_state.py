@@ -167,6 +167,40 @@ class Pause:
         return {"since": since, "until": until, "why": self.why, "in_words": words}
 
 
+@dataclass(frozen=True)
+class OpenFlatten:
+    """
+    A wish to be out of products that is not carried out yet.
+
+    Attributes
+    ----------
+    products : tuple of str
+        Those that are still to be sold.
+    begun_at : datetime
+        When it was first asked for.
+    """
+
+    products: tuple[str, ...]
+    begun_at: dt.datetime
+
+    @property
+    def in_words(self) -> str:
+        """Since when, and of what."""
+        asked = f"{self.begun_at:%Y-%m-%d %H:%M} UTC"
+        return f"the flatten of {asked} did not finish: {', '.join(self.products)} not sold"
+
+    @property
+    def what_to_do(self) -> str:
+        """The command that finishes it, and the one that gives it up."""
+        return f"tf flatten {' '.join(self.products)}; tf resume, if you no longer want it"
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain values."""
+        since, words = self.begun_at.isoformat(), {"in_words": self.in_words}
+        todo = {"what_to_do": self.what_to_do}
+        return {"since": since, "products": list(self.products), **words, **todo}
+
+
 @dataclass
 class LedgerState:
     """
@@ -202,6 +236,7 @@ class LedgerState:
     in_order_at: dt.datetime | None = None
     in_doubt: str = ""
     pause: Pause | None = None
+    flatten: OpenFlatten | None = None
 
     def paused_on(self, day: dt.date) -> Pause | None:
         """Return the pause that holds on a day, or None."""
@@ -249,10 +284,10 @@ class LedgerState:
         plan = self.plans.get(day)
         return str(plan["id"]) if plan is not None else ""
 
-    def of_plan(self, key: LegKey) -> list[OrderRecord]:
-        """Return the orders of one leg that the day's plan has made so far, by ordinal."""
-        plan = self.plan_id(key.day)
-        return [order for order in self.of_leg(key) if plan and order.plan == plan]
+    def of_plan(self, key: LegKey, plan: str | None = None) -> list[OrderRecord]:
+        """Return the orders of one leg that a plan, or the day's, has made so far, by ordinal."""
+        wanted = self.plan_id(key.day) if plan is None else plan
+        return [order for order in self.of_leg(key) if wanted and order.plan == wanted]
 
     def expected(self, base: str) -> Decimal | None:
         """Return the last confirmed total and our own fills since, or None before the first."""

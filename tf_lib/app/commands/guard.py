@@ -24,10 +24,10 @@ from tf_lib.app.launch.alarms import (
     unprotected_alarms,
     unsettled_alarms,
 )
-from tf_lib.app.launch.cover import armed, never_ran, opened, protect_holdings
+from tf_lib.app.launch.cover import armed, never_ran, only_sales, opened, protect_holdings
 from tf_lib.app.options import ProfileOptions
 from tf_lib.app.record.impediment_rows import standing_impediments
-from tf_lib.core.model.client_ids import parse_client_id
+from tf_lib.core.model.client_ids import Leg
 from tf_lib.core.model.impediments import Impediment, ImpedimentKind, in_a_line
 from tf_lib.core.model.run_rows import StopRow
 from tf_lib.errors import (
@@ -35,7 +35,6 @@ from tf_lib.errors import (
     EXIT_FAILED,
     EXIT_UNPROTECTED,
     LockHeld,
-    PreflightRefused,
     TfError,
 )
 from tf_lib.exchange.clock import wall_now
@@ -50,7 +49,7 @@ from tf_lib.store.run_folder import ProfileFolder, RunLogs
 DONE_DEADLINE = dt.time(1, 15)
 """UTC; a day without its done mark by then is an alarm."""
 
-_SELLS_ONLY = "the guard only cancels and sells"
+_SELLS_ONLY = only_sales("the guard", Leg.EMERGENCY)
 
 
 def guard_command(options: ProfileOptions) -> int:
@@ -108,7 +107,7 @@ def _look(told: ToldAlarms, folder: ProfileFolder) -> int:
     alarms: list[Alarm] = []
     now = wall_now()
     try:
-        with armed(told.profile, config, folder, kind="guard", allows=_sells_only) as connection:
+        with armed(told.profile, config, folder, kind="guard", allows=_SELLS_ONLY) as connection:
             logs.now, now = connection.now, connection.now()
             day = now.date()
             rows = protect_holdings(
@@ -145,6 +144,7 @@ _SEEN_BY_ITSELF = (
     ImpedimentKind.UNPROTECTED,
     ImpedimentKind.NOT_TRADABLE,
     ImpedimentKind.UNKNOWN_HOLDING,
+    ImpedimentKind.FLATTEN_UNFINISHED,
 )
 
 
@@ -166,18 +166,16 @@ def _by_the_ledger(ledger: Ledger, config: Config, now: dt.datetime) -> list[Ala
     locked = sorted(ledger.state.locked.items())
     return [
         *unsettled_alarms(ledger),
+        *_unfinished(ledger),
         *(Alarm(f"locked:{p}", f"{p} is locked: {why}") for p, why in locked),
         *_missing_done(ledger, config, now),
     ]
 
 
-def _sells_only(action: str, subject: str) -> None:
-    """Let nothing through that could buy."""
-    parsed = parse_client_id(subject)
-    is_sale = action == "cancel" or action == "create_stop_limit_sell"
-    is_sale = is_sale or (parsed is not None and parsed.leg.ends_in_cooldown)
-    if not is_sale:
-        raise PreflightRefused(f"{action} {subject}: {_SELLS_ONLY}")
+def _unfinished(ledger: Ledger) -> list[Alarm]:
+    """Return an alarm while somebody's wish to be out is not carried out."""
+    wish = ledger.state.flatten
+    return [] if wish is None else [Alarm("flatten", f"{wish.in_words}: {wish.what_to_do}")]
 
 
 def _missing_done(ledger: Ledger, config: Config, now: dt.datetime) -> list[Alarm]:

@@ -44,12 +44,12 @@ def pause_command(options: ProfileOptions, *, until: dt.date | None, why: str) -
 def resume_command(options: ProfileOptions) -> int:
     """End a pause; the next run buys, adds and trims again."""
     with _ledger(options) as ledger:
-        pause = ledger.state.pause
-        if pause is None:
+        was = [one.in_words for one in (ledger.state.pause, ledger.state.flatten) if one]
+        if not was:
             print("nothing is paused")
             return EXIT_DONE
-        ledger.append("resumed", was=pause.in_words)
-    print(f"resumed (it was {pause.in_words}); the next run may buy again")
+        ledger.append("resumed", was=was)
+    print(f"resumed (it was {'; '.join(was)}); the next run may buy again")
     return EXIT_DONE
 
 

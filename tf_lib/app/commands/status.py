@@ -38,7 +38,10 @@ def status_command(options: ProfileOptions, *, as_json: bool) -> int:
     days = parameters.execution_and_costs.cooldown_counter_threshold
     found = _facts(folder, ledger.state, days)
     pause = ledger.state.paused_on(last_day_known(parameters, ledger.state.marks))
+    found["sold_since"] = sorted(_sold_since(ledger.state, found["last_day"]))
     found["paused"] = None if pause is None else pause.to_mapping()
+    wish = ledger.state.flatten
+    found["flatten"] = None if wish is None else wish.to_mapping()
     if options.runs is not None and not options.runs.is_dir():
         print(
             f"--runs {options.runs}: there is no such folder; name the one that holds the "
@@ -80,6 +83,16 @@ def _facts(folder: ProfileFolder, state: LedgerState, cooldown_days: int) -> dic
     }
 
 
+def _sold_since(state: LedgerState, last_day: str | None) -> set[str]:
+    """Return the positions that are gone since the last day's effects, as far as anybody looked."""
+    marks = {} if last_day is None else state.marks.get(dt.date.fromisoformat(last_day), {})
+    looked = marks.get("effects_complete")
+    if looked is None:
+        return set()
+    gone = {name for name, line in state.flat_line.items() if line > looked["line"]}
+    return gone - set(state.levels)
+
+
 def _summary(newest: Path | None) -> dict[str, Any]:
     if newest is None:
         return {}
@@ -119,6 +132,13 @@ def _is_sound(found: Any, day: str) -> bool:
 
 
 def _paused(found: dict[str, Any]) -> list[str]:
+    """Return the lines of a pause, and of a flatten that did not finish."""
+    wish = found["flatten"]
+    open_ = [] if wish is None else [f"UNFINISHED: {wish['in_words']}; {wish['what_to_do']}"]
+    return open_ + _pause(found)
+
+
+def _pause(found: dict[str, Any]) -> list[str]:
     return (
         []
         if found["paused"] is None
@@ -141,6 +161,9 @@ def _screen(name: str, found: dict[str, Any], option: str) -> str:
     for ticker, row in found["positions"].items():
         none = "too small for a stop" if row["status"] == "skip" else "NO STOP"
         stop = f"stop {row['stop']}" if row["stop"] else none
+        if ticker in found["sold_since"]:
+            lines.append(f"  {ticker:10} sold since")
+            continue
         mark = "  NOT PROTECTED" if row["status"] == "failed" else ""
         lines.append(f"  {ticker:10} {float(row['notional'] or 0):>12,.2f}  {stop}{mark}")
     for key, title in _LISTED.items():

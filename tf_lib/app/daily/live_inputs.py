@@ -257,6 +257,10 @@ class LiveInputs(ProtectAll):
 
     def _paused(self) -> str:
         """Return why a person lets only full exits be made today, or nothing."""
+        wish, kind = self.sender.ledger.state.flatten, ImpedimentKind.FLATTEN_UNFINISHED
+        if wish is not None:
+            since = wish.begun_at.date()
+            self._impede(Impediment(kind, wish.in_words, wish.what_to_do, since=since))
         pause = self.sender.ledger.state.paused_on(self.sender.day)
         if pause is None:
             return ""

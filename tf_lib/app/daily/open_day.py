@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,7 @@ from tf_lib.safety.lock import sender_lock
 from tf_lib.safety.session_file import SESSION_FILE, config_sha256
 from tf_lib.store.candle_cache import CandleCache
 from tf_lib.store.files import append_json_line
-from tf_lib.store.ledger import LEDGER_FILE, Ledger
-from tf_lib.store.ledger_checkpoint import CHECKPOINT_FILE
+from tf_lib.store.ledger import LEDGER_FILE, Ledger, ledger_copy
 from tf_lib.store.run_folder import ProfileFolder, RunFolder
 
 RUN_VARIABLE = "TF_RUN_DIR"
@@ -112,7 +110,7 @@ def armed_day(
     patience = Patience.from_mapping(session["patience"], tell=_teller(path))
     if session["is_dry"]:
         connection = connect(endpoint, patience)
-        ledger = Ledger(_copied(state / LEDGER_FILE, path / ".dry_state"), connection.now)
+        ledger = Ledger(ledger_copy(state / LEDGER_FILE, path / ".dry_state"), connection.now)
         close = _both(ledger.close, connection.client.line.close)
         return _live(path, session, connection, _guard(arming, session), ledger, close)
     lock = sender_lock(session["portfolio_uuid"], state)
@@ -199,12 +197,3 @@ def _guard(arming: Arming, session: Mapping[str, Any]) -> Callable[[str, str], N
 def _own_clock(session: Mapping[str, Any]) -> bool:
     """An exchange whose time we take as ours cannot be off."""
     return bool(session["place"]["clock"] == "exchange")
-
-
-def _copied(ledger: Path, folder: Path) -> Path:
-    """Give a dry run its own copy of the ledger, so that nothing it learns is written down."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (LEDGER_FILE, CHECKPOINT_FILE):
-        if ledger.with_name(name).exists():
-            shutil.copyfile(ledger.with_name(name), folder / name)
-    return folder / LEDGER_FILE

@@ -19,6 +19,7 @@ from tf_lib.core.model.run_rows import OrderRow, StopRow
 from tf_lib.core.orders.build import PlannedOrder, WantedStop
 from tf_lib.core.orders.stops import plan_stop, raised_level
 from tf_lib.exchange.port import RefusalKind
+from tf_lib.execution.recovery import read_open_orders
 from tf_lib.store.candle_cache import CandleUpdate
 
 WOULD_CANCEL_FIRST = "would_cancel_first"
@@ -30,10 +31,8 @@ class PreviewSession(LiveSession):
     mode = "dry"
 
     def _recover_all(self) -> None:
-        """Read the orders whose id is known; one without an answer stays open, nothing is sent."""
-        for order in self.sender.ledger.state.live_orders():
-            if order.order_id:
-                self.sender.refresh(order.client_id)
+        """Look, and send nothing."""
+        read_open_orders(self.sender)
 
     def _update_candles(self) -> CandleUpdate:
         """Take what is there: waiting would move the clock of an exchange that stands still."""

@@ -24,6 +24,7 @@ from tf_lib.app.connection import (
     open_endpoint,
 )
 from tf_lib.app.options import ProfileOptions
+from tf_lib.core.model.client_ids import Leg, parse_client_id
 from tf_lib.core.model.impediments import Impediment, ImpedimentKind
 from tf_lib.core.model.run_rows import StopRow, failures
 from tf_lib.errors import ExchangeError, PreflightRefused
@@ -90,7 +91,9 @@ def armed(
         Hears the action and client id of each changing request first, and raises to stop it.
     """
     patience = Patience(tell=lambda why: print(f"reads_fail why={why}", flush=True))
-    with open_endpoint(config, folder, _today(config, patience), patience=patience) as endpoint:
+    with open_endpoint(
+        config, folder, profile_day(config, patience), patience=patience
+    ) as endpoint:
         try:
             connection = connect(endpoint, patience)
             uuid = connection.client.line.key_permissions().portfolio_uuid
@@ -110,8 +113,27 @@ def armed(
             yield connection
 
 
-def _today(config: Config, patience: Patience) -> dt.date | None:
-    """Return the day an exchange of our own is moved to, or None to leave its time alone."""
+def only_sales(who: str, *legs: Leg) -> Callable[[str, str], None]:
+    """
+    Return an `allows` that lets through cancels, stops and market sales of some legs.
+
+    Parameters
+    ----------
+    who : str
+        Who is told off.
+    """
+
+    def allows(action: str, subject: str) -> None:
+        parsed = parse_client_id(subject)
+        is_sale = action in ("cancel", "create_stop_limit_sell")
+        if not (is_sale or (parsed is not None and parsed.leg in legs)):
+            raise PreflightRefused(f"{action} {subject}: {who} only cancels and sells")
+
+    return allows
+
+
+def profile_day(config: Config, patience: Patience) -> dt.date | None:
+    """Return the day an exchange of our own is moved to; None leaves its time alone."""
     if has_own_clock(config):
         # Its time goes on by the daily run only: to protect must not move it.
         return None
@@ -179,7 +201,7 @@ def protect_holdings(
         protect_all = ProtectAll(sender=sender, protect_only="protection only")
         try:
             rows = protect_all.protect_only_now()
-            _note_found(ledger, failures(rows))
+            note_found(ledger, failures(rows))
             return rows
         finally:
             for found in protect_all.problems:
@@ -187,7 +209,7 @@ def protect_holdings(
             ledger.close()
 
 
-def _note_found(ledger: Ledger, unprotected: list[str]) -> None:
+def note_found(ledger: Ledger, unprotected: list[str]) -> None:
     """Write down what was found, where the record knew otherwise: the next start goes by it."""
     if unprotected and not ledger.state.in_doubt:
         ledger.append("unprotected", why="; ".join(unprotected))

@@ -53,6 +53,7 @@ class ImpedimentKind(StrEnum):
     NO_BUYS = "no_buys", "buys nothing", True
     HALTED = "halted", "trades nothing", True
     PAUSED = "paused", "paused", True
+    FLATTEN_UNFINISHED = "flatten_unfinished", "not flattened"
     EQUITY_UNEXPLAINED = "equity_unexplained", "changed by more than is explained", True
     WRONG_CURRENCY = "wrong_currency", "money in another currency"
     FEES_UNREADABLE = "fees_unreadable", "fees unreadable", True
