@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--crash-cases", type=int, help="how many cases of the crash matrix")
     parser.add_argument("--second-kills", type=int, help="how many more whose recovery is killed")
     parser.add_argument("--wall-cases", type=int, help="how many cases by the wall clock")
+    parser.add_argument("--flatten-cases", type=int, help="how many cases of flatten and pause")
     parser.add_argument("--seed", type=int, help="another part of the matrices")
     parser.add_argument("--minutes", type=float, help="begin no case of a proof after so long")
     parser.add_argument("--wrong-answers", type=int, help="how many cases of the fault matrix")

@@ -88,7 +88,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Scene:
-    """A busy day, ready to be done again and again; perhaps on a machine with its own clock."""
+    """
+    A busy day, ready to be done again and again; perhaps on a machine with its own clock.
+
+    Attributes
+    ----------
+    command : tuple of str
+        What is killed.
+    moved : tuple of (currency, amount, moment)
+        What others put in before it.
+    """
 
     name: str
     day: dt.date
@@ -96,6 +105,9 @@ class Scene:
     points: dict[str, list[Point]]
     backups: Backups
     setting: str = ""
+    command: tuple[str, ...] = ("run",)
+    recoveries: tuple[str, ...] = RECOVERIES
+    moved: tuple[tuple[str, Decimal, dt.datetime], ...] = ()
 
 
 def prepare(stage: Stage, name: str, first: dt.date, day: dt.date) -> Scene:
@@ -117,22 +129,25 @@ def on_machine(stage: Stage, scene: Scene, setting: str) -> Scene:
         return replace(scene, points=points_of(stage, scene.eve), setting=setting)
 
 
-def points_of(stage: Stage, eve: Path) -> dict[str, list[Point]]:
+def points_of(
+    stage: Stage, eve: Path, command: tuple[str, ...] = ("run",)
+) -> dict[str, list[Point]]:
     """Return the points of a busy day, with and without lags."""
     points = {}
     for world in ("still", "lag"):
         stage.put_back(eve)
         if world == "lag":
             stage.exchange.set_delays(**LAGS)
-        points[world] = trace(stage)
+        points[world] = trace(stage, *command)
     return points
 
 
-def trace(stage: Stage, **order: Any) -> list[Point]:
+def trace(stage: Stage, *command: str, **order: Any) -> list[Point]:
     """Return the points of an undisturbed run."""
     listing = stage.folder / "points.jsonl"
     listing.unlink(missing_ok=True)
-    ended = stage.run(trace=str(listing), **order)
+    name, *arguments = command or ("run",)
+    ended = stage.do(name, *arguments, trace=str(listing), **order)
     assert ended.code == 0, ended.said
     rows = [json.loads(line) for line in listing.read_text(encoding="utf-8").splitlines()]
     return [Point(*row) for row in rows]
@@ -140,7 +155,7 @@ def trace(stage: Stage, **order: Any) -> list[Point]:
 
 def every_case(scene: Scene) -> Iterator[Case]:
     """Yield all cases of a scene: points, moments, worlds and recoveries crossed."""
-    recoveries = RECOVERIES_BY_WALL if scene.setting else RECOVERIES
+    recoveries = RECOVERIES_BY_WALL if scene.setting else scene.recoveries
     case = functools.partial(Case, scene.name, setting=scene.setting)
     for world in WORLDS:
         for point in scene.points["lag" if world == "lag" else "still"]:
@@ -189,7 +204,7 @@ class Play:
         if case.world == "lag":
             stage.exchange.set_delays(**LAGS)
         kill = {"number": case.point.number, "moment": case.moment, "power": case.power}
-        ended = self._call("run", kill=kill)
+        ended = self._call(*self.scene.command, kill=kill)
         if ended.code != KILLED:
             said = f"harness: not killed, exit {ended.code}: {ended.said[-300:]}"
             return Met(case, ended.code, (said,))
@@ -201,6 +216,7 @@ class Play:
             stage,
             durable=self.durable,
             triggered=self.triggered,
+            moved=self.scene.moved,
             ledger_is_whole=case.recovery != "backup",
         )
         findings += judge(evidence)
@@ -215,7 +231,7 @@ class Play:
 
     def _call(self, name: str, *arguments: str, **order: Any) -> Ended:
         order = {"planted": self.planted} | order
-        ended = self.stage.run(*arguments, **order) if name == "run" else self.stage.guard(**order)
+        ended = self.stage.do(name, *arguments, **order)
         self.said.append(f"{name}: exit {ended.code}\n{ended.said}")
         return ended
 
@@ -280,10 +296,7 @@ class Play:
     def _recover(self) -> list[str]:
         stage, case = self.stage, self.case
         if case.second:
-            again = self._call("run", kill={"number": case.second, "moment": "after"})
-            if again.code == KILLED:
-                self.durable = stage.ledger.read_bytes()
-                stage.wait(20)
+            self._kill_again()
         if case.recovery == "rerun":
             return self._must_end(self._call("run"))
         if case.recovery == "guard":
@@ -295,6 +308,13 @@ class Play:
         if case.recovery == "backup":
             return self._from_backup()
         return self._must_end(self._call("run"))
+
+    def _kill_again(self) -> None:
+        """Kill the same command once more on its way."""
+        kill = {"number": self.case.second, "moment": "after"}
+        if self._call(*self.scene.command, kill=kill).code == KILLED:
+            self.durable = self.stage.ledger.read_bytes()
+            self.stage.wait(20)
 
     def _next_start(self) -> dt.time:
         """By the wall clock a start may come right after midnight, when theirs is still to be."""

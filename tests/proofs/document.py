@@ -42,6 +42,15 @@ WHAT = {
         "days old; half of the next days begin a second after the machine's midnight. No line of "
         "the ledger may be dated before the one above it.",
     ),
+    "flatten": (
+        "Killed while getting out, or pausing",
+        "`tf flatten --all` before the busy day's run, after it, after a crash of it, and beside "
+        "coins that are not ours; `tf pause` and `tf resume`. Killed at every request, ledger line "
+        "and rename as above, some twice; the same command again, a guard, the day's own run or "
+        "the next day's find what is left. Beside the oracle: nothing is sold twice, nothing that "
+        "is not ours is sold, what the same command leaves is sold or said, and from the line of "
+        "the pause on no entry, addition or trim is sent.",
+    ),
     "papermill": (
         "Through papermill",
         "The whole run with its notebook, as cron starts it. When a changing request of the busy "
@@ -114,7 +123,8 @@ were durable; ledger and exchange that disagree; done marks without effects; unp
 beyond what was reported; money that does not add up; ids that are not what they hash; orders of a
 plan that is too old; buys sent twice; orders of others cancelled; a clamp remembered; a day that
 wanted something that was neither done nor said, that is called done while something stood in its
-way, or that ends with exit 0 and an exit not made; and one more guard that sends anything.
+way, or that ends with exit 0 and an exit not made; an entry, addition or trim that is sent in a
+pause, and a flatten that sells beyond its plan; and one more guard that sends anything.
 """
 NOT_PROVEN = """\
 - The real exchange. It is stood in for by the simulated one; where that differs or guesses is in

@@ -189,6 +189,8 @@ CHECKS: dict[str, Check] = {
     "plan_orders_by_time": Check(
         cases(what="ledger move DONE", recovery="rerun", machine="0.2 s ahead"), ("overfilled",)
     ),
+    "pause_ignored": Check(story("a_pause_over_a_busy_day"), ("paused",)),
+    "theirs_is_sold": Check(story("out_of_everything_beside_coins_of_others"), ("story",)),
     "wrong_bars_believed": Check(story("a_high_that_never_was"), ("story",)),
 }
 

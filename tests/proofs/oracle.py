@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.oracle.exchange_state import ExchangeState, Order, Rules
 from tests.proofs.silence import silent
+from tests.proofs.wishes import against_wishes
 
 ZERO = Decimal(0)
 COOLDOWN_DAYS = 7
@@ -30,6 +31,7 @@ LIVE_STAGES = {"INTENDED", "UNKNOWN", "ACKED", "WORKING", "CANCEL_SENT", "TRIGGE
 EXCUSES = ("clamped", "old level", "5 ticks", "1 %", "2 %")
 SECOND = dt.timedelta(seconds=1)
 CRUMB = Decimal("1e-15")
+PLANS = ("plan", "flatten_plan")
 Line = Mapping[str, Any]
 
 
@@ -106,6 +108,7 @@ def judge(evidence: Evidence) -> list[str]:
         *_doubled(evidence),
         *_stray(evidence),
         *_overfilled(evidence),
+        *against_wishes(evidence.lines, evidence.exchange),
         *_cooldown(evidence),
         *_lowered(evidence),
         *_lost_lines(evidence),
@@ -174,7 +177,7 @@ def _group(leg: str) -> str:
 def _overfilled(evidence: Evidence) -> Iterator[str]:
     planned: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     for line in evidence.lines:
-        if line["kind"] == "plan":
+        if line["kind"] in PLANS:
             for row in line["orders"]:
                 planned[line["day"], row["product_id"], row["leg"]] += Decimal(row["base_size"])
     filled: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
@@ -266,13 +269,17 @@ def _stale_plan(evidence: Evidence) -> Iterator[str]:
     """No order of a plan is intended once the plan is ten minutes old or its day is over."""
     planned: dict[str, dt.datetime] = {}
     for line in evidence.lines:
-        if line["kind"] == "plan":
-            planned[line["day"]] = _time(line["planned_at"])
+        if line["kind"] in PLANS:
+            # A flatten has plans of its own, by their ids; the day's is known by its day.
+            name = line["day"] if line["kind"] == "plan" else line["id"]
+            planned[name] = _time(line["planned_at"])
         if line["kind"] not in ("intent", "resent") or line.get("adopted"):
             continue
         intent = line if line["kind"] == "intent" else _intent_of(evidence, line["client_id"])
         if intent["leg"] in (*ENTRY_LEGS, *SALE_LEGS, "du"):
-            at, plan = _time(line["at"]), planned.get(intent["day"])
+            named = intent.get("plan")
+            at = _time(line["at"])
+            plan = planned.get(named if named in planned else intent["day"])
             is_late = plan is None or at - plan > PLAN_AGE or str(at.date()) != intent["day"]
             if is_late:
                 yield f"stale_plan: {intent['client_id']} at {line['at']}, planned at {plan}"

@@ -363,6 +363,19 @@ def exits_locked(*_: Any) -> dict[str, Any]:
     return {}
 
 
+@in_place_of("core.plan.is_withheld", "execution.rebalance.is_withheld")
+def pause_ignored(*_: Any) -> bool:
+    """Trade as ever, whatever somebody asked for."""
+    return False
+
+
+@several
+def theirs_is_sold() -> None:
+    """Let a flatten sell whatever is there."""
+    put("tf_lib.store.ledger_state.LedgerState.own_units", lambda state, base, total: total)
+    put("tf_lib.execution.position.Position.ours_of", lambda position, free: free)
+
+
 @in_place_of("execution.protect_all.is_level_old")
 def old_level_trusted(*_: Any) -> bool:
     """Believe the ledger's level whatever the exchange has shown since."""
@@ -389,7 +402,7 @@ def plan_orders_by_time() -> None:
     """Take what was sent since the plan was made for its orders, by a clock that goes back."""
     clock_goes_back()
 
-    def of_plan(state: Any, key: Any) -> Any:
+    def of_plan(state: Any, key: Any, plan: Any = None) -> Any:
         since = dt.datetime.fromisoformat(state.plans[key.day]["planned_at"])
         return [order for order in state.of_leg(key) if order.intended_at >= since]
 

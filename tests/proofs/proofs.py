@@ -31,6 +31,7 @@ from tests.proofs import (
 from tests.proofs.busy import SCENES, busy_stage, scene_of
 from tests.proofs.crash import Case, Play, Scene, every_case, on_machine
 from tests.proofs.fault_checks import CHECKS, try_fault
+from tests.proofs.flat_cases import FLAT_SCENES, FlatPlay, flat_scene
 from tests.proofs.fork_server import PROJECT
 from tests.proofs.result import Met, Result, commit_of, told
 from tests.proofs.sample import sampled
@@ -50,6 +51,7 @@ class Amount:
     crash_cases: int = 1_500
     second_kills: int = 200
     wall_cases: int = 250
+    flatten_cases: int = 500
     wrong_answers: int = 600
     stories: tuple[str, ...] = tuple(STORIES)
     faults: tuple[str, ...] = tuple(CHECKS)
@@ -68,6 +70,7 @@ SAMPLE = Amount(
     crash_cases=4,
     second_kills=1,
     wall_cases=2,
+    flatten_cases=4,
     wrong_answers=3,
     stories=("asleep_in_the_middle",),
     faults=("token_reusable", "clamp_remembered"),
@@ -90,6 +93,8 @@ class Bench:
 
     def scene(self, name: str = "two-way", setting: str = "") -> Scene:
         """Return a busy day; with a setting, as it goes by the wall clock of that machine."""
+        if name in FLAT_SCENES and (name, setting) not in self.scenes:
+            self.scenes[name, setting] = flat_scene(self.stage, self.scene(), name)
         if (name, setting) not in self.scenes:
             self.scenes[name, setting] = (
                 on_machine(self.stage, self.scene(name), setting)
@@ -155,6 +160,32 @@ def _wall_cases(bench: Bench, amount: Amount) -> list[Case]:
         everything = list(every_case(bench.scene(name, setting)))
         parts.append(sampled(everything, kind, count=count, seed=amount.seed + number))
     return in_turn(parts)
+
+
+def _flatten_cases(bench: Bench, amount: Amount) -> list[Case]:
+    """Killed while somebody gets out, or pauses; a part of the cases is killed twice."""
+    names = tuple(FLAT_SCENES) if not amount.is_sample else ("flatten", "pause")
+    share, parts = amount.flatten_cases // len(names), []
+    for name in names:
+        everything = list(every_case(bench.scene(name)))
+        part = sampled(everything, crash.kind_of, count=share, seed=amount.seed)
+        again = [case for case in everything if case.recovery == "again" and not case.power]
+        twice = sampled(again, crash.kind_of, count=share // 8, seed=amount.seed + 1)
+        parts.append(
+            part + [replace(case, second=1 + (7 * n) % 90) for n, case in enumerate(twice)]
+        )
+    return in_turn(parts)
+
+
+def _flatten(bench: Bench, case: Case) -> Met[Case]:
+    return FlatPlay(bench.stage, bench.scene(case.scene), case).go()
+
+
+def _flatten_figures(bench: Bench, amount: Amount, mets: Sequence[Met[Case]]) -> dict[str, Any]:
+    names = dict.fromkeys(met.case.scene for met in mets)
+    points = {f"points of {name}": len(bench.scene(name).points["still"]) for name in names}
+    scenes = Counter(met.case.scene for met in mets)
+    return points | {"by scene": dict(scenes)} | crash.figures(mets)
 
 
 def in_turn(parts: Sequence[Sequence[T]]) -> list[T]:
@@ -308,6 +339,7 @@ PROOFS: dict[str, Proof[Any, Any]] = {
         lambda bench, case: papermill_cases.meet(bench.stage, bench.scene(), case),
         _papermill_figures,
     ),
+    "flatten": Proof(_flatten_cases, _flatten, _flatten_figures),
     "crash": Proof(_crash_cases, _kill, _crash_figures),
     "wall": Proof(_wall_cases, _kill, lambda bench, amount, mets: crash.figures(mets)),
     "soak": Proof(

@@ -10,7 +10,7 @@ import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 
-from tests.proofs import dirty_stories, exchange_stories
+from tests.proofs import dirty_stories, exchange_stories, wish_stories
 from tests.proofs.crash import LAGS, NO_LAGS
 from tests.proofs.stage import Stage
 from tests.proofs.story import BUSY, EXIT_DAY, Story, days_of, legs_of, stories_of
@@ -254,7 +254,7 @@ def dust(story: Story) -> None:
     story.end()
 
 
-STORIES = stories_of(globals())
+STORIES = stories_of(globals()) | stories_of(vars(wish_stories))
 STORIES |= stories_of(vars(exchange_stories)) | stories_of(vars(dirty_stories))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import os
 import shutil
 import tempfile
@@ -123,7 +124,7 @@ class Stage:
         self._here_cpu = 0.0
         options = ["--config", str(self.config), "--runs", str(folder / "warm")]
         warm = ["run", *options, "--no-notebook", "--gate-minutes", "59", "--dry-run"]
-        self._forks = ForkServer(warm, **self.environment)
+        self._forks = ForkServer(warm, **self.environment, TMPDIR=str(self._world))
         shutil.rmtree(folder / "warm", ignore_errors=True)
 
     def _write_config(
@@ -156,7 +157,10 @@ class Stage:
     @property
     def environment(self) -> dict[str, str]:
         """What a command of the profile finds beside the environment of this process."""
-        return {"TF_LOCK_DIR": str(self.folder / "locks"), "HOME": str(self.folder)}
+        return {
+            "TF_LOCK_DIR": str(self.folder / "locks"),
+            "HOME": str(self.folder),
+        }
 
     # -- commands ------------------------------------------------------------------------
 
@@ -207,6 +211,12 @@ class Stage:
     def run(self, *arguments: str, **order: Any) -> Ended:
         """Do the day that the exchange has."""
         return self.call("run", "--no-notebook", "--gate-minutes", "59", *arguments, **order)
+
+    def do(self, name: str, *arguments: str, **order: Any) -> Ended:
+        """Call a command, the day's run with the options of `run`."""
+        return (self.run if name == "run" else functools.partial(self.call, name))(
+            *arguments, **order
+        )
 
     def guard(self, **order: Any) -> Ended:
         return self.call("guard", **order)

@@ -14,7 +14,10 @@ from tests.proofs.busy import busy_stage
 from tests.proofs.fork_server import PROJECT
 from tests.proofs.proofs import PROOFS, SAMPLE, Bench
 
-COUNTS = dict.fromkeys(sorted(PROOFS), 1) | {"answers": 3, "crash": 5, "teeth": 2, "wall": 2}
+COUNTS = dict.fromkeys(sorted(PROOFS), 1) | {
+    **{"answers": 3, "crash": 5, "flatten": 4},
+    **{"teeth": 2, "wall": 2},
+}
 Cases = Callable[[str], list[Any]]
 
 
