@@ -67,7 +67,8 @@ class RealityCheck:
         for row in returns:
             mean, deviation = float(row.mean()), float(row.std(ddof=1))
             if deviation > LEAST_DEVIATION:
-                resampled = (self._share @ row - mean) / deviation
+                # Row by row: `@` splits the sums by processors, and the last bits depend on it.
+                resampled = (np.vecdot(self._share, row) - mean) / deviation
                 np.maximum(self._luckiest, resampled, out=self._luckiest)
                 self._best = max(self._best, mean / deviation)
 

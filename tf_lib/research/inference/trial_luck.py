@@ -69,7 +69,8 @@ class TrialLuck:
             deviation = float(row.std(ddof=1))
             if deviation > LEAST_DEVIATION:
                 scaled = (row - row.mean()) / (deviation * math.sqrt(row.size - 1))
-                drawn = self._weights @ scaled
+                # Row by row: `@` splits the sums by processors, and the last bits depend on it.
+                drawn = np.vecdot(self._weights, scaled)
                 np.maximum(self._highest, drawn, out=self._highest)
                 np.minimum(self._lowest, drawn, out=self._lowest)
 
