@@ -55,7 +55,7 @@ def this_process() -> str:
     return f"pid {os.getpid()} on {socket.gethostname()}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """
     What came of one set; small, as it travels from worker to the one who asked.

@@ -9,7 +9,7 @@ any has no plateau.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,8 @@ from tf_lib.research.sweep.grid import Changes
 
 NEAREST = 8
 MOST_VALUES, UNITS_PER_AXIS = 10, 4
+_UNIT = 1.0 + 1e-9
+_ROWS_AT_ONCE = 256
 # Sums of the same figures in another order.
 _ALIKE = 1e-12
 
@@ -85,13 +87,11 @@ def plateaus(
         units = np.ones(ranks.shape[1]) if is_product else _units(ranks)
         places = (ranks / units)[known]
         most = NEAREST if (units > 1.0).any() else known.size
-        found = cKDTree(places).query_ball_point(places, r=1.0 + 1e-9, p=np.inf)
-        for at, (row, near) in enumerate(zip(known, found, strict=True)):
-            beside = _beside(places, at, near, most)
+        for at, beside in _neighbours(places, most):
             values = figures[known[[at, *beside]]]
-            table[row, 2] = beside.size
+            table[known[at], 2] = beside.size
             if beside.size:
-                table[row, :2] = values.mean(), values.min()
+                table[known[at], :2] = values.mean(), values.min()
     return pd.DataFrame(table, columns=[name, "plateau_worst", "neighbours"])
 
 
@@ -102,7 +102,36 @@ def _units(ranks: FloatArray) -> FloatArray:
     return units
 
 
-def _beside(places: FloatArray, at: int, near: Sequence[int], most: int) -> IntArray:
+def _neighbours(places: FloatArray, most: int) -> Iterator[tuple[int, IntArray]]:
+    """Yield each place's neighbours; some at a time, as all of them may be as many as squared."""
+    tree = cKDTree(places)
+    for start in range(0, len(places), _ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(places)))
+        near = dict(_crowded(tree, places, rows, most) if most == NEAREST else ())
+        rest = [at for at in rows.tolist() if at not in near]
+        near.update(zip(rest, tree.query_ball_point(places[rest], r=_UNIT, p=np.inf), strict=True))
+        for at in rows.tolist():
+            yield at, _beside(places, at, near[at], most)
+
+
+def _crowded(
+    tree: cKDTree, places: FloatArray, rows: IntArray, most: int
+) -> Iterator[tuple[int, IntArray]]:
+    """
+    Yield what lies nearest to those places that have enough others surely nearest to them.
+
+    Nobody then has to look at all that lie within a unit, which is a part of all sets.
+    """
+    reach = 3 * most
+    away, found = tree.query(places[rows], k=reach, distance_upper_bound=_UNIT)
+    # What was not found lies no nearer than that; the same distance may hold another.
+    limit = np.minimum(away[:, -1], _UNIT) - 1e-9
+    is_surely_nearest = (away > 0.0) & (away < limit[:, None])
+    for row in np.flatnonzero(is_surely_nearest.sum(axis=1) >= most):
+        yield int(rows[row]), found[row][is_surely_nearest[row]]
+
+
+def _beside(places: FloatArray, at: int, near: Sequence[int] | IntArray, most: int) -> IntArray:
     """Return the nearest other places by number; the very same place is no neighbour."""
     others: IntArray = np.sort(np.asarray(near, dtype=np.int64))
     away = np.square(places[others] - places[at]).sum(axis=1)

@@ -90,13 +90,14 @@ class Parts:
 
     def evaluations(self) -> Iterator[Evaluation]:
         """Yield what is done, without the returns."""
+        none: FloatArray = np.empty(0)
         for path in self._paths():
             table = _readable(path, ["key", "status", "problem", "metrics"], self.code)
             for row in table.to_pylist():
                 metrics = tuple(float("nan") if m is None else m for m in row["metrics"])
                 if len(metrics) == len(METRICS):
                     yield Evaluation(
-                        row["key"], row["status"], row["problem"], metrics, np.empty(0)
+                        row["key"], row["status"], row["problem"], metrics, none, "", ""
                     )
 
     def returns(self, wanted: frozenset[str]) -> Iterator[Returns]:

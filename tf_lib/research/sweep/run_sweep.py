@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tf_lib.core.jit.arrays import BoolArray
+from tf_lib.core.jit.arrays import BoolArray, FloatArray
 from tf_lib.errors import HaltRun
 from tf_lib.parameters.custom_signals import custom_record
 from tf_lib.research.inference.objectives import Objective
@@ -42,6 +42,7 @@ Workers = Callable[[Study, Sequence[Portion]], Generator[list[Evaluation]]]
 # Sets done, sets in all, best figure of the objective so far; -inf without any.
 Progress = Callable[[int, int, float], None]
 MOST_PER_PORTION = 64
+_NO_RETURNS: FloatArray = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,7 @@ class Landing:
             for landed in arriving:
                 self.parts.write(landed)
                 self.ledger.add(_trial(one, self.study) for one in landed)
-                self.done.update((one.key, replace(one, returns=np.empty(0))) for one in landed)
+                self.done.update((one.key, _without_returns(one)) for one in landed)
                 new = figures_of(landed, self.by)
                 self.figures.update(new)
                 self.best = max(self.best, _highest(new.values()))
@@ -248,6 +249,11 @@ def judged_sweep(
     split = plans or usual_plans(study.n_days)
     judgement = _judged(table, landing.parts, landing.ledger, split, by)
     return SweepResult(table, judgement, grid, study, landing.n_restored)
+
+
+def _without_returns(one: Evaluation) -> Evaluation:
+    """Return what the table shows of a set; its returns are in the parts."""
+    return replace(one, returns=_NO_RETURNS, code="", worker="")
 
 
 def _trial(one: Evaluation, study: Study) -> Trial:
@@ -297,7 +303,7 @@ def _table(
     outcomes = [
         done[one.key]
         if one.key
-        else Evaluation("", INVALID, one.problem, (math.nan,) * len(METRICS), np.empty(0))
+        else Evaluation("", INVALID, one.problem, (math.nan,) * len(METRICS), _NO_RETURNS)
         for one in planned
     ]
     sets = [one.changes for one in planned]

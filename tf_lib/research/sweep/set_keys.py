@@ -20,6 +20,7 @@ _WITHOUT_EFFECT = ("portfolio", "exchange", "notifications", "data")
 _BELIEF = "max_gap_to_live"
 # Folders and modules of tf_lib whose code decides what evaluating a set gives.
 _EVALUATING = ("core", "research", "text", "parameters", "errors", "public_list")
+_PART_LENGTH = 16
 _OWN = ("start_date", "end_date", "use_specific_start_date", "signal_start_date")
 # Sizing only: signals and bars are the same whatever these say.
 _SIZING_ONLY = frozenset(
@@ -61,7 +62,7 @@ def signals_key(config: Config) -> str:
     Return text that is equal for sets whose signals and stop levels are the same.
 
     Settings that only size, cap or execute are left out; whatever is added to the schema later
-    counts until it is named here.
+    counts until it is named here. It is short: every set of a sweep has one.
     """
     risk = config.risk_and_sizing.model_dump(mode="json", exclude=set(_SIZING_ONLY))
     run = config.run.model_dump(mode="json", exclude={*_OWN, "initial_capital"})
@@ -81,7 +82,7 @@ def signals_key(config: Config) -> str:
         run,
         {_BELIEF: config.data.max_gap_to_live},
     ]
-    return json.dumps(parts)
+    return "".join(digest(json.dumps(part))[:_PART_LENGTH] for part in parts)
 
 
 def digest(*parts: bytes | str) -> str:

@@ -8,7 +8,8 @@ its result depends on, so that a stopped sweep knows what is done and a trial is
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from tf_lib.research.sweep.grid import Changes, Grid
 from tf_lib.research.sweep.set_keys import digest, effective_text, signals_key
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedSet:
     """
     One parameter set, checked.
@@ -145,45 +146,83 @@ def make_study(
         If bars and span have no day in common.
     """
     base = config.model_dump(mode="python")
-    checked = [_checked(base, one) for one in grid.sets]
-    valid = [one for one in checked if isinstance(one, Config)]
-    if not valid:
-        raise ParameterError(f"none of the {len(checked)} sets is valid; the first: {checked[0]}")
-    tickers = sorted({ticker for one in valid for ticker in one.universe.tickers})
-    bars = candles if isinstance(candles, Bars) else _lagged(candles, tickers)
-    bars = bars.select(tickers)
-    start, end = _common_span(bars, valid, span or _configured_span(config))
+    checked = _Checked(base, effective_text(config), grid)
+    bars = candles if isinstance(candles, Bars) else _lagged(candles, checked.tickers)
+    bars = bars.select(checked.tickers)
+    start, end = _common_span(bars, checked.needs, span or _configured_span(config))
     if start == end:
         raise ParameterError(
             f"every set would live 1 day, {start}; a sweep compares Sharpe ratios of daily "
             "returns, which takes at least 2 days (and a verdict many more): choose an "
             "earlier start or a later end"
         )
-    table = products_for(tuple(tickers), products)
+    table = products_for(tuple(checked.tickers), products)
     fingerprint = digest(__version__, _bytes_of(bars), repr(sorted(table.items())), f"{start}{end}")
     study = Study(base, bars, table, start, end, fingerprint)
-    pairs = enumerate(zip(grid.sets, checked, strict=True))
-    return study, tuple(_planned(number, *pair, fingerprint) for number, pair in pairs)
+    return study, tuple(checked.planned(fingerprint))
 
 
-def _checked(base: Mapping[str, Any], changes: Changes) -> Config | str:
+class _Checked:
+    """
+    Every set of a grid, checked, and what is needed to name it once the days are known.
+
+    Parameters of all sets at once would be twenty times as many bytes.
+    """
+
+    def __init__(self, base: Mapping[str, Any], text: str, grid: Grid) -> None:
+        self._sets = grid.sets
+        # Texts of sets differ from the base's in a few numbers.
+        self._like = text.encode()
+        self._names: list[tuple[bytes, str] | str] = []
+        # Bars of warm-up, and of which tickers.
+        self.needs: set[tuple[int, tuple[str, ...]]] = set()
+        signals: dict[str, str] = {}
+        for changes in grid.sets:
+            one = _config_or_problem(base, changes)
+            if isinstance(one, str):
+                self._names.append(one)
+                continue
+            self.needs.add((one.run.warmup_days, one.universe.sorted_tickers))
+            key = signals_key(one)
+            self._names.append((self._packed(effective_text(one)), signals.setdefault(key, key)))
+        if not self.needs:
+            raise ParameterError(
+                f"none of the {len(self._names)} sets is valid; the first: {self._names[0]!s}"
+            )
+
+    @property
+    def tickers(self) -> list[str]:
+        """All that any set trades, by name."""
+        return sorted({ticker for _, tickers in self.needs for ticker in tickers})
+
+    def _packed(self, text: str) -> bytes:
+        packer = zlib.compressobj(level=1, zdict=self._like)
+        return packer.compress(text.encode()) + packer.flush()
+
+    def planned(self, fingerprint: str) -> Iterator[PlannedSet]:
+        """Yield the sets in the order of the grid, the invalid ones, too."""
+        for number, (changes, name) in enumerate(zip(self._sets, self._names, strict=True)):
+            if isinstance(name, str):
+                yield PlannedSet(number, changes, "", "", name)
+                continue
+            text = zlib.decompressobj(zdict=self._like).decompress(name[0])
+            yield PlannedSet(number, changes, digest(fingerprint, text), name[1])
+
+
+def _config_or_problem(base: Mapping[str, Any], changes: Changes) -> Config | str:
     try:
         return config_from_mapping(changed(base, changes), source="the set")
     except ParameterError as error:
         return str(error).replace("the set: ", "").replace("\n", "; ")
 
 
-def _planned(number: int, changes: Changes, checked: Config | str, fingerprint: str) -> PlannedSet:
-    if isinstance(checked, str):
-        return PlannedSet(number, changes, "", "", checked)
-    return PlannedSet(
-        number, changes, digest(fingerprint, effective_text(checked)), signals_key(checked)
-    )
-
-
 def plan_set(study: Study, number: int, changes: Changes) -> PlannedSet:
     """Return one more set of a study, checked; its days and tickers are the study's."""
-    return _planned(number, changes, _checked(study.base, changes), study.fingerprint)
+    checked = _config_or_problem(study.base, changes)
+    if isinstance(checked, str):
+        return PlannedSet(number, changes, "", "", checked)
+    key = digest(study.fingerprint, effective_text(checked))
+    return PlannedSet(number, changes, key, signals_key(checked))
 
 
 def _configured_span(config: Config) -> tuple[dt.date, dt.date]:
@@ -199,10 +238,9 @@ def _lagged(candles: Candles, tickers: Sequence[str]) -> Bars:
 
 
 def _common_span(
-    bars: Bars, configs: Sequence[Config], span: tuple[dt.date, dt.date]
+    bars: Bars, needs: Set[tuple[int, tuple[str, ...]]], span: tuple[dt.date, dt.date]
 ) -> tuple[dt.date, dt.date]:
     """Cut a span to the days on which every set has a ticker with enough history."""
-    needs = {(one.run.warmup_days, one.universe.sorted_tickers) for one in configs}
     first = max(_first_decidable(bars, *need) for need in needs)
     # The last row is the day after the last bar, which has no prices to run on.
     last = len(bars.days) - 2

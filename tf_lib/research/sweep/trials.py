@@ -33,7 +33,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """
     One evaluation.
