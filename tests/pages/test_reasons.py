@@ -32,16 +32,24 @@ def test_a_buy_that_shrank_below_the_minimum_is_not_laid_to_the_threshold() -> N
 
 
 @pytest.mark.parametrize(
-    ("missed", "level", "title"),
+    ("kind", "missed", "level", "title"),
     [
-        (False, Level.LOOK, "Attention: AAA-USD locked; no orders, nothing held"),
-        (True, Level.ACT, "ACT NOW: not sold (AAA-USD: full exit of 5.00 USD); no orders, nothing"),
+        ("locked", False, Level.LOOK, "Attention: AAA-USD locked; no orders, nothing held"),
+        (
+            "locked",
+            True,
+            Level.ACT,
+            "ACT NOW: not sold (AAA-USD: full exit of 5.00 USD); no orders",
+        ),
+        ("paused", True, Level.LOOK, "Attention: AAA-USD paused; no orders, nothing held"),
     ],
 )
-def test_what_stood_in_the_way_is_the_headline(missed: bool, level: Level, title: str) -> None:
-    """Never "good", never "nothing to trade"; a missed exit wants a person."""
+def test_what_stood_in_the_way_is_the_headline(
+    kind: str, missed: bool, level: Level, title: str
+) -> None:
+    """Never "good", never "nothing to trade"; a missed exit wants a person, but in a pause."""
     row: ImpedimentRow = {
-        "kind": "locked",
+        "kind": kind,
         "scope": "product",
         "product": "AAA-USD",
         "is_missed_exit": missed,
@@ -55,4 +63,4 @@ def test_what_stood_in_the_way_is_the_headline(missed: bool, level: Level, title
     assert found.level is level
     assert found.title.startswith(title)
     assert "what to do: tf release" in found.points[0]
-    assert "AAA-USD locked" in tables.impediments_table([row]).text
+    assert f"AAA-USD {kind}" in tables.impediments_table([row]).text

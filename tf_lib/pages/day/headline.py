@@ -15,7 +15,7 @@ from html import escape
 from typing import Any
 
 from tf_lib.core.model.day_result import change_in_short, result_in_lines, stopped_out
-from tf_lib.core.model.impediments import in_a_line, kind_in_words
+from tf_lib.core.model.impediments import ImpedimentKind, in_a_line, kind_in_words
 from tf_lib.core.model.run_rows import ErrorRow, ImpedimentRow, OrderRow, StopRow
 from tf_lib.errors import (
     EXIT_BAD_INPUT,
@@ -174,11 +174,16 @@ def _trouble(facts: DayFacts) -> str:
     """Return what went wrong, for the title."""
     if facts.is_failed:
         return f"{EXIT_WORDS.get(facts.exit_code or 0, f'exit code {facts.exit_code}')}; "
-    missed = [row for row in facts.impediments if row.get("is_missed_exit")]
+    missed = [row for row in facts.impediments if _is_to_act_on(row)]
     if not missed:
         return ""
     names = [f"{row.get('product') or 'portfolio'}: {row.get('wanted')}" for row in missed]
     return f"not sold ({words.listed(names, most=2)}); "
+
+
+def _is_to_act_on(row: ImpedimentRow) -> bool:
+    """Whether something was to be sold and was not, and nobody wished it so."""
+    return bool(row.get("is_missed_exit")) and row.get("kind") != ImpedimentKind.PAUSED
 
 
 def _in_short(row: ImpedimentRow) -> str:
@@ -228,7 +233,7 @@ def _to_act_on(facts: DayFacts, lines: list[StopLine]) -> list[str]:
         if row.get("status") == "unsettled"
     ]
     points += [str(row.get("message")) for row in facts.errors if _is_error(row)]
-    points += [in_a_line(row) for row in facts.impediments if row.get("is_missed_exit")]
+    points += [in_a_line(row) for row in facts.impediments if _is_to_act_on(row)]
     if facts.is_failed:
         points += [str(problem) for problem in facts.problems]
         said = f"The exit code was {facts.exit_code}."
@@ -241,7 +246,7 @@ def _is_error(row: ErrorRow) -> bool:
 
 
 def _to_look_at(facts: DayFacts, lines: list[StopLine]) -> list[str]:
-    points = [in_a_line(row) for row in facts.impediments if not row.get("is_missed_exit")]
+    points = [in_a_line(row) for row in facts.impediments if not _is_to_act_on(row)]
     named = {row.get("product") for row in facts.impediments}
     points += [f"{line.product}: {line.reason}" for line in lines if not line.is_known]
     points += [
