@@ -11,12 +11,14 @@ import pandas as pd
 
 from tests.core.build import config_with
 from tf_lib.core.candles.bars import Bars
+from tf_lib.core.candles.intraday_bars import LENGTHS
+from tf_lib.core.candles.rows import INTRADAY_HEADER
 from tf_lib.core.model.products import default_product
 from tf_lib.core.model.records import FeeRates, Product
 from tf_lib.core.signals.columns import Columns, Signals
 from tf_lib.parameters import Config
 from tf_lib.research.backtest.history import History
-from tf_lib.research.backtest.loop_records import MarketArrays
+from tf_lib.research.backtest.loop_records import NO_SHORTER_CANDLES, MarketArrays
 from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
 
 ONE = {"Core": {"weight": 1.0, "tickers": ["AAA-USD"]}}
@@ -76,9 +78,33 @@ def history_of_days(days: Mapping[str, Sequence[Written]]) -> History:
         known=np.stack(known, axis=1),
         returns=np.repeat(wobble[None, :], len(tickers), axis=0),
         ended=np.full(len(tickers), n_days + 1),
+        shorter=NO_SHORTER_CANDLES,
     )
     index = pd.date_range("2024-01-01", periods=n_days + 1, tz="UTC", name="date")
     return History(_bars(tickers, index), _signals(tickers, index), market)
+
+
+def intraday_text(frame: pd.DataFrame, granularity: str, *, seed: int) -> str:
+    """
+    Return a file of shorter candles of a ticker's days; some days have none, others have holes.
+
+    They jump, and reach the day's high and low at any time of it.
+    """
+    random, step = np.random.default_rng(seed), LENGTHS[granularity]
+    decimals = max(len(str(price).partition(".")[2]) for price in frame["high"])
+    lines, n = [INTRADAY_HEADER], 86_400 // step
+    for day, row in zip(frame.index, frame.to_dict("records"), strict=True):
+        if random.uniform() < 0.2:
+            continue
+        for k in np.flatnonzero(random.uniform(size=n) < 0.9).tolist():
+            low, high = float(row["low"]), float(row["high"])
+            inside = [round(float(p), decimals) for p in random.uniform(low, high, 4)]
+            o = float(row["open"]) if k == 0 and random.uniform() < 0.5 else inside[0]
+            top = high if random.uniform() < 3 / n else max(o, *inside)
+            bottom = low if random.uniform() < 3 / n else min(o, *inside)
+            at = (day + pd.Timedelta(seconds=k * step)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            lines.append(f"{at},{o},{top},{bottom},{inside[1]},1")
+    return "\n".join(lines) + "\n"
 
 
 def _bars(tickers: tuple[str, ...], days: pd.DatetimeIndex) -> Bars:

@@ -20,11 +20,11 @@ import pytest
 
 from tests.app.profile import REAL_UNIVERSE, Profile, real_parameters, write_parameters
 from tests.oracle.exchange_state import ExchangeState
-from tests.research.build import wild_candles
+from tests.research.build import intraday_text, wild_candles
 from tf_lib.core.orders.lots_and_ticks import Spec, price_of
 from tf_lib.parameters import load_config
 from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
-from tf_lib.store.candle_csv import products_of, read_candle_folder
+from tf_lib.store.candle_csv import products_of, read_candle_folder, read_intraday
 
 Key = tuple[dt.date, str, str]
 BUSY = {
@@ -45,6 +45,14 @@ TRAIL = {
         "trail_percentage": 0.06,
         "cash_buffer_percentage": 0.0,
     },
+}
+SHORTER = {
+    "BTC-USD": "ONE_HOUR",
+    "ETH-USD": "ONE_HOUR",
+    "SOL-USD": "FIFTEEN_MINUTE",
+    "ADA-USD": "SIX_HOUR",
+    "AVAX-USD": "ONE_HOUR",
+    "DOGE-USD": "FIVE_MINUTE",
 }
 KEEP = {
     **BUSY,
@@ -86,6 +94,7 @@ def live(profile: Profile, first: str, last: str) -> Lived:
         read_candle_folder(folder, config.universe.sorted_tickers),
         config,
         products=products_of(config, folder),
+        intraday=read_intraday(folder, config.universe.sorted_tickers),
         start=dt.date.fromisoformat(first),
         end=dt.date.fromisoformat(last),
     )
@@ -102,8 +111,15 @@ def write_candles(folder: Path, candles: Mapping[str, pd.DataFrame]) -> Path:
     return folder
 
 
-def wild(folder: Path, seed: int, sections: Mapping[str, Any]) -> Profile:
-    candles = write_candles(folder / "candles", wild_candles(seed))
+def wild(
+    folder: Path, seed: int, sections: Mapping[str, Any], shorter: Mapping[str, str] | None = None
+) -> Profile:
+    """Write a wild market, with shorter candles of the tickers named with a length."""
+    made = wild_candles(seed)
+    candles = write_candles(folder / "candles", made)
+    for ticker, granularity in (shorter or {}).items():
+        text = intraday_text(made[ticker].loc["2020-11-01":"2021-01-31"], granularity, seed=seed)
+        (candles / f"{ticker}.{granularity}.csv").write_text(text, encoding="utf-8")
     cash = str(sections.get("run", {}).get("initial_capital", 15000))
     exchange = {"candles": str(candles), "starting_cash": cash}
     path = write_parameters(
@@ -116,6 +132,7 @@ def wild(folder: Path, seed: int, sections: Mapping[str, Any]) -> Profile:
     scope="module",
     params=[
         "sixty wild days",
+        "wild days along shorter candles",
         pytest.param("sixty days under a percentage trail", marks=pytest.mark.slow),
         pytest.param("a wild year", marks=pytest.mark.slow),
         pytest.param("a small account", marks=pytest.mark.slow),
@@ -128,6 +145,8 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("parity")
     if request.param == "sixty wild days":
         return live(wild(folder, 7, BUSY), "2020-11-10", "2021-01-08")
+    if request.param == "wild days along shorter candles":
+        return live(wild(folder, 7, BUSY, SHORTER), "2020-11-10", "2021-01-08")
     if request.param == "sixty days under a percentage trail":
         return live(wild(folder, 7, TRAIL), "2020-11-10", "2021-01-08")
     if request.param == "a wild year":

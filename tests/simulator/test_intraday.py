@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.simulator.conftest import Make, MakeHands
-from tf_lib.app.commands.simulator import _candles, _intraday
+from tf_lib.app.commands.simulator import _candles
+from tf_lib.core.candles.intraday_bars import IntradayBars
 from tf_lib.core.candles.rows import INTRADAY_HEADER
 from tf_lib.errors import BarsError, InputError
-from tf_lib.simulator.prices.intraday import IntradayBars
+from tf_lib.store.candle_csv import read_intraday
 
 # 2024-03-01 runs 100, 104, 90, 102: here the low comes after the high, and 04:00 is missing.
 SHORT = f"""{INTRADAY_HEADER}
@@ -88,10 +89,10 @@ def test_a_folder_with_shorter_candles(tmp_path: Path) -> None:
     assert candles is not None
     assert list(candles) == ["BTC-USD"]
     assert candles["BTC-USD"].close.tolist() == [102.0]
-    assert _intraday(str(tmp_path))["BTC-USD"].step == 3600
+    assert read_intraday(tmp_path)["BTC-USD"].step == 3600
     (tmp_path / "BTC-USD.ONE_YEAR.csv").write_text(SHORT)
     with pytest.raises(BarsError, match=r"unknown granularity 'ONE_YEAR'|two lengths"):
-        _intraday(str(tmp_path))
+        read_intraday(tmp_path)
 
 
 def test_a_candle_folder_needs_neither_pandas_nor_numba(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from tf_lib.store import files
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tf_lib.core.candles.intraday_bars import IntradayBars
     from tf_lib.simulator.faults.account_events import RenameEvent
     from tf_lib.store.run_folder import ProfileFolder
 
@@ -282,6 +283,7 @@ def embedded_settings(
 
     candles: Mapping[str, pd.DataFrame] | None
     exchange, costs = config.exchange, config.execution_and_costs
+    intraday: Mapping[str, IntradayBars] = {}
     plan = read_faults(Path(exchange.faults) if exchange.faults is not None else None)
     tickers = _listed(config, renames(plan.events))
     if exchange.kind == "paper":
@@ -294,9 +296,11 @@ def embedded_settings(
 
         folder = None if exchange.candles == "synthetic" else Path(exchange.candles)
         candles = None if folder is None else _candle_folder(folder, tickers)
+        intraday = {} if folder is None else _intraday_of(folder, tickers)
         products = products_of(config, folder, tickers)
     return SimulatorSettings(
         candles=candles,
+        intraday=intraday,
         tickers=tickers,
         products=products,
         starting_cash=Decimal(exchange.starting_cash),
@@ -331,6 +335,26 @@ def _candle_folder(folder: Path, tickers: tuple[str, ...]) -> Mapping[str, pd.Da
     files = [folder / f"{ticker}.csv" for ticker in tickers]
     stamps = tuple((f.stat().st_mtime_ns, f.stat().st_size) for f in files if f.is_file())
     return _read_once(folder, tickers, stamps)
+
+
+def _intraday_of(folder: Path, tickers: tuple[str, ...]) -> Mapping[str, IntradayBars]:
+    """Read shorter candles, where the folder has any; once, as `_candle_folder` reads."""
+    from tf_lib.store.candle_csv import intraday_files
+
+    stamps = tuple(
+        (file.name, file.stat().st_mtime_ns, file.stat().st_size)
+        for file in intraday_files(folder, tickers)
+    )
+    return _read_intraday_once(folder, tickers, stamps) if stamps else {}
+
+
+@functools.lru_cache(maxsize=1)
+def _read_intraday_once(
+    folder: Path, tickers: tuple[str, ...], stamps: tuple[tuple[str, int, int], ...]
+) -> Mapping[str, IntradayBars]:
+    from tf_lib.store.candle_csv import read_intraday
+
+    return read_intraday(folder, tickers)
 
 
 @functools.lru_cache(maxsize=1)

@@ -16,8 +16,8 @@ from tf_lib.simulator.matching.pricing import FeeTier
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tf_lib.core.candles.intraday_bars import IntradayBars
     from tf_lib.simulator.prices.day_bars import DayBars
-    from tf_lib.simulator.prices.intraday import IntradayBars
 
 STRATEGY_TICKERS = (
     "ADA-USD",

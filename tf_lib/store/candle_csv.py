@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tf_lib.core.candles.intraday_bars import IntradayBars
 from tf_lib.core.candles.rows import parse_candles
 from tf_lib.core.model.products import (
     BUILT_IN_PRODUCTS,
@@ -122,12 +123,45 @@ def _candles(path: Path) -> str:
     return read_written(path, "candle file", error=BarsError)
 
 
-def read_intraday_texts(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:
+def intraday_files(folder: Path, tickers: Collection[str] | None = None) -> list[Path]:
+    """Return the files of shorter candles of the tickers asked for, or of all, by name."""
+    found = sorted(folder.glob("*.*.csv"))
+    return [path for path in found if tickers is None or path.name.partition(".")[0] in tickers]
+
+
+def read_intraday_texts(
+    folder: Path, tickers: Collection[str] | None = None
+) -> dict[tuple[str, str], tuple[str, str]]:
     """Return name and text of each ``<PRODUCT>.<GRANULARITY>.csv``, by product and granularity."""
     found = {}
-    for path in sorted(folder.glob("*.*.csv")):
+    for path in intraday_files(folder, tickers):
         product_id, _, granularity = path.stem.partition(".")
         found[product_id, granularity] = (str(path), _candles(path))
+    return found
+
+
+def read_intraday(folder: Path, tickers: Iterable[str] | None = None) -> dict[str, IntradayBars]:
+    """
+    Read the shorter candles that a folder has, of one length each.
+
+    Parameters
+    ----------
+    folder : Path
+        A candle folder; one that is not there has none.
+    tickers : iterable of str, optional
+        Only these.
+
+    Raises
+    ------
+    BarsError
+        If a file is wrong, or a product has candles of two lengths.
+    """
+    wanted = None if tickers is None else set(tickers)
+    found: dict[str, IntradayBars] = {}
+    for (name, granularity), (file, text) in read_intraday_texts(folder, wanted).items():
+        if name in found:
+            raise BarsError(f"{file}: {name} has shorter candles of two lengths; one is enough")
+        found[name] = IntradayBars.from_text(text, granularity=granularity, source=file)
     return found
 
 

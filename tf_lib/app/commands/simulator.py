@@ -11,12 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from tf_lib.errors import EXIT_DONE, BarsError, ParameterError
+from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.simulator import SimulatedExchange, SimulatorSettings
 
 if TYPE_CHECKING:
     from tf_lib.simulator.prices.day_bars import DayBars
-    from tf_lib.simulator.prices.intraday import IntradayBars
 
 
 def simulator_command(
@@ -54,11 +53,11 @@ def simulator_command(
     int
         Exit code.
     """
-    from tf_lib.store.candle_csv import read_products_file
+    from tf_lib.store.candle_csv import read_intraday, read_products_file
 
     settings = SimulatorSettings(
         candles=_candles(candles),
-        intraday=_intraday(candles),
+        intraday={} if candles == "synthetic" else read_intraday(Path(candles)),
         products=read_products_file(products) if products is not None else {},
         starting_cash=_money(cash),
         portfolio_name=portfolio_name,
@@ -97,20 +96,6 @@ def _candles(source: str) -> dict[str, DayBars] | None:
 
     texts = read_candle_texts(Path(source))
     return {name: DayBars.from_text(text, source=file) for name, (file, text) in texts.items()}
-
-
-def _intraday(source: str) -> dict[str, IntradayBars]:
-    if source == "synthetic":
-        return {}
-    from tf_lib.simulator.prices.intraday import IntradayBars
-    from tf_lib.store.candle_csv import read_intraday_texts
-
-    found: dict[str, IntradayBars] = {}
-    for (name, granularity), (file, text) in read_intraday_texts(Path(source)).items():
-        if name in found:
-            raise BarsError(f"{file}: {name} has shorter candles of two lengths; one is enough")
-        found[name] = IntradayBars.from_text(text, granularity=granularity, source=file)
-    return found
 
 
 def _money(text: str) -> Decimal:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tf_lib.core.jit.arrays import kernel, leaf_kernel
 from tf_lib.core.model.records import Product
-from tf_lib.core.orders import fills, lots_and_ticks, stops
+from tf_lib.core.orders import fills, intraday_path, lots_and_ticks, stops
 
 Records = NDArray[np.void]
 _FIELDS = lots_and_ticks.Spec._fields
@@ -27,7 +27,7 @@ def spec_table(products: Iterable[Product]) -> Records:
     return np.array([tuple(lots_and_ticks.spec_of(product)) for product in products], dtype=SPEC)
 
 
-for _rule in (*lots_and_ticks.KERNELS, *fills.KERNELS):
+for _rule in (*lots_and_ticks.KERNELS, *fills.KERNELS, *intraday_path.KERNELS):
     leaf_kernel(_rule)
 
 whole_increments = kernel(lots_and_ticks.whole_increments)
@@ -49,4 +49,6 @@ lots_paid_for = kernel(lots_and_ticks.lots_paid_for)
 pilot_lots = kernel(lots_and_ticks.pilot_lots)
 market_price = kernel(fills.market_price)
 stop_limit_day = kernel(fills.stop_limit_day)
+stop_limit_path = kernel(intraday_path.stop_limit_path)
+price_at_run = kernel(intraday_path.price_at_run)
 level_today = kernel(stops.level_today)

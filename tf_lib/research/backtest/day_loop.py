@@ -98,7 +98,7 @@ def run_days(
         if tape.fills.size - tape.n_fills[0] < most_fills:
             return row
         line = row - offset
-        meet_gap(row, market.bars, handling.costs, state, tape)
+        meet_gap(row, market, handling.costs, state, tape)
         exit_triggered(row, market.bars, handling.costs, state, tape)
         no_buys = _look(row, market, handling, state, day, is_priced)
         for i in range(is_priced.size):
@@ -114,7 +114,7 @@ def run_days(
         _trade(row, is_priced, market, rows[TRADE], reason, handling, state, tape)
         _protect(row, market, handling, state, tape)
         _mark_run(row, line, market.bars, state, tape)
-        meet_day(row, market.bars, handling.costs, state, tape)
+        meet_day(row, market, handling.costs, state, tape)
         _exit_ended(row, market, handling, state, tape)
         _mark_close(row, line, market.bars, state, tape)
     return end

@@ -32,7 +32,9 @@ from tf_lib.research.backtest.loop_records import (
     OPEN,
     SIGNAL,
     MarketArrays,
+    ShorterCandles,
 )
+from tf_lib.research.backtest.shorter_candles import NO_INTRADAY, Intraday, with_shorter
 
 Candles = Mapping[str, pd.DataFrame]
 _COLUMNS = {
@@ -124,6 +126,7 @@ def history_of(
     memo: Memo | None = None,
     since: dt.date = dt.date.min,
     doubts: Doubts = NO_DOUBTS,
+    intraday: Intraday = NO_INTRADAY,
 ) -> History:
     """
     Return bars and signals of a config's tickers for backtests.
@@ -140,14 +143,20 @@ def history_of(
         The first day that is run: no run held a close against the price before it.
     doubts : mapping, optional
         Closes that were not believed before `since` because of the live price.
+    intraday : mapping of ticker to IntradayBars, optional
+        Shorter candles; on days that have them they say in which order prices came.
     """
     bars = candles if isinstance(candles, Bars) else _lagged(candles, config)
     bars = bars.select(config.universe.sorted_tickers)
     if len(bars.days) < 2:
         raise BarsError(f"a backtest needs at least two days of bars, there is {len(bars.days)}")
+    own, shorter = with_shorter(bars, _own_bars(bars), intraday)
     live = opening_prices(bars, since)
+    if shorter.rows.size:
+        # What is not known yet stays so.
+        live[:-1] = np.where(np.isnan(live[:-1]), np.nan, own[:, OPEN])
     known = signals(bars, config, memo=memo, live=live, doubts=doubts)
-    return History(bars, known, _market(bars, known))
+    return History(bars, known, _market(bars, known, own, shorter))
 
 
 def _lagged(candles: Candles, config: Config) -> Bars:
@@ -209,10 +218,11 @@ def _fill_side_by_side(first: int, fields: tuple[FloatArray, ...], out: FloatArr
                     out[t, k, j] = field[j, first + t]
 
 
-def _market(bars: Bars, known: Signals) -> MarketArrays:
+def _market(bars: Bars, known: Signals, own: FloatArray, shorter: ShorterCandles) -> MarketArrays:
     return MarketArrays(
-        bars=_own_bars(bars),
+        bars=own,
         known=_what_is_known(known),
         returns=np.ascontiguousarray(known.simple_return.T),
         ended=_first_rows_without_price(bars),
+        shorter=shorter,
     )

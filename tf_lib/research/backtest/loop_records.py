@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from tf_lib.core.jit.arrays import FloatArray, IntArray
+from tf_lib.core.jit.arrays import BoolArray, FloatArray, IntArray
 from tf_lib.core.model.records import Product
 from tf_lib.core.orders.compiled import Records, spec_table
 from tf_lib.core.orders.lots_and_ticks import MOST_STOPS, StopRules
@@ -110,6 +110,39 @@ SIGNAL, LEVEL, ATR, LAST_CLOSE, FINAL_SIGNAL, IS_OK = range(6)
 WEIGHT, HELD, STOP_LEVEL, REASON, WANTED = range(5)
 
 
+class ShorterCandles(NamedTuple):
+    """
+    Candles shorter than a day, of all tickers one after the other.
+
+    Attributes
+    ----------
+    starts : int array of shape (n_candles,)
+        Begin of each, microseconds since 00:00 of its day.
+    values : float array of shape (n_candles, 4)
+        `OPEN` to `CLOSE`.
+    rows : int array [row, (first, end), ticker]
+        Which candles are those of a day; equal where it has none. Without any candle at all it has
+        no rows.
+    lengths : int array [ticker]
+        Microseconds.
+    """
+
+    starts: IntArray
+    values: FloatArray
+    rows: IntArray
+    lengths: IntArray
+
+    def has_any(self) -> BoolArray:
+        """Return which days and tickers have some, [row, ticker]."""
+        has: BoolArray = self.rows[:, 1] > self.rows[:, 0]
+        return has
+
+
+NO_SHORTER_CANDLES = ShorterCandles(
+    np.empty(0, np.int64), np.empty((0, 4)), np.empty((0, 2, 0), np.int64), np.empty(0, np.int64)
+)
+
+
 class MarketArrays(NamedTuple):
     """
     What the days bring, the same for every parameter set that shares its signals.
@@ -118,18 +151,22 @@ class MarketArrays(NamedTuple):
     ----------
     bars : float array [row, field, ticker]
         `OPEN` to `CLOSE` of the day itself; flat where none was traded, NaN before the listing.
+        `OPEN` is what the run at 00:01 trades at: on days with shorter candles, theirs.
     known : float array [row, field, ticker]
         `SIGNAL` to `IS_OK` (1 or 0) as the day begins.
     returns : float array [ticker, row]
         Simple daily returns known as the day begins.
     ended : int array [ticker]
         The first row without a price where a history ends before the others'; else past all rows.
+    shorter : ShorterCandles
+        They say in which order a day's prices came, where there are some.
     """
 
     bars: FloatArray
     known: FloatArray
     returns: FloatArray
     ended: IntArray
+    shorter: ShorterCandles
 
 
 class CostRates(NamedTuple):

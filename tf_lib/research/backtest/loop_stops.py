@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray, inlined_kernel, kernel, leaf_kernel
+from tf_lib.core.orders import intraday_path
 from tf_lib.core.orders.compiled import (
     Records,
     is_below_least,
@@ -27,6 +28,7 @@ from tf_lib.core.orders.compiled import (
     resting_ticks,
     slot_for_rest,
     stop_limit_day,
+    stop_limit_path,
     stop_limit_ticks,
     ticks_below,
     units_of,
@@ -47,6 +49,7 @@ from tf_lib.research.backtest.loop_records import (
     Loop,
     LoopPosition,
     MarketArrays,
+    ShorterCandles,
     Slot,
     Tape,
 )
@@ -182,28 +185,83 @@ def write_fill(
 
 
 @inlined_kernel
-def meet_gap(row: int, bars: FloatArray, costs: CostRates, state: Loop, tape: Tape) -> None:
+def meet_gap(row: int, market: MarketArrays, costs: CostRates, state: Loop, tape: Tape) -> None:
     """Let yesterday's stops meet the jump to today's open, before the run looks at anything."""
     for i in range(state.holdings.size):
         if state.holdings[i].lots > 0:
-            price = bars[row, OPEN, i]
+            if has_shorter(row, i, market.shorter):
+                _meet_shorter(row, i, (-1, intraday_path.RUN_AT), market, costs, state, tape)
+                continue
+            price = market.bars[row, OPEN, i]
             _meet_path(row, i, (price, price, price, price), 0.0, costs, state, tape)
 
 
 @inlined_kernel
-def meet_day(row: int, bars: FloatArray, costs: CostRates, state: Loop, tape: Tape) -> None:
+def meet_day(row: int, market: MarketArrays, costs: CostRates, state: Loop, tape: Tape) -> None:
     """Let the resting stops meet the rest of the day after the run."""
+    bars = market.bars
     for i in range(state.holdings.size):
         if state.holdings[i].lots > 0:
+            if has_shorter(row, i, market.shorter):
+                span = intraday_path.RUN_AT, intraday_path.DAY - 1
+                _meet_shorter(row, i, span, market, costs, state, tape)
+                continue
             o, h = bars[row, OPEN, i], bars[row, HIGH, i]
             low, c = bars[row, LOW, i], bars[row, CLOSE, i]
             _meet_path(row, i, (o, h, low, c), RUN_AT, costs, state, tape)
 
 
+@leaf_kernel
+def has_shorter(row: int, i: int, shorter: ShorterCandles) -> bool:
+    """Whether a ticker has shorter candles on a day."""
+    rows = shorter.rows
+    return bool(row < rows.shape[0] and rows[row, 0, i] < rows[row, 1, i])
+
+
+@leaf_kernel
+def price_before(row: int, i: int, bars: FloatArray) -> float:
+    """Return the close before a day, NaN where there is none."""
+    return bars[row - 1, CLOSE, i] if row > 0 else np.nan
+
+
+@leaf_kernel
+def _meet_shorter(
+    row: int,
+    i: int,
+    span: tuple[int, int],
+    market: MarketArrays,
+    costs: CostRates,
+    state: Loop,
+    tape: Tape,
+) -> None:
+    """Let one ticker's stops meet a day's path along its shorter candles, the highest first."""
+    slots, met, shorter = state.slots[i], 0, market.shorter
+    rows = shorter.rows[row, 0, i], shorter.rows[row, 1, i]
+    before = price_before(row, i, market.bars)
+    for _ in range(slots.size):
+        k = _highest_left(slots, met)
+        if k < 0:
+            return
+        met |= 1 << k
+        slot, spec = slots[k], state.specs[i]
+        order = price_of(slot.level, spec), price_of(slot.limit, spec), costs.slippage
+        outcome, price, is_jump = stop_limit_path(
+            shorter.starts,
+            shorter.values,
+            rows,
+            shorter.lengths[i],
+            before,
+            order,
+            span,
+            slot.is_triggered,
+        )
+        _carry_out(row, i, k, (outcome, price, is_jump), costs, state, tape)
+
+
 @kernel
 def meet_open(row: int, market: MarketArrays, costs: CostRates, state: Loop, tape: Tape) -> None:
     """Do `meet_gap` from Python: what the morning after a last day does to its stops."""
-    meet_gap(row, market.bars, costs, state, tape)
+    meet_gap(row, market, costs, state, tape)
 
 
 @inlined_kernel
@@ -219,15 +277,22 @@ def _meet_path(
     """Let one ticker's stops meet a path, the highest first."""
     slots, met = state.slots[i], 0
     for _ in range(slots.size):
-        highest = -1
-        for k in range(slots.size):
-            is_waiting = slots[k].lots > 0 and not met >> k & 1
-            if is_waiting and (highest < 0 or slots[k].level > slots[highest].level):
-                highest = k
+        highest = _highest_left(slots, met)
         if highest < 0:
             return
         met |= 1 << highest
         _meet(row, i, highest, path, from_second, costs, state, tape)
+
+
+@leaf_kernel
+def _highest_left(slots: Records, met: int) -> int:
+    """Return the slot of the highest stop whose bit is not set in `met`, -1 for none."""
+    highest = -1
+    for k in range(slots.size):
+        is_waiting = slots[k].lots > 0 and not met >> k & 1
+        if is_waiting and (highest < 0 or slots[k].level > slots[highest].level):
+            highest = k
+    return highest
 
 
 @inlined_kernel
@@ -247,6 +312,23 @@ def _meet(
     outcome, price, _ = stop_limit_day(
         o, h, low, c, stop, limit, costs.slippage, from_second, slot.is_triggered
     )
+    is_jump = from_second == 0.0 and o < stop
+    _carry_out(row, i, k, (outcome, price, is_jump), costs, state, tape)
+
+
+@leaf_kernel
+def _carry_out(
+    row: int,
+    i: int,
+    k: int,
+    met: tuple[int, float, bool],
+    costs: CostRates,
+    state: Loop,
+    tape: Tape,
+) -> None:
+    """Do to a stop what its path did: outcome, price, and whether a jump triggered it."""
+    slot = state.slots[i, k]
+    outcome, price, is_jump = met
     if outcome == NOTHING:
         return
     if outcome == TRIGGERED:
@@ -254,9 +336,7 @@ def _meet(
         return
     reason, rate = STOP_LIMIT, costs.maker
     if outcome == FILLED_TAKER:
-        reason, rate = STOP, costs.taker
-        if from_second == 0.0 and o < stop:
-            reason = STOP_GAPPED
+        reason, rate = (STOP_GAPPED if is_jump else STOP), costs.taker
     sell(row, i, slot.lots, price, rate, reason, state, tape)
     slot.lots = 0
     slot.is_triggered = False
@@ -287,5 +367,5 @@ def exit_triggered(row: int, bars: FloatArray, costs: CostRates, state: Loop, ta
 @kernel
 def meet_morning(row: int, market: MarketArrays, costs: CostRates, state: Loop, tape: Tape) -> None:
     """Do from Python what comes before a day's plan: `meet_gap`, then `exit_triggered`."""
-    meet_gap(row, market.bars, costs, state, tape)
+    meet_gap(row, market, costs, state, tape)
     exit_triggered(row, market.bars, costs, state, tape)

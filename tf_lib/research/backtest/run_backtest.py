@@ -47,6 +47,7 @@ from tf_lib.research.backtest.loop_records import (
     new_tape,
     with_more_fills,
 )
+from tf_lib.research.backtest.shorter_candles import NO_INTRADAY, Intraday
 from tf_lib.research.backtest.statistics import daily_returns, performance
 from tf_lib.research.backtest.trading_statistics import (
     by_sleeve,
@@ -224,6 +225,7 @@ def backtest(
     end: dt.date | None = None,
     fees: FeeRates | None = None,
     precomputed: History | None = None,
+    intraday: Intraday = NO_INTRADAY,
     progress: Progress | None = None,
 ) -> BacktestResult:
     """
@@ -245,6 +247,9 @@ def backtest(
     precomputed : History, optional
         `history_of(candles, config, since=start)`, to share it between parameter sets with equal
         signals.
+    intraday : mapping of ticker to IntradayBars, optional
+        Candles shorter than a day; on days that have them they say whether a stop or its fill came
+        first, as at the simulated exchange.
     progress : callable (days done, days in all), optional
 
     Raises
@@ -257,7 +262,9 @@ def backtest(
     began = time.perf_counter()
     run = config.run
     since = start or dt.date.fromisoformat(run.start_date)
-    history = history_of(candles, config, since=since) if precomputed is None else precomputed
+    history = precomputed
+    if history is None:
+        history = history_of(candles, config, since=since, intraday=intraday)
     until = end or dt.date.fromisoformat(run.end_date)
     first, stop = history.rows(since, until, warmup_days=run.warmup_days)
     table = products_for(history.tickers, products)

@@ -141,7 +141,13 @@ class Bench:
             if memo is None:
                 # Components belong to their tickers; sets of one universe lie side by side.
                 self._memos = {tickers: (memo := BoundedMemo())}
-            history = history_of(self.study.bars, config, memo=memo, since=self.study.start)
+            history = history_of(
+                self.study.bars,
+                config,
+                memo=memo,
+                since=self.study.start,
+                intraday=self.study.intraday,
+            )
             self._last = signals_key, history
         return self._last[1]
 

@@ -10,18 +10,20 @@ from __future__ import annotations
 import datetime as dt
 import zlib
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from tf_lib import __version__
 from tf_lib.core.candles.bars import Bars, lag_bars
+from tf_lib.core.candles.intraday_bars import IntradayBars
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import Product
 from tf_lib.errors import BarsError, ParameterError
 from tf_lib.parameters import Config, config_from_mapping
 from tf_lib.research.backtest.history import Candles
+from tf_lib.research.backtest.shorter_candles import NO_INTRADAY, Intraday
 from tf_lib.research.sweep.grid import Changes, Grid
 from tf_lib.research.sweep.set_keys import digest, effective_text, signals_key
 
@@ -66,6 +68,7 @@ class Study:
         The days every set lives, both included.
     fingerprint : str
         Of bars, products, days and the version of this library.
+    intraday : mapping of ticker to IntradayBars
     """
 
     base: Mapping[str, Any]
@@ -74,6 +77,7 @@ class Study:
     start: dt.date
     end: dt.date
     fingerprint: str
+    intraday: Intraday = field(default_factory=dict)
 
     @property
     def n_days(self) -> int:
@@ -117,6 +121,7 @@ def make_study(
     *,
     products: Mapping[str, Product] | None = None,
     span: tuple[dt.date, dt.date] | None = None,
+    intraday: Intraday = NO_INTRADAY,
 ) -> tuple[Study, tuple[PlannedSet, ...]]:
     """
     Check every set and find the days that all of them can live.
@@ -132,6 +137,8 @@ def make_study(
     span : (date, date), optional
         First and last day; default ``run.start_date`` and ``run.end_date``. It is cut to the
         days that every valid set can decide, so that all are compared on the same days.
+    intraday : mapping of ticker to IntradayBars, optional
+        Candles shorter than a day (`tf_lib.research.backtest.run_backtest.backtest`).
 
     Returns
     -------
@@ -157,8 +164,15 @@ def make_study(
             "earlier start or a later end"
         )
     table = products_for(tuple(checked.tickers), products)
-    fingerprint = digest(__version__, _bytes_of(bars), repr(sorted(table.items())), f"{start}{end}")
-    study = Study(base, bars, table, start, end, fingerprint)
+    shorter = {ticker: intraday[ticker] for ticker in checked.tickers if ticker in intraday}
+    fingerprint = digest(
+        __version__,
+        _bytes_of(bars),
+        repr(sorted(table.items())),
+        f"{start}{end}",
+        *(part for ticker, its in shorter.items() for part in _parts_of(ticker, its)),
+    )
+    study = Study(base, bars, table, start, end, fingerprint, shorter)
     return study, tuple(checked.planned(fingerprint))
 
 
@@ -266,6 +280,10 @@ def _first_decidable(bars: Bars, warmup_days: int, tickers: Sequence[str]) -> in
         if there.size:
             rows.append(enough + int(there[0]))
     return min(rows)
+
+
+def _parts_of(ticker: str, shorter: IntradayBars) -> tuple[str | bytes, ...]:
+    return f"{ticker}{shorter.step}", shorter.start.tobytes(), shorter.values.tobytes()
 
 
 def _bytes_of(bars: Bars) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from tf_lib.core.orders import fills
+from tf_lib.core.orders.intraday_path import leg_touch, path_leg
 from tf_lib.simulator.prices.day_bars import exact
 from tf_lib.simulator.simulated_clock import SECOND
 
@@ -84,10 +85,8 @@ class Touch:
 def candle_legs(begin: int, seconds: int, prices: Iterable[float]) -> Iterator[PathSegment]:
     """Legs of a candle of any length, a day's in small; `prices` are open, high, low, close."""
     o, h, low, c = (exact(float(price)) for price in prices)
-    for index in range(fills.LEGS):
-        first, last, start, end = fills.day_leg(o, h, low, c, index)
-        at, until = (begin + each * seconds * SECOND // fills.DAY_ENDS for each in (first, last))
-        yield PathSegment(at, until, start, end)
+    for index in range(1, fills.LEGS + 1):
+        yield PathSegment(*path_leg(index, begin, o, begin, seconds * SECOND, o, h, low, c))
 
 
 def flat_leg(begin: int, end: int, price: Decimal) -> PathSegment:
@@ -133,17 +132,15 @@ def first_touch(
 
 
 def _touch_on(leg: PathSegment, band: OrderLevels, after: int) -> Touch | None:
-    if leg.begin > after and band.met_by(leg.first):
-        return Touch(leg.begin, leg.first)
-    falling = leg.last < leg.first
-    level = band.falling if falling else band.rising
-    if level is None or leg.first == leg.last:
-        return None
-    if not fills.is_reached(leg.last, level, falling):
-        return None
-    crossed = fills.line_reaches(leg.first, leg.last, leg.begin, leg.end, level)
-    at = int(crossed.to_integral_value(ROUND_CEILING))
-    return Touch(min(max(at, after), leg.end), level)
+    found = None
+    for level, falling in ((band.falling, True), (band.rising, False)):
+        if level is None:
+            continue
+        line = leg.begin, leg.end, leg.first, leg.last
+        at, price = leg_touch(*line, level, falling, after)
+        if at >= 0 and (found is None or at < found.at):
+            found = Touch(at, price)
+    return found
 
 
 def extremes(

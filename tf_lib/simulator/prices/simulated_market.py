@@ -13,10 +13,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from tf_lib.core.candles.intraday_bars import IntradayBars
 from tf_lib.core.model.records import Product
 from tf_lib.errors import InputError
 from tf_lib.simulator.prices.day_bars import Candle, DayBars, exact, plain
-from tf_lib.simulator.prices.intraday import IntradayBars
+from tf_lib.simulator.prices.intraday import given_candle, intraday_legs, volume_of
 from tf_lib.simulator.prices.paths import (
     Jump,
     OrderLevels,
@@ -65,7 +66,8 @@ class Market:
         for name, shorter in self._intraday.items():
             if name not in bars:
                 raise InputError(f"{name}: shorter candles need daily ones beside them")
-            shorter.check_within(name, bars[name])
+            daily = bars[name]
+            shorter.check_within(name, daily.day, daily.high, daily.low)
         self._ticks = {name: products[name].price_increment for name in bars}
         self._steps = {name: products[name].base_increment for name in bars}
         self._jumps: dict[str, dict[int, list[Jump]]] = {}
@@ -153,7 +155,7 @@ class Market:
         bars, shorter = self._bars[product_id], self._intraday.get(product_id)
         if shorter is not None:
             before = exact(float(bars.close[row - 1])) if row > 0 else None
-            legs = list(shorter.legs(day, before))
+            legs = list(intraday_legs(shorter, day, before))
             if legs:
                 return legs
         corners = (bars.open, bars.high, bars.low, bars.close)
@@ -218,8 +220,8 @@ class Market:
                 return None
             is_given = stop - start == shorter.step and stop * SECOND <= now
             if is_given and day not in self._jumps.get(product_id, ()):
-                return shorter.candle(rows[0])
-            traded = shorter.volume(rows) if rows else traded
+                return given_candle(shorter, rows[0])
+            traded = volume_of(shorter, rows) if rows else traded
         return self._drawn(product_id, begin, end, traded)
 
     def _drawn(self, product_id: str, begin: int, end: int, traded: Decimal) -> Candle | None:

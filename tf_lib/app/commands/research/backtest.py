@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tf_lib.app.commands.research.backtest_data import data_facts, fact_in_words
+from tf_lib.app.commands.research.backtest_data import (
+    data_facts,
+    fact_in_words,
+    intraday_days,
+    intraday_in_words,
+)
 from tf_lib.app.commands.research.result_folder import asked, check_result_folder
 from tf_lib.app.commands.results.cost_limits import CostLimits, CostQuestions, cost_limits
 from tf_lib.core.signals.columns import check_custom
@@ -25,7 +30,7 @@ from tf_lib.parameters import load_config
 from tf_lib.parameters.custom_signals import custom_record
 from tf_lib.research.backtest.run_backtest import BacktestResult, backtest
 from tf_lib.research.backtest.statistics import short_span_note
-from tf_lib.store.candle_csv import products_of, read_universe
+from tf_lib.store.candle_csv import products_of, read_intraday, read_universe
 from tf_lib.store.files import write_json, write_whole
 
 if TYPE_CHECKING:
@@ -81,7 +86,13 @@ def backtest_command(
     products = products_of(config, candles_dir)
     with _progress() as progress:
         result = backtest(
-            candles, config, products=products, start=start, end=end, progress=progress
+            candles,
+            config,
+            products=products,
+            start=start,
+            end=end,
+            intraday=read_intraday(candles_dir, config.universe.sorted_tickers),
+            progress=progress,
         )
     check_custom(result.history.known, config, slice(*result.span))
     limits = cost_limits(result, (candles, products), costs or CostQuestions())
@@ -127,6 +138,7 @@ def summary_of(result: BacktestResult) -> dict[str, Any]:
             **result.metrics,
             "notes": notes_on(result),
             "data": data_facts(result),
+            "intraday": intraday_days(result),
             "compute_seconds": result.compute_seconds,
             "exit_reasons": {str(k): int(v) for k, v in result.exit_reasons.items()},
             "by_ticker": result.by_ticker.to_dict("index"),
@@ -144,7 +156,12 @@ def summary_of(result: BacktestResult) -> dict[str, Any]:
 def notes_on(result: BacktestResult) -> list[str]:
     """Return what a reader of the numbers must know."""
     note = short_span_note(len(result.days), result.config.run.annual_trading_days)
-    return [*([note] if note else []), *(fact_in_words(fact) for fact in data_facts(result))]
+    shorter = intraday_in_words(result)
+    return [
+        *([note] if note else []),
+        *([shorter] if shorter else []),
+        *(fact_in_words(fact) for fact in data_facts(result)),
+    ]
 
 
 def _plain(value: Any) -> Any:

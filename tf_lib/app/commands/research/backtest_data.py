@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lib.research.backtest.loop_records import FILL_REASONS, HELD, HISTORY_ENDED
+from tf_lib.research.backtest.loop_records import FILL_REASONS, HELD, HISTORY_ENDED, STOP
 from tf_lib.research.backtest.run_backtest import BacktestResult
 
 _ONE_DAY = dt.timedelta(days=1)
@@ -26,6 +26,39 @@ def data_facts(result: BacktestResult) -> list[Fact]:
     """
     facts = [*_missing(result), *_not_believed(result)]
     return [*_cut(result), *sorted(facts, key=lambda one: (one["ticker"], one["first"]))]
+
+
+def intraday_days(result: BacktestResult) -> dict[str, Any]:
+    """
+    Return on how many days shorter candles said in which order prices came.
+
+    Returns
+    -------
+    dict
+        days; by_ticker, those that have some; stop_fills, what stops sold on such days.
+    """
+    has = result.history.market.shorter.has_any()[slice(*result.span)]
+    counts = {t: int(n) for t, n in zip(result.tickers, has.sum(axis=0), strict=False) if n}
+    fills = result.tape.fills
+    stopped = fills[fills["reason"] >= STOP]
+    on_such = has[stopped["row"] - result.span[0], stopped["ticker"]] if has.size else has
+    return {
+        "days": int(has.any(axis=1).sum()),
+        "by_ticker": counts,
+        "stop_fills": int(on_such.sum()),
+    }
+
+
+def intraday_in_words(result: BacktestResult) -> str:
+    """Return the same as a sentence without its full stop; empty where there are none."""
+    found = intraday_days(result)
+    if not found["days"]:
+        return ""
+    each = ", ".join(f"{ticker} {n}" for ticker, n in found["by_ticker"].items())
+    return (
+        f"shorter candles say in which order prices came on {found['days']} of "
+        f"{len(result.days)} days ({each}); {found['stop_fills']} fills of stops were on such days"
+    )
 
 
 def fact_in_words(fact: Fact) -> str:

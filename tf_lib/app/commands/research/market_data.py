@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 
+from tf_lib.core.candles.intraday_bars import IntradayBars
 from tf_lib.core.model.products import products_for
 from tf_lib.core.model.records import Product
 from tf_lib.parameters import Config
-from tf_lib.store.candle_csv import products_of, read_universe
+from tf_lib.store.candle_csv import products_of, read_intraday, read_universe
 
 SYNTHETIC = "synthetic"
+
+
+def intraday_of(source: str, tickers: Collection[str]) -> dict[str, IntradayBars]:
+    """Return the shorter candles beside the daily ones of a source, as of `market_of`."""
+    is_folder = source not in ("", SYNTHETIC)
+    return read_intraday(Path(source).expanduser(), tickers) if is_folder else {}
 
 
 def market_of(

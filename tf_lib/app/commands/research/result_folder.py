@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tf_lib.errors import ParameterError
 from tf_lib.parameters import Config
+from tf_lib.store.candle_csv import intraday_files
 from tf_lib.store.files import file_sha256
 
 SUMMARY = "summary.json"
@@ -23,6 +24,7 @@ PARTS = "parts"
 def asked(config: Config, candles_dir: Path, start: dt.date | None, end: dt.date | None) -> str:
     """Return a digest of what a backtest is asked: parameters, span and candle files."""
     files = [candles_dir / f"{ticker}.csv" for ticker in config.universe.sorted_tickers]
+    files += intraday_files(candles_dir, config.universe.sorted_tickers)
     named = config.exchange.products
     files += [Path(named)] if named else []
     content = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tf_lib.app.commands.research.market_data import market_of
+from tf_lib.app.commands.research.market_data import intraday_of, market_of
 from tf_lib.app.commands.research.result_folder import check_research_folder
 from tf_lib.app.commands.research.sweep_workers import (
     ProgressLine,
@@ -155,8 +155,16 @@ def _planned(
     config = load_config(config_path)
     asked = _asked(grid_path, config, options)
     days = _span(config, *span)
-    prices, products = market_of(config, candles, _tickers(config, asked.grid))
-    study, sets = make_study(prices, config, asked.grid, products=products, span=days)
+    tickers = _tickers(config, asked.grid)
+    prices, products = market_of(config, candles, tickers)
+    study, sets = make_study(
+        prices,
+        config,
+        asked.grid,
+        products=products,
+        span=days,
+        intraday=intraday_of(candles, tickers),
+    )
     return Planned(study, sets, asked.grid, asked, prices)
 
 
@@ -244,7 +252,14 @@ def _limits_of_best(
     study, changes = result.study, result.grid.sets[int(result.best["set"])]
     config = study.config(changes)
     bars = study.bars.select(list(config.universe.sorted_tickers))
-    best = backtest(bars, config, products=study.products, start=study.start, end=study.end)
+    best = backtest(
+        bars,
+        config,
+        products=study.products,
+        start=study.start,
+        end=study.end,
+        intraday=study.intraday,
+    )
     return cost_limits(best, (candles, study.products), asked)
 
 
