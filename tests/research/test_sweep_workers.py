@@ -139,3 +139,26 @@ def test_an_address_that_means_nothing_is_a_bad_parameter(
     monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
     with pytest.raises(ParameterError, match="--scheduler"), cluster_at(address):
         pass
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({}, "DASK_DISTRIBUTED__COMM__TLS__CA_FILE"),
+        ({"ca-file": "nowhere.pem", "client.cert": "gone.pem"}, "nowhere.pem, gone.pem"),
+    ],
+)
+def test_tls_without_certificates_says_where_they_are_named(
+    files: dict[str, str], told: str
+) -> None:
+    """Before anything is sent, and nothing is left that the end of the process waits for."""
+    import dask
+
+    named = {f"distributed.comm.tls.{name}": path for name, path in files.items()}
+    address = "tls://127.0.0.1:8786"
+    with (
+        dask.config.set(named),
+        pytest.raises(ParameterError, match=f"--scheduler {address}: .*{told}"),
+        cluster_at(address),
+    ):
+        pass

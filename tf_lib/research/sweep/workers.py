@@ -12,7 +12,9 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -29,7 +31,14 @@ if TYPE_CHECKING:
 Portion = tuple[PlannedSet, ...]
 CONNECT_SECONDS = 10
 FIRST_WORKER_SECONDS = 30
+# Of a part; then twice as long, and again: a part of many tickers may take minutes.
+PATIENCE_SECONDS = 60.0
+_POLL_SECONDS = 0.02
+_MOST_NAMED = 5
 _RETRIES = 3
+TLS_VARIABLES = tuple(
+    f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
+)
 
 
 class WorkersLost(TfError):
@@ -64,8 +73,7 @@ def on_dask(
             for portion in portions
         }
     lost: list[str] = []
-    # Its loop is named: the default client is not asked for, which is another's or none.
-    for future in _dask().as_completed(list(waiting), loop=client.loop):
+    for future in _as_they_land(client, list(waiting)):
         error, landed = _outcome(future)
         if error is None:
             yield landed
@@ -78,6 +86,38 @@ def on_dask(
             f"{len(lost)} of {len(portions)} portions could not be evaluated, the first because "
             f"of {lost[0]}; what was done is kept, start the sweep again for the rest"
         )
+
+
+def _as_they_land(client: Client, waiting: Sequence[Any]) -> Iterator[Any]:
+    """Yield what is done; while nothing is for long, say now and then who is waited for."""
+    # Its loop is named: the default client is not asked for, which is another's or none.
+    landing = _dask().as_completed(waiting, loop=client.loop)
+    since, patience = time.monotonic(), PATIENCE_SECONDS
+    while not landing.is_empty():
+        yield from (batch := landing.next_batch(block=False))
+        if batch:
+            since, patience = time.monotonic(), PATIENCE_SECONDS
+        elif time.monotonic() - since > patience:
+            print(f"sweep: {_waited_for(client, patience)}", file=sys.stderr, flush=True)
+            patience *= 2.0
+        else:
+            time.sleep(_POLL_SECONDS)
+
+
+def _waited_for(client: Client, seconds: float) -> str:
+    """Return who has work in hand, for a person to look at; the scheduler may be on its way out."""
+    said = f"nothing has come for {seconds:.0f} s: "
+    try:
+        at_work = {name: len(keys) for name, keys in client.processing().items() if keys}
+        if not client.nthreads():
+            return said + "the scheduler has no worker left; it goes on when one joins"
+    except (CancelledError, OSError, TimeoutError):
+        return said + "the scheduler does not answer"
+    if not at_work:
+        return said + "the scheduler has not handed out a part"
+    shown = ", ".join(f"{name} ({count})" for name, count in sorted(at_work.items())[:_MOST_NAMED])
+    more = f" and {len(at_work) - _MOST_NAMED} more" if len(at_work) > _MOST_NAMED else ""
+    return said + f"parts in hand at {shown}{more}; a worker that ends loses nothing"
 
 
 def _outcome(future: Any) -> tuple[BaseException | None, list[Evaluation]]:
@@ -176,7 +216,8 @@ def cluster_at(address: str) -> Iterator[Client]:
     Raises
     ------
     ParameterError
-        If the address cannot be read or reached in 10 seconds, or no worker is there in 30.
+        If the address cannot be read or reached in 10 seconds, its certificates are not there, or
+        no worker is there in 30.
     """
     with _dask().utils.silence_logging_cmgr(logging.CRITICAL), _connected(address) as client:
         try:
@@ -190,11 +231,34 @@ def cluster_at(address: str) -> Iterator[Client]:
 
 
 def _connected(address: str) -> Client:
+    _check_certificates(address)
     try:
         client: Client = _dask().Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError, TimeoutError, RuntimeError) as error:
         raise ParameterError(
             f"--scheduler {address}: there is no Dask scheduler that answers within "
             f"{CONNECT_SECONDS} seconds ({type(error).__name__}: {error})".splitlines()[0]
         ) from error
     return client
+
+
+def _check_certificates(address: str) -> None:
+    """Refuse tls:// without readable certificates, before anything is started for it."""
+    if not address.startswith("tls://"):
+        return
+    # Of Dask's own configuration: its files, or the environment.
+    security = _dask().security.Security()
+    tls = security.get_tls_config_for_role("client")
+    try:
+        is_ready = security.get_connection_args("client")["ssl_context"] is not None
+    except OSError as error:
+        files = ", ".join(str(tls[name]) for name in ("ca_file", "cert", "key") if tls[name])
+        raise ParameterError(
+            f"--scheduler {address}: cannot use its certificates, {files}: {error}"
+        ) from error
+    if not is_ready:
+        raise ParameterError(
+            f"--scheduler {address}: tls:// wants the certificate of the cluster's authority and "
+            f"one of your own with its key; name them in {', '.join(TLS_VARIABLES)} "
+            "(docs/sweeps.md, a cluster of your own)"
+        )
