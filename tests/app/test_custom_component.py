@@ -176,5 +176,4 @@ def test_lookahead_names_one_that_peeks(research: list[str], tmp_path: Path) -> 
     said, passed = lookahead_command(Path(research[1]), Path(research[3]), every_days=60)
 
     assert not passed
-    assert "look-ahead: FOUND" in said
-    assert "custom_strength" in said.split("values differ, in")[1]
+    assert "custom_strength" in said.splitlines()[0]
