@@ -132,7 +132,8 @@ def wild(
     scope="module",
     params=[
         "sixty wild days",
-        "wild days along shorter candles",
+        "six wild weeks along shorter candles",
+        pytest.param("sixty wild days along shorter candles", marks=pytest.mark.slow),
         pytest.param("sixty days under a percentage trail", marks=pytest.mark.slow),
         pytest.param("a wild year", marks=pytest.mark.slow),
         pytest.param("a small account", marks=pytest.mark.slow),
@@ -145,7 +146,9 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("parity")
     if request.param == "sixty wild days":
         return live(wild(folder, 7, BUSY), "2020-11-10", "2021-01-08")
-    if request.param == "wild days along shorter candles":
+    if request.param == "six wild weeks along shorter candles":
+        return live(wild(folder, 7, BUSY, SHORTER), "2020-11-10", "2020-12-21")
+    if request.param == "sixty wild days along shorter candles":
         return live(wild(folder, 7, BUSY, SHORTER), "2020-11-10", "2021-01-08")
     if request.param == "sixty days under a percentage trail":
         return live(wild(folder, 7, TRAIL), "2020-11-10", "2021-01-08")

@@ -92,6 +92,7 @@ def peak_bytes(folder: Path, n_sets: int) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_memory_grows_by_so_many_bytes_a_set_and_a_parameter(tmp_path: Path) -> None:
     """Returns are in the parts, 2.5 kB a set for these days, and pass by some at a time."""
     peak_bytes(tmp_path / "first", 50)

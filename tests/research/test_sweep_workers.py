@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -21,7 +22,18 @@ from tf_lib.research.sweep.workers import WorkersLost, cluster_at, local_workers
 
 FILES = ("results.csv", "results.parquet", "walk_forward.csv", "summary.json", "trials.jsonl")
 # What Dask itself does when a worker dies under it is not ours to mend.
-pytestmark = pytest.mark.filterwarnings("ignore:::distributed", "ignore:::tornado")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:::distributed",
+    "ignore:::tornado",
+    "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning",
+)
+
+
+@pytest.fixture(autouse=True)
+def _connections_of_the_dead() -> Iterator[None]:
+    """Let Dask's sockets to a worker that was killed be found here and not in another's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
