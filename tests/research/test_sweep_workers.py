@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 from tests.research.sweeping import swept
 from tf_lib.app.commands.research.sweep import write_sweep
 from tf_lib.errors import ParameterError
+from tf_lib.research.sweep import workers
 from tf_lib.research.sweep.evaluate import Evaluation
 from tf_lib.research.sweep.study import Study
 from tf_lib.research.sweep.workers import WorkersLost, cluster_at, local_workers, on_dask
@@ -174,3 +177,40 @@ def test_tls_without_certificates_says_where_they_are_named(
         cluster_at(address),
     ):
         pass
+
+
+class Listener(io.StringIO):
+    """A terminal on which whoever is told of a worker that stands still lets it go on."""
+
+    def __init__(self, worker: int) -> None:
+        super().__init__()
+        self.worker = worker
+
+    def write(self, text: str) -> int:
+        if "nothing has come" in text:
+            os.kill(self.worker, signal.SIGCONT)
+        return super().write(text)
+
+
+def test_a_worker_that_stands_still_is_told_and_changes_no_byte(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also where it holds what it has done; nothing is lost, and nobody else is needed."""
+    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.5)
+    with local_workers(1) as alone:
+        (worker,) = alone.run(os.getpid).values()
+        heard = Listener(worker)
+        monkeypatch.setattr(sys, "stderr", heard)
+
+        def stopping(study: Study, portions: Sequence[Any]) -> Iterator[list[Evaluation]]:
+            for number, landed in enumerate(on_dask(alone, study, portions)):
+                if number == 0:
+                    os.kill(worker, signal.SIGSTOP)
+                yield landed
+
+        still = swept(tmp_path / "still", per_portion=1, workers=stopping)
+    write_sweep(still, tmp_path / "still")
+    write_sweep(swept(tmp_path / "one", per_portion=1), tmp_path / "one")
+
+    assert "nothing has come for" in heard.getvalue()
+    assert contents(tmp_path / "still") == contents(tmp_path / "one")

@@ -74,7 +74,7 @@ def on_dask(
         }
     lost: list[str] = []
     for future in _as_they_land(client, list(waiting)):
-        error, landed = _outcome(future)
+        error, landed = _outcome(client, future)
         if error is None:
             yield landed
         else:
@@ -98,10 +98,14 @@ def _as_they_land(client: Client, waiting: Sequence[Any]) -> Iterator[Any]:
         if batch:
             since, patience = time.monotonic(), PATIENCE_SECONDS
         elif time.monotonic() - since > patience:
-            print(f"sweep: {_waited_for(client, patience)}", file=sys.stderr, flush=True)
+            _say_who_is_waited_for(client, patience)
             patience *= 2.0
         else:
             time.sleep(_POLL_SECONDS)
+
+
+def _say_who_is_waited_for(client: Client, seconds: float) -> None:
+    print(f"sweep: {_waited_for(client, seconds)}", file=sys.stderr, flush=True)
 
 
 def _waited_for(client: Client, seconds: float) -> str:
@@ -120,16 +124,30 @@ def _waited_for(client: Client, seconds: float) -> str:
     return said + f"parts in hand at {shown}{more}; a worker that ends loses nothing"
 
 
-def _outcome(future: Any) -> tuple[BaseException | None, list[Evaluation]]:
+def _outcome(client: Client, future: Any) -> tuple[BaseException | None, list[Evaluation]]:
     """Return the error of a portion or what came of it."""
     try:
         error = future.exception()
-        return error, [] if error else future.result()
+        return error, [] if error else _fetched(client, future)
     except (CancelledError, OSError) as gone:
         raise WorkersLost(
             "the Dask scheduler is gone; what was done is kept. Start it and its workers again, "
             "then give the same command with its address: it goes on with the rest"
         ) from gone
+
+
+def _fetched(client: Client, future: Any) -> list[Evaluation]:
+    """Return what came of a portion; a worker that holds it and does not answer is told of."""
+    patience = PATIENCE_SECONDS
+    while True:
+        try:
+            landed: list[Evaluation] = future.result(timeout=patience)
+            return landed
+        except TimeoutError:
+            if future.status == "cancelled":
+                raise
+            _say_who_is_waited_for(client, patience)
+            patience *= 2.0
 
 
 def _itself(study: Study) -> Study:
