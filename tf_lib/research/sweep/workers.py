@@ -130,10 +130,24 @@ def _outcome(client: Client, future: Any) -> tuple[BaseException | None, list[Ev
         error = future.exception()
         return error, [] if error else _fetched(client, future)
     except (CancelledError, OSError) as gone:
+        if _answers(client):
+            # It is a worker that could not be reached: this portion is lost, not the cluster.
+            return gone, []
         raise WorkersLost(
             "the Dask scheduler is gone; what was done is kept. Start it and its workers again, "
             "then give the same command with its address: it goes on with the rest"
         ) from gone
+
+
+def _answers(client: Client) -> bool:
+    """Whether the scheduler is there."""
+    if client.status != "running":
+        return False
+    try:
+        client.nthreads()
+    except (CancelledError, OSError):
+        return False
+    return True
 
 
 def _fetched(client: Client, future: Any) -> list[Evaluation]:
