@@ -10,14 +10,14 @@ and the variance of their Sharpe ratios (Bailey and López de Prado 2014), which
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tf_lib.core.jit.arrays import FloatArray
 from tf_lib.research.inference.objectives import Objective
-from tf_lib.research.inference.overfitting import deflated_sharpe
+from tf_lib.research.inference.overfitting import deflated_sharpe, row_sharpes
 from tf_lib.research.sweep.judgement import DSR_WANTED, Judgement, TrialCount, judge
 from tf_lib.research.sweep.result_files import Returns
 from tf_lib.research.sweep.selection import P_ALLOWED, Plans, select
@@ -106,11 +106,11 @@ def judged(returns: FloatArray) -> Judgement:
     n_blocks = min(16, n_days // 10 // 2 * 2)
     plans = Plans(None, None, None, n_blocks if n_blocks >= 4 else 0)
     found = select([Returns(keys, returns)].copy, {key: int(key) for key in keys}, n_days, plans)
-    sharpes = returns.mean(axis=1) / returns.std(axis=1, ddof=1)
-    trials = TrialCount(len(returns), float(sharpes.var(ddof=1)))
-    return judge(
-        returns[sharpes.argmax()], found, trials, objective=Objective(days_per_year=DAYS_PER_YEAR)
-    )
+    # In a month a set may hold nothing at all: it is a trial, and has no Sharpe ratio.
+    sharpes = row_sharpes(returns, still=np.nan)
+    trials = TrialCount(len(returns), float(np.nanvar(sharpes, ddof=1)))
+    best = returns[np.nanargmax(sharpes)]
+    return judge(best, found, trials, objective=Objective(days_per_year=DAYS_PER_YEAR))
 
 
 def shares(make: Callable[[np.random.Generator], FloatArray], markets: range) -> Passed:
@@ -142,7 +142,7 @@ KINDS |= {"one factor": one_factor, "AR(1)": ar1}
 
 
 def false_passes(
-    kinds: Mapping[str, Noise], lengths: tuple[int, ...], markets: range
+    kinds: Mapping[str, Noise], lengths: Sequence[int], markets: range
 ) -> dict[tuple[str, int, bool], Passed]:
     """Return the shares by kind of noise, days, and whether near-copies were added."""
     found = {}
@@ -199,14 +199,17 @@ def real_returns() -> FloatArray | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[1])
     parser.add_argument("--markets", type=int, default=200, help="of each kind")
-    markets = range(parser.parse_args().markets)
-    real = real_returns()
+    parser.add_argument("--days", type=int, nargs="+", default=LENGTHS, help="of a market")
+    asked = parser.parse_args()
+    markets, real = range(asked.markets), real_returns()
     kinds = dict(KINDS) if real is None else {**KINDS, "real, shuffled": shuffled(real)}
     print("| noise | days | copies | better than luck | both | trials as independent |")
     print("|---|--:|---|--:|--:|--:|")
-    for (name, n_days, copied), one in false_passes(kinds, LENGTHS, markets).items():
-        cells = (name, n_days, "200" if copied else "-", one.luck, one.both, one.counted)
-        print("| " + " | ".join(f"{c:.1%}" if isinstance(c, float) else str(c) for c in cells), "|")
+    for kind in kinds.items():
+        for (name, n_days, copied), one in false_passes(dict([kind]), asked.days, markets).items():
+            cells = (name, n_days, "200" if copied else "-", one.luck, one.both, one.counted)
+            said = (f"{c:.1%}" if isinstance(c, float) else str(c) for c in cells)
+            print("| " + " | ".join(said), "|", flush=True)
     print("\n| true Sharpe | correlation | better than luck | both | trials as independent |")
     print("|--:|--:|--:|--:|--:|")
     for (sharpe, share), one in power((0.5, 1.0, 1.5, 2.0), (0.5, 0.9), 1460, markets).items():
