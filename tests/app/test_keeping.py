@@ -76,6 +76,24 @@ def test_a_packing_that_was_cut_short_is_carried_on(
     assert tree(packed.unpacked(day)) == whole
 
 
+def test_originals_stay_beside_a_pack_that_was_spoilt_meanwhile(ran: Profile) -> None:
+    """Killed before the originals went, and the pack damaged since: nothing is deleted."""
+    day = ran.day(THREE[0])
+    whole = shutil.copytree(day, day.with_name("whole"))
+    packed.pack(day)
+    for path in whole.rglob("*"):
+        if path.is_file() and not (to := day / path.relative_to(whole)).exists():
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to)
+    (day / packed.PACK).chmod(0o600)
+    (day / packed.PACK).write_bytes(b"damaged")
+
+    with pytest.raises(StateError):
+        packed.pack(day)
+
+    assert tree(whole).items() <= tree(day).items()
+
+
 def _killed(path: Path, missing_ok: bool = False) -> None:
     raise KeyboardInterrupt
 

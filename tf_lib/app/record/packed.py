@@ -59,7 +59,7 @@ def pack(folder: Path) -> int:
     """
     if not is_packed(folder):
         _write_pack(folder)
-    listed = _listed(folder)
+    listed = packed_files(folder)
     saved = -(folder / PACK).stat().st_size
     for name, sha in listed.items():
         path = folder / name
@@ -94,15 +94,6 @@ def _write_pack(folder: Path) -> None:
         (folder / name).chmod(0o400)
 
 
-def _listed(folder: Path) -> dict[str, str]:
-    try:
-        content = json.loads((folder / PACK_LIST).read_text(encoding="utf-8"))
-        return {str(name): str(sha) for name, sha in content["files"].items()}
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        why = unreadable_words(error) if isinstance(error, OSError) else repr(error)
-        raise StateError(f"{folder / PACK_LIST}: cannot be read: {why}") from None
-
-
 def packed_files(folder: Path) -> dict[str, str]:
     """
     Return the sha256 of each file in a day's pack by its name; none where it is not packed.
@@ -114,8 +105,12 @@ def packed_files(folder: Path) -> dict[str, str]:
     """
     if not is_packed(folder):
         return {}
-    listed = _listed(folder)
-    content = json.loads((folder / PACK_LIST).read_text(encoding="utf-8"))
+    try:
+        content = json.loads((folder / PACK_LIST).read_text(encoding="utf-8"))
+        listed = {str(name): str(sha) for name, sha in content["files"].items()}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        why = unreadable_words(error) if isinstance(error, OSError) else repr(error)
+        raise StateError(f"{folder / PACK_LIST}: cannot be read: {why}") from None
     try:
         now = file_sha256(folder / PACK)
     except OSError as error:
