@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,3 +79,17 @@ class RunOptions(ProfileOptions):
                 f"--run-at-utc-hour must be 0 to 23 and --gate-minutes 0 to 59, got "
                 f"{self.run_at_utc_hour} and {self.gate_minutes}"
             )
+
+
+def agreed(question: str, *, what: str) -> bool:
+    """
+    Ask a person a question that is answered with yes or no; no is the default.
+
+    Raises
+    ------
+    ParameterError
+        If nobody is there to ask; it says what ``--yes`` would do.
+    """
+    if not sys.stdin.isatty():
+        raise ParameterError(f"nobody is there to ask: say --yes to {what}")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -7,13 +7,10 @@ today again. Its folder is moved aside, whole; nothing is deleted.
 
 from __future__ import annotations
 
-import sys
-
 from tf_lib.app.connection import is_embedded
-from tf_lib.app.options import ProfileOptions
+from tf_lib.app.options import ProfileOptions, agreed
 from tf_lib.errors import EXIT_DONE, ParameterError
 from tf_lib.safety.lock import state_lock
-from tf_lib.store.run_folder import ProfileFolder
 
 
 def reset_command(options: ProfileOptions, *, is_sure: bool) -> int:
@@ -27,17 +24,11 @@ def reset_command(options: ProfileOptions, *, is_sure: bool) -> int:
     if not folder.path.is_dir():
         print(f"profile {name} never ran: there is nothing to move aside ({folder.path})")
         return EXIT_DONE
-    if not is_sure and not _agreed(folder):
+    question = f"Move {folder.path} ({len(folder.days())} days) aside and begin anew?"
+    if not is_sure and not agreed(question, what="move the folder aside"):
         print("nothing was moved")
         return EXIT_DONE
     with state_lock(folder.state, kind="reset"):
         kept = folder.move_aside()
     print(f"profile {name} begins anew with its next run; its past is in {kept}")
     return EXIT_DONE
-
-
-def _agreed(folder: ProfileFolder) -> bool:
-    if not sys.stdin.isatty():
-        raise ParameterError("nobody is there to ask: say --yes to move the folder aside")
-    said = input(f"Move {folder.path} ({len(folder.days())} days) aside and begin anew? [y/N] ")
-    return said.strip().lower() in ("y", "yes")

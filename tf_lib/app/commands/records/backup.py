@@ -11,7 +11,6 @@ import datetime as dt
 import io
 import json
 import os
-import sys
 import tarfile
 import tempfile
 from fnmatch import fnmatch
@@ -20,7 +19,7 @@ from typing import Any
 
 from tf_lib import __version__
 from tf_lib.app.commands.records.days import guarded
-from tf_lib.app.options import ProfileOptions
+from tf_lib.app.options import ProfileOptions, agreed
 from tf_lib.app.record.packed import extract
 from tf_lib.errors import EXIT_DONE, ParameterError, TfError
 from tf_lib.exchange.clock import wall_now
@@ -113,7 +112,8 @@ def restore_command(options: ProfileOptions, file: Path, *, is_sure: bool) -> in
     print(f"{file}: {_in_words(manifest)}")
     for line in _consequences(manifest, folder):
         print(f"  {line}")
-    if not is_sure and not _agreed(folder):
+    question = f"Put it in the place of {folder.path}?"
+    if not is_sure and not agreed(question, what="put the backup in place"):
         print("nothing was changed")
         return EXIT_DONE
     folder.path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,10 +172,3 @@ def _consequences(manifest: dict[str, Any], folder: ProfileFolder) -> list[str]:
         "orders",
     ]
     return told
-
-
-def _agreed(folder: ProfileFolder) -> bool:
-    if not sys.stdin.isatty():
-        raise ParameterError("nobody is there to ask: say --yes to put the backup in place")
-    said = input(f"Put it in the place of {folder.path}? [y/N] ")
-    return said.strip().lower() in ("y", "yes")
